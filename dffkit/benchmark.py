@@ -1,0 +1,174 @@
+"""Measured speedup beside Eq. 7's: `python -m dffkit benchmark`."""
+
+import argparse
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from dffkit import complexity
+from dffkit.dff import DeepFeatureFlow
+from dffkit.machine import describe
+from dffkit.networks.detection import RFCN
+from dffkit.networks.features import FeatureNetwork
+from dffkit.networks.flow import FLOW_NETWORKS
+from dffkit.networks.segmentation import ScoreMaps
+from dffkit.video import in_lower_precision
+from dffkit.warp import propagate
+
+TASKS = {"segmentation": lambda: ScoreMaps(num_classes=19), "detection": lambda: RFCN(num_classes=30)}
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options; the defaults are the paper's full size."""
+    many = {"nargs": "+", "metavar": "NAME"}
+    parser.add_argument("--size", nargs=2, type=int, default=[600, 1000], metavar=("H", "W"))
+    parser.add_argument("-l", "--key-frame-duration", type=int, default=10, metavar="L")
+    parser.add_argument("--task", choices=TASKS, default=list(TASKS), **many)
+    parser.add_argument("--depth", type=int, choices=(50, 101), default=[101, 50], nargs="+")
+    parser.add_argument("--flow", choices=FLOW_NETWORKS, default=list(FLOW_NETWORKS), **many)
+    parser.add_argument("--precision", choices=PRECISIONS, default=list(PRECISIONS), **many)
+    parser.add_argument("--look-ahead", type=int, default=1, metavar="N", help="current frames to batch (1: a live stream)")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="the medians of N runs are reported")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--out", type=Path, default=Path("build/benchmark.csv"), metavar="FILE.csv")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Measure every combination asked for, one row each; the file is rewritten after each, so a kill loses no row."""
+    import pandas
+    from tqdm import tqdm
+
+    machine = describe(args.device)
+    rows = []
+    cases = list(itertools.product(args.precision, args.task, args.depth, args.flow))
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    for precision, task, depth, flow in tqdm(cases, desc="benchmark", unit="row"):
+        rows.append(measure(args, precision, task, depth, flow) | machine)
+        partial = args.out.with_suffix(".partial")
+        pandas.DataFrame(rows).to_csv(partial, index=False)
+        partial.replace(args.out)
+    table = pandas.DataFrame(rows)
+    print(", ".join(f"{name}: {value}" for name, value in machine.items()))
+    print("Milliseconds a frame, medians; `of_eq7` is the measured speedup over Eq. 7's with Eq. 5's r (Eq. 6's: `of_eq7_eq6`).")
+    print(table.drop(columns=[*machine, "height", "width", "duration", "look_ahead", "seed"]).to_string(index=False))
+    print(f"All columns: {args.out}")
+    return 0
+
+
+def measure(args: argparse.Namespace, precision: str, task: str, depth: int, flow: str) -> dict[str, object]:
+    """One row: random weights, so the numbers say nothing of accuracy, and no time depends on them but decoding's."""
+    torch.manual_seed(0)
+    height, width = size = tuple(args.size)
+    duration = args.key_frame_duration
+    model = DeepFeatureFlow(FeatureNetwork(depth), FLOW_NETWORKS[flow](), TASKS[task]()).to(args.device).eval()
+    costs = complexity.count_costs(model, size)
+    dtype = PRECISIONS[precision]
+    bare = torchvision_resnet(depth).to(args.device).eval()
+    if dtype is not None:
+        model, bare = in_lower_precision(model, dtype), _weights_to(bare, dtype)
+    frames = torch.randint(0, 256, (duration, 3, height, width), dtype=torch.uint8, device=args.device)
+    with torch.no_grad(), torch.autocast(torch.device(args.device).type, dtype=dtype, enabled=dtype is not None):
+        _reset_peak_memory(args.device)
+        times = _times(model, bare, frames, args.look_ahead, args.repeats)
+        memory = _peak_memory_mib(args.device)
+    measured = duration * times["frame"] / times["cycle"]
+    eq7 = complexity.speedup(duration, complexity.cost_ratio(costs))
+    eq7_eq6 = complexity.speedup(duration, complexity.cost_ratio_approximate(costs))
+    decoding = duration * times["decode"]
+    return {
+        "precision": precision, "task": task, "features": f"ResNet-{depth}", "flow": flow,
+        "height": height, "width": width, "duration": duration, "look_ahead": args.look_ahead, "seed": 0,
+        "bare_ms": times["bare"], "frame_ms": times["frame"], "frame_of_bare": times["features"] / times["bare"],
+        "features_ms": times["features"], "flow_ms": times["flow"], "warp_ms": times["warp"],
+        "task_ms": times["task"], "decode_ms": times["decode"], "current_ms": times["current"],
+        "speedup": measured, "eq7": eq7, "eq7_eq6": eq7_eq6, "of_eq7": measured / eq7, "of_eq7_eq6": measured / eq7_eq6,
+        "speedup_decoded": (duration * times["frame"] + decoding) / (times["cycle"] + decoding), "peak_mib": memory,
+    }  # fmt: skip
+
+
+def torchvision_resnet(depth: int) -> nn.Module:
+    """The yardstick for Frame: torchvision's own ResNet, laid out as ours (stride, dilation, reduction), nothing else."""
+    build = {50: models.resnet50, 101: models.resnet101}[depth]
+    resnet = build(replace_stride_with_dilation=[False, False, True])
+    for block in (resnet.layer2[0], resnet.layer3[0]):
+        block.conv1.stride, block.conv2.stride = block.conv2.stride, block.conv1.stride
+    resnet.layer4[0].conv2.dilation = resnet.layer4[0].conv2.padding = (2, 2)
+    trunk = [module for name, module in resnet.named_children() if name not in ("avgpool", "fc")]
+    reduction = nn.Conv2d(2048, 1024, 3, padding=6, dilation=6)
+    return nn.Sequential(*trunk, reduction, nn.ReLU(inplace=True)).to(memory_format=torch.channels_last)
+
+
+def _times(model: DeepFeatureFlow, bare: nn.Module, frames: Tensor, look_ahead: int, repeats: int) -> dict[str, float]:
+    """Milliseconds of each part. All of them take turns, so that a machine that slows down slows them all."""
+    first, current = frames[:1], frames[1:2]
+    normalised = first.float().div(255).to(memory_format=torch.channels_last)
+    maps, key = model.on_key_frame(first)
+    field, scale = model.flow_network(key.flow_input, key.flow_input)
+    later = frames[1:].split(look_ahead)
+
+    def cycle() -> None:
+        _, new_key = model.on_key_frame(first)
+        for batch in later:
+            model.on_current_frame(batch, new_key)
+
+    parts: dict[str, Callable[[], object]] = {
+        "bare": lambda: bare(normalised),
+        "frame": lambda: model(first),
+        "cycle": cycle,
+        "features": lambda: model.feature_network(first),
+        "flow": lambda: model.flow_network(model.flow_network.prepare(current), key.flow_input),
+        "warp": lambda: propagate(key.features, field, scale),
+        "task": lambda: model.task_network(key.features),
+        "decode": lambda: model.task_network.decode(maps, frames.shape[2:]),
+        "current": lambda: model.on_current_frame(current, key),
+    }
+    times: dict[str, list[float]] = {name: [] for name in parts}
+    for repeat in range(repeats + 1):  # the first round warms up
+        for name, part in parts.items():
+            taken = _milliseconds(part, frames.device)
+            if repeat:
+                times[name].append(taken)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _milliseconds(part: Callable[[], object], device: torch.device) -> float:
+    _synchronize(device)
+    start = time.perf_counter()
+    part()
+    _synchronize(device)
+    return (time.perf_counter() - start) * 1e3
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _weights_to(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.data = layer.weight.data.to(dtype)
+    return module
+
+
+def _reset_peak_memory(device: str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak so far
+
+
+def _peak_memory_mib(device: str) -> float:
+    """Peak memory since the reset: the GPU's allocations, or on Linux the process's resident memory, else NaN."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), float("nan"))

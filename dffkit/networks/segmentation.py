@@ -1,0 +1,71 @@
+"""The segmentation network *N_task*: DeepLab-style score maps (Sec. 4.1)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+IGNORE = 255  # label of pixels that neither train nor count
+
+
+class ScoreMaps(nn.Module):
+    """One 1x1 convolution to a score map for each class.
+
+    Args:
+        in_channels: channels of the features.
+        num_classes: as many as the label map has. The paper's C + 1 counts a background class; data sets such as
+            Cityscapes label every pixel and have none.
+    """
+
+    def __init__(self, *, in_channels: int = 1024, num_classes: int = 19) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.out_channels = num_classes
+        self.score = nn.Conv2d(in_channels, num_classes, 1)
+        nn.init.normal_(self.score.weight, std=0.01)
+        nn.init.zeros_(self.score.bias)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features `(B, C, h, w)` -> score maps `(B, num_classes, h, w)`, before the softmax."""
+        return self.score(features)
+
+    def loss(self, maps: Tensor, targets: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
+        """Mean cross-entropy over the labelled pixels, at the frames' resolution.
+
+        Args:
+            maps: `(B, num_classes, h, w)`.
+            targets: label maps `(B, H, W)`, uint8 or int64, 255 = ignore.
+            size: (H, W) of the frames.
+
+        Returns:
+            `{"segmentation": scalar}`; 0 if no pixel is labelled.
+
+        Raises:
+            ValueError: if the targets' shape is not (B, H, W) or a label is neither a class nor 255.
+        """
+        expected = (len(maps), *size)
+        if tuple(targets.shape) != expected:
+            raise ValueError(f"targets: expected label maps (B, H, W) = {expected}, got {tuple(targets.shape)}")
+        targets = targets.long()
+        wrong = (targets != IGNORE) & ((targets < 0) | (targets >= self.num_classes))
+        if wrong.any():
+            raise ValueError(
+                f"targets: expected labels 0..{self.num_classes - 1} or {IGNORE}, got {int(targets[wrong][0])}"
+            )
+        total = F.cross_entropy(upsample(maps, size), targets, ignore_index=IGNORE, reduction="sum")
+        return {"segmentation": total / (targets != IGNORE).sum().clamp(min=1)}
+
+    def decode(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
+        """Score maps `(B, num_classes, h, w)` -> label maps `(B, H, W)` uint8."""
+        return upsample(maps, size).argmax(dim=1).to(torch.uint8)
+
+
+def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear upsampling of `(B, C, h, w)` to `(B, C, H, W)` in float32: stride 16, so cell (0, 0) is 16x16 pixels.
+
+    A frame whose sides are no multiples of 16 has a last row or column of cells that hangs over its border; what
+    hangs over is cut off.
+    """
+    height, width = size
+    full = F.interpolate(maps.float(), scale_factor=16, mode="bilinear", align_corners=False)
+    return full[:, :, :height, :width]

@@ -1,0 +1,57 @@
+"""Is this frame a key frame? (Alg. 1: `is_key_frame`; the paper takes every l-th, Sec. 3)
+
+A schedule is any callable `schedule(index, frame) -> bool`, asked once for each frame in order; it may keep what it
+needs of the frames it has seen, and index 0 begins a new video. The first frame is a key frame whatever it says.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class FixedInterval:
+    """Every `duration`-th frame is a key frame: the paper's schedule, key frame duration *l*.
+
+    Raises:
+        ValueError: unless `duration` is a whole number of at least 1.
+    """
+
+    def __init__(self, duration: int) -> None:
+        if not isinstance(duration, int) or isinstance(duration, bool) or duration < 1:
+            raise ValueError(f"duration: expected a whole number of frames, at least 1, got {duration!r}")
+        self.duration = duration
+
+    def __call__(self, index: int, frame: Tensor) -> bool:
+        """Whether frame `index` is a key frame; the frame itself does not matter."""
+        return index % self.duration == 0
+
+
+class FrameDifference:
+    """A key frame as soon as the picture has changed enough since the last one: a schedule by content.
+
+    The paper leaves "better key frame scheduling" to others (Sec. 3); this is the simplest one.
+
+    Args:
+        threshold: mean absolute difference, in grey levels 0..255, of 8x8 block means to the last key frame.
+        longest: a key frame at the latest after so many frames.
+
+    Raises:
+        ValueError: if the threshold is negative or `longest` below 1.
+    """
+
+    def __init__(self, threshold: float, *, longest: int = 30) -> None:
+        if not threshold >= 0:
+            raise ValueError(f"threshold: expected a mean difference of at least 0, got {threshold!r}")
+        if longest < 1:
+            raise ValueError(f"longest: expected at least 1 frame, got {longest!r}")
+        self.threshold, self.longest = threshold, longest
+
+    def __call__(self, index: int, frame: Tensor) -> bool:
+        """Whether frame `index`, `(3, H, W)` uint8, differs enough from the last key frame."""
+        blocks = F.adaptive_avg_pool2d(frame.float(), (-(-frame.shape[1] // 8), -(-frame.shape[2] // 8)))
+        if index == 0 or index - self.key_index >= self.longest or self._difference(blocks) > self.threshold:
+            self.key_index, self.key_blocks = index, blocks
+            return True
+        return False
+
+    def _difference(self, blocks: Tensor) -> float:
+        return (blocks - self.key_blocks).abs().mean().item()

@@ -1,0 +1,133 @@
+"""Algorithm 1: recognise a video, frame after frame."""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from dffkit.dff import DeepFeatureFlow, KeyFrame
+from dffkit.networks.features import check_frames
+
+Schedule = Callable[[int, Tensor], bool]
+
+
+class Recognition(NamedTuple):
+    """What `recognize` says of one frame."""
+
+    index: int
+    is_key_frame: bool
+    output: Any  # what the task network's `decode` gives for one frame: a label map, or boxes
+
+
+def recognize(
+    model: DeepFeatureFlow,
+    frames: Iterable[Tensor],
+    schedule: Schedule,
+    *,
+    look_ahead: int = 1,
+    autocast: torch.dtype | None = None,
+) -> Iterator[Recognition]:
+    """Algorithm 1 as a stream: one result for each frame, in order.
+
+    N_feat runs on key frames only; the features of every other frame are propagated from the last key frame. Nothing
+    is held but that key frame's features and the frames in flight, so a video may be endless.
+
+    Args:
+        model: a `DeepFeatureFlow`, in eval mode.
+        frames: any iterable of `(3, H, W)` uint8 tensors, all of one size.
+        schedule: see `dffkit.schedules`, e.g. `FixedInterval(10)`.
+        look_ahead: up to so many current frames of one key frame go through the networks together. More than 1 is
+            faster for recorded video and gives the same results later; a live stream wants 1.
+        autocast: torch.bfloat16 for mixed precision; None for float32. The weights are converted once, not once a
+            frame; flow and scale fields stay float32.
+
+    Yields:
+        A `Recognition` for each frame.
+
+    Raises:
+        ValueError: if there is no frame, if a frame is no (3, H, W) uint8 tensor or differs in size from the first
+            (the message names its index), if the model is in training mode or look_ahead is below 1.
+    """
+    if model.training:
+        raise ValueError("model: expected a model in eval mode, got one in training mode; call model.eval()")
+    if look_ahead < 1:
+        raise ValueError(f"look_ahead: expected at least 1 frame, got {look_ahead!r}")
+    if autocast is not None:
+        model = in_lower_precision(model, autocast)
+    return _stream(model, frames, schedule, look_ahead, autocast)
+
+
+def in_lower_precision(model: DeepFeatureFlow, dtype: torch.dtype = torch.bfloat16) -> DeepFeatureFlow:
+    """A copy of the model for inference under autocast, whose convolutions hold their weights in `dtype` already.
+
+    Autocast alone converts every weight again for every frame, which costs the cheap path as much as it saves. The
+    layers that predict flow and scale keep their float32.
+    """
+    model = copy.deepcopy(model)
+    float32 = {id(module) for module in (model.flow_network.flow, model.flow_network.scale)}
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and id(module) not in float32:
+            module.weight.data = module.weight.data.to(dtype)
+    return model
+
+
+def _stream(
+    model: DeepFeatureFlow, frames: Iterable[Tensor], schedule: Schedule, look_ahead: int, autocast: torch.dtype | None
+) -> Iterator[Recognition]:
+    device = next(model.parameters()).device
+    key, size, index = None, None, -1
+    waiting: list[Tensor] = []  # current frames of `key` that wait for company
+    for index, frame in enumerate(frames):
+        size = _check(frame, index, size)
+        is_key_frame = schedule(index, frame) or key is None
+        if waiting and (is_key_frame or len(waiting) == look_ahead):
+            yield from _current(model, waiting, key, index, autocast)
+            waiting = []
+        frame = frame.to(device)
+        if is_key_frame:
+            output, key = _key(model, frame, autocast)
+            yield Recognition(index, True, output)
+        elif look_ahead == 1:
+            yield from _current(model, [frame], key, index + 1, autocast)
+        else:
+            waiting.append(frame)
+    if index < 0:
+        raise ValueError("frames: expected at least one frame, got an empty video")
+    if waiting:
+        yield from _current(model, waiting, key, index + 1, autocast)
+
+
+def _check(frame: Tensor, index: int, size: tuple[int, ...] | None) -> tuple[int, ...]:
+    """The frame's shape, if it is a frame and has the size of those before."""
+    try:
+        check_frames(frame[None] if isinstance(frame, Tensor) else frame)
+    except ValueError as error:
+        raise ValueError(f"frame {index}: {error}") from None
+    shape = tuple(frame.shape)
+    if size is not None and shape != size:
+        raise ValueError(f"frame {index}: expected the size of the frames before, {size}, got {shape}")
+    return shape
+
+
+@torch.no_grad()
+def _key(model: DeepFeatureFlow, frame: Tensor, autocast: torch.dtype | None) -> tuple[Any, KeyFrame]:
+    with _precision(frame, autocast):
+        maps, key = model.on_key_frame(frame[None])
+    return model.task_network.decode(maps, frame.shape[1:])[0], key
+
+
+@torch.no_grad()
+def _current(
+    model: DeepFeatureFlow, frames: list[Tensor], key: KeyFrame, end: int, autocast: torch.dtype | None
+) -> list[Recognition]:
+    """The results of current frames of one key frame, the last of which has index `end` - 1."""
+    with _precision(frames[0], autocast):
+        maps = model.on_current_frame(torch.stack(frames), key)
+    outputs = model.task_network.decode(maps, frames[0].shape[1:])
+    return [Recognition(end - len(frames) + i, False, output) for i, output in enumerate(outputs)]
+
+
+def _precision(frame: Tensor, autocast: torch.dtype | None) -> torch.autocast:
+    return torch.autocast(frame.device.type, dtype=autocast, enabled=autocast is not None)

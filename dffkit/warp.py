@@ -1,0 +1,169 @@
+"""Feature propagation *W*: carry the key frame's features to another frame (Sec. 3, Eq. 1-4).
+
+A feature map is `(B, C, h, w)`. A flow field is `(B, 2, h, w)`, in feature-map cells, channel 0 = x (right) and
+1 = y (down). It is defined on the current frame and points into the key frame (backward warp): the value at cell
+p of the result is read from the key frame at p + flow(p). Cell centres lie on integers; outside the map is 0.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def bilinear_kernel(q: Tensor | float, p: Tensor | float) -> Tensor:
+    """Eq. 2 in one dimension: g(q, p) = max(0, 1 - |q - p|); the kernel G is the product over x and y."""
+    return (1 - (torch.as_tensor(q) - p).abs()).clamp(min=0)
+
+
+def warp_loops(features: Tensor, flow: Tensor) -> Tensor:
+    """Eq. 1 exactly as it is written, one sum over all cells q for each cell p: for reading and for tests.
+
+    Args:
+        features: key frame's features, `(B, C, h, w)`.
+        flow: current frame -> key frame, `(B, 2, h, w)`, in cells.
+
+    Returns:
+        The warped features, `(B, C, h, w)`.
+    """
+    batch, _, height, width = features.shape
+    warped = torch.zeros_like(features)
+    for b in range(batch):
+        for y in range(height):
+            for x in range(width):
+                p_x, p_y = x + flow[b, 0, y, x], y + flow[b, 1, y, x]
+                for q_y in range(height):
+                    for q_x in range(width):
+                        weight = bilinear_kernel(q_x, p_x) * bilinear_kernel(q_y, p_y)  # G(q, p + delta p)
+                        warped[b, :, y, x] += weight * features[b, :, q_y, q_x]
+    return warped
+
+
+def warp(features: Tensor, flow: Tensor) -> Tensor:
+    """Eq. 1: read the key frame's features at p + flow(p), bilinearly, 0 outside the map.
+
+    Only the four cells around p + flow(p) have a kernel above 0, so each result is a weighted sum of four rows of the
+    channels-last map, which is what `embedding_bag` computes. No coordinate is ever normalised to -1..1, so zero flow
+    is bit-exactly the identity at every size, and a map one cell wide needs no special case.
+
+    Args:
+        features: key frame's features, `(B, C, h, w)`; or `(1, C, h, w)`, one key frame for all B flow fields.
+        flow: current frame -> key frame, `(B, 2, h, w)`, in cells. Positions are computed in float32 (float64 if
+            flow is), under autocast too: bfloat16 cannot tell half cells apart from x = 64 on.
+
+    Returns:
+        The warped features, `(B, C, h, w)`, in the type of `features`, channels-last in memory. Differentiable in
+        both arguments.
+
+    Raises:
+        ValueError: if the shapes do not fit or the flow holds NaN or infinity.
+    """
+    _check(features, flow)
+    batch, _, height, width = flow.shape
+    rows = features.permute(0, 2, 3, 1).flatten(0, 2)  # (B*h*w, C): no copy if the features are channels-last
+    cells, weights = _four_neighbours(flow)  # (B, h, w, 4) each
+    if len(features) > 1:
+        first_row = height * width * torch.arange(batch, device=flow.device, dtype=cells.dtype)
+        cells = cells + first_row.view(-1, 1, 1, 1)
+    warped = F.embedding_bag(cells.reshape(-1, 4), rows, mode="sum", per_sample_weights=weights.reshape(-1, 4).to(rows))
+    return warped.view(batch, height, width, -1).permute(0, 3, 1, 2)
+
+
+def propagate(features: Tensor, flow: Tensor, scale: Tensor | None = None) -> Tensor:
+    """Eq. 3: the warped features, multiplied element by element with the scale field *S*.
+
+    Args:
+        features: key frame's features, `(B, C, h, w)` or `(1, C, h, w)`.
+        flow: current frame -> key frame, `(B, 2, h, w)`, in cells.
+        scale: `(B, C, h, w)`; None stands for all ones (the paper's variant without S).
+
+    Returns:
+        The current frame's features, `(B, C, h, w)`, in the type of `features`.
+
+    Raises:
+        ValueError: if the shapes do not fit or the flow holds NaN or infinity.
+    """
+    warped = warp(features, flow)
+    if scale is None:
+        return warped
+    if scale.shape != warped.shape:
+        raise ValueError(
+            f"scale: expected the shape of the warped features, {tuple(warped.shape)}, got {tuple(scale.shape)}"
+        )
+    if torch.is_grad_enabled():
+        return (warped * scale).to(features.dtype)
+    return warped.mul_(scale)  # in place: the product is computed in the wider of the two types and rounded once
+
+
+def warp_derivative(features: Tensor, flow: Tensor) -> Tensor:
+    """Eq. 4: how the warped features change with the flow, written out.
+
+    The other half of Eq. 4, the derivative with respect to the key frame's features, is the kernel G itself: the four
+    bilinear weights. Where p + flow(p) is an integer the kernel has a kink; this is the derivative to its right, which
+    is what autograd gives for `warp`.
+
+    Args:
+        features: key frame's features, `(B, C, h, w)`.
+        flow: current frame -> key frame, `(B, 2, h, w)`, in cells.
+
+    Returns:
+        `(B, C, 2, h, w)`: the derivative of each warped value by x (index 0) and by y (index 1) of the flow.
+
+    Raises:
+        ValueError: if the shapes do not fit or the flow holds NaN or infinity.
+    """
+    _check(features, flow)
+    fraction = flow - flow.floor()
+    right, down = fraction[:, :1], fraction[:, 1:]
+    corner = [[warp(features, _shifted(flow, dx, dy)) for dx in (0, 1)] for dy in (0, 1)]  # the cells around p + flow
+    by_x = (1 - down) * (corner[0][1] - corner[0][0]) + down * (corner[1][1] - corner[1][0])
+    by_y = (1 - right) * (corner[1][0] - corner[0][0]) + right * (corner[1][1] - corner[0][1])
+    return torch.stack([by_x, by_y], dim=2)
+
+
+def _shifted(flow: Tensor, dx: int, dy: int) -> Tensor:
+    """The flow to one corner of the cell square that p + flow(p) lies in."""
+    return flow.floor() + torch.tensor([dx, dy], dtype=flow.dtype, device=flow.device).view(1, 2, 1, 1)
+
+
+def _four_neighbours(flow: Tensor) -> tuple[Tensor, Tensor]:
+    """The four cells around each p + flow(p), as row-major indices, and their bilinear weights (0 outside the map)."""
+    _, _, height, width = flow.shape
+    flow = flow if flow.dtype == torch.float64 else flow.float()
+    x = flow[:, 0] + torch.arange(width, device=flow.device, dtype=flow.dtype)
+    y = flow[:, 1] + torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None]
+    columns, x_weights = _two_neighbours(x, width)
+    rows, y_weights = _two_neighbours(y, height)
+    cells = rows[..., :, None] * width + columns[..., None, :]  # (B, h, w, 2, 2)
+    weights = y_weights[..., :, None] * x_weights[..., None, :]
+    return cells.flatten(-2), weights.flatten(-2)
+
+
+def _two_neighbours(position: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """The cells left and right of each position on one axis, and the one-dimensional kernel's value at them."""
+    left = position.floor()
+    fraction = position - left
+    # The clamp comes before the conversion: a far position would overflow the integer.
+    cells = torch.stack([left, left + 1], dim=-1).clamp(-1, size)
+    weights = torch.stack([1 - fraction, fraction], dim=-1) * ((cells >= 0) & (cells < size))
+    return cells.clamp(0, size - 1).int(), weights
+
+
+def _check(features: Tensor, flow: Tensor) -> None:
+    if features.ndim != 4:
+        raise ValueError(f"features: expected (B, C, h, w), got {tuple(features.shape)}")
+    if not features.is_floating_point():
+        raise ValueError(f"features: expected a floating-point tensor, got {features.dtype}")
+    if flow.ndim != 4 or flow.shape[1] != 2:
+        raise ValueError(f"flow: expected (B, 2, h, w), channel 0 = x and 1 = y, got {tuple(flow.shape)}")
+    if not flow.is_floating_point():
+        raise ValueError(f"flow: expected a floating-point tensor, got {flow.dtype}")
+    if flow.shape[2:] != features.shape[2:]:
+        raise ValueError(
+            f"flow: expected the features' height and width, {tuple(features.shape[2:])}, got {tuple(flow.shape[2:])}"
+        )
+    if len(features) not in (1, len(flow)):
+        raise ValueError(f"features: expected a batch of 1 or of the flow's {len(flow)}, got {len(features)}")
+    # A compiled graph has no place for an error that depends on values: there NaN flow gives NaN features.
+    if not torch.compiler.is_compiling() and flow.device.type != "meta" and not flow.isfinite().all():
+        bad = int((~flow.isfinite()).sum())
+        raise ValueError(f"flow: expected finite values, got NaN or infinity at {bad} of {flow.numel()}")
