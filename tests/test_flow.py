@@ -1,0 +1,190 @@
+"""The flow networks: layers, orders of the last step, units, scale field, and the original operators inside."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from dffkit.networks.flow import FLOW_NETWORKS, PREDICTION_TO_CELLS, _crop, flownet, flownet_half, flownet_inception
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def frames(height=128, width=192, batch=1):
+    """Random frames."""
+    return torch.randint(0, 256, (batch, 3, height, width), dtype=torch.uint8)
+
+
+def small(**options):
+    """A flow network that runs in a moment."""
+    return flownet(width=0.0625, **{"scale_channels": 8, **options}).eval()
+
+
+def run(network, current, key):
+    """Flow and scale of two frames."""
+    return network(network.prepare(current), network.prepare(key))
+
+
+def test_flownets_layers_are_the_papers():
+    with torch.device("meta"):
+        network = flownet()
+    convolutions = [m for m in network.encoder.modules() if isinstance(m, nn.Conv2d)]
+    layers = [(m.in_channels, m.out_channels, m.kernel_size[0], m.stride[0]) for m in convolutions]
+    assert layers == [
+        (6, 64, 7, 2), (64, 128, 5, 2), (128, 256, 5, 2), (256, 256, 3, 1), (256, 512, 3, 2), (512, 512, 3, 1),
+        (512, 512, 3, 2), (512, 512, 3, 1), (512, 1024, 3, 2), (1024, 1024, 3, 1),
+    ]  # fmt: skip
+    assert [m.in_channels for m in [*network.flows, network.flow]] == [1024, 1026, 770, 386, 194]
+    assert [m.out_channels for m in network.deconvs] == [512, 256, 128, 64]
+    assert (network.scale.in_channels, network.scale.out_channels, network.scale.kernel_size) == (194, 1024, (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("make", "millions"), [(flownet, 38.88), (flownet_half, 9.80), (flownet_inception, 6.46)]
+)
+def test_parameter_counts(make, millions):
+    with torch.device("meta"):
+        assert sum(p.numel() for p in make().parameters()) / 1e6 == pytest.approx(millions, abs=0.005)
+
+
+@pytest.mark.parametrize("make", FLOW_NETWORKS.values())
+@pytest.mark.parametrize("head", ["pooled", "paper"])
+def test_full_size_forward_and_backward_on_meta(make, head):
+    with torch.device("meta"):
+        network = make(head=head)
+        images = torch.zeros(1, 3, 600, 1000, dtype=torch.uint8)
+    flow, scale = run(network, images, images)
+    assert (flow.shape, scale.shape) == ((1, 2, 38, 63), (1, 1024, 38, 63))
+    (flow.sum() + scale.sum()).backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
+@pytest.mark.parametrize("make", FLOW_NETWORKS.values())
+def test_full_width_forward_and_backward_with_numbers(make):
+    network = make()
+    flow, scale = run(network, frames(), frames())
+    assert (flow.shape, scale.shape) == ((1, 2, 8, 12), (1, 1024, 8, 12))
+    (flow.sum() + (scale * torch.randn_like(scale)).sum()).backward()
+    gradients = [p.grad.abs().sum() for p in network.parameters()]
+    assert all(g.isfinite() for g in gradients)
+    assert all(g > 0 for g in gradients)
+
+
+@pytest.mark.parametrize("make", FLOW_NETWORKS.values())
+@pytest.mark.parametrize("head", ["pooled", "paper"])
+@pytest.mark.parametrize(("height", "width"), [(601, 999), (17, 33), (64, 64), (16, 16)])
+def test_any_size_fits_the_feature_map(make, head, height, width):
+    network = make(width=0.0625, scale_channels=4, head=head).eval()
+    images = frames(height, width)
+    with torch.no_grad():
+        flow, scale = run(network, images, images)
+    h, w = -(-height // 16), -(-width // 16)
+    assert (flow.shape, scale.shape) == ((1, 2, h, w), (1, 4, h, w))
+
+
+def test_untrained_scale_is_one_and_can_be_left_out():
+    images = frames()
+    with torch.no_grad():
+        assert (run(small(), images, images)[1] == 1).all()
+        assert run(small(scale_channels=None), images, images)[1] is None
+
+
+@pytest.mark.parametrize(("freeze", "trainable"), [(True, False), (False, True)])
+def test_scale_bias_trains_unless_frozen(freeze, trainable):
+    network = small(freeze_scale_bias=freeze)
+    assert network.scale.bias.requires_grad is trainable
+    assert network.scale.weight.requires_grad
+
+
+def test_pooled_head_predicts_on_averaged_features():
+    network, images = small(), frames()
+    prepared = network.prepare(images)
+    with torch.no_grad():
+        flow, _ = network(prepared, prepared)
+        *_, features = network._decode(prepared, prepared)
+        expected = network.flow(F.avg_pool2d(features, 2, ceil_mode=True)) * 2.5
+    assert PREDICTION_TO_CELLS == 2.5
+    assert torch.equal(flow, expected)
+
+
+def test_papers_head_averages_the_predictions():
+    # Halving bilinearly is the average of 2x2 where the size is even.
+    network, images = small(head="paper"), frames()
+    prepared = network.prepare(images)
+    with torch.no_grad():
+        flow, scale = network(prepared, prepared)
+        at_stride_8 = network.pyramid(prepared, prepared)[-1] * 2.5
+    torch.testing.assert_close(flow, F.avg_pool2d(at_stride_8, 2), rtol=1e-5, atol=1e-6)
+    assert scale.shape == (1, 8, 8, 12)
+
+
+def test_pyramid_has_five_levels_that_double():
+    network, images = small(), frames()
+    prepared = network.prepare(images)
+    with torch.no_grad():
+        shapes = [tuple(level.shape) for level in network.pyramid(prepared, prepared)]
+    assert shapes == [(1, 2, 1, 2), (1, 2, 2, 3), (1, 2, 4, 6), (1, 2, 8, 12), (1, 2, 16, 24)]
+
+
+def test_input_is_half_the_frame_less_the_mean_over_255():
+    network, images = small(), frames(5, 7)
+    prepared = network.prepare(images)
+    full = (images.float() - network.mean) / 255
+    torch.testing.assert_close(prepared, F.avg_pool2d(full, 2, ceil_mode=True), rtol=1e-5, atol=1e-6)
+    assert prepared.shape == (1, 3, 3, 4)
+
+
+def test_current_frame_comes_first():
+    network, a, b = small(), frames(), frames()
+    seen = []
+    network.encoder.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    with torch.no_grad():
+        run(network, a, b)
+    assert torch.equal(seen[0], torch.cat([network.prepare(a), network.prepare(b)], dim=1))
+
+
+def test_one_key_frame_for_many_current_frames():
+    network, current, key = small(), frames(batch=3), frames()
+    with torch.no_grad():
+        flow, scale = run(network, current, key)
+        each = [run(network, current[i : i + 1], key) for i in range(3)]
+    torch.testing.assert_close(flow, torch.cat([f for f, _ in each]))
+    torch.testing.assert_close(scale, torch.cat([s for _, s in each]))
+
+
+@pytest.mark.parametrize("head", ["pooled", "paper"])
+def test_flow_and_scale_stay_float32_under_autocast(head):
+    network, current, key = small(head=head), frames(), frames()
+    nn.init.normal_(network.scale.weight, std=0.01)
+    with torch.no_grad():
+        exact = run(network, current, key)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rough = run(network, current, key)
+    for ours, expected in zip(rough, exact, strict=True):
+        assert ours.dtype == torch.float32
+        torch.testing.assert_close(ours, expected, rtol=0.05, atol=0.05 * expected.std().item())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert run(small(scale_channels=None), current, key)[1] is None
+
+
+def test_another_head_is_named():
+    with pytest.raises(ValueError, match='head: expected "pooled" or "paper", got \'code\''):
+        flownet(head="code")
+
+
+def test_average_pooling_is_the_originals():
+    golden = {key: torch.from_numpy(value) for key, value in np.load(GOLDEN / "avgpool_full.npz").items()}
+    pooled = F.avg_pool2d(golden["input"], 2, ceil_mode=True)
+    torch.testing.assert_close(pooled, golden["output"], rtol=0, atol=1e-5)
+
+
+def test_deconvolution_is_the_originals():
+    # The original has no padding and crops at offset (1, 1); ours pads by 1 and crops at (0, 0).
+    golden = {key: torch.from_numpy(value) for key, value in np.load(GOLDEN / "deconv_crop.npz").items()}
+    deconv = nn.ConvTranspose2d(4, 3, 4, stride=2, padding=1)
+    deconv.weight.data, deconv.bias.data = golden["weight"], golden["bias"]
+    ours = _crop(deconv(golden["input"]), golden["output"].shape[2:])
+    torch.testing.assert_close(ours, golden["output"], rtol=0, atol=1e-5)

@@ -1,0 +1,50 @@
+"""Key frame schedules."""
+
+import pytest
+import torch
+
+from dffkit.schedules import FixedInterval, FrameDifference
+
+FRAME = torch.zeros(3, 20, 33, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize("duration", [1, 2, 5, 10])
+def test_every_lth_frame_is_a_key_frame(duration):
+    schedule = FixedInterval(duration)
+    assert [i for i in range(30) if schedule(i, FRAME)] == list(range(0, 30, duration))
+
+
+@pytest.mark.parametrize("duration", [0, -3, 2.0, True, None])
+def test_a_duration_below_one_or_not_whole_is_named(duration):
+    with pytest.raises(ValueError, match=f"duration: expected a whole number of frames, at least 1, got {duration!r}"):
+        FixedInterval(duration)
+
+
+def test_a_still_picture_needs_no_second_key_frame_until_the_longest():
+    schedule = FrameDifference(1.0, longest=8)
+    assert [i for i in range(20) if schedule(i, FRAME)] == [0, 8, 16]
+
+
+def test_a_cut_makes_a_key_frame():
+    schedule = FrameDifference(10.0)
+    assert [schedule(i, FRAME + (100 if i >= 5 else 0)) for i in range(8)] == [True] + [False] * 4 + [True] + [False] * 2
+
+
+def test_slow_change_adds_up_against_the_key_frame():
+    schedule = FrameDifference(10.0)
+    assert [i for i in range(20) if schedule(i, FRAME + 3 * i)] == [0, 4, 8, 12, 16]
+
+
+def test_index_0_begins_a_new_video():
+    schedule = FrameDifference(10.0)
+    first = [schedule(i, FRAME) for i in range(3)]
+    assert [schedule(i, FRAME) for i in range(3)] == first == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("threshold", "longest", "message"),
+    [(-1.0, 30, "threshold: expected"), (float("nan"), 30, "threshold: expected"), (1.0, 0, "longest: expected")],
+)
+def test_wrong_options_are_named(threshold, longest, message):
+    with pytest.raises(ValueError, match=message):
+        FrameDifference(threshold, longest=longest)
