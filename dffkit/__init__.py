@@ -1,13 +1,17 @@
 """dffkit: Deep Feature Flow for Video Recognition (CVPR 2017), to read, to run and to check."""
 
-from dffkit.dff import DeepFeatureFlow, KeyFrame, split_points
-from dffkit.networks.detection import RFCN
-from dffkit.networks.features import FeatureNetwork
-from dffkit.networks.flow import FlowNetwork, flownet, flownet_half, flownet_inception
-from dffkit.networks.segmentation import ScoreMaps
-from dffkit.schedules import FixedInterval, FrameDifference
-from dffkit.video import Recognition, recognize
-from dffkit.warp import propagate, warp
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dffkit.dff import DeepFeatureFlow, KeyFrame, split_points
+    from dffkit.networks.detection import RFCN
+    from dffkit.networks.features import FeatureNetwork
+    from dffkit.networks.flow import FlowNetwork, flownet, flownet_half, flownet_inception
+    from dffkit.networks.segmentation import ScoreMaps
+    from dffkit.schedules import FixedInterval, FrameDifference
+    from dffkit.video import Recognition, recognize
+    from dffkit.warp import propagate
 
 __version__ = "0.1.0"
 
@@ -27,5 +31,20 @@ __all__ = [
     "propagate",
     "recognize",
     "split_points",
-    "warp",
 ]
+
+_MODULES = ("warp", "networks.features", "networks.flow", "networks.segmentation", "networks.detection")
+_MODULES += ("dff", "schedules", "video")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: torch takes seconds to load, and `--help` does not need it."""
+    if name in __all__:
+        for module in (importlib.import_module(f"dffkit.{home}") for home in _MODULES):
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module 'dffkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -34,9 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--depth", type=int, choices=(50, 101), default=[101, 50], nargs="+")
     parser.add_argument("--flow", choices=FLOW_NETWORKS, default=list(FLOW_NETWORKS), **many)
     parser.add_argument("--precision", choices=PRECISIONS, default=list(PRECISIONS), **many)
-    parser.add_argument("--look-ahead", type=int, default=1, metavar="N", help="current frames to batch (1: a live stream)")
+    parser.add_argument("--look-ahead", type=int, default=1, metavar="N", help="current frames in one batch")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="the medians of N runs are reported")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--stream", type=int, metavar="N", help="instead: resident memory over N small frames")
     parser.add_argument("--out", type=Path, default=Path("build/benchmark.csv"), metavar="FILE.csv")
 
 
@@ -45,6 +46,11 @@ def main(args: argparse.Namespace) -> int:
     import pandas
     from tqdm import tqdm
 
+    if args.stream:
+        from dffkit import stream_memory
+
+        print(stream_memory.report(stream_memory.resident_memory(args.stream, look_ahead=args.look_ahead)))
+        return 0
     machine = describe(args.device)
     rows = []
     cases = list(itertools.product(args.precision, args.task, args.depth, args.flow))
@@ -56,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
         partial.replace(args.out)
     table = pandas.DataFrame(rows)
     print(", ".join(f"{name}: {value}" for name, value in machine.items()))
-    print("Milliseconds a frame, medians; `of_eq7` is the measured speedup over Eq. 7's with Eq. 5's r (Eq. 6's: `of_eq7_eq6`).")
+    print("Milliseconds, medians. of_eq7: the measured speedup over Eq. 7's with Eq. 5's r; of_eq7_eq6: with Eq. 6's.")
     print(table.drop(columns=[*machine, "height", "width", "duration", "look_ahead", "seed"]).to_string(index=False))
     print(f"All columns: {args.out}")
     return 0
@@ -72,7 +78,7 @@ def measure(args: argparse.Namespace, precision: str, task: str, depth: int, flo
     dtype = PRECISIONS[precision]
     bare = torchvision_resnet(depth).to(args.device).eval()
     if dtype is not None:
-        model, bare = in_lower_precision(model, dtype), _weights_to(bare, dtype)
+        model, bare = in_lower_precision(model, dtype), in_lower_precision(bare, dtype)
     frames = torch.randint(0, 256, (duration, 3, height, width), dtype=torch.uint8, device=args.device)
     with torch.no_grad(), torch.autocast(torch.device(args.device).type, dtype=dtype, enabled=dtype is not None):
         _reset_peak_memory(args.device)
@@ -94,7 +100,7 @@ def measure(args: argparse.Namespace, precision: str, task: str, depth: int, flo
 
 
 def torchvision_resnet(depth: int) -> nn.Module:
-    """The yardstick for Frame: torchvision's own ResNet, laid out as ours (stride, dilation, reduction), nothing else."""
+    """The yardstick for Frame: torchvision's own modules in our layout (stride, dilation, reduction), nothing else."""
     build = {50: models.resnet50, 101: models.resnet101}[depth]
     resnet = build(replace_stride_with_dilation=[False, False, True])
     for block in (resnet.layer2[0], resnet.layer3[0]):
@@ -149,13 +155,6 @@ def _milliseconds(part: Callable[[], object], device: torch.device) -> float:
 def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _weights_to(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            layer.weight.data = layer.weight.data.to(dtype)
-    return module
 
 
 def _reset_peak_memory(device: str) -> None:

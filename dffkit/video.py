@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dffkit.dff import DeepFeatureFlow, KeyFrame
 from dffkit.networks.features import check_frames
+from dffkit.networks.flow import FlowNetwork
 
 Schedule = Callable[[int, Tensor], bool]
 
@@ -59,16 +60,17 @@ def recognize(
     return _stream(model, frames, schedule, look_ahead, autocast)
 
 
-def in_lower_precision(model: DeepFeatureFlow, dtype: torch.dtype = torch.bfloat16) -> DeepFeatureFlow:
-    """A copy of the model for inference under autocast, whose convolutions hold their weights in `dtype` already.
+def in_lower_precision(model: nn.Module, dtype: torch.dtype = torch.bfloat16) -> nn.Module:
+    """A copy of a network for inference under autocast, whose convolutions hold their weights in `dtype` already.
 
     Autocast alone converts every weight again for every frame, which costs the cheap path as much as it saves. The
     layers that predict flow and scale keep their float32.
     """
     model = copy.deepcopy(model)
-    float32 = {id(module) for module in (model.flow_network.flow, model.flow_network.scale)}
+    networks = [module for module in model.modules() if isinstance(module, FlowNetwork)]
+    predictions = {layer for network in networks for layer in (network.flow, network.scale)}
     for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and id(module) not in float32:
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module not in predictions:
             module.weight.data = module.weight.data.to(dtype)
     return model
 

@@ -133,5 +133,5 @@ def test_speedup_lies_between_1_and_both_bounds(duration, ratio):
 def test_bad_durations_and_ratios_are_named():
     with pytest.raises(ValueError, match="duration: expected at least 1 frame, got 0"):
         speedup(0, 0.1)
-    with pytest.raises(ValueError, match="ratio: expected r >= 0, got -0.1"):
+    with pytest.raises(ValueError, match=r"ratio: expected r >= 0, got -0\.1"):
         speedup(10, -0.1)

@@ -44,7 +44,8 @@ def test_torchvision_layout_computes_what_torchvision_does():
     assert not unexpected
     images = frames()
     normalised = models.ResNet50_Weights.IMAGENET1K_V1.transforms(crop_size=(64, 96), resize_size=(64, 96))
-    x = (images.float() / 255 - torch.tensor(normalised.mean).view(3, 1, 1)) / torch.tensor(normalised.std).view(3, 1, 1)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (normalised.mean, normalised.std))
+    x = (images.float() / 255 - mean) / std
     with torch.no_grad():
         for name, module in reference.named_children():
             if name not in ("avgpool", "fc"):
@@ -100,7 +101,8 @@ def test_stride_16_rounded_up(height, width):
 
 def test_frozen_norm_stays_frozen_in_training():
     network = small(norm="frozen").train()
-    before = {name: value.clone() for name, value in network.state_dict().items() if "bn" in name or "downsample.1" in name}
+    norm = [name for name in network.state_dict() if "bn" in name or "downsample.1" in name]
+    before = {name: network.state_dict()[name].clone() for name in norm}
     network(frames(batch=2)).sum().backward()
     assert all(torch.equal(network.state_dict()[name], value) for name, value in before.items())
     assert network.bn1.weight.grad is None
@@ -161,7 +163,7 @@ GOOD = frames()
         (GOOD[:0], r"got \(0, 3, 64, 96\)"),
         (GOOD[..., :0], r"got \(1, 3, 64, 0\)"),
         (GOOD[:, [0, 1, 2, 0]], r"got \(1, 4, 64, 96\)$"),
-        (GOOD / 255, r"torch.uint8 \(0..255\), got torch.float32; if the values are in 0..1"),
+        (GOOD / 255, r"torch.uint8 \(0..255\), got torch.float32; values in 0..1"),
         (GOOD.int(), r"torch.uint8 \(0..255\), got torch.int32$"),
     ],
 )

@@ -42,9 +42,7 @@ def test_flownets_layers_are_the_papers():
     assert (network.scale.in_channels, network.scale.out_channels, network.scale.kernel_size) == (194, 1024, (1, 1))
 
 
-@pytest.mark.parametrize(
-    ("make", "millions"), [(flownet, 38.88), (flownet_half, 9.80), (flownet_inception, 6.46)]
-)
+@pytest.mark.parametrize(("make", "millions"), [(flownet, 38.88), (flownet_half, 9.80), (flownet_inception, 6.46)])
 def test_parameter_counts(make, millions):
     with torch.device("meta"):
         assert sum(p.numel() for p in make().parameters()) / 1e6 == pytest.approx(millions, abs=0.005)

@@ -168,7 +168,7 @@ def test_odd_sizes(height, width):
         ([*video(2), video(1)[0].float()], "frame 2: expected frames of dtype torch.uint8"),
         ([*video(1), video(1)[0][:1]], r"frame 1: expected RGB frames .* got \(1, 1, 48, 64\); a grayscale"),
         ([video(1)[0][0]], r"frame 0: expected RGB frames .* a grayscale frame"),
-        ([video(1)[0] / 255], r"frame 0: .* got torch.float32; if the values are in 0..1"),
+        ([video(1)[0] / 255], r"frame 0: .* got torch.float32; values in 0..1"),
         ([video(1)[0].permute(1, 2, 0)], "frame 0: .* the channels come last: use frames.movedim"),
         ([video(1)[0].numpy()], "frame 0: expected a uint8 tensor .* got ndarray"),
         ([torch.stack(video(2))], r"frame 0: expected RGB frames .* got \(1, 2, 3, 48, 64\)"),

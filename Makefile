@@ -1,0 +1,52 @@
+# Every target only calls `python -m dffkit ...` in the project's own environment, so that every system has the same
+# commands; README.md gives them for systems without make. Needs Python >= 3.11 and, the first time, a package registry.
+
+# The Python that makes the environment:  make setup PYTHON=python3.13
+PYTHON ?= python3
+# More arguments for a command:  make test ARGS="-k warp"
+ARGS ?=
+
+DFFKIT := .venv/bin/python -m dffkit
+INSTALLED := .venv/.dffkit-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test reproduce lab benchmark figures notebooks clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1: /p' Makefile
+
+setup: $(INSTALLED) ## make the environment in .venv (the other targets do it when needed)
+
+test: $(INSTALLED) ## lint, all tests, all notebooks against their stored outputs
+	$(DFFKIT) test $(ARGS)
+
+reproduce: $(INSTALLED) ## run every notebook, redraw every figure, print the paper's numbers beside ours
+	$(DFFKIT) reproduce $(ARGS)
+
+lab: $(INSTALLED) ## read the notebooks in JupyterLab
+	$(DFFKIT) lab $(ARGS)
+
+benchmark: $(INSTALLED) ## measure how fast this machine is, beside what Eq. 7 says
+	$(DFFKIT) benchmark $(ARGS)
+
+figures: $(INSTALLED) ## redraw every figure
+	$(DFFKIT) figures $(ARGS)
+
+notebooks: $(INSTALLED) ## for authors: run the notebooks again and store their outputs
+	$(DFFKIT) notebooks $(ARGS)
+
+clean: ## remove what runs leave behind, but not .venv
+	rm -rf build .pytest_cache .ruff_cache .hypothesis dffkit.egg-info
+	find dffkit tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
+
+# The stamp is made last, so a set-up that was killed is done again. Each step is harmless when repeated and needs no
+# network once its packages are there.
+$(INSTALLED): requirements.lock pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || \
+	    { echo "dffkit needs Python 3.11 or newer; '$(PYTHON)' was not found. Try: make setup PYTHON=python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dffkit needs Python 3.11 or newer, this is " \
+	    + sys.version.split()[0] + ". Try: make setup PYTHON=python3.11")'
+	"$(PYTHON)" -m venv .venv
+	.venv/bin/python -m pip install --disable-pip-version-check -r requirements.lock
+	.venv/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(INSTALLED)

@@ -1,0 +1,8 @@
+"""Makes `python -m dffkit` work."""
+
+import sys
+
+from dffkit.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""`python -m dffkit COMMAND`: the parser. Each command's work is in a module of its own, imported when it is called."""
+
+import argparse
+import sys
+from dataclasses import dataclass
+
+from dffkit import __version__
+from dffkit.repository import CommandError, require, root
+
+
+@dataclass(frozen=True)
+class Command:
+    """What the parser has to know about a command: one line of help, examples, and the extra that it needs."""
+
+    summary: str
+    examples: tuple[str, ...]
+    extra: str = ""
+    modules: tuple[str, ...] = ()
+
+
+RUNS_NOTEBOOKS = ("nbclient", "nbconvert", "nbformat", "jupyter_client", "ipykernel", "ipywidgets", "tqdm")
+DRAWS = ("matplotlib", "numpy", "pandas")
+
+COMMANDS = {
+    "test": Command(
+        "lint, then all tests and all notebooks; further arguments go to pytest",
+        ("test", "test -k warp", "test tests/test_warp.py -x"),
+        "all",
+        ("ruff", "pytest", "xdist", "nbval", "hypothesis", "psutil", "yaml", "packaging", *RUNS_NOTEBOOKS, *DRAWS),
+    ),
+    "reproduce": Command(
+        "run every notebook, redraw every figure, print the paper's numbers beside ours",
+        ("reproduce",),
+        "notebooks",
+        RUNS_NOTEBOOKS + DRAWS,
+    ),
+    "lab": Command(
+        "read the notebooks in JupyterLab",
+        ("lab", "lab --no-browser --port 9000"),
+        "notebooks",
+        ("jupyterlab", "ipykernel", "ipywidgets", *DRAWS),
+    ),
+    "figures": Command("redraw every figure", ("figures",), "notebooks", DRAWS),
+    "notebooks": Command(
+        "for authors: run the notebooks from fresh kernels and store their outputs",
+        ("notebooks", "notebooks 02 04"),
+        "notebooks",
+        RUNS_NOTEBOOKS + DRAWS,
+    ),
+    "benchmark": Command(
+        "measure how fast this machine is, beside what Eq. 7 says",
+        ("benchmark", "benchmark --task detection --size 360 480 --repeats 3", "benchmark --stream 10000"),
+        "notebooks",
+        ("pandas", "psutil", "tqdm"),
+    ),
+}
+
+
+def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser. Only the `chosen` command may import its module for its options, so that help stays quick."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dffkit",
+        description="Deep Feature Flow for Video Recognition (CVPR 2017): notebooks, figures and checks.",
+        epilog="python -m dffkit COMMAND --help shows a command's options and examples.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"dffkit {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        examples = "\n".join(f"  python -m dffkit {example}" for example in command.examples)
+        subparser = commands.add_parser(
+            name,
+            help=command.summary,
+            description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+            epilog=f"examples:\n{examples}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        if name == "lab":
+            subparser.add_argument("--port", type=int, default=8888, help="the port to serve on (default: 8888)")
+            subparser.add_argument("--no-browser", action="store_true", help="print the address, open no browser")
+        elif name == "notebooks":
+            subparser.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks (default: all)")
+        elif name == "benchmark" and chosen == name:
+            from dffkit import benchmark
+
+            benchmark.add_arguments(subparser)
+    return parser
+
+
+def run(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Do what was asked and return the exit status."""
+    command = COMMANDS[arguments.command]
+    require(command.extra, command.modules)
+    match arguments.command:
+        case "test":
+            from dffkit import selftest
+
+            return selftest.run_tests(rest)
+        case "reproduce":
+            from dffkit import reproduce
+
+            return reproduce.reproduce()
+        case "lab":
+            from dffkit import lab
+
+            return lab.run_lab(port=arguments.port, browser=not arguments.no_browser)
+        case "figures":
+            from dffkit import figures
+
+            print(f"{len(figures.regenerate_all(root() / 'figures'))} files written to figures/")
+            return 0
+        case "notebooks":
+            from dffkit import notebooks
+
+            notebooks.execute_in_place(notebooks.find(root() / "notebooks", tuple(arguments.numbers)))
+            return 0
+        case _:
+            from dffkit import benchmark
+
+            return benchmark.main(arguments)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse `argv` (by default the command line), run the command and return its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = build_parser(chosen=argv[0] if argv else None)
+    arguments, rest = parser.parse_known_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return 0
+    if rest and arguments.command != "test":  # pytest has options of its own; nobody else has
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        return run(arguments, rest)
+    except CommandError as error:
+        print(f"dffkit: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ndffkit: interrupted", file=sys.stderr)
+        return 130

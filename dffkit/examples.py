@@ -1,0 +1,122 @@
+"""The lessons' small worlds: a map whose cells hold their own address, and a scene that moves in a known way."""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+STRIDE = 16  # pixels of the frame for each cell of a feature map
+
+
+def address_map(height: int = 4, width: int = 4) -> Tensor:
+    """A map that says of each value where it came from: 10 * row + column, so 12 is row 1, column 2.
+
+    Returns:
+        `(1, 1, height, width)`.
+    """
+    return (10.0 * torch.arange(height)[:, None] + torch.arange(width)).view(1, 1, height, width)
+
+
+def same_everywhere(x: float | Tensor, y: float | Tensor, height: int = 4, width: int = 4) -> Tensor:
+    """The flow field with one vector at every cell.
+
+    Args:
+        x, y: cells to the right and down; tensors keep their gradient.
+
+    Returns:
+        `(1, 2, height, width)`.
+    """
+    vector = torch.stack([torch.as_tensor(x), torch.as_tensor(y)])
+    vector = vector if vector.is_floating_point() else vector.float()
+    return vector.view(1, 2, 1, 1).expand(1, 2, height, width)
+
+
+class Scene(NamedTuple):
+    """Two frames of a moving scene, and what really happened between them."""
+
+    key_frame: Tensor  # (3, H, W) uint8
+    current_frame: Tensor  # (3, H, W) uint8
+    flow: Tensor  # (2, H, W) in pixels, current -> key, exact
+    uncovered: Tensor  # (H, W) bool: background of the current frame that the ball hid in the key frame
+
+
+def moving_scene(height: int = 600, width: int = 1000, *, zoom: float = 1.08, step: tuple[int, int] = (140, 20)) -> Scene:
+    """A camera that comes nearer while a ball crosses its view.
+
+    Both are textured by sums of sine waves, which can be computed at any position. So the current frame is drawn
+    afresh, not warped from the key frame, and the flow is exact wherever the key frame shows the same surface.
+
+    Args:
+        height, width: of the frames, in pixels.
+        zoom: how much larger the background is in the current frame.
+        step: how far the ball moves, in pixels to the right and down.
+    """
+    y, x = torch.arange(height)[:, None].float(), torch.arange(width)[None].float()
+    left, top, radius = 0.33 * width, 0.55 * height, 0.18 * height  # the ball in the key frame
+    background_y, background_x = height / 2 + (y - height / 2) / zoom, width / 2 + (x - width / 2) / zoom
+    covered_then = _disc(background_x - left, background_y - top, radius)
+    ball_then, ball_now = (_disc(x - left - t * step[0], y - top - t * step[1], radius) for t in (0, 1))
+    key_frame = torch.where(ball_then, _ball(x - left, y - top), _ground(x, y))
+    current_ball = _ball(x - left - step[0], y - top - step[1])
+    current_frame = torch.where(ball_now, current_ball, _ground(background_x, background_y))
+    flow = torch.stack([
+        torch.where(ball_now, torch.tensor(-float(step[0])), background_x - x),
+        torch.where(ball_now, torch.tensor(-float(step[1])), background_y - y),
+    ])
+    return Scene(key_frame, current_frame, flow, covered_then & ~ball_now)
+
+
+def simple_features(frame: Tensor, channels: int = 1024) -> Tensor:
+    """A stand-in for *N_feat* that needs no training: one layer of smooth random filters, stride 16, and a ReLU.
+
+    Args:
+        frame: `(3, H, W)` uint8.
+        channels: how many filters.
+
+    Returns:
+        `(1, channels, ceil(H/16), ceil(W/16))`. A cell sees 64x64 pixels around its own 16x16.
+    """
+    size, pooled = 16, 4  # each filter spans 16x16 means of 4x4 pixels
+    filters = torch.randn(channels, 3, size, size, generator=torch.Generator().manual_seed(0))
+    window = torch.hann_window(size + 2, periodic=False)[1:-1]  # fades towards the rim, so features change smoothly
+    filters = filters * window[:, None] * window / math.sqrt(3 * size**2)
+    small = F.avg_pool2d((frame[None].float() - 128) / 64, pooled, ceil_mode=True)
+    step = STRIDE // pooled
+    rows, columns = (math.ceil(n / STRIDE) for n in frame.shape[1:])
+    before = (size - step) // 2
+    right, bottom = (n * step - m + before for n, m in ((columns, small.shape[3]), (rows, small.shape[2])))
+    small = F.pad(small, (before, right, before, bottom), mode="replicate")
+    return F.conv2d(small, filters, stride=step).relu()
+
+
+def _disc(x: Tensor, y: Tensor, radius: float) -> Tensor:
+    return x**2 + y**2 < radius**2
+
+
+def _ground(x: Tensor, y: Tensor) -> Tensor:
+    return _paint(_texture(x, y, seed=0, shortest=40, longest=400), darkest=(24, 48, 84), lightest=(214, 224, 226))
+
+
+def _ball(x: Tensor, y: Tensor) -> Tensor:
+    return _paint(_texture(x, y, seed=1, shortest=50, longest=120), darkest=(150, 50, 10), lightest=(255, 214, 120))
+
+
+def _texture(x: Tensor, y: Tensor, *, seed: int, shortest: float, longest: float, waves: int = 48) -> Tensor:
+    """A sum of sine waves in all directions, long ones higher: `(1, W)` and `(H, 1)` positions -> `(H, W)` in -1..1."""
+    random = torch.Generator().manual_seed(seed)
+    length = shortest * (longest / shortest) ** torch.rand(waves, generator=random)
+    direction, phase = 2 * math.pi * torch.rand(2, waves, generator=random)
+    across, down = direction.cos() / length, direction.sin() / length  # waves for each pixel
+    u, v = 2 * math.pi * x.T * across + phase, 2 * math.pi * y * down  # (W, waves), (H, waves)
+    height = (length / longest).sqrt()
+    # sin(u + v) = cos(v) sin(u) + sin(v) cos(u), so all waves at all pixels are two matrix products.
+    total = (v.cos() * height) @ u.sin().T + (v.sin() * height) @ u.cos().T
+    return torch.tanh(total / height.square().sum().div(2).sqrt())
+
+
+def _paint(texture: Tensor, darkest: tuple[int, ...], lightest: tuple[int, ...]) -> Tensor:
+    """A texture in -1..1 as a picture `(3, H, W)` uint8 between two colours."""
+    low, high = (torch.tensor(colour, dtype=torch.float32).view(3, 1, 1) for colour in (darkest, lightest))
+    return (low + (high - low) * (texture + 1) / 2).round().clamp(0, 255).to(torch.uint8)

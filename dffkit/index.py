@@ -1,0 +1,93 @@
+"""What notebook 00 shows: the series as it stands, whether this computer is ready, and the paper's words."""
+
+import re
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import nbformat
+import torch
+import torchvision
+
+from dffkit.notebooks import find
+from dffkit.repository import root
+from dffkit.warp import warp
+
+if TYPE_CHECKING:
+    import pandas
+    from IPython.display import Markdown
+
+# The paper's Table 1, with the word that the code uses for each symbol.
+GLOSSARY = (
+    ("k", "key frame", "key_frame", "a frame whose features are computed by the feature network"),
+    ("i", "current frame", "current", "any other frame; its features are propagated from key frame k"),
+    ("l", "key frame duration", "duration", "every l-th frame is a key frame"),
+    ("N_feat", "feature network", "FeatureNetwork", "the expensive part: frame to feature maps, stride 16"),
+    ("N_task", "task network", "ScoreMaps, RFCN", "the cheap part on top: feature maps to result"),
+    ("F", "flow network", "FlowNetwork", "two frames to a flow field"),
+    ("M(i→k)", "flow field", "flow", "for each cell of frame i, where to look in frame k"),
+    ("S(i→k)", "scale field", "scale", "for each feature of frame i, a factor; second output of F"),
+    ("W", "feature propagation", "propagate", "warps the features of k along M, times S (Eq. 3)"),
+    ("r", "per-frame cost ratio", "cost_ratio", "cost of a propagated frame over that of a key frame (Eq. 5)"),
+    ("s", "speedup", "speedup", "over computing every frame's features (Eq. 7)"),
+)
+
+
+def series() -> "Markdown":
+    """The numbered notebooks that exist, with the question that each answers, taken from their own heads."""
+    from IPython.display import Markdown
+
+    lines = ["| notebook | the question it answers |", "| --- | --- |"]
+    for path in find(root() / "notebooks"):
+        if not path.name.startswith("00"):
+            title, question = head(nbformat.read(path, as_version=4).cells[0].source)
+            lines.append(f"| [{title}]({path.name}) | {question} |")
+    return Markdown("\n".join(lines))
+
+
+def head(text: str) -> tuple[str, str]:
+    """A notebook's title and question from its first cell.
+
+    Raises:
+        ValueError: if the cell has no `# Title` or no paragraph that begins with `**The question.**`.
+    """
+    title = re.search(r"^# (.+)$", text, re.MULTILINE)
+    question = re.search(r"\*\*The question\.\*\*\s*(.+?)(?:\n\s*\n|\Z)", text, re.DOTALL)
+    if not title or not question:
+        raise ValueError(f"expected a '# Title' and a '**The question.**', got {text[:80]!r}")
+    return title[1], " ".join(question[1].split())
+
+
+def setup_check() -> None:
+    """Print what a reader's computer must be able to do, each line with yes, or with what to do."""
+    identity = torch.randn(1, 2, 5, 7)
+    checks = {
+        "Python 3.11 or newer": (sys.version_info >= (3, 11), "make the environment with a newer Python"),
+        "torch and torchvision are a matching pair": (_matching(), "reinstall both from requirements.lock"),
+        "packages for the notebooks": (_packages(), 'pip install -e ".[notebooks]"'),
+        "zero flow leaves features as they are, bit by bit": (
+            torch.equal(warp(identity, torch.zeros(1, 2, 5, 7)), identity),
+            "report it: the warp is broken here",
+        ),
+    }
+    for what, (passed, remedy) in checks.items():
+        print(f"{'yes' if passed else 'NO '}  {what}{'' if passed else f': {remedy}'}")
+
+
+def glossary() -> "pandas.DataFrame":
+    """The paper's Table 1: symbol, name, the code's word, meaning."""
+    import pandas
+
+    return pandas.DataFrame(GLOSSARY, columns=["symbol", "name", "in the code", "what it is"]).set_index("symbol")
+
+
+def _matching() -> bool:
+    """Whether torchvision's compiled operators load: they do not beside a torch of another build."""
+    try:
+        return torchvision.ops.nms(torch.tensor([[0.0, 0, 1, 1]]), torch.ones(1), 0.5).tolist() == [0]
+    except RuntimeError:
+        return False
+
+
+def _packages() -> bool:
+    return all(find_spec(name) for name in ("ipywidgets", "matplotlib", "pandas", "tqdm"))

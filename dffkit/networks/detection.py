@@ -1,0 +1,160 @@
+"""The detection network *N_task*: R-FCN (Sec. 4.1), with its RPN on one half of the features and its head on the other.
+
+All that is learned here is 1x1 convolutions, "1 layer" in Table 5. They give one stack of maps; losses and boxes are
+computed from the maps alone, so the maps themselves can be propagated too (Table 5's "0 layers").
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+from torchvision.ops import batched_nms, remove_small_boxes
+
+from .proposals import clip_boxes, decode_boxes, encode_boxes, make_anchors, overlaps, propose, rpn_loss
+from .psroi import check_convention, ps_roi_pool
+
+HEAD_STD = (0.1, 0.1, 0.2, 0.2)  # proposals are nearer to the objects than anchors are: smaller than RPN_STD
+
+
+class RFCN(nn.Module):
+    """R-FCN with class-agnostic boxes and online hard example mining (OHEM).
+
+    `in_channels` is even: the first half of the features is for the RPN, the second for the head. `num_classes` is C,
+    without the background (ImageNet VID: 30), `bins` is k. The anchors' sides are `anchor_scales` times
+    `feature_stride` pixels, `anchor_ratios` are height / width; together A anchors a cell. The RPN's NMS, at IoU
+    `rpn_nms`, sees the best `pre_nms` boxes of an image and leaves at most `proposals`; the head trains on the `ohem`
+    of them with the highest loss. A detection has a score above `score_threshold` and survives its class's NMS at
+    IoU `nms`; an image has at most `max_detections`. `convention` is "torchvision", or "rfcn" to place and round boxes
+    as the official code does. Raises ValueError if `in_channels` is odd or `convention` unknown.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int = 1024,
+        num_classes: int,
+        bins: int = 7,
+        anchor_scales: Sequence[float] = (8, 16, 32),
+        anchor_ratios: Sequence[float] = (0.5, 1, 2),
+        proposals: int = 300,
+        pre_nms: int = 6000,
+        rpn_nms: float = 0.7,
+        nms: float = 0.3,
+        ohem: int = 128,
+        score_threshold: float = 1e-4,
+        max_detections: int = 300,
+        convention: str = "torchvision",
+        feature_stride: int = 16,
+    ) -> None:
+        super().__init__()
+        check_convention(convention)
+        if in_channels % 2:
+            raise ValueError(f"in_channels: expected an even number, got {in_channels}")
+        self.num_classes, self.bins, self.stride, self.convention = num_classes, bins, feature_stride, convention
+        self.ohem, self.nms, self.score_threshold, self.max_detections = ohem, nms, score_threshold, max_detections
+        self.anchors = {"scales": anchor_scales, "ratios": anchor_ratios}
+        self.proposals = {"pre_nms": pre_nms, "post_nms": proposals, "nms": rpn_nms}
+        half, anchors = in_channels // 2, len(anchor_scales) * len(anchor_ratios)
+        self.rpn_score = nn.Conv2d(half, 2 * anchors, 1)  # straight from the features, without the usual 3x3 layer
+        self.rpn_box = nn.Conv2d(half, 4 * anchors, 1)
+        self.score = nn.Conv2d(half, bins**2 * (num_classes + 1), 1)
+        self.box = nn.Conv2d(half, bins**2 * 8, 1)  # 4 for the background, never read, and 4: the official layout
+        self.parts = [2 * anchors, 4 * anchors, bins**2 * (num_classes + 9)]
+        self.out_channels = sum(self.parts)  # K
+        for layer in self.children():
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (B, in_channels, h, w) -> maps (B, K, h, w), K = 2 A + 4 A + k k (C + 1) + k k 8.
+
+        The channels are, in this order, the RPN's scores and boxes and the position-sensitive scores and boxes.
+        """
+        rpn, head = features.chunk(2, dim=1)
+        return torch.cat([self.rpn_score(rpn), self.rpn_box(rpn), self.score(head), self.box(head)], dim=1)
+
+    def loss(
+        self, maps: Tensor, targets: list[dict[str, Tensor]], size: tuple[int, int], generator: Generator | None = None
+    ) -> dict[str, Tensor]:
+        """The four losses, each a float32 scalar, the mean over the images; training adds them without weights.
+
+        `maps` is (B, K, h, w), `size` the frames' (H, W). A target has `boxes` (N, 4), xyxy in pixels, x2 and y2
+        exclusive, and `labels` (N,) in 1..C; N may be 0. `generator`, on the CPU, draws the RPN's anchors.
+        Raises ValueError if the maps do not fit the network and `size`, or a target is not as described.
+        """
+        self._check_targets(targets, len(maps))
+        scores, deltas, anchors, head, rois = self._propose(maps, size)
+        boxes = [target["boxes"].to(anchors) for target in targets]
+        rois = [torch.cat(pair) for pair in zip(rois, boxes, strict=True)]
+        losses = []
+        for i, votes in enumerate(self._vote(head, rois)):
+            rpn = rpn_loss(scores[i], deltas[i], anchors, boxes[i], size, generator)
+            classes = targets[i]["labels"].to(maps.device, torch.int64)
+            losses.append(rpn + self._head_loss(votes, rois[i], boxes[i], classes))
+        means = [torch.stack(loss).mean() for loss in zip(*losses, strict=True)]
+        return dict(zip(("rpn_score", "rpn_box", "score", "box"), means, strict=True))
+
+    @torch.no_grad()
+    def decode(self, maps: Tensor, size: tuple[int, int]) -> list[dict[str, Tensor]]:
+        """Maps (B, K, h, w) of frames of `size` (H, W) -> the detections of each image, best first.
+
+        They are `boxes` (M, 4) float32, xyxy in pixels, within the frame, x2 and y2 exclusive, `labels` (M,) int64 in
+        1..C and `scores` (M,) float32. Raises ValueError if the maps do not fit the network and `size`.
+        """
+        *_, head, rois = self._propose(maps, size)
+        return [self._detect(*image, size) for image in zip(self._vote(head, rois), rois, strict=True)]
+
+    def _propose(self, maps: Tensor, size: tuple[int, int]) -> tuple:
+        """RPN logits (B, N, 2) and deltas (B, N, 4), anchors (N, 4), the head's maps, and proposals, in float32."""
+        expected = (self.out_channels, *(-(-side // self.stride) for side in size))  # sides are rounded up
+        if maps.shape[1:] != expected:
+            raise ValueError(f"maps: expected (B, K, h, w) = (B, {expected}) for {size}, got {tuple(maps.shape)}")
+        scores, deltas, head = maps.float().split(self.parts, dim=1)
+        scores = scores.unflatten(1, (2, -1)).permute(0, 3, 4, 2, 1).flatten(1, 3)  # channel: class * A + anchor
+        deltas = deltas.unflatten(1, (-1, 4)).permute(0, 3, 4, 1, 2).flatten(1, 3)  # channel: anchor * 4 + delta
+        shared = {"convention": self.convention}
+        anchors = make_anchors(*expected[1:], stride=self.stride, device=maps.device, **self.anchors, **shared)
+        images = zip(scores.softmax(-1)[..., 1], deltas, strict=True)
+        rois = [propose(*image, anchors, size, **self.proposals, **shared)[0] for image in images]
+        return scores, deltas, anchors, head, rois
+
+    def _vote(self, head: Tensor, rois: list[Tensor]) -> tuple[Tensor, ...]:
+        """The bins' average (R-FCN, Eq. 2), for each image (N, C + 9): C + 1 logits, 4 unused, 4 deltas."""
+        votes = ps_roi_pool(head, rois, self.bins, self.stride, self.convention).mean((2, 3))
+        return votes.split([len(boxes) for boxes in rois])
+
+    def _detect(self, votes: Tensor, rois: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
+        boxes = clip_boxes(decode_boxes(votes[:, -4:], rois, HEAD_STD), size, self.convention)
+        scores = votes[:, :-8].softmax(1)[:, 1:]  # without the background
+        region, label = (scores > self.score_threshold).nonzero().unbind(1)
+        boxes, scores = boxes[region], scores[region, label]
+        keep = remove_small_boxes(boxes, 1e-3)
+        keep = keep[batched_nms(boxes[keep], scores[keep], label[keep], self.nms)[: self.max_detections]]
+        return {"boxes": boxes[keep], "labels": label[keep] + 1, "scores": scores[keep]}
+
+    def _head_loss(self, votes: Tensor, rois: Tensor, boxes: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """Score and box loss of one image over its hardest regions."""
+        overlap, target = overlaps(rois, boxes).max(1)
+        positive = overlap >= 0.5
+        labels = torch.zeros_like(target)
+        labels[positive] = classes[target[positive]]
+        goal = encode_boxes(boxes[target[positive]], rois[positive], HEAD_STD)
+        score = F.cross_entropy(votes[:, :-8], labels, reduction="none")
+        box = torch.zeros_like(score)
+        box[positive] = F.smooth_l1_loss(votes[positive, -4:], goal, reduction="none").sum(1)
+        hard = (score + box).topk(min(self.ohem, len(rois))).indices
+        return score[hard].sum() / max(len(hard), 1), box[hard].sum() / self.ohem
+
+    def _check_targets(self, targets: list[dict[str, Tensor]], batch: int) -> None:
+        if len(targets) != batch:
+            raise ValueError(f"targets: expected one for each of {batch} images, got {len(targets)}")
+        for boxes, labels in ((target["boxes"], target["labels"]) for target in targets):
+            shapes = tuple(boxes.shape), tuple(labels.shape)
+            if boxes.dim() != 2 or boxes.shape[1] != 4 or labels.shape != boxes.shape[:1]:
+                raise ValueError("targets: expected boxes (N, 4) and labels (N,), got {} and {}".format(*shapes))
+            if not (boxes[:, 2:] > boxes[:, :2]).all():
+                raise ValueError(f"targets: expected boxes with x1 < x2 and y1 < y2, got {boxes.tolist()}")
+            if ((labels < 1) | (labels > self.num_classes)).any():
+                raise ValueError(f"targets: expected labels in 1..{self.num_classes}, got {labels.tolist()}")

@@ -1,0 +1,34 @@
+"""The repository this package runs from, and the extras that a command needs."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+
+class CommandError(Exception):
+    """A command can't go on. The message tells the reader what is wrong and what to do."""
+
+
+def root() -> Path:
+    """Return the repository's folder, or raise `CommandError` when the package stands alone.
+
+    It is the package folder's parent. We don't walk further up: a copy installed into some other project would
+    find that project's `pyproject.toml`.
+    """
+    folder = Path(__file__).resolve().parent.parent
+    if not (folder / "pyproject.toml").is_file():
+        raise CommandError(
+            "dffkit is installed without its repository, so there are no notebooks, tests or figures to work on.\n"
+            "Clone the repository and run this command there (README.md, 'Two commands')."
+        )
+    return folder
+
+
+def require(extra: str, modules: tuple[str, ...]) -> None:
+    """Raise `CommandError` naming the `modules` that can't be imported, and the pip command for their `extra`."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise CommandError(
+            f"This command needs packages that are not installed: {', '.join(missing)}.\n"
+            f'Install them, in the repository, with:  {sys.executable} -m pip install -e ".[{extra}]"'
+        )

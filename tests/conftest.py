@@ -1,0 +1,34 @@
+"""What the tests share: a fixed seed, the same examples on every run, and the way to real data."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# The same examples on every run, so that a failure can be repeated; no deadline, since a busy machine is not a fault.
+settings.register_profile("dffkit", derandomize=True, deadline=None)
+settings.load_profile("dffkit")
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed() -> None:
+    """Let every test start from the same random state, whatever ran before it."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def real_data() -> Callable[[str], Path]:
+    """Give the path of a named data set under DFFKIT_DATA, by default data/real; without it the test skips."""
+
+    def look_up(name: str) -> Path:
+        path = Path(os.environ.get("DFFKIT_DATA") or REPOSITORY / "data" / "real") / name
+        if not path.exists():
+            pytest.skip(f"real data '{name}' is not here; put it under data/real/ or where DFFKIT_DATA points")
+        return path
+
+    return look_up
