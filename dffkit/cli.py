@@ -49,7 +49,7 @@ COMMANDS = {
     ),
     "benchmark": Command(
         "measure how fast this machine is, beside what Eq. 7 says",
-        ("benchmark", "benchmark --task detection --size 360 480 --repeats 3", "benchmark --stream 10000"),
+        ("benchmark", "benchmark --task detection --size 360 480 -l 5", "benchmark --stream 10000"),
         "notebooks",
         ("pandas", "psutil", "tqdm"),
     ),

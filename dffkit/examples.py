@@ -1,7 +1,7 @@
-"""The lessons' small worlds: a map whose cells hold their own address, and a scene that moves in a known way."""
+"""The lessons' small worlds: a map of addresses, a scene that moves in a known way, and two ways not taken."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -42,7 +42,9 @@ class Scene(NamedTuple):
     uncovered: Tensor  # (H, W) bool: background of the current frame that the ball hid in the key frame
 
 
-def moving_scene(height: int = 600, width: int = 1000, *, zoom: float = 1.08, step: tuple[int, int] = (140, 20)) -> Scene:
+def moving_scene(
+    height: int = 600, width: int = 1000, *, zoom: float = 1.08, step: tuple[int, int] = (140, 20)
+) -> Scene:
     """A camera that comes nearer while a ball crosses its view.
 
     Both are textured by sums of sine waves, which can be computed at any position. So the current frame is drawn
@@ -89,6 +91,42 @@ def simple_features(frame: Tensor, channels: int = 1024) -> Tensor:
     right, bottom = (n * step - m + before for n, m in ((columns, small.shape[3]), (rows, small.shape[2])))
     small = F.pad(small, (before, right, before, bottom), mode="replicate")
     return F.conv2d(small, filters, stride=step).relu()
+
+
+def forward_warp(values: Tensor, flow: Tensor) -> Tensor:
+    """The tempting wrong way: each cell throws its value along the flow, to the nearest cell it lands on.
+
+    Args:
+        values: `(h, w)`.
+        flow: `(2, h, w)`, key frame -> current frame, in cells.
+
+    Returns:
+        `(h, w)`: where nothing lands stays 0, where several land they add up.
+    """
+    thrown = torch.zeros_like(values)
+    height, width = values.shape
+    for row in range(height):
+        for column in range(width):
+            x, y = round(column + float(flow[0, row, column])), round(row + float(flow[1, row, column]))
+            if 0 <= x < width and 0 <= y < height:
+                thrown[y, x] += values[row, column]
+    return thrown
+
+
+def grid_sample_warp(features: Tensor, flow: Tensor, *, divide_by_size: bool = False, **options: Any) -> Tensor:
+    """The warp by way of `F.grid_sample`, which wants each coordinate scaled to -1..1.
+
+    Args:
+        features, flow: as for `warp`.
+        divide_by_size: the slip of dividing by w instead of w - 1.
+        options: for `F.grid_sample`; `align_corners=True` puts -1 and 1 on the centres of the border cells.
+    """
+    height, width = flow.shape[2:]
+    x = flow[:, 0] + torch.arange(width, dtype=flow.dtype)
+    y = flow[:, 1] + torch.arange(height, dtype=flow.dtype)[:, None]
+    less = 0 if divide_by_size else 1
+    grid = torch.stack([2 * x / (width - less) - 1, 2 * y / (height - less) - 1], dim=-1)
+    return F.grid_sample(features, grid, **{"align_corners": True, **options})
 
 
 def _disc(x: Tensor, y: Tensor, radius: float) -> Tensor:

@@ -8,7 +8,7 @@ from torchvision.ops import box_iou
 
 from dffkit.networks.detection import HEAD_STD, RFCN
 from dffkit.networks.proposals import encode_boxes, overlaps
-from dffkit.networks.psroi import CONVENTIONS
+from dffkit.networks.psroi import CONVENTIONS, ps_roi_pool
 
 SIZE = (95, 125)  # odd on purpose: 6 x 8 cells
 
@@ -94,10 +94,10 @@ def test_batch_equals_single(convention):
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_overfits_one_image(convention):
     """A few dozen steps on one random feature map: the loss falls, and the box is found."""
-    network, features = small_network(convention=convention, in_channels=64), small_features(1, channels=64)
+    network, features = small_network(convention=convention, in_channels=128), small_features(1, channels=128)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.2, momentum=0.9)
     generator, history = seeded(), []
-    for _ in range(60):
+    for _ in range(40):
         loss = sum(network.loss(network(features), TARGETS[:1], SIZE, generator=generator).values())
         optimizer.zero_grad()
         loss.backward()
@@ -252,6 +252,42 @@ def test_decode_reads_the_rpn_channels_in_the_official_order():
     maps[0, 4 + 1] = 1  # the first anchor's dy, in units of 0.1 box heights
     (found,) = network.decode(maps, SIZE)
     torch.testing.assert_close(found["boxes"][0], torch.tensor([40, 25.6, 56, 41.6]))
+
+
+def test_feature_stride():
+    """At 8 pixels to a cell the same maps belong to a frame of half the size, and all boxes are half as large."""
+    settings = {"anchor_ratios": (1,), "max_detections": 20}  # sides that need no rounding
+    maps = small_network(**settings)(small_features(1)) * 20
+    (coarse,) = small_network(**settings).decode(maps, (96, 128))
+    (fine,) = small_network(**settings, feature_stride=8).decode(maps, (48, 64))
+    torch.testing.assert_close(fine["boxes"], coarse["boxes"] / 2)
+    torch.testing.assert_close(fine["scores"], coarse["scores"])
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_the_convention_is_the_poolings_too(convention):
+    network = small_network(convention=convention)
+    head, rois = torch.randn(1, 12 * 9, 6, 8), [torch.tensor([[9.0, 9, 70, 60], [21, 3, 39, 27]])]
+    (votes,) = network._vote(head, rois)
+    torch.testing.assert_close(votes, ps_roi_pool(head, rois, 3, 16, convention).mean((2, 3)))
+
+
+@pytest.mark.parametrize(("convention", "boxes"), [("torchvision", []), ("rfcn", [[124.0, 24, 125, 56]])])
+def test_a_box_moved_out_of_the_frame(convention, boxes):
+    """One convention drops it, the other leaves the frame's last column of pixels."""
+    network = small_network(proposals=1, num_classes=1, anchor_scales=(2,), anchor_ratios=(1,), convention=convention)
+    maps = torch.zeros(1, network.out_channels, 6, 8)
+    maps[0, 1, 2, 3] = 9
+    maps[:, -4 * 9 : -3 * 9] = 90  # dx: 9 box widths
+    (found,) = network.decode(maps, SIZE)
+    torch.testing.assert_close(found["boxes"], torch.as_tensor(boxes).view(-1, 4))
+
+
+def test_detections_have_no_gradient():
+    network = small_network()
+    (found,) = network.decode(network(small_features(1)), SIZE)
+    assert not found["scores"].requires_grad
+    assert not found["boxes"].requires_grad
 
 
 def test_float64_maps():

@@ -85,9 +85,10 @@ class FlowNetwork(nn.Module):
             The flow field `(B, 2, h, w)` in feature-map cells, and the scale field `(B, scale_channels, h, w)` or
             None. Both stay float32 under autocast.
         """
-        *_, features = self._decode(current, key)
-        if self.head == "pooled":
-            features = F.avg_pool2d(features, 2, ceil_mode=True)
+        _, maps = self._decode(current, key)
+        if self.head == "pooled":  # before they are joined, for that copies a quarter as much
+            maps = [F.avg_pool2d(x, 2, ceil_mode=True) for x in maps]
+        features = torch.cat(maps, dim=1)
         device = features.device.type
         if device != "meta" and torch.is_autocast_enabled(device):
             flow, scale = self._predict_under_autocast(features)
@@ -104,8 +105,8 @@ class FlowNetwork(nn.Module):
         Each is `(B, 2, ., .)` and estimates the flow in pixels of the half-size input, divided by 20. The last is
         predicted before the pooling, as FlowNet was trained; `forward` then uses the same weights after it.
         """
-        *predictions, features = self._decode(current, key)
-        return [*predictions, self.flow(features)]
+        predictions, maps = self._decode(current, key)
+        return [*predictions, self.flow(torch.cat(maps, dim=1))]
 
     def _predict_under_autocast(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
         scale = None
@@ -116,17 +117,18 @@ class FlowNetwork(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             return self.flow(features.float()), scale
 
-    def _decode(self, current: Tensor, key: Tensor) -> list[Tensor]:
-        """The flow predictions at strides 64 to 8 of the input, and the features at stride 4."""
+    def _decode(self, current: Tensor, key: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The flow predictions at strides 64 to 8 of the input, and the maps to be joined at stride 4."""
         # The current frame comes first: the flow is defined on it and points into the key frame.
         *skips, x = self.encoder(torch.cat([current, key.expand_as(current)], dim=1))
-        predictions = []
+        predictions, maps = [], [x]
         for skip, deconv, flow, upflow in zip(reversed(skips), self.deconvs, self.flows, self.upflows, strict=True):
+            x = torch.cat(maps, dim=1)
             predictions.append(flow(x))
             size = skip.shape[2:]
             up = F.leaky_relu(_crop(deconv(x), size), 0.1)
-            x = torch.cat([skip, up, _crop(upflow(predictions[-1]), size)], dim=1)
-        return [*predictions, x]
+            maps = [skip, up, _crop(upflow(predictions[-1]), size)]
+        return predictions, maps
 
     def _initialise(self, freeze_scale_bias: bool) -> None:
         for module in self.modules():

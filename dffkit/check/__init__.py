@@ -1,0 +1,9 @@
+"""The exercises' checks: `check.NAME(your_function)` says "not attempted yet", "correct", or what is wrong and why.
+
+An exercise knows its solution and the typical mistakes. It calls your function on small examples; where the answers are
+not the solution's but those of a known mistake, it names that mistake. It never raises because of a wrong answer.
+"""
+
+from dffkit.check.feature_warping import flow_in_cells, four_weights, warp_one_channel
+
+__all__ = ["flow_in_cells", "four_weights", "warp_one_channel"]

@@ -1,0 +1,1 @@
+"""The networks of the paper: features, flow and the two tasks."""

@@ -1,0 +1,182 @@
+"""Widgets and pictures: the callbacks over their sliders' values, the widget itself, and what stands in for it."""
+
+import base64
+import html
+import io
+import re
+from itertools import product
+
+import matplotlib
+import matplotlib.image
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from IPython.display import Markdown
+from matplotlib.figure import Figure
+
+from dffkit import examples, explore, sketches
+from dffkit.explore import Explorer, Picture, Slider, bilinear, bilinear_explorer, read
+from dffkit.warp import bilinear_kernel, warp
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+EXTREMES = [-3.0, -2.25, -1.0, -0.5, 0.0, 0.75, 2.0, 2.25, 3.0]  # the slider's ends, the map's borders, between cells
+
+
+def pixels(picture: Picture) -> np.ndarray:
+    """Decode the PNG, which fails if it is none."""
+    return matplotlib.image.imread(io.BytesIO(picture.png), format="png")
+
+
+# The bilinear widget
+
+
+@given(st.floats(-9, 9), st.floats(-9, 9), st.integers(0, 3), st.integers(0, 3))
+def test_the_value_read_is_that_of_the_warp(dx, dy, column, row):
+    flow = examples.same_everywhere(dx, dy).double()
+    expected = warp(examples.address_map().double(), flow)[0, 0, row, column]
+    assert read(dx, dy, (column, row)).result == pytest.approx(float(expected), abs=1e-4)
+
+
+@pytest.mark.parametrize(("dx", "dy"), list(product(EXTREMES, EXTREMES)))
+def test_weights_sum_to_one_and_outside_is_told_apart(dx, dy):
+    reading = read(dx, dy)
+    assert sum(reading.weights) == pytest.approx(1)
+    for (column, row), value in zip(reading.cells, reading.values, strict=True):
+        assert (value is None) == (not (0 <= column < 4 and 0 <= row < 4))
+        assert value is None or value == 10 * row + column
+    within = sum(weight for weight, value in zip(reading.weights, reading.values, strict=True) if value is not None)
+    x, y = reading.point
+    assert (within == pytest.approx(1)) == (0 <= x <= 3 and 0 <= y <= 3)
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(-3, -3), (3, 3), (-3, 3), (0, 0), (1.25, 0.5), (-1.25, -0.5), (2.75, -1.75)])
+def test_the_picture_says_what_it_shows(dx, dy):
+    picture = bilinear(dx, dy)
+    assert f"in all {read(dx, dy).result:g}." in picture.alt
+    assert pixels(picture).ndim == 3
+
+
+def test_every_position_has_its_own_picture_of_the_same_size():
+    shown = [pixels(bilinear(dx, dy)) for dx, dy in [(-3, -3), (0, 0), (0.25, 0), (0, 0.25), (3, 3)]]
+    assert len({image.shape for image in shown}) == 1  # or the widget would jump under the mouse
+    assert len({image.tobytes() for image in shown}) == len(shown)
+
+
+def test_nothing_is_cut_off_at_the_picture_s_edge():
+    for picture in every_picture().values():
+        image = pixels(picture)[..., :3]
+        rim = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+        assert (rim == 1).all(), picture.alt
+
+
+# The builder
+
+
+def name_and_size(name: int, size: float) -> Picture:
+    return Picture(b"", f"{name} <{size}>")
+
+
+def test_a_slider_redraws_the_picture():
+    explorer = bilinear_explorer()
+    before = explorer.view.value
+    explorer.sliders["dx"].value = -3.0
+    assert explorer.view.value != before
+    assert explorer.view.value == bilinear(-3.0, 0.5).to_html()
+    explorer.sliders["dy"].value = 3.0
+    assert explorer.view.value == bilinear(-3.0, 3.0).to_html()
+
+
+def test_whole_numbers_give_a_slider_of_whole_numbers():
+    explorer = Explorer(name_and_size, name=Slider("a name", 1, 20, 1, 10), size=Slider("a size", 0, 1.0, 0.5, 0.5))
+    explorer.sliders["name"].value = 20
+    explorer.sliders["size"].value = 1
+    assert isinstance(explorer.sliders["name"].value, int)
+    assert isinstance(explorer.sliders["size"].value, float)
+    assert html.escape("20 <1.0>") in explorer.view.value
+    assert [child.description for child in explorer.children[:-1]] == ["a name", "a size"]
+
+
+def test_without_a_kernel_a_widget_is_its_first_picture():
+    explorer = bilinear_explorer()
+    explorer.sliders["dx"].value = 0.0
+    data, metadata = explorer._repr_mimebundle_()
+    first = bilinear(1.25, 0.5)
+    assert WIDGET_VIEW in data
+    assert base64.b64decode(data["image/png"]) == first.png
+    assert data["text/plain"] == metadata["image/png"]["alt"] == first.alt
+
+
+# Pictures
+
+
+def every_picture() -> dict[str, Picture]:
+    scene = examples.moving_scene(180, 300, step=(42, 6))
+    key, current = examples.simple_features(scene.key_frame, 4), examples.simple_features(scene.current_frame, 4)
+    return {
+        "bilinear": bilinear(1.25, 0.5),
+        "tents": sketches.tents(2.25),
+        "tents at the right": sketches.tents(3.5),
+        "tents outside": sketches.tents(-0.25),
+        "maps": sketches.maps(key_frame=examples.address_map(), all_zeros=torch.zeros(2, 3)),
+        "throw and fetch": sketches.throw_and_fetch(),
+        "kinks": sketches.kinks([0, 1, 4, 9, 16]),
+        "frames": sketches.frames(scene, every=20),
+        "carried": sketches.carried(key, key, current, scene.uncovered),
+    }
+
+
+def test_every_picture_has_a_text_and_a_size():
+    for name, picture in every_picture().items():
+        assert len(picture.alt.split()) > 15, name
+        assert "\n" not in picture.alt
+        assert picture.width
+        assert pixels(picture).shape[1] >= picture.width  # as fine as the screen at least
+
+
+def test_a_picture_is_the_same_on_every_call():
+    once, again = every_picture(), every_picture()
+    assert once == again
+
+
+def test_the_style_does_not_leak():
+    before = dict(matplotlib.rcParams)
+    sketches.tents(2.25)
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_the_tents_text_has_the_kernel_s_values():
+    heights = re.findall(r"([\d.]+) at cell", sketches.tents(2.25).alt)
+    assert [float(height) for height in heights] == bilinear_kernel(torch.arange(5.0), 2.25).tolist()
+
+
+def test_maps_are_read_row_by_row():
+    picture = sketches.maps(a_name=torch.tensor([[1.0, 2], [3, 4.5]]))
+    assert picture.alt == "The map 'a name', row by row: 1, 2; 3, 4.5."
+
+
+def test_a_picture_as_html_is_escaped():
+    text = Picture(b"png", 'a "quoted" <text>', 300).to_html()
+    assert 'alt="a &quot;quoted&quot; &lt;text&gt;"' in text
+    assert base64.b64encode(b"png").decode() in text
+    assert 'width="300"' in text
+    assert "width=" not in Picture(b"png", "text").to_html()
+
+
+def test_show_takes_figures_and_files(monkeypatch):
+    shown = []
+    monkeypatch.setattr(explore, "display", shown.append)
+    explore.show(Figure(figsize=(2, 1)), alt="an empty figure")
+    explore.show(shown[0].png, alt="the same from a file")
+    assert [picture.alt for picture in shown] == ["an empty figure", "the same from a file"]
+    assert [picture.width for picture in shown] == [200, None]
+    assert shown[1]._repr_mimebundle_()[1] == {"image/png": {"alt": "the same from a file"}}
+
+
+def test_source_is_shown_without_its_docstring():
+    shown = explore.source(warp)
+    assert isinstance(shown, Markdown)
+    assert shown.data.startswith("```python\ndef warp(features: Tensor, flow: Tensor) -> Tensor:\n    _check(")
+    assert '"""' not in shown.data
+    assert "```python\ndef name_and_size" in explore.source(name_and_size).data

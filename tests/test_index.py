@@ -1,0 +1,46 @@
+"""What notebook 00 shows."""
+
+import pytest
+
+from dffkit import index
+
+
+def test_the_series_is_made_from_the_notebooks_heads():
+    text = index.series().data
+    assert "](02_feature_warping.ipynb)" in text
+    assert "](04_complexity.ipynb)" in text
+    assert "00_index" not in text
+    assert all(line.count("|") == 3 for line in text.splitlines())
+
+
+def test_a_head_has_title_and_question():
+    assert index.head("# 09 · Title\n\n**The question.** Why\nnot?\n\n| | |") == ("09 · Title", "Why not?")
+    for text in ("# Title\n\nno question", "**The question.** But no title?"):
+        with pytest.raises(ValueError, match="expected a '# Title'"):
+            index.head(text)
+
+
+def test_set_up_check_says_yes_or_what_to_do(capsys, monkeypatch):
+    index.setup_check()
+    assert [line[:3] for line in capsys.readouterr().out.splitlines()] == ["yes"] * 4
+    monkeypatch.setattr(index, "find_spec", lambda name: None)
+    monkeypatch.setattr(index.sys, "version_info", (3, 9))
+    monkeypatch.setattr(index, "_matching", lambda: False)
+    monkeypatch.setattr(index, "warp", lambda features, flow: features + 1)
+    index.setup_check()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:3] for line in lines] == ["NO "] * 4
+    assert all(": " in line for line in lines)
+
+
+def test_a_torchvision_that_does_not_match_is_noticed(monkeypatch):
+    def broken(*_args):
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setattr(index.torchvision.ops, "nms", broken)
+    assert index._matching() is False
+
+
+def test_the_glossary_has_the_papers_symbols():
+    assert list(index.glossary().index) == [row[0] for row in index.GLOSSARY]
+    assert {"k", "i", "l", "N_feat", "N_task", "F", "M(i→k)", "S(i→k)", "W", "r", "s"} == set(index.glossary().index)
