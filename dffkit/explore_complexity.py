@@ -66,8 +66,8 @@ def benchmark_table(precision: str = "float32", duration: int = 10) -> "pandas.D
     """The stored benchmark (data/results/benchmark.csv): measured speedup beside Eq. 7's, for each pair and task."""
     rows = claims.benchmark().query("precision == @precision and duration == @duration")
     columns = ["frame_ms", "current_ms", "speedup", "eq7", "of_eq7", "of_eq7_eq6"]
-    digits = {"frame_ms": 0, "current_ms": 0, "speedup": 2, "eq7": 2, "of_eq7": 2, "of_eq7_eq6": 2}
-    return rows.set_index(["task", "features", "flow"])[columns].round(digits)
+    table = rows.set_index(["task", "features", "flow"])[columns].round(2)
+    return table.astype({"frame_ms": int, "current_ms": int})
 
 
 def _draw_costs(axes: Axes, duration: int, ratio: float) -> None:

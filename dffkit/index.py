@@ -78,7 +78,7 @@ def glossary() -> "pandas.DataFrame":
     """The paper's Table 1: symbol, name, the code's word, meaning."""
     import pandas
 
-    return pandas.DataFrame(GLOSSARY, columns=["symbol", "name", "in the code", "what it is"]).set_index("symbol")
+    return pandas.DataFrame(GLOSSARY, columns=["symbol", "name", "in the code", "what it is"])
 
 
 def _matching() -> bool:

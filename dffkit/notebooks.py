@@ -120,17 +120,19 @@ def normalise(notebook: NotebookNode) -> None:
 def export_html(notebook: NotebookNode, out: Path, *, folder: Path) -> None:
     """Write an executed notebook as one HTML file.
 
-    Pictures that its text takes from files are looked up from the notebook's `folder` and put into the page; widgets
-    are shown as their static fallback; links to other notebooks lead to their pages. Making the page needs no
-    network; reading it needs one for typeset formulae only.
+    Pictures are those of its outputs; its text shows none from files. Widgets are shown as their static fallback. Links
+    to other notebooks lead to their pages, links to other files from the notebook's `folder` to these files. Making the
+    page needs no network; reading it needs one for typeset formulae only.
     """
     page = copy.deepcopy(notebook)
     for cell in page.cells:
         if cell.cell_type == "markdown":
             cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", cell.source)
+            cell.source = re.sub(r"(?<=\]\()\.\./[^)\s]+", lambda link: _seen_from(out, folder / link[0]), cell.source)
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(_without_widget, cell.outputs) if output is not None]
-    exporter = HTMLExporter(embed_images=True, require_js_url="")
+    # To embed pictures, the exporter would parse each piece of HTML by itself and so close a <details> before its text.
+    exporter = HTMLExporter(embed_images=False, require_js_url="")
     body, _ = exporter.from_notebook_node(page, resources={"metadata": {"name": out.stem, "path": str(folder)}})
     write_whole(out, body)
 
@@ -141,6 +143,11 @@ def write_whole(path: Path, text: str) -> None:
     beside = path.with_name(f"{path.name}.part")
     beside.write_text(text, encoding="utf-8", newline="\n")
     os.replace(beside, path)
+
+
+def _seen_from(page: Path, file: Path) -> str:
+    """Write the address of a file for a link in a page."""
+    return Path(os.path.relpath(file, page.parent)).as_posix()
 
 
 def _code_cells(path: Path) -> int:

@@ -50,7 +50,9 @@ def maps(**named: Tensor) -> Picture:
             for column, value in enumerate(values):
                 axes.text(column, row, f"{value:.4g}", ha="center", va="center", color="black" if value else DARK_GREY)
         axes.set(title=name, xticks=range(grid.shape[1]), yticks=range(grid.shape[0]), xlabel="column", ylabel="row")
-        axes.spines[:].set_visible(False)
+        axes.hlines([row + 0.5 for row in range(len(grid) - 1)], -0.5, grid.shape[1] - 0.5, color=GREY, linewidth=0.6)
+        axes.vlines([x + 0.5 for x in range(grid.shape[1] - 1)], -0.5, len(grid) - 0.5, color=GREY, linewidth=0.6)
+        axes.spines[:].set(visible=True, color=GREY)
         axes.tick_params(length=0)
     rows = {name: [", ".join(f"{v:.4g}" for v in row) for row in grid.tolist()] for name, grid in grids.items()}
     texts = [f"The map '{name}', row by row: {'; '.join(row)}." for name, row in rows.items()]
@@ -67,7 +69,7 @@ def throw_and_fetch(zoom: int = 2, centre: int = 1, size: int = 4) -> Picture:
     landed = [centre + zoom * (cell - centre) for cell in cells]
     fetched = [centre + (cell - centre) / zoom for cell in cells]
     holes = [cell for cell in cells if cell not in landed]
-    figure = Figure(figsize=(8.6, 2.0), layout="constrained")
+    figure = Figure(figsize=(8.6, 1.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.set_title("forward: each key cell throws its value")
     right.set_title("backward: each current cell fetches its value")

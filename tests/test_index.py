@@ -1,8 +1,9 @@
 """What notebook 00 shows."""
 
+import pandas
 import pytest
 
-from dffkit import index
+from dffkit import index, tables
 
 
 def test_the_series_is_made_from_the_notebooks_heads():
@@ -42,5 +43,11 @@ def test_a_torchvision_that_does_not_match_is_noticed(monkeypatch):
 
 
 def test_the_glossary_has_the_papers_symbols():
-    assert list(index.glossary().index) == [row[0] for row in index.GLOSSARY]
-    assert {"k", "i", "l", "N_feat", "N_task", "F", "M(i→k)", "S(i→k)", "W", "r", "s"} == set(index.glossary().index)
+    symbols = index.glossary()["symbol"].tolist()
+    assert symbols == ["k", "i", "l", "N_feat", "N_task", "F", "M(i→k)", "S(i→k)", "W", "r", "s"]
+
+
+def test_tables_of_words_are_whole_and_the_same_each_time():
+    long = pandas.DataFrame({"words": ["word " * 40]})
+    assert "word " * 40 in tables.in_full(long).to_html()
+    assert tables.in_full(long).to_html() == tables.in_full(long).to_html()

@@ -192,7 +192,8 @@ import sys, torch, torchvision
 before = set(sys.modules)
 import dffkit, dffkit.complexity
 everything = [getattr(dffkit, name) for name in dffkit.__all__]
-print(*{name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names)
+loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(*loaded - {"torch", "torchvision"} - sys.stdlib_module_names)
 """
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
@@ -248,3 +249,14 @@ def test_a_path_of_one_machine_would_be_found():
     assert machine_path().search(f"see {REPOSITORY / 'README.md'}")
     assert machine_path().search("C:\\{}\\reader".format("Users"))
     assert not machine_path().search("data/real/camvid and ../notebooks/00_index.ipynb")
+
+
+# The README
+
+
+def test_the_readmes_example_runs(capsys):
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"{i} {i % 3 == 0} (96, 192)" for i in range(6)]
