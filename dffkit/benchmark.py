@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from dffkit import complexity
+from dffkit import atomic, complexity
 from dffkit.allocator import keep_freed_memory
 from dffkit.dff import DeepFeatureFlow
 from dffkit.machine import describe
@@ -58,12 +58,9 @@ def main(args: argparse.Namespace) -> int:
     machine = describe(args.device)
     rows = []
     cases = list(itertools.product(args.precision, args.task, args.depth, args.flow))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     for precision, task, depth, flow in tqdm(cases, desc="benchmark", unit="row"):
         rows.append(measure(args, precision, task, depth, flow) | machine)
-        partial = args.out.with_suffix(".partial")
-        pandas.DataFrame(rows).to_csv(partial, index=False)
-        partial.replace(args.out)
+        atomic.write(args.out, pandas.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
     table = pandas.DataFrame(rows)
     print(", ".join(f"{name}: {value}" for name, value in machine.items()))
     print("Milliseconds, medians. of_eq7: the measured speedup over Eq. 7's with Eq. 5's r; of_eq7_eq6: with Eq. 6's.")

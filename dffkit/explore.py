@@ -12,12 +12,10 @@ import io
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import ipywidgets
 from IPython.display import HTML, display
-from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
@@ -27,14 +25,11 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from dffkit.examples import address_map
+from dffkit.style import BLUE, DARK_GREY, GREY, ORANGE, styled
 from dffkit.warp import bilinear_kernel
 
-# Okabe and Ito's colours, which readers with every kind of colour vision can tell apart.
-BLUE, SKY, GREEN, ORANGE, RED, PURPLE = "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7"
-GREY, DARK_GREY = "#B0B0B0", "#6E6E6E"  # for lines, and for text
 DPI = 144
 SHOWN_DPI = 100  # pictures hold more dots than they are shown with, for fine screens
-styled = style.context(str(files("dffkit") / "style.mplstyle"))  # as a decorator: the style holds inside the function
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from matplotlib.figure import Figure
 
 from dffkit import claims, complexity
 from dffkit.dff import DeepFeatureFlow
-from dffkit.explore import BLUE, DARK_GREY, GREEN, GREY, ORANGE, Explorer, Picture, Slider, styled
+from dffkit.explore import Explorer, Picture, Slider
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.networks.segmentation import ScoreMaps
+from dffkit.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, styled
 
 if TYPE_CHECKING:
     import pandas

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 
 import matplotlib
@@ -11,15 +10,15 @@ import pandas
 import torch
 from matplotlib.figure import Figure
 
-from dffkit import architecture_drawing, claims, complexity
+from dffkit import architecture_drawing, atomic, claims, complexity
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
 from dffkit.networks.segmentation import ScoreMaps
+from dffkit.style import BLUE, GREEN, RED, STYLE
 
-STYLE = str(files("dffkit") / "style.mplstyle")
-# Okabe and Ito's colours, told apart with every kind of colour vision; line styles tell the rest apart in grey.
-COLOURS = {"FlowNet": "#0072B2", "FlowNet Half": "#D55E00", "FlowNet Inception": "#009E73"}
+# Line styles and markers tell the curves apart in grey, too.
+COLOURS = {"FlowNet": BLUE, "FlowNet Half": RED, "FlowNet Inception": GREEN}
 LINES = {"ResNet-50": "--", "ResNet-101": "-"}
 MARKERS = {"FlowNet": "o", "FlowNet Half": "s", "FlowNet Inception": "D"}
 
@@ -121,17 +120,10 @@ def regenerate_all(folder: Path) -> list[Path]:
             for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": "dffkit"})):
                 buffer = io.BytesIO()
                 figure.savefig(buffer, format=kind, metadata=metadata)
-                written.append(_write(folder / f"{name}.{kind}", buffer.getvalue()))
+                written.append(atomic.write(folder / f"{name}.{kind}", buffer.getvalue()))
             plt.close(figure)
-        written.append(_write(folder / f"{name}.csv", numbers.to_csv(index=False, lineterminator="\n").encode()))
+        written.append(atomic.write(folder / f"{name}.csv", numbers.to_csv(index=False, lineterminator="\n").encode()))
     return written
-
-
-def _write(path: Path, content: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.part")
-    beside.write_bytes(content)
-    return beside.replace(path)
 
 
 def _shape(x: torch.Tensor) -> str:

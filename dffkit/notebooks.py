@@ -18,6 +18,7 @@ from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from tqdm import tqdm
 
+from dffkit import atomic
 from dffkit.repository import CommandError
 
 CELL_TIMEOUT = 120  # seconds, the same as in the tests
@@ -95,7 +96,7 @@ def execute_in_place(paths: list[Path]) -> None:
     for path, notebook in execute_all(paths):
         normalise(notebook)
         nbformat.validate(notebook)
-        write_whole(path, nbformat.writes(notebook) + "\n")
+        atomic.write(path, nbformat.writes(notebook) + "\n")
 
 
 def normalise(notebook: NotebookNode) -> None:
@@ -134,15 +135,7 @@ def export_html(notebook: NotebookNode, out: Path, *, folder: Path) -> None:
     # To embed pictures, the exporter would parse each piece of HTML by itself and so close a <details> before its text.
     exporter = HTMLExporter(embed_images=False, require_js_url="")
     body, _ = exporter.from_notebook_node(page, resources={"metadata": {"name": out.stem, "path": str(folder)}})
-    write_whole(out, body)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file beside its place, then rename it: a run that is killed leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.part")
-    beside.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(beside, path)
+    atomic.write(out, body)
 
 
 def _seen_from(page: Path, file: Path) -> str:

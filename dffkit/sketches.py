@@ -11,7 +11,8 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor
 
 from dffkit.examples import STRIDE, Scene
-from dffkit.explore import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED, SKY, Picture, styled
+from dffkit.explore import Picture
+from dffkit.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED, SKY, styled
 from dffkit.warp import bilinear_kernel
 
 PALE = LinearSegmentedColormap.from_list("pale", ["#FFFFFF", "#9FD0F0"])  # black numbers stay readable on it

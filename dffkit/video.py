@@ -84,21 +84,20 @@ def _stream(
     for index, frame in enumerate(frames):
         size = _check(frame, index, size)
         is_key_frame = schedule(index, frame) or key is None
-        if waiting and (is_key_frame or len(waiting) == look_ahead):
-            yield from _current(model, waiting, key, index, autocast)
-            waiting = []
         frame = frame.to(device)
         if is_key_frame:
+            yield from _current(model, waiting, key, index, autocast)
             output, key = _key(model, frame, autocast)
             yield Recognition(index, True, output)
-        elif look_ahead == 1:
-            yield from _current(model, [frame], key, index + 1, autocast)
+            waiting = []
         else:
             waiting.append(frame)
+            if len(waiting) == look_ahead:
+                yield from _current(model, waiting, key, index + 1, autocast)
+                waiting = []
     if index < 0:
         raise ValueError("frames: expected at least one frame, got an empty video")
-    if waiting:
-        yield from _current(model, waiting, key, index + 1, autocast)
+    yield from _current(model, waiting, key, index + 1, autocast)
 
 
 def _check(frame: Tensor, index: int, size: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -122,9 +121,11 @@ def _key(model: DeepFeatureFlow, frame: Tensor, autocast: torch.dtype | None) ->
 
 @torch.no_grad()
 def _current(
-    model: DeepFeatureFlow, frames: list[Tensor], key: KeyFrame, end: int, autocast: torch.dtype | None
+    model: DeepFeatureFlow, frames: list[Tensor], key: KeyFrame | None, end: int, autocast: torch.dtype | None
 ) -> list[Recognition]:
-    """The results of current frames of one key frame, the last of which has index `end` - 1."""
+    """The results of current frames of one key frame, none or more, the last of which has index `end` - 1."""
+    if not frames:
+        return []
     with _precision(frames[0], autocast):
         maps = model.on_current_frame(torch.stack(frames), key)
     outputs = model.task_network.decode(maps, frames[0].shape[1:])

@@ -36,7 +36,7 @@ def test_a_row_for_each_combination_with_all_parts(tmp_path):
     assert (times > 0).all(axis=None)
     assert rows.of_eq7.tolist() == pytest.approx((rows.speedup / rows.eq7).tolist())
     assert (rows.eq7 < rows.eq7_eq6).all()
-    assert not list(out.parent.glob("*.partial"))
+    assert not list(out.parent.glob("*.part"))
     assert set(machine.describe()) <= set(rows.columns)
 
 

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torchvision.ops import batched_nms, remove_small_boxes
 
-from .proposals import clip_boxes, decode_boxes, encode_boxes, make_anchors, overlaps, propose, rpn_loss
-from .psroi import check_convention, ps_roi_pool
+from dffkit.networks.proposals import clip_boxes, decode_boxes, encode_boxes, make_anchors, overlaps, propose, rpn_loss
+from dffkit.networks.psroi import check_convention, ps_roi_pool
 
 HEAD_STD = (0.1, 0.1, 0.2, 0.2)  # proposals are nearer to the objects than anchors are: smaller than RPN_STD
 

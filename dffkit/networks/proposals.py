@@ -15,7 +15,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import box_iou, clip_boxes_to_image, remove_small_boxes
 from torchvision.ops import nms as non_maximum_suppression
 
-from .psroi import check_convention
+from dffkit.networks.psroi import check_convention
 
 RPN_STD = (0.1, 0.1, 0.4, 0.4)  # regression targets are divided by these, so that a typical target is about 1
 SAMPLES = 256  # anchors an image that train the RPN

@@ -1,0 +1,16 @@
+"""Files are there as a whole or not at all."""
+
+import os
+from pathlib import Path
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """Write a file beside its place, then rename it: a run that is killed leaves the old file or the new one.
+
+    Text is UTF-8 with Unix line ends on every system. Missing folders are made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.part")
+    beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.replace(beside, path)
+    return path
