@@ -130,6 +130,16 @@ def test_lower_precision_keeps_flow_and_scale_predictions_in_float32():
     assert low.feature_network.conv1.weight.dtype == low.flow_network.deconvs[0].weight.dtype == torch.bfloat16
 
 
+def test_compiled_in_lower_precision_is_neither_copied_nor_different():
+    torch._dynamo.reset()
+    low, frames = in_lower_precision(small()), video(4)
+    assert in_lower_precision(low) is low
+    expected = [r.output for r in recognize(low, frames, FixedInterval(2), autocast=torch.bfloat16)]
+    low.compile(backend="aot_eager")
+    for result, output in zip(recognize(low, frames, FixedInterval(2), autocast=torch.bfloat16), expected, strict=True):
+        assert (result.output == output).float().mean() > 0.95
+
+
 def test_the_consumer_is_not_left_in_our_modes():
     stream = recognize(small(), video(3), FixedInterval(2), autocast=torch.bfloat16)
     next(stream)

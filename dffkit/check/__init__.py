@@ -4,7 +4,9 @@ An exercise knows its solution and the typical mistakes. It calls your function 
 not the solution's but those of a known mistake, it names that mistake. It never raises because of a wrong answer.
 """
 
+from dffkit.check.bilinear_weights import four_weights
 from dffkit.check.complexity import duration_for, speedup
-from dffkit.check.feature_warping import flow_in_cells, four_weights, warp_one_channel
+from dffkit.check.flow_units import flow_in_cells
+from dffkit.check.warping import warp_one_channel
 
 __all__ = ["duration_for", "flow_in_cells", "four_weights", "speedup", "warp_one_channel"]

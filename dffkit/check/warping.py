@@ -1,101 +1,14 @@
-"""The exercises of notebook 02: the solutions, and the wrong ways that learners take."""
+"""Exercise 2 of notebook 02, the warp of one channel: the solution, and the wrong ways that learners take."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from dffkit.check.exercise import Example, Exercise, Mistake
 from dffkit.examples import STRIDE, address_map, forward_warp, grid_sample_warp, same_everywhere
 from dffkit.warp import bilinear_kernel, warp
-
-# Exercise 1: the four bilinear weights of a point
-
-
-def _weights(x: float, y: float) -> Tensor:
-    left, top = math.floor(x), math.floor(y)
-    cells = [(left, top), (left + 1, top), (left, top + 1), (left + 1, top + 1)]
-    return torch.stack([bilinear_kernel(column, x) * bilinear_kernel(row, y) for column, row in cells])
-
-
-def _from_fractions(weigh: Callable[[float, float], list[float]], whole: Callable[[float], int] = math.floor):
-    """Weights from how far right and down of the upper left cell the point lies."""
-    return lambda x, y: torch.tensor(weigh(x - whole(x), y - whole(y)))
-
-
-def _products(a: float, b: float) -> list[float]:
-    return [(1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b]
-
-
-def _euclidean(a: float, b: float) -> list[float]:
-    return [max(0.0, 1 - math.hypot(a - i, b - j)) for j in (0, 1) for i in (0, 1)]
-
-
-def _inverse_distance(a: float, b: float) -> list[float]:
-    near = [1 / (math.hypot(a - i, b - j) + 1e-9) for j in (0, 1) for i in (0, 1)]
-    return [value / sum(near) for value in near]
-
-
-four_weights = Exercise(
-    "Exercise 1",
-    _weights,
-    [
-        Example("x = 2, y = 1, on a cell", (2.0, 1.0)),
-        Example("x = 2.25, y = 1, between two cells of a row", (2.25, 1.0)),
-        Example("x = 2.25, y = 1.5, between four cells", (2.25, 1.5)),
-        Example("x = 0.9, y = 0.2", (0.9, 0.2)),
-        Example("x = -0.25, y = -1.5, outside the map", (-0.25, -1.5)),
-    ],
-    [
-        Mistake(
-            "x and y are swapped: x decides between left and right, y between upper and lower.",
-            lambda x, y: _weights(y, x),
-        ),
-        Mistake(
-            "The weights are mirrored: the nearer a cell, the larger its weight, so the left cell gets 1 - (x - left).",
-            _from_fractions(lambda a, b: _products(1 - a, 1 - b)),
-        ),
-        Mistake(
-            "int() rounds towards 0, so left of the map it finds the wrong cell: use math.floor.",
-            _from_fractions(_products, whole=int),
-        ),
-        Mistake(
-            "You add the weights of the two axes; the kernel G is their product.",
-            _from_fractions(lambda a, b: [2 - a - b, 1 + a - b, 1 - a + b, a + b]),
-        ),
-        Mistake(
-            "You average the weights of the two axes; the kernel G is their product.",
-            _from_fractions(lambda a, b: [(2 - a - b) / 2, (1 + a - b) / 2, (1 - a + b) / 2, (a + b) / 2]),
-        ),
-        Mistake(
-            "You use the straight distance to each cell; Eq. 2 takes the distance on each axis and multiplies.",
-            _from_fractions(_euclidean),
-        ),
-        Mistake(
-            "You weigh by the inverse distance; Eq. 2 takes 1 - |distance| on each axis and multiplies.",
-            _from_fractions(_inverse_distance),
-        ),
-        Mistake(
-            "All weight goes to the nearest cell; a point between cells is shared by all four.",
-            _from_fractions(lambda a, b: [float(round(a) == i and round(b) == j) for j in (0, 1) for i in (0, 1)]),
-        ),
-        Mistake(
-            "All four weigh the same; that is so only in the middle between four cells.",
-            _from_fractions(lambda a, b: [0.25] * 4),
-        ),
-        Mistake(
-            "The order is another: upper left, upper right, lower left, lower right. You go round in a circle.",
-            _from_fractions(lambda a, b: [_products(a, b)[i] for i in (0, 1, 3, 2)]),
-        ),
-    ],
-    places=lambda i, *_: "the " + ["upper left", "upper right", "lower left", "lower right"][i] + " cell",
-)
-
-
-# Exercise 2: the warp of one channel
 
 
 def _warp(values: Tensor, flow: Tensor) -> Tensor:
@@ -291,96 +204,4 @@ warp_one_channel = Exercise(
     ],
     places=lambda row, column, *_: f"row {row}, column {column}",
     on_index_error="A cell outside the map counts as 0: leave it out of the sum.",
-)
-
-
-# Exercise 3: from pixels to cells
-
-
-def _to_cells(pixel_flow: Tensor) -> Tensor:
-    return F.avg_pool2d(pixel_flow[None], STRIDE, ceil_mode=True)[0] / STRIDE
-
-
-def _resized(**options: Any) -> Callable[[Tensor], Tensor]:
-    def function(flow: Tensor) -> Tensor:
-        size = [math.ceil(n / STRIDE) for n in flow.shape[1:]]
-        return F.interpolate(flow[None], size=size, **options)[0] / STRIDE
-
-    return function
-
-
-def _ramp() -> Tensor:
-    """A flow that changes from pixel to pixel, on a frame whose sides are no multiples of 16."""
-    y, x = torch.arange(40.0)[:, None], torch.arange(56.0)
-    return torch.stack([0.1 * (x - 20) ** 2 - y, 3 * y - x - 16])
-
-
-flow_in_cells = Exercise(
-    "Exercise 3",
-    _to_cells,
-    [
-        Example("32x48 pixels, flow x = 16, y = 0 everywhere", (_everywhere(16, 0, 32, 48),)),
-        Example("32x48 pixels, flow x = 8, y = -24 everywhere", (_everywhere(8, -24, 32, 48),)),
-        Example("32x48 pixels of a flow that changes from pixel to pixel", (_ramp()[:, :32, :48],)),
-        Example("40x56 pixels of a flow that changes from pixel to pixel", (_ramp(),)),
-    ],
-    [
-        Mistake(
-            "The flow is still in pixels: a cell is 16 pixels wide, so divide the vectors by 16 too.",
-            lambda flow: _to_cells(flow) * STRIDE,
-        ),
-        Mistake(
-            "Units: you multiply by 16. A cell is 16 pixels wide, so a flow of 16 pixels is a flow of 1 cell.",
-            lambda flow: _to_cells(flow) * STRIDE**2,
-        ),
-        Mistake(
-            "You divide by 16 twice or more: once is for the units; the mean of a block needs no further division.",
-            lambda flow: _to_cells(flow) / STRIDE,
-        ),
-        Mistake(
-            "You divide by 16 twice or more: once is for the units; the mean of a block needs no further division.",
-            lambda flow: _to_cells(flow) / STRIDE**2,
-        ),
-        Mistake(
-            "You divide by 8: the features' stride is 16.",
-            lambda flow: _to_cells(flow) * 2,
-        ),
-        Mistake(
-            "You add up the pixels of a block; a cell's flow is their mean.",
-            lambda flow: F.avg_pool2d(flow[None], STRIDE, ceil_mode=True, divisor_override=1)[0] / STRIDE,
-        ),
-        Mistake(
-            "You add up the pixels of a block; a cell's flow is their mean.",
-            lambda flow: F.avg_pool2d(flow[None], STRIDE, ceil_mode=True, divisor_override=1)[0],
-        ),
-        Mistake(
-            "The channels are swapped: 0 stays x, 1 stays y.",
-            lambda flow: _to_cells(flow.flip(0)),
-        ),
-        Mistake(
-            "The sign has changed: the flow still points into the key frame.",
-            lambda flow: -_to_cells(flow),
-        ),
-        Mistake(
-            "The blocks cut off by the border are missing: a map has ceil(H / 16) rows and ceil(W / 16) columns.",
-            lambda flow: F.avg_pool2d(flow[None], STRIDE)[0] / STRIDE,
-        ),
-        Mistake(
-            "A block cut off by the border is averaged over pixels that are not there: divide by the number it has.",
-            lambda flow: F.avg_pool2d(flow[None], STRIDE, ceil_mode=True, divisor_override=STRIDE**2)[0] / STRIDE,
-        ),
-        Mistake(
-            "You take one pixel of each block; a cell's flow is the mean of its block.",
-            lambda flow: flow[:, ::STRIDE, ::STRIDE] / STRIDE,
-        ),
-        Mistake(
-            "You take the middle of each block only; a cell's flow is the mean of its whole block.",
-            _resized(mode="bilinear"),
-        ),
-        Mistake(
-            "You stretch the blocks to fill the frame; cell j is pixels 16 j to 16 j + 15, the last may be smaller.",
-            _resized(mode="area"),
-        ),
-    ],
-    places=lambda channel, row, column, *_: f"channel {channel} ({'xy'[channel]}), row {row}, column {column}",
 )
