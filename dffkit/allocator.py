@@ -1,4 +1,4 @@
-"""Keep freed memory for the next frame: on Linux CPUs the cheap path is half as fast without it."""
+"""Keep freed memory for the next frame: on Linux CPUs the cheap path loses much of its time to fresh memory."""
 
 import ctypes
 import sys
@@ -12,8 +12,8 @@ def keep_freed_memory() -> bool:
 
     Every frame needs maps of the same sizes. By default glibc hands back blocks of more than 32 MB, and the top of its
     heap, as soon as they are free; the system then clears the pages and maps them again for the next frame, which
-    takes as long as all the arithmetic of FlowNet Inception on a batch. The price is that the process keeps its peak
-    memory. It holds for the whole process, so it is for programs to call, once, at their start, not for libraries.
+    for a batch takes about as long as the arithmetic of a small flow network. The price is that the process keeps its
+    peak memory. It holds for the whole process, so it is for programs to call, once, at their start, not for libraries.
 
     Returns:
         Whether it took effect: only on Linux with glibc. On a GPU torch keeps memory by itself.

@@ -33,7 +33,8 @@ def recognize(
     """Algorithm 1 as a stream: one result for each frame, in order.
 
     N_feat runs on key frames only; the features of every other frame are propagated from the last key frame. Nothing
-    is held but that key frame's features and the frames in flight, so a video may be endless.
+    is held but that key frame's features and the frames in flight, so a video may be endless. A program for Linux CPUs
+    should call `dffkit.allocator.keep_freed_memory()` at its start: it speeds up the cheap path, most with look-ahead.
 
     Args:
         model: a `DeepFeatureFlow`, in eval mode.
