@@ -1,5 +1,7 @@
 """`python -m dffkit lab`: the notebooks in JupyterLab, reachable from this machine only."""
 
+import os
+from importlib.resources import files
 from pathlib import Path
 
 from jupyterlab.labapp import LabApp
@@ -26,7 +28,13 @@ def lab_arguments(repository: Path, *, port: int, browser: bool) -> list[str]:
     ]
 
 
+def config_path() -> str:
+    """Jupyter's search path for settings, ours first: they switch off the question about news from the web."""
+    return os.pathsep.join(filter(None, [str(files("dffkit") / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH")]))
+
+
 def run_lab(*, port: int, browser: bool) -> int:
     """Serve JupyterLab until Ctrl-C. If the port is taken, Jupyter tries the next ones and prints which it got."""
+    os.environ["JUPYTER_CONFIG_PATH"] = config_path()
     LabApp.launch_instance(argv=lab_arguments(root(), port=port, browser=browser))
     return 0

@@ -1,6 +1,7 @@
 """The command line: help, messages, and what the commands hand on to Jupyter, nbval and nbclient."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -149,6 +150,15 @@ def test_lab_is_reachable_from_this_machine_only_and_keeps_its_token(tmp_path):
     assert "--ServerApp.open_browser=False" in arguments
     assert "--LabApp.default_url=/lab/tree/notebooks/00_index.ipynb" in arguments
     assert not [a for a in arguments if re.search("token|password|authenticat|xsrf|origin|remote", a, re.IGNORECASE)]
+
+
+def test_lab_asks_nothing_about_news_and_keeps_the_readers_own_settings(monkeypatch, tmp_path):
+    from jupyterlab_server.config import get_static_page_config
+
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", lab.config_path())
+    assert os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)[1:] == [str(tmp_path)]
+    assert get_static_page_config(level="all")["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"]
 
 
 def test_jupyter_understands_every_argument_of_lab(tmp_path):
