@@ -90,7 +90,7 @@ def propagate(features: Tensor, flow: Tensor, scale: Tensor | None = None) -> Te
             f"scale: expected the shape of the warped features, {tuple(warped.shape)}, got {tuple(scale.shape)}"
         )
     # The product is in the scale's float32, rounded once. Converting first keeps both sides in one type: a product of
-    # mixed types over channels-last maps takes 20 times as long on CPUs.
+    # mixed types over channels-last maps takes many times as long on CPUs.
     multiply = torch.mul if torch.is_grad_enabled() else Tensor.mul_  # in place saves the cheap path a map
     return multiply(warped.to(scale.dtype), scale).to(features.dtype)
 

@@ -69,8 +69,8 @@ class FlowNetwork(nn.Module):
         frames = frames.contiguous().to(self.mean.dtype)
         if height % 2 or width % 2:
             frames = F.pad(frames, (0, width % 2, 0, height % 2), mode="replicate")
-        # Halving bilinearly is that mean, and on CPUs five times as fast as avg_pool2d. The linear rest comes after it,
-        # on a quarter of the pixels.
+        # Halving bilinearly is that mean, and on CPUs several times as fast as avg_pool2d. The linear rest comes after
+        # it, on a quarter of the pixels.
         small = F.interpolate(frames, scale_factor=0.5, mode="bilinear", align_corners=False)
         return ((small - self.mean) / 255).contiguous(memory_format=torch.channels_last)
 
@@ -111,8 +111,8 @@ class FlowNetwork(nn.Module):
     def _predict_under_autocast(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
         scale = None
         if self.scale is not None:
-            # A third of this network's cost is here (Inception), so the products are of low precision; but S is near 1,
-            # where bfloat16 has steps of 1/128, so the bias of 1 joins in float32.
+            # An eighth of FlowNet Inception's products are here, so they are of low precision like the others; but S is
+            # near 1, where bfloat16 has steps of 1/128, so the bias of 1 joins in float32.
             scale = F.conv2d(features, self.scale.weight).float() + self.scale.bias.view(1, -1, 1, 1)
         with torch.autocast(features.device.type, enabled=False):
             return self.flow(features.float()), scale
