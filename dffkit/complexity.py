@@ -5,7 +5,7 @@ cells of FlowNet and FlowNet Half: a 600x1000 frame; N_feat with the stride on t
 3x3 reduction; F with its decoder and all predictions, pooled to stride 16 before the last, and with the scale field's
 1x1 convolution; two FLOPs for a multiply-add and one for a bias; transposed convolutions at their input's resolution;
 W and N_task left out (Eq. 6); r rounded to four decimals before it is inverted. The structure is well determined: every
-other one is at least 1% off in some cell (`other_conventions`). The last digit is not: without biases one cell is a
+other one is at least 1% off in some cell (notebook 04 shows them). The last digit is not: without biases one cell is a
 hundredth and one two tenths off, and one FLOP for each scaled feature fits as well as the biases do. The two cells of
 FlowNet Inception match by construction, since its layers were chosen so.
 """
@@ -33,17 +33,17 @@ DEPTHS = (50, 101)
 class Costs(NamedTuple):
     """FLOPs of one frame in each part of the network; S counts with F."""
 
-    features: int  # N_feat
+    features: int  # N_feat, as far as it is before the split
     flow: int  # F and S
     warp: int  # W
-    task: int  # N_task, without what follows its maps (softmax, upsampling, proposals, pooling)
+    task: int  # N_task's maps, without what is made of them, and what of N_feat is after the split
 
 
 def count_flops(function: Callable[..., Any], *inputs: Any, biases: bool = True) -> int:
-    """FLOPs of the convolutions in one call: two for each multiply-add, one for each bias added.
+    """FLOPs of one call: two for each multiply-add, and one for each bias that a convolution adds.
 
-    torch's own counter, plus the biases that it leaves out. Normalisation, activations and pooling count as nothing,
-    here as there. Modules and inputs may be on the meta device, where nothing is computed.
+    torch's own counter, plus those biases, which it leaves out. Normalisation, activations and pooling count as
+    nothing, here as there. Modules and inputs may be on the meta device, where nothing is computed.
     """
 
     def convolution(x, w, bias, _stride, _padding, _dilation, transposed, *_args, out_shape=None, **_kwargs) -> int:
@@ -86,7 +86,7 @@ def cost_ratio_approximate(costs: Costs) -> float:
     """Eq. 6: r ~ F / N_feat, for W and N_task much cheaper than F.
 
     With score maps they are. With R-FCN's head (30 classes, k = 7) N_task costs more than all of FlowNet Inception, so
-    there Eq. 6 promises more than Eq. 5 can keep.
+    there Eq. 6 promises more than Eq. 5 can keep. For the default split only: N_feat must be whole.
     """
     return costs.flow / costs.features
 
@@ -97,42 +97,15 @@ def speedup(duration: int, ratio: float) -> float:
     Raises:
         ValueError: if the duration is below 1 or the ratio negative.
     """
-    if duration < 1:
+    if not duration >= 1:
         raise ValueError(f"duration: expected at least 1 frame, got {duration!r}")
-    if ratio < 0:
+    if not ratio >= 0:
         raise ValueError(f"ratio: expected r >= 0, got {ratio!r}")
     return duration / (1 + (duration - 1) * ratio)
 
 
-def table2(size: tuple[int, int] = SIZE) -> "pandas.DataFrame":
-    """Table 2, counted: one row for each pair of networks.
-
-    Columns: `features` and `flow` name the networks; `features_gmac` and `flow_gmac` are FLOPs / 2e9; `ratio` is r by
-    Eq. 6, to four decimals; `inverse` is 1/r to two, the number that the paper prints.
-    """
-    return _ratios(size)
-
-
-def other_conventions(size: tuple[int, int] = SIZE) -> "pandas.DataFrame":
-    """What Table 2 would be under other counting rules: as `table2`, with a column `convention` in front."""
-    import pandas
-
-    conventions = {
-        "the rule that fits": {},
-        "no biases": {"biases": False},
-        "no scale field": {"scale_channels": None},
-        "flow and scale predicted at stride 8 (the paper's text)": {"head": "paper"},
-        "encoder of F only": {"encoder_only": True},
-        "stride on the 3x3 (torchvision's layout)": {"layout": "torchvision"},
-        "N_feat without the 3x3 reduction": {"reduction": False},
-        "frames of 1024x2048": {"size": (1024, 2048)},
-    }
-    tables = [_ratios(**{"size": size, **options}).assign(convention=name) for name, options in conventions.items()]
-    return pandas.concat(tables, ignore_index=True)
-
-
-def _ratios(
-    size: tuple[int, int],
+def table2(
+    size: tuple[int, int] = SIZE,
     *,
     biases: bool = True,
     layout: str = "msra",
@@ -140,6 +113,11 @@ def _ratios(
     encoder_only: bool = False,
     **flow_options: Any,
 ) -> "pandas.DataFrame":
+    """Table 2, counted: one row for each pair of networks. The options are other counting rules than the one that fits.
+
+    Columns: `features` and `flow` name the networks; `features_gmac` and `flow_gmac` are FLOPs / 2e9; `ratio` is r by
+    Eq. 6, to four decimals; `inverse` is 1/r to two, the number that the paper prints.
+    """
     import pandas
 
     frame = torch.zeros(1, 3, *size, dtype=torch.uint8, device="meta")

@@ -39,6 +39,11 @@ class DeepFeatureFlow(nn.Module):
         super().__init__()
         self.feature_network, self.flow_network, self.task_network = feature_network, flow_network, task_network
         self.split = split
+        if getattr(task_network, "in_channels", None) not in (None, feature_network.channels):
+            raise ValueError(
+                f"task_network: expected in_channels={feature_network.channels}, the feature network's, "
+                f"got {task_network.in_channels}"
+            )
         points = split_points(feature_network)
         if split not in points:
             raise ValueError(f"split: expected a number of layers that ends at a block, {list(points)}, got {split!r}")
@@ -62,9 +67,20 @@ class DeepFeatureFlow(nn.Module):
 
         Returns:
             `(B, task_network.out_channels, h, w)`.
+
+        Raises:
+            ValueError: if the frames are no uint8 RGB frames, `key_frames` has another shape than `frames`, or `same`
+                is not `(B,)` bool or given without key frames.
         """
+        if same is not None and (key_frames is None or same.dtype != torch.bool or same.shape != frames.shape[:1]):
+            given = "no key frames" if key_frames is None else f"{tuple(same.shape)} {same.dtype}"
+            raise ValueError(f"same: expected ({len(frames)},) torch.bool, with key frames, got {given}")
         if key_frames is None:
             return self._finish(self._extract(frames))
+        if key_frames.shape != frames.shape:
+            raise ValueError(
+                f"key_frames: expected the frames' shape {tuple(frames.shape)}, got {tuple(key_frames.shape)}"
+            )
         key = self.key_frame(key_frames)
         features = self._propagate(frames, key)
         if same is not None:
@@ -89,6 +105,11 @@ class DeepFeatureFlow(nn.Module):
         super().compile(*args, **kwargs)
         self.on_key_frame = torch.compile(self.on_key_frame, *args, **kwargs)
         self.on_current_frame = torch.compile(self.on_current_frame, *args, **kwargs)
+
+    def __getstate__(self) -> dict:
+        """For copies and files: without the compiled steps, which are bound to this very model."""
+        compiled = ("on_key_frame", "on_current_frame")
+        return {name: value for name, value in super().__getstate__().items() if name not in compiled}
 
     def _extract(self, frames: Tensor) -> Tensor:
         if self.split <= 1:

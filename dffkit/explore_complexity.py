@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 
 LONGEST = 30  # frames on the sliders and axes
 
+# Other ways to count Table 2, as options of `complexity.table2`.
+CONVENTIONS = {
+    "the rule that fits": {},
+    "no biases": {"biases": False},
+    "no scale field": {"scale_channels": None},
+    "flow and scale predicted at stride 8 (the paper's text)": {"head": "paper"},
+    "encoder of F only": {"encoder_only": True},
+    "stride on the 3x3 (torchvision's layout)": {"layout": "torchvision"},
+    "N_feat without the 3x3 reduction": {"reduction": False},
+    "frames of 1024x2048": {"size": (1024, 2048)},
+}
+
 
 @styled
 def stretch(duration: int, ratio: float) -> Picture:
@@ -63,10 +75,18 @@ def cost_table(flow: str) -> "pandas.DataFrame":
     return pandas.DataFrame(rows).T
 
 
+def other_conventions() -> "pandas.DataFrame":
+    """What Table 2 would be under other counting rules: as `complexity.table2`, with a column `convention`."""
+    import pandas
+
+    tables = [complexity.table2(**options).assign(convention=name) for name, options in CONVENTIONS.items()]
+    return pandas.concat(tables, ignore_index=True)
+
+
 def benchmark_table(precision: str = "float32", duration: int = 10) -> "pandas.DataFrame":
     """The stored benchmark (data/results/benchmark.csv): measured speedup beside Eq. 7's, for each pair and task."""
     rows = claims.benchmark().query("precision == @precision and duration == @duration")
-    columns = ["frame_ms", "current_ms", "speedup_live", "speedup", "eq7", "of_eq7", "of_eq7_eq6"]
+    columns = ["frame_ms", "current_ms", "speedup_decoded", "speedup_live", "speedup", "eq7", "of_eq7", "of_eq7_eq6"]
     table = rows.set_index(["task", "features", "flow"])[columns].round(2)
     return table.astype({"frame_ms": int, "current_ms": int})
 

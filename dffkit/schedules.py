@@ -4,6 +4,8 @@ A schedule is any callable `schedule(index, frame) -> bool`, asked once for each
 needs of the frames it has seen, and index 0 begins a new video. The first frame is a key frame whatever it says.
 """
 
+from numbers import Integral
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -16,9 +18,9 @@ class FixedInterval:
     """
 
     def __init__(self, duration: int) -> None:
-        if not isinstance(duration, int) or isinstance(duration, bool) or duration < 1:
+        if not isinstance(duration, Integral) or isinstance(duration, bool) or duration < 1:
             raise ValueError(f"duration: expected a whole number of frames, at least 1, got {duration!r}")
-        self.duration = duration
+        self.duration = int(duration)
 
     def __call__(self, index: int, frame: Tensor) -> bool:
         """Whether frame `index` is a key frame; the frame itself does not matter."""
@@ -41,13 +43,13 @@ class FrameDifference:
     def __init__(self, threshold: float, *, longest: int = 30) -> None:
         if not threshold >= 0:
             raise ValueError(f"threshold: expected a mean difference of at least 0, got {threshold!r}")
-        if longest < 1:
+        if not longest >= 1:
             raise ValueError(f"longest: expected at least 1 frame, got {longest!r}")
         self.threshold, self.longest = threshold, longest
 
     def __call__(self, index: int, frame: Tensor) -> bool:
         """Whether frame `index`, `(3, H, W)` uint8, differs enough from the last key frame."""
-        blocks = F.adaptive_avg_pool2d(frame.float(), (-(-frame.shape[1] // 8), -(-frame.shape[2] // 8)))
+        blocks = F.avg_pool2d(frame.float(), 8, ceil_mode=True)
         if index == 0 or index - self.key_index >= self.longest or self._difference(blocks) > self.threshold:
             self.key_index, self.key_blocks = index, blocks
             return True

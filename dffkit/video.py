@@ -43,19 +43,24 @@ def recognize(
         look_ahead: up to so many current frames of one key frame go through the networks together. More than 1 is
             faster for recorded video and gives the same results later; a live stream wants 1.
         autocast: torch.bfloat16 for mixed precision; None for float32. The weights are converted once, not once a
-            frame; flow and scale fields stay float32.
+            frame; the flow and scale fields of this kit's networks stay float32.
 
     Yields:
         A `Recognition` for each frame.
 
     Raises:
         ValueError: if there is no frame, if a frame is no (3, H, W) uint8 tensor or differs in size from the first
-            (the message names its index), if the model is in training mode or look_ahead is below 1.
+            (the message names its index; results of the frames before it still come first), if the model is in
+            training mode, or for a wrong option.
     """
     if model.training:
         raise ValueError("model: expected a model in eval mode, got one in training mode; call model.eval()")
-    if look_ahead < 1:
-        raise ValueError(f"look_ahead: expected at least 1 frame, got {look_ahead!r}")
+    if not isinstance(look_ahead, int) or look_ahead < 1:
+        raise ValueError(f"look_ahead: expected a whole number of frames, at least 1, got {look_ahead!r}")
+    if not callable(schedule):
+        raise ValueError(f"schedule: expected a schedule such as FixedInterval(10), got {schedule!r}")
+    if autocast not in (None, torch.bfloat16, torch.float16):
+        raise ValueError(f"autocast: expected torch.bfloat16, torch.float16 or None, got {autocast!r}")
     if autocast is not None:
         model = in_lower_precision(model, autocast)
     return _stream(model, frames, schedule, look_ahead, autocast)
@@ -87,10 +92,12 @@ def _stream(
     model: DeepFeatureFlow, frames: Iterable[Tensor], schedule: Schedule, look_ahead: int, autocast: torch.dtype | None
 ) -> Iterator[Recognition]:
     device = next(model.parameters()).device
-    key, size, index = None, None, -1
+    key, index = None, -1
     waiting: list[Tensor] = []  # current frames of `key` that wait for company
-    for index, frame in enumerate(frames):
-        size = _check(frame, index, size)
+    for index, frame in enumerate(_checked(frames)):
+        if isinstance(frame, Exception):
+            yield from _current(model, waiting, key, index, autocast)
+            raise frame
         is_key_frame = schedule(index, frame) or key is None
         frame = frame.to(device)
         if is_key_frame:
@@ -103,21 +110,35 @@ def _stream(
             if len(waiting) == look_ahead:
                 yield from _current(model, waiting, key, index + 1, autocast)
                 waiting = []
-    if index < 0:
-        raise ValueError("frames: expected at least one frame, got an empty video")
     yield from _current(model, waiting, key, index + 1, autocast)
 
 
-def _check(frame: Tensor, index: int, size: tuple[int, ...] | None) -> tuple[int, ...]:
-    """The frame's shape, if it is a frame and has the size of those before."""
+def _checked(frames: Iterable[Tensor]) -> Iterator[Tensor | Exception]:
+    """The frames, and last, if one is wrong or could not be read, the error: the results before it come first."""
+    index, size = -1, None
+    try:
+        for index, frame in enumerate(frames):
+            _check(frame, index, size)
+            size = tuple(frame.shape)
+            yield frame
+    except Exception as error:
+        yield error
+    if index < 0:
+        yield ValueError("frames: expected at least one frame, got an empty video")
+
+
+def _check(frame: Tensor, index: int, size: tuple[int, ...] | None) -> None:
+    """Raise ValueError unless this is a frame and has the size of those before."""
+    hints = {2: "a grayscale frame becomes RGB by frame.expand(3, -1, -1)", 4: "give a batch's frames one by one"}
+    if isinstance(frame, Tensor) and frame.ndim != 3:
+        hint = f"; {hints[frame.ndim]}" if frame.ndim in hints else ""
+        raise ValueError(f"frame {index}: expected a frame (3, H, W), got {tuple(frame.shape)}{hint}")
     try:
         check_frames(frame[None] if isinstance(frame, Tensor) else frame)
     except ValueError as error:
         raise ValueError(f"frame {index}: {error}") from None
-    shape = tuple(frame.shape)
-    if size is not None and shape != size:
-        raise ValueError(f"frame {index}: expected the size of the frames before, {size}, got {shape}")
-    return shape
+    if size is not None and tuple(frame.shape) != size:
+        raise ValueError(f"frame {index}: expected the size of the frames before, {size}, got {tuple(frame.shape)}")
 
 
 @torch.no_grad()

@@ -89,10 +89,13 @@ def propagate(features: Tensor, flow: Tensor, scale: Tensor | None = None) -> Te
         raise ValueError(
             f"scale: expected the shape of the warped features, {tuple(warped.shape)}, got {tuple(scale.shape)}"
         )
-    # The product is in the scale's float32, rounded once. Converting first keeps both sides in one type: a product of
-    # mixed types over channels-last maps takes many times as long on CPUs.
+    if not scale.is_floating_point():
+        raise ValueError(f"scale: expected a floating-point tensor, got {scale.dtype}")
+    # The product is in the wider of the two types, under autocast the scale's float32, and rounded once. Converting
+    # first keeps both sides in one type: a product of mixed types over channels-last maps takes many times as long.
+    wider = torch.promote_types(warped.dtype, scale.dtype)
     multiply = torch.mul if torch.is_grad_enabled() else Tensor.mul_  # in place saves the cheap path a map
-    return multiply(warped.to(scale.dtype), scale).to(features.dtype)
+    return multiply(warped.to(wider), scale.to(wider)).to(features.dtype)
 
 
 def warp_derivative(features: Tensor, flow: Tensor) -> Tensor:
@@ -113,30 +116,37 @@ def warp_derivative(features: Tensor, flow: Tensor) -> Tensor:
         ValueError: if the shapes do not fit or the flow holds NaN or infinity.
     """
     _check(features, flow)
-    fraction = flow - flow.floor()
+    position = torch.stack(_positions(flow), dim=1)  # (B, 2, h, w): p + flow
+    fraction = position - position.floor()
     right, down = fraction[:, :1], fraction[:, 1:]
-    corner = [[warp(features, _shifted(flow, dx, dy)) for dx in (0, 1)] for dy in (0, 1)]  # the cells around p + flow
+    whole = position.floor() - torch.stack(
+        _positions(torch.zeros_like(position)), dim=1
+    )  # the flow to the upper left cell
+    step = torch.eye(2, dtype=whole.dtype, device=whole.device).view(2, 1, 2, 1, 1)  # one cell right, one cell down
+    corner = [[warp(features, whole + dx * step[0] + dy * step[1]) for dx in (0, 1)] for dy in (0, 1)]
     by_x = (1 - down) * (corner[0][1] - corner[0][0]) + down * (corner[1][1] - corner[1][0])
     by_y = (1 - right) * (corner[1][0] - corner[0][0]) + right * (corner[1][1] - corner[0][1])
     return torch.stack([by_x, by_y], dim=2)
 
 
-def _shifted(flow: Tensor, dx: int, dy: int) -> Tensor:
-    """The flow to one corner of the cell square that p + flow(p) lies in."""
-    return flow.floor() + torch.tensor([dx, dy], dtype=flow.dtype, device=flow.device).view(1, 2, 1, 1)
-
-
 def _four_neighbours(flow: Tensor) -> tuple[Tensor, Tensor]:
     """The four cells around each p + flow(p), as row-major indices, and their bilinear weights (0 outside the map)."""
     _, _, height, width = flow.shape
-    flow = flow if flow.dtype == torch.float64 else flow.float()
-    x = flow[:, 0] + torch.arange(width, device=flow.device, dtype=flow.dtype)
-    y = flow[:, 1] + torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None]
+    x, y = _positions(flow)
     columns, x_weights = _two_neighbours(x, width)
     rows, y_weights = _two_neighbours(y, height)
     cells = rows[..., :, None] * width + columns[..., None, :]  # (B, h, w, 2, 2)
     weights = y_weights[..., :, None] * x_weights[..., None, :]
     return cells.flatten(-2), weights.flatten(-2)
+
+
+def _positions(flow: Tensor) -> tuple[Tensor, Tensor]:
+    """P + flow(p), x and y, `(B, h, w)` each, in float32 or float64."""
+    _, _, height, width = flow.shape
+    flow = flow if flow.dtype == torch.float64 else flow.float()
+    x = flow[:, 0] + torch.arange(width, device=flow.device, dtype=flow.dtype)
+    y = flow[:, 1] + torch.arange(height, device=flow.device, dtype=flow.dtype)[:, None]
+    return x, y
 
 
 def _two_neighbours(position: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -150,6 +160,11 @@ def _two_neighbours(position: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 def _check(features: Tensor, flow: Tensor) -> None:
+    for name, value in (("features", features), ("flow", flow)):
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name}: expected a tensor, got {type(value).__name__}")
+        if 0 in value.shape:
+            raise ValueError(f"{name}: expected at least one value, got the shape {tuple(value.shape)}")
     if features.ndim != 4:
         raise ValueError(f"features: expected (B, C, h, w), got {tuple(features.shape)}")
     if not features.is_floating_point():

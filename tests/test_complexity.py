@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from dffkit import complexity
+from dffkit import complexity, explore_complexity
 from dffkit.complexity import Costs, cost_ratio, cost_ratio_approximate, count_costs, count_flops, speedup, warp_flops
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.detection import RFCN
@@ -40,7 +40,7 @@ def test_n_feat_costs_what_the_sheet_says(depth, gmac):
 
 
 def test_other_conventions_do_not_fit():
-    table = complexity.other_conventions()
+    table = explore_complexity.other_conventions()
     printed = complexity.table2().inverse.tolist()
     off = {
         name: max(abs(ours / theirs - 1) for ours, theirs in zip(group.inverse, printed, strict=True))

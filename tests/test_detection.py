@@ -327,6 +327,12 @@ def test_other_target_types_are_converted():
     assert losses == expected
 
 
+@pytest.mark.parametrize("wrong", [{"num_classes": 0}, {"num_classes": 2, "bins": 0}])
+def test_no_classes_or_no_bins(wrong):
+    with pytest.raises(ValueError, match="num_classes, bins: expected at least 1 of each"):
+        RFCN(in_channels=32, **wrong)
+
+
 def test_odd_channels():
     with pytest.raises(ValueError, match="in_channels: expected an even number, got 33"):
         small_network(in_channels=33)

@@ -143,6 +143,28 @@ def test_a_split_inside_a_block_is_named(split):
         )
 
 
+@pytest.mark.parametrize("same", [torch.tensor([1, 0]), torch.tensor([True])])
+def test_a_wrong_same_is_named(same):
+    with pytest.raises(ValueError, match=r"same: expected \(2,\) torch.bool, with key frames, got"):
+        small()(frames(), frames(), same)
+
+
+def test_same_without_key_frames_is_named():
+    with pytest.raises(ValueError, match=r"same: .* got no key frames"):
+        small()(frames(), same=torch.tensor([True, False]))
+
+
+@pytest.mark.parametrize("key_frames", [frames(1), frames(2, 48, 63), frames(2, 32, 64)])
+def test_key_frames_of_another_shape_are_named(key_frames):
+    with pytest.raises(ValueError, match="key_frames: expected the frames' shape"):
+        small()(frames(), key_frames)
+
+
+def test_a_task_network_of_another_width_is_named():
+    with pytest.raises(ValueError, match=r"task_network: expected in_channels=128, the feature network's, got 1024"):
+        DeepFeatureFlow(FeatureNetwork(14, width=0.125), flownet(width=0.0625), ScoreMaps(num_classes=5))
+
+
 def test_a_scale_field_of_other_channels_is_named():
     with pytest.raises(ValueError, match="expected scale_channels=256, the channels propagated at split 2, got 128"):
         small(2, scale_channels=128)

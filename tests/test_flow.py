@@ -8,7 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dffkit.networks.flow import FLOW_NETWORKS, PREDICTION_TO_CELLS, _crop, flownet, flownet_half, flownet_inception
+from dffkit.networks.flow import (
+    FLOW_NETWORKS,
+    PREDICTION_TO_CELLS,
+    _crop,
+    _halve,
+    flownet,
+    flownet_half,
+    flownet_inception,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -130,9 +138,42 @@ def test_pyramid_has_five_levels_that_double():
 def test_input_is_half_the_frame_less_the_mean_over_255():
     network, images = small(), frames(5, 7)
     prepared = network.prepare(images)
-    full = (images.float() - network.mean) / 255
+    full = (images.float() - torch.tensor([123.15, 115.90, 103.06]).view(3, 1, 1)) / 255  # red, green, blue
     torch.testing.assert_close(prepared, F.avg_pool2d(full, 2, ceil_mode=True), rtol=1e-5, atol=1e-6)
     assert prepared.shape == (1, 3, 3, 4)
+
+
+def test_the_decoder_joins_skip_up_and_flow_and_its_slope_is_a_tenth():
+    # The order and the slope of the authors' code: their weights fit no other.
+    network, prepared = small(), small().prepare(frames())
+    seen = {}
+    for name, module in (("encoder", network.encoder), ("deconv", network.deconvs[3]), ("upflow", network.upflows[3])):
+        module.register_forward_hook(lambda _module, _inputs, output, name=name: seen.update({name: output}))
+    with torch.no_grad():
+        _, (skip, up, upflow) = network._decode(prepared, prepared)
+    assert torch.equal(skip, seen["encoder"][0])
+    assert torch.equal(up, torch.where(seen["deconv"] > 0, seen["deconv"], 0.1 * seen["deconv"]))
+    assert torch.equal(upflow, seen["upflow"])
+    assert {m.negative_slope for m in network.modules() if isinstance(m, nn.LeakyReLU)} == {0.1}
+
+
+@pytest.mark.parametrize(("height", "width"), [(75, 125), (1, 4), (2, 2)])
+def test_halving_is_the_mean_of_2x2_at_odd_sizes_too(height, width):
+    x = torch.randn(2, 3, height, width)
+    torch.testing.assert_close(_halve(x), F.avg_pool2d(x, 2, ceil_mode=True), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", FLOW_NETWORKS.values())
+@pytest.mark.parametrize("width", [0, -1, 5])
+def test_a_width_that_is_no_factor_is_named(make, width):
+    with pytest.raises(ValueError, match="width: expected a factor above 0"):
+        make(width=2 * width)
+
+
+@pytest.mark.parametrize("channels", [0, -1, "a", 1.5])
+def test_wrong_scale_channels_are_named(channels):
+    with pytest.raises(ValueError, match="scale_channels: expected a whole number of at least 1, or None"):
+        flownet(width=0.0625, scale_channels=channels)
 
 
 def test_current_frame_comes_first():

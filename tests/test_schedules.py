@@ -43,7 +43,12 @@ def test_index_0_begins_a_new_video():
 
 @pytest.mark.parametrize(
     ("threshold", "longest", "message"),
-    [(-1.0, 30, "threshold: expected"), (float("nan"), 30, "threshold: expected"), (1.0, 0, "longest: expected")],
+    [
+        (1.0, float("nan"), "longest: expected"),
+        (-1.0, 30, "threshold: expected"),
+        (float("nan"), 30, "threshold: expected"),
+        (1.0, 0, "longest: expected"),
+    ],
 )
 def test_wrong_options_are_named(threshold, longest, message):
     with pytest.raises(ValueError, match=message):

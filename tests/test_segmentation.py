@@ -50,6 +50,12 @@ def test_decode_finds_the_best_class_of_each_pixel(size):
     assert torch.equal(centres.long(), labels[:, : centres.shape[1], : centres.shape[2]])
 
 
+@pytest.mark.parametrize("num_classes", [0, -1, 256])
+def test_a_number_of_classes_that_label_maps_cannot_hold_is_named(num_classes):
+    with pytest.raises(ValueError, match=r"num_classes: expected 1..255"):
+        ScoreMaps(num_classes=num_classes)
+
+
 def test_bfloat16_maps_are_read_in_float32():
     maps = torch.randn(1, 5, 3, 4).bfloat16()
     assert upsample(maps, (48, 64)).dtype == torch.float32

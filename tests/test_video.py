@@ -1,5 +1,6 @@
 """Algorithm 1 as a stream."""
 
+import copy
 import itertools
 import weakref
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from dffkit.complexity import count_costs
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
@@ -177,11 +179,14 @@ def test_odd_sizes(height, width):
         ([*video(2), video(1, 32, 64)[0]], r"frame 2: expected the size of the frames before, \(3, 48, 64\)"),
         ([*video(2), video(1)[0].float()], "frame 2: expected frames of dtype torch.uint8"),
         ([*video(1), video(1)[0][:1]], r"frame 1: expected RGB frames .* got \(1, 1, 48, 64\); a grayscale"),
-        ([video(1)[0][0]], r"frame 0: expected RGB frames .* a grayscale frame"),
+        ([video(1)[0][0]], r"frame 0: expected a frame \(3, H, W\), got \(48, 64\); a grayscale frame"),
         ([video(1)[0] / 255], r"frame 0: .* got torch.float32; values in 0..1"),
         ([video(1)[0].permute(1, 2, 0)], "frame 0: .* the channels come last: use frames.movedim"),
         ([video(1)[0].numpy()], "frame 0: expected a uint8 tensor .* got ndarray"),
-        ([torch.stack(video(2))], r"frame 0: expected RGB frames .* got \(1, 2, 3, 48, 64\)"),
+        (
+            [torch.stack(video(2))],
+            r"frame 0: expected a frame .* got \(2, 3, 48, 64\); give a batch's frames one by one",
+        ),
     ],
 )
 def test_bad_frames_are_named_by_index(frames, message):
@@ -189,8 +194,56 @@ def test_bad_frames_are_named_by_index(frames, message):
         list(recognize(small(), frames, FixedInterval(2)))
 
 
+@pytest.mark.parametrize("look_ahead", [1, 8])
+def test_the_results_before_an_error_still_come(look_ahead):
+    def breaks():
+        yield from video(3)
+        raise OSError("the camera is gone")
+
+    cases = ((breaks(), OSError, "the camera is gone"), ([*video(3), None], ValueError, "frame 3: expected a uint8"))
+    for frames, error, message in cases:
+        stream = recognize(small(), frames, FixedInterval(5), look_ahead=look_ahead)
+        assert [result.index for result in itertools.islice(stream, 3)] == [0, 1, 2]
+        with pytest.raises(error, match=message):
+            next(stream)
+
+
+def test_autocast_runs_on_weights_that_are_converted_already():
+    model, seen = small(), set()
+    model.feature_network.conv1.register_forward_pre_hook(lambda module, _: seen.add(module.weight.dtype))
+    list(recognize(model, video(2), FixedInterval(1), autocast=torch.bfloat16))
+    assert seen == {torch.bfloat16}
+
+
+def test_a_copy_of_a_compiled_model_is_its_own():
+    model = small()
+    model.compile(backend="aot_eager")
+    other = copy.deepcopy(model)
+    nn.init.zeros_(other.task_network.score.weight)
+    other.task_network.score.bias.data[3] = 1
+    assert all((r.output == 3).all() for r in recognize(other, video(3), FixedInterval(2)))
+    assert count_costs(model, (32, 32)).task > 0
+
+
+def test_compiling_compiles_both_steps():
+    torch._dynamo.reset()
+    graphs = []
+    model = small()
+    model.compile(backend=lambda graph, _inputs: graphs.append(graph) or graph.forward)
+    list(recognize(model, video(1), FixedInterval(2)))
+    for_key_frames = len(graphs)
+    list(recognize(model, video(2), FixedInterval(2)))
+    assert 0 < for_key_frames < len(graphs)
+
+
 def test_bad_options_are_named_at_once():
-    with pytest.raises(ValueError, match="look_ahead: expected at least 1 frame, got 0"):
-        recognize(small(), video(), FixedInterval(2), look_ahead=0)
+    for look_ahead in (0, 2.5):
+        with pytest.raises(ValueError, match=f"look_ahead: expected a whole number .* got {look_ahead}"):
+            recognize(small(), video(), FixedInterval(2), look_ahead=look_ahead)
+    with pytest.raises(ValueError, match=r"schedule: expected a schedule such as FixedInterval\(10\), got 10"):
+        recognize(small(), video(), 10)
+    for autocast in ("bfloat16", True, torch.float64):
+        with pytest.raises(ValueError, match=r"autocast: expected torch.bfloat16"):
+            recognize(small(), video(), FixedInterval(2), autocast=autocast)
     with pytest.raises(ValueError, match=r"model: expected a model in eval mode.*model.eval\(\)"):
         recognize(small().train(), video(), FixedInterval(2))

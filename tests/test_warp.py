@@ -201,6 +201,36 @@ def test_bad_input_is_named(function, features, flow, message):
         function(features, flow)
 
 
+def test_the_product_with_the_scale_is_in_the_wider_type():
+    features = torch.full((1, 1, 2, 2), 1.2345678)
+    flow = torch.zeros(1, 2, 2, 2)
+    assert torch.equal(propagate(features, flow, torch.ones(1, 1, 2, 2, dtype=torch.bfloat16)), features)
+    precise = features.double() / 3
+    assert torch.equal(propagate(precise, flow, torch.ones(1, 1, 2, 2)), precise)
+    with pytest.raises(ValueError, match=r"scale: expected a floating-point tensor, got torch.int64"):
+        propagate(features, flow, torch.ones(1, 1, 2, 2, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("tiny", [-1e-9, 1e-9])
+def test_equation_4_equals_autograd_next_to_a_kink(tiny):
+    row = torch.tensor([0.0, 1, 4, 9, 16]).view(1, 1, 1, 5)
+    flow = torch.full((1, 2, 1, 5), tiny, requires_grad=True)
+    by_autograd = torch.autograd.grad(warp(row, flow).sum(), flow)[0]
+    torch.testing.assert_close(warp_derivative(row, flow.detach()).sum(dim=1), by_autograd)
+
+
+@pytest.mark.parametrize("wrong", [(MAP.numpy(), FLOW), (MAP, FLOW.numpy())])
+def test_what_is_no_tensor_is_named(wrong):
+    with pytest.raises(ValueError, match=r"(features|flow): expected a tensor, got ndarray"):
+        warp(*wrong)
+
+
+@pytest.mark.parametrize("wrong", [(MAP[:0], FLOW), (MAP, FLOW[:0])])
+def test_nothing_at_all_is_named(wrong):
+    with pytest.raises(ValueError, match=r"(features|flow): expected at least one value"):
+        warp(*wrong)
+
+
 def test_a_scale_of_another_shape_is_named():
     with pytest.raises(ValueError, match=r"scale: expected .* \(2, 3, 4, 5\), got \(2, 1, 4, 5\)"):
         propagate(MAP, FLOW, MAP[:, :1])

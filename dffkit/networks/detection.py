@@ -26,7 +26,8 @@ class RFCN(nn.Module):
     `rpn_nms`, sees the best `pre_nms` boxes of an image and leaves at most `proposals`; the head trains on the `ohem`
     of them with the highest loss. A detection has a score above `score_threshold` and survives its class's NMS at
     IoU `nms`; an image has at most `max_detections`. `convention` is "torchvision", or "rfcn" to place and round boxes
-    as the official code does. Raises ValueError if `in_channels` is odd or `convention` unknown.
+    as the official code does. Raises ValueError if `in_channels` is odd, `convention` unknown,
+    or `num_classes` or `bins` below 1.
     """
 
     def __init__(
@@ -49,8 +50,11 @@ class RFCN(nn.Module):
     ) -> None:
         super().__init__()
         check_convention(convention)
+        if num_classes < 1 or bins < 1:
+            raise ValueError(f"num_classes, bins: expected at least 1 of each, got {num_classes} and {bins}")
         if in_channels % 2:
             raise ValueError(f"in_channels: expected an even number, got {in_channels}")
+        self.in_channels = in_channels
         self.num_classes, self.bins, self.stride, self.convention = num_classes, bins, feature_stride, convention
         self.ohem, self.nms, self.score_threshold, self.max_detections = ohem, nms, score_threshold, max_detections
         self.anchors = {"scales": anchor_scales, "ratios": anchor_ratios}

@@ -58,8 +58,6 @@ class FeatureNetwork(nn.Module):
         super().__init__()
         if depth not in BLOCKS:
             raise ValueError(f"depth: expected one of {sorted(BLOCKS)}, got {depth!r}")
-        if not 0 < width <= 4:
-            raise ValueError(f"width: expected a factor above 0 and at most 4, got {width!r}")
         if layout not in ("msra", "torchvision"):
             raise ValueError(f'layout: expected "msra" or "torchvision", got {layout!r}')
         if norm not in ("frozen", "trained"):
@@ -139,7 +137,13 @@ class FeatureNetwork(nn.Module):
 
 
 def widen(channels: int, width: float) -> int:
-    """`channels` times the width multiplier, at least 1."""
+    """`channels` times the width multiplier, at least 1.
+
+    Raises:
+        ValueError: unless the width is above 0 and at most 4.
+    """
+    if not 0 < width <= 4:
+        raise ValueError(f"width: expected a factor above 0 and at most 4, got {width!r}")
     return max(1, round(channels * width))
 
 

@@ -28,7 +28,7 @@ class FlowNetwork(nn.Module):
             the paper trains it.
 
     Raises:
-        ValueError: for another head.
+        ValueError: for another head, or scale channels below 1.
     """
 
     def __init__(
@@ -43,6 +43,8 @@ class FlowNetwork(nn.Module):
         super().__init__()
         if head not in ("pooled", "paper"):
             raise ValueError(f'head: expected "pooled" or "paper", got {head!r}')
+        if scale_channels is not None and (not isinstance(scale_channels, int) or scale_channels < 1):
+            raise ValueError(f"scale_channels: expected a whole number of at least 1, or None, got {scale_channels!r}")
         self.head, self.scale_channels = head, scale_channels
         self.encoder = encoder
         *skips, inputs = encoder.channels
@@ -61,17 +63,12 @@ class FlowNetwork(nn.Module):
     def prepare(self, frames: Tensor) -> Tensor:
         """Frames `(B, 3, H, W)` uint8 -> this network's input: half the size, mean pixel off, over 255.
 
-        A key frame is prepared once and meets many current frames. Each pixel is the mean of 2x2; odd sizes round up,
-        and a window cut by the border averages the pixels it has, as if the last row or column were there twice.
+        A key frame is prepared once and meets many current frames.
         """
         check_frames(frames)
-        height, width = frames.shape[2:]
-        frames = frames.contiguous().to(self.mean.dtype)
-        if height % 2 or width % 2:
-            frames = F.pad(frames, (0, width % 2, 0, height % 2), mode="replicate")
-        # Halving bilinearly is that mean, and on CPUs several times as fast as avg_pool2d. The linear rest comes after
-        # it, on a quarter of the pixels.
-        small = F.interpolate(frames, scale_factor=0.5, mode="bilinear", align_corners=False)
+        # The original averages 2x2 here. Halving bilinearly is the same, and on CPUs several times as fast as
+        # avg_pool2d. The linear rest comes after it, on a quarter of the pixels.
+        small = _halve(frames.contiguous().to(self.mean.dtype))
         return ((small - self.mean) / 255).contiguous(memory_format=torch.channels_last)
 
     def forward(self, current: Tensor, key: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -96,6 +93,7 @@ class FlowNetwork(nn.Module):
             flow, scale = self.flow(features), None if self.scale is None else self.scale(features)
         flow = flow * PREDICTION_TO_CELLS
         if self.head == "paper":
+            # Sec. 4.1: downsized by half, by a layer without parameters
             flow, scale = _halve(flow), None if scale is None else _halve(scale)
         return flow, scale
 
@@ -241,6 +239,10 @@ def _crop(x: Tensor, size: torch.Size) -> Tensor:
 
 
 def _halve(x: Tensor) -> Tensor:
-    """The paper's parameter-free layer: bilinear, half the size, rounded up as the feature map is."""
+    """Bilinearly to half the size, which is the mean of 2x2. Odd sizes round up, as the feature map's do: a window cut
+    by the border averages what it has, as if the last row or column were there twice.
+    """
     height, width = x.shape[2:]
-    return F.interpolate(x, size=((height + 1) // 2, (width + 1) // 2), mode="bilinear", align_corners=False)
+    if height % 2 or width % 2:
+        x = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
+    return F.interpolate(x, scale_factor=0.5, mode="bilinear", align_corners=False)

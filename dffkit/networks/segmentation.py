@@ -14,11 +14,16 @@ class ScoreMaps(nn.Module):
         in_channels: channels of the features.
         num_classes: as many as the label map has. The paper's C + 1 counts a background class; data sets such as
             Cityscapes label every pixel and have none.
+
+    Raises:
+        ValueError: unless there are 1 to 255 classes.
     """
 
     def __init__(self, *, in_channels: int = 1024, num_classes: int = 19) -> None:
         super().__init__()
-        self.num_classes = num_classes
+        if not 1 <= num_classes <= IGNORE:
+            raise ValueError(f"num_classes: expected 1..{IGNORE}, as label maps are uint8, got {num_classes!r}")
+        self.in_channels, self.num_classes = in_channels, num_classes
         self.out_channels = num_classes
         self.score = nn.Conv2d(in_channels, num_classes, 1)
         nn.init.normal_(self.score.weight, std=0.01)
