@@ -1,6 +1,7 @@
 """The lessons' small worlds: a map of addresses, a scene that moves in a known way, and two ways not taken."""
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -104,13 +105,19 @@ def forward_warp(values: Tensor, flow: Tensor) -> Tensor:
         `(h, w)`: where nothing lands stays 0, where several land they add up.
     """
     thrown = torch.zeros_like(values)
-    height, width = values.shape
+    for start, landing in landings(flow):
+        thrown[landing] += values[start]
+    return thrown
+
+
+def landings(flow: Tensor) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Each cell (row, column) whose flow ends on the map, and the nearest cell there; `flow` is `(2, h, w)`."""
+    _, height, width = flow.shape
     for row in range(height):
         for column in range(width):
             x, y = round(column + float(flow[0, row, column])), round(row + float(flow[1, row, column]))
             if 0 <= x < width and 0 <= y < height:
-                thrown[y, x] += values[row, column]
-    return thrown
+                yield (row, column), (y, x)
 
 
 def grid_sample_warp(features: Tensor, flow: Tensor, *, divide_by_size: bool = False, **options: Any) -> Tensor:

@@ -122,7 +122,7 @@ def regenerate_all(folder: Path) -> list[Path]:
                 figure.savefig(buffer, format=kind, metadata=metadata)
                 written.append(atomic.write(folder / f"{name}.{kind}", buffer.getvalue()))
             plt.close(figure)
-        written.append(atomic.write(folder / f"{name}.csv", numbers.to_csv(index=False, lineterminator="\n").encode()))
+        written.append(atomic.write(folder / f"{name}.csv", numbers.to_csv(index=False, lineterminator="\n")))
     return written
 
 

@@ -119,9 +119,8 @@ def warp_derivative(features: Tensor, flow: Tensor) -> Tensor:
     position = torch.stack(_positions(flow), dim=1)  # (B, 2, h, w): p + flow
     fraction = position - position.floor()
     right, down = fraction[:, :1], fraction[:, 1:]
-    whole = position.floor() - torch.stack(
-        _positions(torch.zeros_like(position)), dim=1
-    )  # the flow to the upper left cell
+    cells = torch.stack(_positions(torch.zeros_like(position)), dim=1)  # p
+    whole = position.floor() - cells  # the flow to the upper left of the four cells
     step = torch.eye(2, dtype=whole.dtype, device=whole.device).view(2, 1, 2, 1, 1)  # one cell right, one cell down
     corner = [[warp(features, whole + dx * step[0] + dy * step[1]) for dx in (0, 1)] for dy in (0, 1)]
     by_x = (1 - down) * (corner[0][1] - corner[0][0]) + down * (corner[1][1] - corner[1][0])
@@ -141,7 +140,7 @@ def _four_neighbours(flow: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _positions(flow: Tensor) -> tuple[Tensor, Tensor]:
-    """P + flow(p), x and y, `(B, h, w)` each, in float32 or float64."""
+    """Where each cell p reads: p + flow(p), x and y, `(B, h, w)` each, in float32 or float64."""
     _, _, height, width = flow.shape
     flow = flow if flow.dtype == torch.float64 else flow.float()
     x = flow[:, 0] + torch.arange(width, device=flow.device, dtype=flow.dtype)
@@ -165,14 +164,12 @@ def _check(features: Tensor, flow: Tensor) -> None:
             raise ValueError(f"{name}: expected a tensor, got {type(value).__name__}")
         if 0 in value.shape:
             raise ValueError(f"{name}: expected at least one value, got the shape {tuple(value.shape)}")
+        if not value.is_floating_point():
+            raise ValueError(f"{name}: expected a floating-point tensor, got {value.dtype}")
     if features.ndim != 4:
         raise ValueError(f"features: expected (B, C, h, w), got {tuple(features.shape)}")
-    if not features.is_floating_point():
-        raise ValueError(f"features: expected a floating-point tensor, got {features.dtype}")
     if flow.ndim != 4 or flow.shape[1] != 2:
         raise ValueError(f"flow: expected (B, 2, h, w), channel 0 = x and 1 = y, got {tuple(flow.shape)}")
-    if not flow.is_floating_point():
-        raise ValueError(f"flow: expected a floating-point tensor, got {flow.dtype}")
     if flow.shape[2:] != features.shape[2:]:
         raise ValueError(
             f"flow: expected the features' height and width, {tuple(features.shape[2:])}, got {tuple(flow.shape[2:])}"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dffkit.check.exercise import Example, Exercise, Mistake
-from dffkit.examples import STRIDE, address_map, forward_warp, grid_sample_warp, same_everywhere
+from dffkit.examples import STRIDE, address_map, forward_warp, grid_sample_warp, landings, same_everywhere
 from dffkit.warp import bilinear_kernel, warp
 
 
@@ -77,12 +77,8 @@ def _splat(values: Tensor, flow: Tensor) -> Tensor:
 def _assigning(values: Tensor, flow: Tensor) -> Tensor:
     """Forward warping in which the last value that lands on a cell wins."""
     thrown = torch.zeros_like(values)
-    height, width = values.shape
-    for row in range(height):
-        for column in range(width):
-            x, y = round(column + float(flow[0, row, column])), round(row + float(flow[1, row, column]))
-            if 0 <= x < width and 0 <= y < height:
-                thrown[y, x] = values[row, column]
+    for start, landing in landings(flow):
+        thrown[landing] = values[start]
     return thrown
 
 
