@@ -82,7 +82,23 @@ class FlowNetwork(nn.Module):
             The flow field `(B, 2, h, w)` in feature-map cells, and the scale field `(B, scale_channels, h, w)` or
             None. Both stay float32 under autocast.
         """
-        _, maps = self._decode(current, key)
+        return self._predict(self._decode(current, key)[1])
+
+    def pyramid(self, current: Tensor, key: Tensor) -> list[Tensor]:
+        """The five predictions for pre-training, coarse to fine: strides 64, 32, 16, 8, 4 of the half-size input.
+
+        Each is `(B, 2, ., .)` and estimates the flow in pixels of the half-size input, divided by 20. The last is
+        predicted before the pooling, as FlowNet was trained; `forward` then uses the same weights after it.
+        """
+        return self.pyramid_and_flow(current, key)[0]
+
+    def pyramid_and_flow(self, current: Tensor, key: Tensor) -> tuple[list[Tensor], Tensor]:
+        """`pyramid` and the flow field of `forward`, in one pass."""
+        predictions, maps = self._decode(current, key)
+        return [*predictions, self.flow(torch.cat(maps, dim=1))], self._predict(maps)[0]
+
+    def _predict(self, maps: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+        """The flow field in cells and the scale field, from the maps at stride 4 of the input."""
         if self.head == "pooled":  # before they are joined, for that copies a quarter as much
             maps = [F.avg_pool2d(x, 2, ceil_mode=True) for x in maps]
         features = torch.cat(maps, dim=1)
@@ -96,15 +112,6 @@ class FlowNetwork(nn.Module):
             # Sec. 4.1: downsized by half, by a layer without parameters
             flow, scale = _halve(flow), None if scale is None else _halve(scale)
         return flow, scale
-
-    def pyramid(self, current: Tensor, key: Tensor) -> list[Tensor]:
-        """The five predictions for pre-training, coarse to fine: strides 64, 32, 16, 8, 4 of the half-size input.
-
-        Each is `(B, 2, ., .)` and estimates the flow in pixels of the half-size input, divided by 20. The last is
-        predicted before the pooling, as FlowNet was trained; `forward` then uses the same weights after it.
-        """
-        predictions, maps = self._decode(current, key)
-        return [*predictions, self.flow(torch.cat(maps, dim=1))]
 
     def _predict_under_autocast(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
         scale = None

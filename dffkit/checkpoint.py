@@ -1,0 +1,103 @@
+"""Checkpoints: all that a run needs to go on as if it had never stopped, in files that are whole or not there."""
+
+import io
+import os
+import pickle
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dffkit.errors import DataError
+
+KEEP = 2  # the last one, and one more in case that is damaged
+FORMAT = 1
+
+
+def save(folder: Path, state: Mapping[str, Any], iteration: int) -> Path:
+    """Write the checkpoint of `iteration`, and remove all but the newest two.
+
+    Args:
+        folder: the run's.
+        state: tensors, numbers, strings, and dicts and lists of them.
+        iteration: how many are done.
+    """
+    path = write(folder / f"checkpoint-{iteration:08d}.pt", {**state, "iteration": iteration})
+    for old in sorted(folder.glob("checkpoint-*.pt"))[:-KEEP]:
+        old.unlink()
+    return path
+
+
+def write(path: Path, state: Mapping[str, Any]) -> Path:
+    """Write one file so that neither a kill nor a power cut leaves a part of it under its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.part")
+    with beside.open("wb") as file:
+        torch.save({"format": FORMAT, **state}, file)
+        file.flush()
+        os.fsync(file.fileno())  # the content is on the disk before the name is
+    os.replace(beside, path)
+    return path
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What `write` wrote, on the CPU. Nothing in the file is executed.
+
+    Raises:
+        DataError: if the file is damaged or of another format.
+    """
+    try:
+        content = path.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:  # torch's reader does not compare checksums
+            damaged = archive.testzip()
+        if damaged:
+            raise zipfile.BadZipFile(f"{damaged} has another checksum")
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (OSError, zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: is no checkpoint, or a damaged one ({error}); delete it") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        found = state.get("format") if isinstance(state, dict) else None
+        raise DataError(f"{path}: expected a checkpoint of format {FORMAT}, got {found!r}; delete it and train again")
+    return state
+
+
+def load(
+    folder: Path, identity: Mapping[str, Any], say: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
+) -> dict[str, Any] | None:
+    """The newest checkpoint that can be read; None if the folder has none.
+
+    Args:
+        folder: the run's.
+        identity: what the checkpoint's "identity" must be: which recipe, seed and data.
+        say: takes the message about a damaged file that is passed over.
+
+    Raises:
+        DataError: if the newest readable checkpoint is of another run, or there are files and none can be read.
+    """
+    error = None
+    for path in sorted(folder.glob("checkpoint-*.pt"), reverse=True):
+        try:
+            state = read(path)
+        except DataError as damage:
+            say(f"{damage}. Going on from the one before.")
+            error = damage
+            continue
+        check(path, state, identity)
+        return state
+    if error is not None:
+        raise DataError(f"{folder}: no checkpoint can be read; delete them to start again") from error
+    return None
+
+
+def check(path: Path, state: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+    """Raise `DataError` unless the file is of this run."""
+    found = state.get("identity", {})
+    for name, value in identity.items():
+        if found.get(name) != value:
+            raise DataError(
+                f"{path}: is of another run: expected {name} {value!r}, got {found.get(name)!r}; "
+                "delete the folder to train again, or give another one"
+            )

@@ -1,0 +1,144 @@
+"""A street of Toytown as a film: frames, label maps, boxes and exact flow.
+
+It stands in for Cityscapes and ImageNet VID, which can't be shipped. Every frame is a pure function of (split, street,
+frame), so nothing is stored and any frame can be asked for; splits never share a street.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dffkit.datasets.toytown.deterioration import KINDS, deteriorate
+from dffkit.datasets.toytown.model import CLASSES, LABEL
+from dffkit.datasets.toytown.view import Seen, Street
+
+SPLITS = ("train", "val", "test", "stills")
+FPS = {"segmentation": 17.0, "detection": 30.0}  # as Cityscapes and ImageNet VID
+THINGS = tuple(LABEL[name] for name in CLASSES)  # the labels that have boxes, as 1, 2, 3, 4
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything the town depends on besides its code; `world_hash` names it, and every result row carries that name.
+
+    Attributes:
+        version: of the code that draws; raised whenever a frame comes out differently.
+        seed: of the whole town. Another seed is another town with other streets.
+        size: (H, W) of the frames in pixels.
+        speed: multiplies the camera's speed.
+        deterioration: share of frames that are blurred, defocused, noisy, or wrongly exposed.
+        rare_poses: share of people and cyclists that bend or lean.
+        min_visible: an object has a box if at least this share of its outline is seen ...
+        min_side: ... and its box is at least this many pixels wide or high.
+    """
+
+    version: int = 1
+    seed: int = 2017
+    size: tuple[int, int] = (192, 384)
+    speed: float = 1.0
+    deterioration: float = 0.12
+    rare_poses: float = 0.1
+    min_visible: float = 0.35
+    min_side: int = 24
+
+
+DEFAULT = World()
+
+
+def world_hash(world: World = DEFAULT) -> str:
+    """Twelve hexadecimal digits that name a world."""
+    return hashlib.sha256(json.dumps(asdict(world), sort_keys=True).encode()).hexdigest()[:12]
+
+
+@lru_cache(maxsize=8)
+def street(split: str, number: int, world: World = DEFAULT) -> Street:
+    """One street of a split. Raises ValueError for another split than `SPLITS`, or a number below 0."""
+    if split not in SPLITS:
+        raise ValueError(f"split: expected one of {SPLITS}, got {split!r}")
+    if number < 0:
+        raise ValueError(f"number: expected a street's number, at least 0, got {number!r}")
+    return Street((world.seed, SPLITS.index(split), number), world.size, world.speed, world.rare_poses)
+
+
+class Film:
+    """A street filmed at `fps`: frames, labels, boxes, and exact flow between any two frames; all rendered when asked.
+
+    Args:
+        split: "train", "val", "test" or "stills".
+        number: which street.
+        fps: frames a second.
+        world: the town.
+    """
+
+    def __init__(self, split: str, number: int, fps: float = FPS["segmentation"], world: World = DEFAULT) -> None:
+        self.split, self.number, self.fps, self.world = split, number, fps, world
+        self._street = street(split, number, world)
+        self._seen = lru_cache(maxsize=4)(lambda time: self._street.look(time))
+
+    def seen(self, index: int, later: float = 0.0) -> Seen:
+        """The renderer's own view of frame `index`; `later` is a part of the time to the next frame."""
+        if not 0 <= index / self.fps < 12:
+            raise ValueError(f"index: expected a frame of the first 12 seconds, got {index!r} at {self.fps:g} fps")
+        return self._seen((index + later) / self.fps)
+
+    def spoilt_by(self, index: int) -> str | None:
+        """How frame `index` is deteriorated, one of `deterioration.KINDS`; None for a clear frame."""
+        rng = self._chance(index)
+        return str(rng.choice(KINDS)) if rng.random() < self.world.deterioration else None
+
+    def frame(self, index: int, clear: bool = False) -> Tensor:
+        """Frame `index`, (3, H, W) uint8; with `clear`, as it is before it is deteriorated."""
+        kind = None if clear else self.spoilt_by(index)
+
+        def render(later: float) -> np.ndarray:
+            return self._street.frame(self.seen(index, later))
+
+        frame = render(0.0) if kind is None else deteriorate(kind, self._chance(index, 1), render)
+        return torch.from_numpy(frame)
+
+    def labels(self, index: int) -> Tensor:
+        """The label map of frame `index`, (H, W) uint8, indices into `LABELS`."""
+        return torch.from_numpy(self._street.labels(self.seen(index)))
+
+    def boxes(self, index: int) -> dict[str, Tensor]:
+        """The boxes of frame `index`.
+
+        Returns:
+            `boxes` (N, 4) float32, xyxy in pixels within the frame, x2 and y2 exclusive, around the whole outline even
+            where something hides it; `labels` (N,) int64, 1.. in `CLASSES`; `tracks` (N,) int64, the same number in
+            every frame of the street; `visible` (N,) float32, the share of the outline that is seen.
+        """
+        tracks, boxes, visible = self._street.boxes(self.seen(index))
+        large = (boxes[:, 2:] - boxes[:, :2]).max(1, initial=0) >= self.world.min_side
+        keep = large & (visible >= self.world.min_visible)
+        labels = self._street.object_label[tracks[keep]] - THINGS[0] + 1
+        return {
+            "boxes": torch.from_numpy(boxes[keep]).float(),
+            "labels": torch.from_numpy(labels).long(),
+            "tracks": torch.from_numpy(tracks[keep]).long(),
+            "visible": torch.from_numpy(visible[keep]).float(),
+        }
+
+    def owners(self, index: int) -> Tensor:
+        """The track that each pixel of frame `index` shows, (H, W) int32; -1 for what has no box."""
+        return torch.from_numpy(self._street.owners(self.seen(index)))
+
+    def flow(self, current: int, key: int) -> tuple[Tensor, Tensor]:
+        """The exact flow field from frame `current` to frame `key`, which may be any two, in any order.
+
+        Returns:
+            The flow (2, H, W) float32 in pixels, x then y, defined on `current`, pointing into `key`; and (H, W) bool,
+            true where the pixel's point can't be seen in `key`: hidden there, out of the frame, or behind the camera.
+        """
+        flow, occluded = self._street.flow(self.seen(current), self.seen(key))
+        return torch.from_numpy(flow), torch.from_numpy(occluded)
+
+    def _chance(self, *index: int) -> np.random.Generator:
+        return np.random.default_rng(
+            (self.world.seed, 1, SPLITS.index(self.split), self.number, round(self.fps), *index)
+        )

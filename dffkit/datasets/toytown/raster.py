@@ -1,0 +1,236 @@
+"""The renderer: textured parallelograms in space, a depth buffer, four samples a pixel; compiled by numba.
+
+Everything in Toytown is made of flat *parts*: a corner O and two edges U and V in metres, so that a point of the part is
+O + u U + v V with u and v in 0..1. Seen from a camera, u/z, v/z and 1/z are linear in the pixel, which makes
+visibility, texture and exact flow the same few multiplications.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+NEAR = 0.3  # metres: what is nearer to the camera is not drawn
+SAMPLES = 2  # samples a pixel, along each axis
+
+
+@njit(cache=True, nogil=True)
+def part_bounds(part, focal, cx, cy, width, height, bounds):
+    """Write the pixels that `part` (9,), in camera coordinates, can touch to `bounds`: x0, y0, x1, y1; True if any."""
+    low_x, low_y, high_x, high_y = 1e9, 1e9, -1e9, -1e9
+    u, v = (0.0, 1.0, 1.0, 0.0), (0.0, 0.0, 1.0, 1.0)
+    for i in range(4):
+        j = (i + 1) % 4
+        ax = part[0] + u[i] * part[3] + v[i] * part[6]
+        ay = part[1] + u[i] * part[4] + v[i] * part[7]
+        az = part[2] + u[i] * part[5] + v[i] * part[8]
+        bz = part[2] + u[j] * part[5] + v[j] * part[8]
+        if az > NEAR:
+            low_x, high_x = min(low_x, ax / az), max(high_x, ax / az)
+            low_y, high_y = min(low_y, ay / az), max(high_y, ay / az)
+        if (az > NEAR) != (bz > NEAR):  # the edge crosses the near plane: its point there bounds the part too
+            t = (NEAR - az) / (bz - az)
+            x = ax + t * (part[0] + u[j] * part[3] + v[j] * part[6] - ax)
+            y = ay + t * (part[1] + u[j] * part[4] + v[j] * part[7] - ay)
+            low_x, high_x = min(low_x, x / NEAR), max(high_x, x / NEAR)
+            low_y, high_y = min(low_y, y / NEAR), max(high_y, y / NEAR)
+    if low_x > high_x:
+        return False
+    bounds[0] = max(0, math.floor(min(low_x * focal + cx, 1e8)))
+    bounds[1] = max(0, math.floor(min(low_y * focal + cy, 1e8)))
+    bounds[2] = min(width, math.floor(max(high_x * focal + cx, -1e8)) + 2)
+    bounds[3] = min(height, math.floor(max(high_y * focal + cy, -1e8)) + 2)
+    return bounds[0] < bounds[2] and bounds[1] < bounds[3]
+
+
+@njit(cache=True, nogil=True)
+def opaque(atlas, levels, texture, level, u, v, repeat_u, repeat_v):
+    """Is the texture solid at (u, v)? Asked of cutouts only; the nearest texel decides."""
+    offset, height, width = levels[texture, level, 0], levels[texture, level, 1], levels[texture, level, 2]
+    column = int(u * repeat_u * width) % width
+    row = int(v * repeat_v * height) % height
+    return atlas[offset + (row * width + column) * 4 + 3] > 127
+
+
+@njit(cache=True, nogil=True)
+def draw(order, parts, planes, looks, repeats, cutout, atlas, levels, focal, cx, cy, depth, ids):
+    """Fill `ids` with the nearest part of every sample, and `depth` with its 1/z. `order`: near parts first."""
+    height, width = ids.shape
+    bounds = np.empty(4, np.int64)
+    for p in order:
+        if not part_bounds(parts[p], focal, cx, cy, width, height, bounds):
+            continue
+        u0, ux, uy, v0, vx, vy, w0, wx, wy = planes[p]
+        texture, level = looks[p, 0], looks[p, 1]
+        for y in range(bounds[1], bounds[3]):
+            for x in range(bounds[0], bounds[2]):
+                inverse = w0 + wx * x + wy * y
+                if inverse <= depth[y, x]:
+                    continue
+                z = 1.0 / inverse
+                u, v = (u0 + ux * x + uy * y) * z, (v0 + vx * x + vy * y) * z
+                if u < 0 or u >= 1 or v < 0 or v >= 1 or z < NEAR:
+                    continue
+                if cutout[p] and not opaque(atlas, levels, texture, level, u, v, repeats[p, 0], repeats[p, 1]):
+                    continue
+                depth[y, x] = inverse
+                ids[y, x] = p
+
+
+@njit(cache=True, nogil=True)
+def texel(x, y, footprint, plane, texture, repeat_u, repeat_v, clamp, atlas, levels, colour):
+    """Write the texture's `colour` (3,) at sample (x, y) of a part, smoothed over `footprint` samples; return z."""
+    u0, ux, uy, v0, vx, vy, w0, wx, wy = plane
+    z = 1.0 / (w0 + wx * x + wy * y)
+    u, v = (u0 + ux * x + uy * y) * z, (v0 + vx * x + vy * y) * z
+    columns, rows = repeat_u * levels[texture, 0, 2], repeat_v * levels[texture, 0, 1]
+    # how many texels are covered, from the derivatives of u and v
+    area = abs((ux - u * wx) * (vy - v * wy) - (uy - u * wy) * (vx - v * wx)) * z * z * columns * rows * footprint
+    level = 0
+    while area > 2.0 and level < levels[texture, 0, 3] - 1:
+        area *= 0.25
+        level += 1
+    offset, rows, columns = levels[texture, level, 0], levels[texture, level, 1], levels[texture, level, 2]
+    a, b = u * repeat_u * columns - 0.5, v * repeat_v * rows - 0.5
+    left, top = math.floor(a), math.floor(b)
+    a, b = a - left, b - top
+    if clamp:
+        left, right = min(max(left, 0), columns - 1), min(max(left + 1, 0), columns - 1)
+        top, down = min(max(top, 0), rows - 1), min(max(top + 1, 0), rows - 1)
+    else:  # sides are powers of two
+        left, right, top, down = (
+            left & (columns - 1),
+            (left + 1) & (columns - 1),
+            top & (rows - 1),
+            (top + 1) & (rows - 1),
+        )
+    top, down = offset + top * columns * 4, offset + down * columns * 4
+    for c in range(3):
+        high = (1 - a) * atlas[top + left * 4 + c] + a * atlas[top + right * 4 + c]
+        low = (1 - a) * atlas[down + left * 4 + c] + a * atlas[down + right * 4 + c]
+        colour[c] = (1 - b) * high + b * low
+    return z
+
+
+@njit(cache=True, nogil=True)
+def shade(ids, planes, texture, repeats, cutout, light, atlas, levels, haze, haze_density, image):
+    """Colour every pixel of `image` (3, H, W) by its parts' textures and light, and by the haze before them.
+
+    A pixel all of whose samples are of one part is looked up once, in its middle.
+    """
+    height, width = image.shape[1], image.shape[2]
+    colour, total = np.empty(3), np.empty(3)
+    count = SAMPLES * SAMPLES
+    for y in range(height):
+        for x in range(width):
+            first = ids[SAMPLES * y, SAMPLES * x]
+            same = True
+            for i in range(1, count):
+                same &= ids[SAMPLES * y + i // SAMPLES, SAMPLES * x + i % SAMPLES] == first
+            total[:] = 0.0
+            for i in range(1 if same else count):
+                sy, sx = float(SAMPLES * y + i // SAMPLES), float(SAMPLES * x + i % SAMPLES)
+                p = ids[SAMPLES * y + i // SAMPLES, SAMPLES * x + i % SAMPLES]
+                footprint = 1.0
+                if same:
+                    sy, sx, footprint = sy + (SAMPLES - 1) / 2, sx + (SAMPLES - 1) / 2, float(count)
+                z = texel(
+                    sx,
+                    sy,
+                    footprint,
+                    planes[p],
+                    texture[p],
+                    repeats[p, 0],
+                    repeats[p, 1],
+                    cutout[p],
+                    atlas,
+                    levels,
+                    colour,
+                )
+                clear = math.exp(-z * haze_density)
+                for c in range(3):
+                    total[c] += light[p] * clear * colour[c] + (1 - clear) * haze[c]
+            for c in range(3):
+                image[c, y, x] = int(min(255.0, total[c] / (1 if same else count) + 0.5))
+
+
+@njit(cache=True, nogil=True)
+def pixel_parts(ids, depth, out):
+    """The part of each pixel `(H, W)`: the one most of its samples have, the nearest of them in a tie."""
+    height, width = out.shape
+    for y in range(height):
+        for x in range(width):
+            best, votes, near = 0, 0, 0.0
+            for i in range(SAMPLES * SAMPLES):
+                sy, sx = SAMPLES * y + i // SAMPLES, SAMPLES * x + i % SAMPLES
+                count, inverse = 0, depth[sy, sx]
+                for j in range(SAMPLES * SAMPLES):
+                    other = ids[SAMPLES * y + j // SAMPLES, SAMPLES * x + j % SAMPLES]
+                    if other == ids[sy, sx]:
+                        count += 1
+                if count > votes or (count == votes and inverse > near):
+                    best, votes, near = ids[sy, sx], count, inverse
+            out[y, x] = best
+
+
+@njit(cache=True, nogil=True)
+def silhouettes(order, parts, planes, looks, repeats, cutout, owner, atlas, levels, focal, cx, cy, stamp, boxes, area):
+    """Each object's outline as if nothing hid it: `boxes` (n, 4), x2 and y2 exclusive, and its `area`, in pixels.
+
+    `order` lists the parts object by object; `stamp` (H, W) is scratch memory, filled with -1.
+    """
+    height, width = stamp.shape
+    bounds = np.empty(4, np.int64)
+    for p in order:
+        if not part_bounds(parts[p], focal, cx, cy, width, height, bounds):
+            continue
+        me = owner[p]
+        u0, ux, uy, v0, vx, vy, w0, wx, wy = planes[p]
+        texture, level = looks[p, 0], looks[p, 2]
+        for y in range(bounds[1], bounds[3]):
+            for x in range(bounds[0], bounds[2]):
+                if stamp[y, x] == me:
+                    continue
+                z = 1.0 / (w0 + wx * x + wy * y)
+                if z < NEAR:
+                    continue
+                u, v = (u0 + ux * x + uy * y) * z, (v0 + vx * x + vy * y) * z
+                if u < 0 or u >= 1 or v < 0 or v >= 1:
+                    continue
+                if cutout[p] and not opaque(atlas, levels, texture, level, u, v, repeats[p, 0], repeats[p, 1]):
+                    continue
+                stamp[y, x] = me
+                area[me] += 1
+                boxes[me, 0], boxes[me, 1] = min(boxes[me, 0], x), min(boxes[me, 1], y)
+                boxes[me, 2], boxes[me, 3] = max(boxes[me, 2], x + 1), max(boxes[me, 3], y + 1)
+
+
+@njit(cache=True, nogil=True)
+def trace(pixels, planes, other_parts, other_ids, other_depth, focal, cx, cy, flow, occluded):
+    """Where each pixel's point is in another frame: `flow` (2, H, W) in pixels, and whether it is hidden there.
+
+    `pixels` (H, W) and `planes` are of this frame, the latter per pixel; what begins with `other` is of the other
+    frame, its samples included.
+    """
+    height, width = pixels.shape
+    for y in range(height):
+        for x in range(width):
+            p = pixels[y, x]
+            u0, ux, uy, v0, vx, vy, w0, wx, wy = planes[p]
+            z = 1.0 / (w0 + wx * x + wy * y)
+            u, v = (u0 + ux * x + uy * y) * z, (v0 + vx * x + vy * y) * z
+            part = other_parts[p]
+            there_z = part[2] + u * part[5] + v * part[8]
+            if there_z <= NEAR:  # behind the camera: there is no such pixel, so the point is followed to the near plane
+                there_z = NEAR
+            there_x = cx + focal * (part[0] + u * part[3] + v * part[6]) / there_z
+            there_y = cy + focal * (part[1] + u * part[4] + v * part[7]) / there_z
+            flow[0, y, x], flow[1, y, x] = there_x - x, there_y - y
+            occluded[y, x] = True
+            if there_z > NEAR and -0.5 <= there_x <= width - 0.5 and -0.5 <= there_y <= height - 0.5:
+                # Seen if any sample of the nearest pixel shows this very part, or nothing nearer than it.
+                row, column = min(height - 1, int(there_y + 0.5)), min(width - 1, int(there_x + 0.5))
+                for i in range(SAMPLES * SAMPLES):
+                    sy, sx = SAMPLES * row + i // SAMPLES, SAMPLES * column + i % SAMPLES
+                    if other_ids[sy, sx] == p or other_depth[sy, sx] <= 1.01 / there_z:
+                        occluded[y, x] = False

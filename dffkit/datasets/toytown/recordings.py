@@ -1,0 +1,207 @@
+"""Toytown as a data set: snippets whose frames and labels are rendered once and, where that pays, kept on disk."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+from tqdm import tqdm
+
+from dffkit import atomic
+from dffkit.datasets.snippets import NO_MOTION, Snippet, motion_class, motion_iou
+from dffkit.datasets.toytown.film import DEFAULT, FPS, Film, World, world_hash
+
+LENGTH = 30  # frames a snippet, as Cityscapes has
+STILLS_FPS = 0.5  # stills: one frame in two seconds, so that no two show the same
+STILLS_LENGTH = 6
+# Scored frames: those with a full history for the longest key frame duration, 10 or 20.
+ANNOTATED = {"segmentation": (9, 19, 29), "detection": (19, 24, 29)}
+
+
+def snippets(
+    split: str,
+    task: str,
+    streets: int | Sequence[int],
+    *,
+    annotated: Sequence[int] | None = None,
+    length: int = LENGTH,
+    fps: float | None = None,
+    world: World = DEFAULT,
+    folder: Path | None = None,
+) -> list[Snippet]:
+    """The snippets of a split, one a street.
+
+    Args:
+        split: "train", "val", "test" or "stills"; stills are single frames, two seconds apart.
+        task: "segmentation" (label maps, 17 frames a second) or "detection" (boxes, 30), or "both": targets are
+            (label map, boxes).
+        streets: how many, or which.
+        annotated: the frames with a target; by default all in training, and in the others three with a full history.
+        length: frames of a snippet.
+        fps: another frame rate.
+        world: the town.
+        folder: where rendered snippets are kept, about 12 MB each; None renders them again whenever they are needed.
+
+    Raises:
+        ValueError: for another split or task.
+    """
+    if task not in (*FPS, "both"):
+        raise ValueError(f'task: expected "segmentation", "detection" or "both", got {task!r}')
+    if split == "stills":
+        length, fps = STILLS_LENGTH, fps or STILLS_FPS
+    fps = fps or FPS[task]
+    if annotated is None:
+        annotated = range(length) if split in ("train", "stills") else ANNOTATED[task]
+    numbers = range(streets) if isinstance(streets, int) else streets
+    recordings = [Recording(split, number, fps, length, world, folder) for number in numbers]
+    return [recording.snippet(task, annotated) for recording in recordings]
+
+
+class Recording:
+    """All frames and labels of one street as tensors, rendered when first needed, from disk the next time."""
+
+    def __init__(
+        self, split: str, number: int, fps: float, length: int, world: World = DEFAULT, folder: Path | None = None
+    ) -> None:
+        self.name, self.arguments = f"{split}-{number:04d}-{fps:g}fps-{length}", (split, number, fps, length, world)
+        self.fps, self.length = fps, length
+        self.path = folder and Path(folder) / world_hash(world) / f"{self.name}.safetensors"
+
+    def __getitem__(self, key: tuple[str, int]) -> Tensor:
+        """Entry `i` of one of the tensors of `record`."""
+        name, i = key
+        if self.path is None:
+            return _in_memory(self.arguments)[name][i]
+        return self.open().get_slice(name)[i]
+
+    def open(self) -> Any:
+        """The file, memory mapped; rendered and written first where it is missing or damaged."""
+        try:
+            return _open(self.path)
+        except (FileNotFoundError, SafetensorError):
+            atomic.write(self.path, save(record(*self.arguments)))
+            return _open(self.path)
+
+    def boxes(self, i: int) -> dict[str, Tensor]:
+        """The boxes of frame i, as `Film.boxes` gives them, with their `motion` IoU."""
+        count = int(self["counts", i])
+        rows = self["boxes", i][:count]
+        names = ("labels", "tracks")
+        whole = {name: rows[:, 4 + j].long() for j, name in enumerate(names)}
+        return {"boxes": rows[:, :4].clone(), **whole, "visible": rows[:, 6].clone(), "motion": rows[:, 7].clone()}
+
+    def snippet(self, task: str, annotated: Sequence[int]) -> Snippet:
+        """This street as a snippet of a data set."""
+        targets: dict[str, Callable[[int], Any]] = {
+            "segmentation": lambda i: self["labels", i],
+            "detection": self.boxes,
+            "both": lambda i: (self["labels", i], self.boxes(i)),
+        }
+        motion: dict[str, Callable[[int], Any]] = {
+            "segmentation": lambda i: self["motion", i],
+            "detection": lambda i: self.boxes(i)["motion"],
+            "both": lambda i: self.boxes(i)["motion"],
+        }
+        frames = Frames(lambda i: self["frames", i], self.length)
+        return Snippet(
+            self.name, self.fps, frames, OnDemand(targets[task], annotated), OnDemand(motion[task], annotated)
+        )
+
+
+def record(split: str, number: int, fps: float, length: int, world: World = DEFAULT) -> dict[str, Tensor]:
+    """Render a street: `frames` (n, 3, H, W), `labels` and `motion` (n, H, W), all uint8, and the boxes.
+
+    The boxes are `boxes` (n, most, 8) float32, of which `counts` (n,) are filled: xyxy, class, track, visible share,
+    motion IoU.
+    """
+    film = Film(split, number, fps, world)
+    frames, labels, owners, boxes = [], [], [], []
+    for i in range(length):
+        labels.append(film.labels(i))
+        owners.append(film.owners(i))
+        boxes.append(film.boxes(i))
+        frames.append(film.frame(i))
+    tracks = [dict(zip(b["tracks"].tolist(), b["boxes"], strict=True)) for b in boxes]
+    counts = torch.tensor([len(b["boxes"]) for b in boxes])
+    table = torch.zeros(length, max(1, int(counts.max())), 8)
+    motion = torch.full((length, *world.size), NO_MOTION, dtype=torch.uint8)
+    for i, b in enumerate(boxes):
+        iou = motion_iou(tracks, i)
+        values = torch.tensor([iou[track] for track in tracks[i]])
+        columns = (b["labels"][:, None], b["tracks"][:, None], b["visible"][:, None], values[:, None])
+        table[i, : counts[i]] = torch.cat([b["boxes"], *columns], 1)
+        for track, value in zip(tracks[i], motion_class(values), strict=True):
+            motion[i][owners[i] == track] = value
+    return {
+        "frames": torch.stack(frames), "labels": torch.stack(labels), "motion": motion, "boxes": table, "counts": counts
+    }  # fmt: skip
+
+
+def render_all(
+    split: str, fps: float, streets: int, *, folder: Path, length: int = LENGTH, world: World = DEFAULT,
+    processes: int | None = None, progress: bool = True,
+) -> None:  # fmt: skip
+    """Render the streets that are not in `folder` yet, on several processes (by default one a core)."""
+    recordings = [Recording(split, number, fps, length, world, folder) for number in range(streets)]
+    missing = [recording for recording in recordings if not recording.path.exists()]
+    if not missing:
+        return
+    with ProcessPoolExecutor(processes or os.cpu_count(), get_context("spawn")) as pool:
+        done = pool.map(_render, missing)
+        for _ in tqdm(done, f"rendering {split} at {fps:g} fps", len(missing), unit="street", disable=not progress):
+            pass
+
+
+def _render(recording: Recording) -> None:
+    torch.set_num_threads(1)
+    recording.open()
+
+
+class Frames(Sequence):
+    """The frames of a snippet, made when they are asked for."""
+
+    def __init__(self, make: Callable[[int], Tensor], length: int) -> None:
+        self._make, self._length = make, length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, i: int) -> Tensor:
+        if not -self._length <= i < self._length:
+            raise IndexError(f"frame: expected 0..{self._length - 1}, got {i}")
+        return self._make(i % self._length)
+
+
+class OnDemand(Mapping):
+    """What belongs to the annotated frames, made when it is asked for."""
+
+    def __init__(self, make: Callable[[int], Any], annotated: Sequence[int]) -> None:
+        self._make, self._annotated = make, tuple(annotated)
+
+    def __len__(self) -> int:
+        return len(self._annotated)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._annotated)
+
+    def __getitem__(self, i: int) -> Any:
+        if i not in self._annotated:
+            raise KeyError(i)
+        return self._make(i)
+
+
+@lru_cache(maxsize=4)
+def _in_memory(arguments: tuple) -> dict[str, Tensor]:
+    return record(*arguments)
+
+
+@lru_cache(maxsize=512)
+def _open(path: Path) -> Any:
+    return safe_open(path, framework="pt")

@@ -1,0 +1,158 @@
+"""The queue of experiments and its commands: `python -m dffkit train`, `evaluate` and `experiments`."""
+
+import argparse
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import distributed
+
+from dffkit import runs
+from dffkit.allocator import keep_freed_memory
+from dffkit.errors import DataError
+from dffkit.recipes import RECIPES, Recipe, find
+from dffkit.repository import CommandError
+from dffkit.runs import Place, Run
+from dffkit.training import PRECISIONS, TrainingError
+
+
+def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "test", duration: int = runs.DURATION) -> list[Run]:
+    """Train and score what is not finished, in the order of what starts from what; returns what is left to do.
+
+    It may be stopped or killed at any time and called again. Several queues may run at the same time: what another one
+    is training, and what waits for that, is left.
+    """
+    left = []
+    for run in runs.in_order(wanted):
+        try:
+            if not run.finished(place) or not runs.is_written(run, place, "training.csv"):
+                runs.train_run(run, place)
+            if not runs.is_written(run, place, "evaluation.csv", split=split):
+                runs.evaluate_run(run, place, split=split, duration=duration)
+        except CommandError as reason:
+            if distributed.is_available() and distributed.is_initialized():
+                raise  # the other processes don't know of it
+            print(f"Left for later: {reason}")
+            left.append(run)
+    return left
+
+
+def status(wanted: Sequence[Run], place: Place) -> str:
+    """A table of what is done and what is not, with all that it starts from."""
+    lines = []
+    for run in runs.in_order(wanted):
+        done = run.iteration(place)
+        waits = [needed.recipe.name for needed in run.starts().values() if not needed.finished(place)]
+        state = "trained" if run.finished(place) else f"{done} of {run.recipe.iterations} iterations"
+        if run.finished(place) and runs.is_written(run, place, "evaluation.csv"):
+            state = "trained, scored"
+        elif waits and not done:
+            state = f"waits for {', '.join(dict.fromkeys(waits))}"
+        lines.append((run.recipe.name, run.recipe.hash, f"s{run.seed}", state))
+    widths = [max(len(line[i]) for line in lines) for i in range(3)]
+    return "\n".join("  ".join((*(f"{line[i]:{widths[i]}}" for i in range(3)), line[3])) for line in lines)
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `train`."""
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="without one, all recipes are listed")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--iterations", type=int, metavar="N", help="another number; makes it another recipe")
+    parser.add_argument("--precision", choices=PRECISIONS, help="another one; makes it another recipe")
+    parser.add_argument("--fresh", action="store_true", help="begin again, whatever there is already")
+    _add_common(parser)
+
+
+def train_main(arguments: argparse.Namespace) -> int:
+    """Train one recipe, and first whatever it starts from that is not trained yet."""
+    if arguments.recipe is None:
+        print("\n".join(recipe.describe() for recipe in RECIPES.values()))
+        return 0
+    with _clear_errors(), _place(arguments) as place:
+        changes = {"iterations": arguments.iterations, "precision": arguments.precision}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        wanted = Run(dataclasses.replace(_find(arguments.recipe), **changes), arguments.seed)
+        for run in runs.in_order([wanted]):
+            runs.train_run(run, place, resume=not (arguments.fresh and run == wanted))
+            if runs.is_first_process():
+                print(f"{run} is trained: {run.folder(place)}")
+    return 0
+
+
+def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `evaluate`."""
+    parser.add_argument("recipe", metavar="RECIPE")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--split", choices=runs.STREETS, default="val")
+    parser.add_argument("--durations", type=int, default=runs.DURATION, metavar="L", help="key frame durations 1..L")
+    _add_common(parser)
+
+
+def evaluate_main(arguments: argparse.Namespace) -> int:
+    """Score a trained recipe by the paper's protocol."""
+    with _clear_errors(), _place(arguments) as place:
+        run = Run(_find(arguments.recipe), arguments.seed)
+        rows = runs.evaluate_run(run, place, split=arguments.split, duration=arguments.durations)
+        if runs.is_first_process():
+            print(f"{run}, {arguments.split}, {rows[0]['frames']} frames")
+            for row in (row for row in rows if row["subset"] == "all"):
+                print(f"  l = {row['duration'] or '-':>2}  {row['metric']:8} {row['value']:.4f}")
+    return 0
+
+
+def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `experiments`."""
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these, and what they start from")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
+    parser.add_argument("--split", choices=runs.STREETS, default="test")
+    parser.add_argument("--list", action="store_true", help="only print what is done and what is not")
+    _add_common(parser)
+
+
+def experiments_main(arguments: argparse.Namespace) -> int:
+    """Train and score everything that is not finished yet."""
+    with _clear_errors(), _place(arguments) as place:
+        recipes = [_find(name) for name in arguments.recipes or RECIPES]
+        wanted = [Run(recipe, 0 if recipe.pretraining else seed) for seed in arguments.seeds for recipe in recipes]
+        left = [] if arguments.list else run_queue(wanted, place, split=arguments.split)
+        if runs.is_first_process():
+            print(status(wanted, place))
+    return 1 if left else 0
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: torch's)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="threads that make batches ahead")
+    parser.add_argument("--no-progress", action="store_true", help="show no bars")
+
+
+@contextlib.contextmanager
+def _place(arguments: argparse.Namespace) -> Iterator[Place]:
+    """The repository's own place, with the process set up for long runs."""
+    keep_freed_memory()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    device = runs.join_processes(arguments.device)
+    try:
+        yield runs.default_place(device=device, workers=arguments.workers, progress=not arguments.no_progress)
+    finally:
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+def _find(name: str) -> Recipe:
+    try:
+        return find(name)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+
+
+@contextlib.contextmanager
+def _clear_errors() -> Iterator[None]:
+    """What the user can mend ends the command with a message and without a traceback."""
+    try:
+        yield
+    except (DataError, TrainingError) as error:
+        raise CommandError(str(error)) from error

@@ -1,0 +1,134 @@
+"""What a run trains its network on: where batches come from, and what their loss is. One class per objective."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from dffkit.datasets.snippets import Snippet
+from dffkit.pairs import Batch, Pairs
+from dffkit.recipes import Recipe, build
+
+Losses = dict[str, Tensor]  # scalars; their sum is minimised, and those without gradient are only logged
+
+
+class FlowJob:
+    """Pre-trains F: the multi-scale endpoint error on flying sprites (Sec. 4.2)."""
+
+    def __init__(self, module: nn.Module, seed: int, size: tuple[int, int]) -> None:
+        self.module, self.seed, self.size = module, seed, size
+
+    def batch(self, numbers: Iterable[int]) -> Any:
+        """A batch of `SpritePair`s."""
+        from dffkit.datasets.sprites import sprite_batch
+
+        return sprite_batch(self.seed, numbers, self.size)
+
+    def forward(self, batch: Any) -> tuple[list[Tensor], Tensor]:
+        """The pyramid's five predictions, and the flow that will be used, all float32."""
+        flow_network = self.module["flow_network"]
+        current, key = flow_network.prepare(batch.current), flow_network.prepare(batch.key)
+        predictions, flow = flow_network.pyramid_and_flow(current, key)
+        return [prediction.float() for prediction in predictions], flow
+
+    def loss(self, outputs: tuple[list[Tensor], Tensor], batch: Any) -> Losses:
+        """FlowNet's loss, with the flow that will be used as one more level."""
+        from dffkit.flow_training import pyramid_loss
+
+        predictions, flow = outputs
+        return pyramid_loss(predictions, batch.flow, forward_flow=flow)
+
+
+class RecognitionJob:
+    """Trains Frame or DFF by the task network's own loss on the current frame (Fig. 2)."""
+
+    def __init__(self, module: nn.Module, pairs: Pairs) -> None:
+        self.module, self.pairs = module, pairs
+
+    def batch(self, numbers: Iterable[int]) -> Batch:
+        """These samples."""
+        return self.pairs.batch(numbers)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The task network's maps of the current frames."""
+        return self.module(batch.frames, batch.key_frames, batch.same)
+
+    def loss(self, maps: Tensor, batch: Batch) -> Losses:
+        """The task network's losses."""
+        return task_loss(self.module.task_network, maps, batch.targets, batch, self.pairs.seed)
+
+
+class StillsJob(RecognitionJob):
+    """Pre-trains N_feat on single frames, by the losses of several task networks at once."""
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Each head's maps."""
+        return self.module(batch.frames)
+
+    def loss(self, maps: dict[str, Tensor], batch: Batch) -> Losses:
+        """The losses of all heads; targets are tuples in the heads' order."""
+        losses = {}
+        for (task, head), targets in zip(self.module.heads.items(), batch.targets, strict=True):
+            losses |= task_loss(head, maps[task], targets, batch, self.pairs.seed)
+        return losses
+
+
+def task_loss(task_network: nn.Module, maps: Tensor, targets: Any, batch: Batch, seed: int) -> Losses:
+    """A task network's losses, means over the batch.
+
+    Boxes are taken image by image, each with a generator of its own for the anchors that are drawn: so the loss of a
+    sample does not depend on its company, and processes that share a batch get what one process gets.
+    """
+    size = tuple(batch.frames.shape[2:])
+    if isinstance(targets, Tensor):
+        return task_network.loss(maps, targets, size)
+    images = []
+    for i, number in enumerate(batch.numbers):
+        generator = Generator().manual_seed(seed * 2**32 + number)
+        images.append(task_network.loss(maps[i : i + 1], targets[i : i + 1], size, generator))
+    return {name: torch.stack([losses[name] for losses in images]).mean() for name in images[0]}
+
+
+def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob | RecognitionJob:
+    """The job of a recipe, with its untrained network; `data` is what it trains on, which "flow" makes itself."""
+    module = build(recipe, seed)
+    if recipe.job == "flow":
+        return FlowJob(module, seed, recipe.size)
+    offset = recipe.max_offset if recipe.job == "pairs" else None
+    pairs = Pairs(data, seed, max_offset=offset, label_interval=recipe.label_interval, flip=recipe.flip)
+    return (StillsJob if recipe.job == "stills" else RecognitionJob)(module, pairs)
+
+
+def snippets(
+    recipe: Recipe, split: str, streets: int | Sequence[int] | None = None, folder: Path | None = None
+) -> Sequence[Snippet]:
+    """The recipe's data set: its training data, or another split of it, with the targets that its heads need.
+
+    Args:
+        recipe: says which data set, and which task.
+        split: the data set's part.
+        streets: how many, or which; None for the recipe's own.
+        folder: where rendered snippets are kept; None renders them whenever they are needed.
+
+    Raises:
+        ValueError: for another data set.
+    """
+    if recipe.data != "toytown":
+        raise ValueError(f'data: expected "toytown", got {recipe.data!r}')
+    from dffkit.datasets import toytown
+
+    task = "both" if recipe.job == "stills" else recipe.task
+    return toytown.snippets(split, task, recipe.streets if streets is None else streets, folder=folder)
+
+
+def world(recipe: Recipe) -> str:
+    """Twelve hex digits that say what the recipe's data looks like."""
+    if recipe.job == "flow":
+        from dffkit.datasets import sprites
+
+        return sprites.world_hash()
+    from dffkit.datasets import toytown
+
+    return toytown.world_hash()

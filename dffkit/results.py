@@ -1,0 +1,65 @@
+"""Result tables, `data/results/*.csv`: rows come one run at a time, from processes that may be killed at any moment."""
+
+import contextlib
+import csv
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dffkit import atomic
+
+# What makes a row the same measurement; a table need not have all of them.
+KEY = ("hash", "world", "seed", "split", "duration", "metric", "subset")
+
+
+def add(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows to a table; one that measures the same as an old row takes its place.
+
+    The table is written anew and renamed into place, so it never has a part of a row. Several processes may add at
+    the same time (on systems with `flock`).
+    """
+    new = [{name: str(value) for name, value in row.items()} for row in rows]
+    with locked(path.parent):
+        table = {_key(row): row for row in [*read(path), *new]}
+        columns = list(dict.fromkeys(name for row in table.values() for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table.values())
+        atomic.write(path, text.getvalue())
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """The rows of a table, as text; none if there is no table."""
+    if not path.exists():
+        return []
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+def _key(row: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(row.get(name, "") for name in KEY)
+
+
+@contextlib.contextmanager
+def locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a folder, which is made if need be. The system frees it with the process, however that ends.
+
+    Only on systems with `flock`, so not on Windows: there nothing is locked.
+
+    Raises:
+        BlockingIOError: if another process holds it, and `wait` is False.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(handle)

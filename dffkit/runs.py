@@ -1,0 +1,244 @@
+"""Runs: a recipe with a seed, in a folder. What it has to wait for, how it is trained, scored, and written down."""
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+
+from dffkit import checkpoint, jobs, results
+from dffkit.dff import DeepFeatureFlow
+from dffkit.machine import describe
+from dffkit.recipes import NoFlow, Recipe, build
+from dffkit.repository import CommandError, root
+from dffkit.training import FINISHED, train
+
+# How many streets are scored: a few during training, more at its end.
+STREETS = {"val": 20, "test": 60}
+STREETS_IN_TRAINING = 4
+DURATION = 10  # the longest key frame duration that is scored
+SPRITE_PAIRS = 64
+SPRITE_SEED = 1_000_000  # another endless data set than any seed's
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where runs happen and what they may use.
+
+    Attributes:
+        runs: a folder in it for each run.
+        results: the folder of the result tables.
+        cache: where rendered snippets are kept.
+        device: "cpu" or "cuda".
+        workers: threads that make batches ahead.
+        progress: whether bars are shown.
+    """
+
+    runs: Path
+    results: Path
+    cache: Path
+    device: str = "cpu"
+    workers: int = 1
+    progress: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A recipe with a seed."""
+
+    recipe: Recipe
+    seed: int = 0
+
+    def folder(self, place: Place) -> Path:
+        """Where its checkpoints and results are."""
+        return place.runs / f"{self.recipe.name}-{self.recipe.hash}-s{self.seed}"
+
+    def starts(self) -> dict[str, "Run"]:
+        """The runs it starts from, by part."""
+        return {part: Run(recipe, self.recipe.start_seed(part, self.seed)) for part, recipe in self.recipe.start}
+
+    def finished(self, place: Place) -> bool:
+        """Whether it is trained."""
+        return (self.folder(place) / FINISHED).exists()
+
+    def iteration(self, place: Place) -> int:
+        """The iteration it would go on from."""
+        if self.finished(place):
+            return self.recipe.iterations
+        return max((int(path.stem[-8:]) for path in self.folder(place).glob("checkpoint-*.pt")), default=0)
+
+    def __str__(self) -> str:
+        return f"{self.recipe.name} ({self.recipe.hash}), seed {self.seed}"
+
+
+def default_place(**options: Any) -> Place:
+    """`build/runs` and `data/results` of this repository."""
+    build = root() / "build"
+    return Place(build / "runs", root() / "data" / "results", build / "toytown", **options)
+
+
+def in_order(wanted: Sequence[Run]) -> list[Run]:
+    """These runs and all that they start from, each once, after those it starts from."""
+    order: dict[Run, None] = {}
+    for run in wanted:
+        for needed in in_order(list(run.starts().values())):
+            order[needed] = None
+        order[run] = None
+    return list(order)
+
+
+def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
+    """Train a run whose starts are finished, or go on with it; add its last losses to `training.csv`.
+
+    Raises:
+        CommandError: if another process is training it, or a run it starts from is not finished.
+    """
+    recipe, folder = run.recipe, run.folder(place)
+    start = {part: trained_state(needed, place) for part, needed in run.starts().items()}
+    with _claimed(run, place):
+        model = train(
+            recipe,
+            folder,
+            data=() if recipe.job == "flow" else jobs.snippets(recipe, recipe.data_split, folder=place.cache),
+            start=start,
+            seed=run.seed,
+            world=jobs.world(recipe),
+            device=place.device,
+            resume=resume,
+            progress=place.progress,
+            validate=_validation(recipe, place),
+            workers=place.workers,
+        )
+        losses = results.read(folder / "log.csv")[-1:]
+        _write_down(
+            run,
+            place,
+            "training.csv",
+            [{"metric": name, "value": value} for row in losses for name, value in row.items() if name != "iteration"],
+        )
+    return model
+
+
+def trained_state(run: Run, place: Place) -> dict[str, Tensor]:
+    """The weights of a finished run.
+
+    Raises:
+        CommandError: if it is not finished.
+        DataError: if its file is damaged, or of other data than today's.
+    """
+    path = run.folder(place) / FINISHED
+    if not run.finished(place):
+        raise CommandError(f"{run} is not trained yet. Train it with:  python -m dffkit train {run.recipe.name}")
+    state = checkpoint.read(path)
+    checkpoint.check(path, state, {"recipe": run.recipe.hash, "seed": run.seed, "world": jobs.world(run.recipe)})
+    return state["module"]
+
+
+def evaluate_run(
+    run: Run, place: Place, *, split: str = "val", duration: int = DURATION, model: nn.Module | None = None
+) -> list[dict[str, Any]]:
+    """Score a finished run and add its rows to `evaluation.csv`; `model` spares reading it from its folder."""
+    if model is None:
+        model = build(run.recipe, run.seed)
+        model.load_state_dict(trained_state(run, place))
+        model.to(place.device).eval()
+    rows = score(run.recipe, model, place, split=split, streets=STREETS[split], duration=duration)
+    rows = [{"split": split, **row} for row in rows]
+    _write_down(run, place, "evaluation.csv", rows)
+    return rows
+
+
+def score(
+    recipe: Recipe, model: nn.Module, place: Place, *, split: str, streets: int, duration: int
+) -> list[dict[str, Any]]:
+    """Rows with duration, metric, subset and value: mIoU or mAP by the paper's protocol; for "flow" its error."""
+    if recipe.job == "flow":
+        error = _sprite_error(model["flow_network"], recipe, place.device)
+        return [{"duration": "", "metric": "EPE", "subset": "all", "value": error, "frames": SPRITE_PAIRS}]
+    from dffkit.evaluation import evaluate
+
+    rows = []
+    for task, head in recipe.heads:
+        recognition = model
+        if recipe.job == "stills":
+            recognition = DeepFeatureFlow(model.feature_network, NoFlow(), model.heads[task])
+        single = dataclasses.replace(recipe, job="frames", heads=((task, head),))
+        data = jobs.snippets(single, split, streets, folder=place.cache)
+        evaluation = evaluate(recognition, data, max_duration=1 if recipe.job == "stills" else duration)
+        means = (row for row in evaluation.by_duration() if row["metric"].startswith("m"))  # without single classes
+        rows += [{**row, "frames": evaluation.frames} for row in means]
+    return rows
+
+
+def _validation(recipe: Recipe, place: Place) -> Callable[[nn.Module], Mapping[str, float]]:
+    def validate(model: nn.Module) -> dict[str, float]:
+        rows = score(recipe, model, place, split="val", streets=STREETS_IN_TRAINING, duration=DURATION)
+        ends = (row for row in rows if row["subset"] == "all" and row["duration"] in ("", 1, DURATION))
+        return {row["metric"] + (f"@{row['duration']}" if row["duration"] else ""): row["value"] for row in ends}
+
+    return validate
+
+
+@torch.no_grad()
+def _sprite_error(flow_network: nn.Module, recipe: Recipe, device: str) -> float:
+    """Mean endpoint error, in pixels of the frame, of the flow that propagation uses, on sprites no run trains on."""
+    from dffkit.datasets.sprites import sprite_batch
+    from dffkit.flow_training import CELL, endpoint_error, flow_to_cells
+
+    errors = []
+    for first in range(0, SPRITE_PAIRS, 8):
+        batch = sprite_batch(SPRITE_SEED, range(first, first + 8), recipe.size)
+        current, key = (flow_network.prepare(frames.to(device)) for frames in (batch.current, batch.key))
+        flow, _ = flow_network(current, key)
+        errors.append(float(endpoint_error(flow, flow_to_cells(batch.flow).to(device))) * CELL)
+    return sum(errors) / len(errors)
+
+
+def is_written(run: Run, place: Place, table: str, **more: Any) -> bool:
+    """Whether a result table has rows of this run, as the data looks today; `more` are other columns' values."""
+    wanted = {"hash": run.recipe.hash, "seed": run.seed, "world": jobs.world(run.recipe), **more}
+    rows = results.read(place.results / table)
+    return any(all(row.get(name) == str(value) for name, value in wanted.items()) for row in rows)
+
+
+def _write_down(run: Run, place: Place, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    if is_first_process():
+        about = {"recipe": run.recipe.name, "hash": run.recipe.hash, "world": jobs.world(run.recipe), "seed": run.seed}
+        seconds = checkpoint.read(run.folder(place) / FINISHED)["seconds"]
+        costs = {"iterations": run.recipe.iterations, "seconds": round(seconds, 1), **describe(place.device)}
+        results.add(place.results / table, [{**about, **row, **costs} for row in rows])
+
+
+@contextlib.contextmanager
+def _claimed(run: Run, place: Place) -> Iterator[None]:
+    """Hold the run's folder, so that two queues don't train the same run."""
+    if not is_first_process():
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(results.locked(run.folder(place), wait=False))
+        except BlockingIOError:
+            raise CommandError(f"{run} is being trained by another process.") from None
+        yield
+
+
+def is_first_process() -> bool:
+    """Whether this is the only process, or the first of several: the one that writes."""
+    return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
+
+
+def join_processes(device: str) -> str:
+    """Under `torchrun`, join the other processes; returns the device that is this one's."""
+    if "WORLD_SIZE" not in os.environ:
+        return device
+    cuda = torch.device(device).type == "cuda"
+    if cuda:
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if cuda else "gloo")
+    return device

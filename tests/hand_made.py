@@ -1,0 +1,64 @@
+"""Snippets and recipes so small that a training takes a moment; the tests of training share them."""
+
+import dataclasses
+
+import torch
+
+from dffkit.datasets.snippets import Snippet
+from dffkit.recipes import Recipe, options
+
+HEIGHT, WIDTH = SIZE = (32, 64)
+SEGMENTATION = ("segmentation", options(num_classes=3))
+DETECTION = ("detection", options(num_classes=2, bins=2, anchor_scales=(1,), anchor_ratios=(1,), proposals=20))
+NETWORKS = {"depth": 14, "width": 1 / 16, "flow_width": 1 / 16}
+FLOW = Recipe("flow", "flow", size=SIZE, iterations=4, batch=2, **NETWORKS)
+STILLS = Recipe("stills", "stills", (SEGMENTATION, DETECTION), iterations=4, batch=2, norm="trained", **NETWORKS)
+
+
+def boxes(frame):
+    """One box of 16x16 pixels that moves right, 2 pixels a frame."""
+    x = 2.0 * frame
+    return {"boxes": torch.tensor([[x, 8, x + 16, 24]]), "labels": torch.tensor([1 + frame % 2])}
+
+
+def label_map(frame):
+    """Class 0 with a square of class 1 where the box is, and a row of class 2."""
+    labels = torch.zeros(SIZE, dtype=torch.uint8)
+    labels[8:24, 2 * frame : 2 * frame + 16] = 1
+    labels[-4:] = 2
+    return labels
+
+
+TARGETS = {"segmentation": label_map, "detection": boxes, "both": lambda frame: (label_map(frame), boxes(frame))}
+
+
+def picture(name, frame):
+    """The square, bright on a noisy background."""
+    generator = torch.Generator().manual_seed(sum(map(ord, name)))
+    image = torch.randint(0, 100, (3, *SIZE), dtype=torch.uint8, generator=generator)
+    image[:, 8:24, 2 * frame : 2 * frame + 16] += 150
+    return image
+
+
+def snippets(task="segmentation", count=3, length=12, annotated=range(12)):
+    """A data set of a few snippets with the targets of a task, or of "both"."""
+    return [
+        Snippet(
+            name,
+            30.0,
+            [picture(name, frame) for frame in range(length)],
+            {frame: TARGETS[task](frame) for frame in annotated if frame < length},
+        )
+        for name in (f"snippet {i}" for i in range(count))
+    ]
+
+
+def recipe(job="pairs", task=SEGMENTATION, **changes):
+    """A tiny recipe that starts from nothing."""
+    fields = {"iterations": 6, "batch": 2, "lr": 0.05, **NETWORKS, **changes}
+    return Recipe(f"{task[0]}/{job}", job, (task,), **fields)
+
+
+def started(tiny):
+    """The recipe with pre-trained parts before it, as the kit's own have."""
+    return dataclasses.replace(tiny, start=(("feature_network", STILLS), ("flow_network", FLOW)))

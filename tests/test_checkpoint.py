@@ -1,0 +1,136 @@
+"""Checkpoints: whole or not there, two of them, damage found and said, other runs refused, nothing executed."""
+
+import os
+import pickle
+import zipfile
+
+import pytest
+import torch
+
+from dffkit import checkpoint
+from dffkit.errors import DataError
+
+IDENTITY = {"recipe": "abc", "seed": 0}
+
+
+def state(value):
+    """A state with a big tensor."""
+    return {"identity": IDENTITY, "module": {"w": torch.full((1000,), float(value))}, "rows": [{"loss": 0.5}]}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run's folder after three checkpoints."""
+    for iteration in (5, 10, 15):
+        checkpoint.save(tmp_path, state(iteration), iteration)
+    return tmp_path
+
+
+def files(folder):
+    """The names in it."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_newest_two_are_kept_and_the_newest_is_loaded(folder):
+    assert files(folder) == ["checkpoint-00000010.pt", "checkpoint-00000015.pt"]
+    loaded = checkpoint.load(folder, IDENTITY)
+    assert loaded["iteration"] == 15
+    assert torch.equal(loaded["module"]["w"], torch.full((1000,), 15.0))
+    assert loaded["rows"] == [{"loss": 0.5}]
+
+
+def test_an_empty_folder_has_none(tmp_path):
+    assert checkpoint.load(tmp_path, IDENTITY) is None
+    assert checkpoint.load(tmp_path / "missing", IDENTITY) is None
+
+
+def test_what_was_half_written_is_not_looked_at(folder):
+    (folder / "checkpoint-00000020.pt.part").write_bytes(b"half")
+    assert checkpoint.load(folder, IDENTITY)["iteration"] == 15
+
+
+def flip_bit(path):
+    content = bytearray(path.read_bytes())
+    place = bytes(content).index(torch.full((1000,), 15.0).numpy().tobytes())  # within the weights
+    content[place + 6] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "truncated": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "empty": lambda path: os.truncate(path, 0),
+    "text": lambda path: path.write_text("not a checkpoint"),
+    "a flipped bit": flip_bit,
+    "zeros at the end": lambda path: path.write_bytes(path.read_bytes()[:-200] + bytes(200)),
+    "of another format": lambda path: torch.save({"format": 0}, path),
+    "no dict": lambda path: torch.save([1], path),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_passed_over_and_named(folder, damage):
+    newest = folder / "checkpoint-00000015.pt"
+    DAMAGES[damage](newest)
+    said = []
+    assert checkpoint.load(folder, IDENTITY, said.append)["iteration"] == 10
+    assert len(said) == 1
+    assert str(newest) in said[0]
+    assert "delete it" in said[0]
+    assert "one before" in said[0]
+
+
+def test_by_default_damage_is_said_on_stderr(folder, capsys):
+    DAMAGES["truncated"](folder / "checkpoint-00000015.pt")
+    checkpoint.load(folder, IDENTITY)
+    assert "checkpoint-00000015.pt" in capsys.readouterr().err
+
+
+def test_if_all_are_damaged_it_does_not_silently_begin_again(folder):
+    for path in folder.iterdir():
+        DAMAGES["truncated"](path)
+    with pytest.raises(DataError, match="no checkpoint can be read; delete them"):
+        checkpoint.load(folder, IDENTITY, lambda text: None)
+
+
+@pytest.mark.parametrize("wrong", [{"recipe": "xyz", "seed": 0}, {"recipe": "abc", "seed": 1}])
+def test_a_checkpoint_of_another_run_is_refused(folder, wrong):
+    name = "recipe 'xyz', got 'abc'" if wrong["seed"] == 0 else "seed 1, got 0"
+    with pytest.raises(DataError, match=f"another run: expected {name}; delete"):
+        checkpoint.load(folder, wrong)
+
+
+class Evil:
+    """Runs code when unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_nothing_in_a_file_is_executed(tmp_path, monkeypatch, archive):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "checkpoint-00000001.pt"
+    if archive:
+        torch.save({"format": checkpoint.FORMAT, "module": Evil()}, path)
+        assert zipfile.is_zipfile(path)
+    else:
+        path.write_bytes(pickle.dumps({"format": checkpoint.FORMAT, "module": Evil()}))
+    with pytest.raises(DataError, match="no checkpoint, or a damaged one"):
+        checkpoint.read(path)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_failed_write_leaves_the_old_file(folder):
+    class Unwritable:
+        def __reduce__(self):
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        checkpoint.write(folder / "checkpoint-00000015.pt", {"module": Unwritable()})
+    assert checkpoint.load(folder, IDENTITY)["iteration"] == 15
+
+
+def test_memory_layout_survives(tmp_path):
+    weight = torch.randn(4, 3, 5, 5).to(memory_format=torch.channels_last)
+    checkpoint.write(tmp_path / "a.pt", {"w": weight})
+    assert checkpoint.read(tmp_path / "a.pt")["w"].stride() == weight.stride()

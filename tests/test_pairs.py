@@ -1,0 +1,143 @@
+"""Training samples: what they are a function of, where keys lie, and how mirrored ones look."""
+
+from collections import Counter
+
+import pytest
+import torch
+from hand_made import HEIGHT, SIZE, WIDTH, boxes, label_map, picture, snippets
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dffkit.pairs import Pairs, flip_target, move
+
+
+def samples(pairs, count=2000):
+    """The first samples."""
+    return [pairs.sample(number) for number in range(count)]
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9))
+def test_a_sample_is_a_function_of_seed_and_number(seed, number):
+    data = snippets()
+    one, other = Pairs(data, seed), Pairs(data, seed)
+    other.batch([7, 3])
+    assert one.sample(number) == other.sample(number)
+
+
+def test_seeds_and_numbers_give_different_samples():
+    data = snippets()
+    assert samples(Pairs(data, 0)) != samples(Pairs(data, 1))
+    assert samples(Pairs(data, 1), 20) != samples(Pairs(data, 12), 20)  # 1 and 12, 12 and 1 must not read the same
+    assert len(set(samples(Pairs(data, 0)))) > 300
+
+
+def test_slices_of_a_batch_are_the_batch():
+    pairs = Pairs(snippets(), 0)
+    whole, parts = pairs.batch(range(8, 14)), [pairs.batch(range(8, 11)), pairs.batch(range(11, 14))]
+    for name in ("frames", "key_frames", "same", "targets"):
+        assert torch.equal(getattr(whole, name), torch.cat([getattr(part, name) for part in parts]))
+
+
+def test_annotated_frames_offsets_and_flips_are_uniform():
+    data = [*snippets(count=1, length=30, annotated=(9, 19)), *snippets(count=1, length=30, annotated=(29,))]
+    drawn = samples(Pairs(data, 0), 6000)
+    frames = Counter((sample.snippet, sample.frame) for sample in drawn)
+    assert set(frames) == {(0, 9), (0, 19), (1, 29)}
+    assert min(frames.values()) > 1850  # of 2000 +- 37
+    offsets = Counter(sample.frame - sample.key for sample in drawn)
+    assert set(offsets) == set(range(10))
+    assert min(offsets.values()) > 500  # of 600 +- 23
+    assert 2850 < sum(sample.flip for sample in drawn) < 3150
+
+
+def test_before_the_first_frame_the_key_is_the_first():
+    drawn = samples(Pairs(snippets(annotated=(2,)), 0))
+    assert {sample.key for sample in drawn} == {0, 1, 2}
+    assert Counter(sample.key for sample in drawn)[0] > 1400  # offsets 2 to 9, of 10
+
+
+def test_only_every_nth_annotated_frame_has_a_label():
+    drawn = samples(Pairs(snippets(annotated=(1, 3, 5, 7, 9)), 0, label_interval=2))
+    assert {sample.frame for sample in drawn} == {1, 5, 9}
+
+
+def test_options_do_not_change_which_frames_are_drawn():
+    data = snippets()
+    every = [samples(Pairs(data, 0, **o), 50) for o in ({}, {"max_offset": None}, {"flip": False}, {"max_offset": 3})]
+    assert all([(s.snippet, s.frame) for s in drawn] == [(s.snippet, s.frame) for s in every[0]] for drawn in every)
+    assert [s.flip for s in every[1]] == [s.flip for s in every[0]]
+    assert not any(s.flip for s in every[2])
+    assert all(s.key == s.frame for s in every[1])
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection", "both"])
+def test_a_batch_holds_what_was_drawn(task):
+    data = snippets(task)
+    pairs = Pairs(data, 0)
+    numbers = range(20)
+    batch = pairs.batch(numbers)
+    assert batch.frames.shape == batch.key_frames.shape == (20, 3, *SIZE)
+    assert batch.frames.dtype == torch.uint8
+    for i, drawn in enumerate(pairs.sample(number) for number in numbers):
+        name = data[drawn.snippet].name
+        for frames, index in ((batch.frames, drawn.frame), (batch.key_frames, drawn.key)):
+            expected = picture(name, index)
+            assert torch.equal(frames[i], expected.flip(2) if drawn.flip else expected)
+        assert batch.same[i] == (drawn.frame == drawn.key)
+        maps, regions = batch.targets if task == "both" else (batch.targets, batch.targets)
+        if task != "detection":
+            expected = label_map(drawn.frame)
+            assert torch.equal(maps[i], expected.flip(1) if drawn.flip else expected)
+        if task != "segmentation":
+            square = regions[i]["boxes"][0]
+            x1, y1, x2, y2 = square.int().tolist()
+            assert batch.frames[i, :, y1:y2, x1:x2].min() >= 150  # the box is where the square is, mirrored or not
+            assert torch.equal(regions[i]["labels"], boxes(drawn.frame)["labels"])
+    assert 0 < batch.same.sum() < 20
+
+
+def test_without_offset_there_are_no_key_frames():
+    batch = Pairs(snippets(), 0, max_offset=None).batch(range(4))
+    assert batch.key_frames is None
+    assert batch.same is None
+
+
+def test_only_the_current_frame_needs_a_label():
+    batch = Pairs(snippets(annotated=(11,)), 0).batch(range(30))
+    assert batch.targets.shape == (30, HEIGHT, WIDTH)
+    assert not batch.same.all()
+
+
+def test_flipping_twice_changes_nothing():
+    target = (label_map(3), {**boxes(3), "tracks": torch.tensor([4])})
+    once = flip_target(target, WIDTH)
+    assert once[1]["boxes"].tolist() == [[42, 8, 58, 24]]
+    assert (once[1]["boxes"][:, 2:] > once[1]["boxes"][:, :2]).all()
+    again = flip_target(once, WIDTH)
+    assert torch.equal(again[0], target[0])
+    assert all(torch.equal(again[1][name], target[1][name]) for name in target[1])
+
+
+def test_frames_without_objects_flip_too():
+    nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+    assert flip_target(nothing, WIDTH)["boxes"].shape == (0, 4)
+
+
+def test_move_reaches_every_tensor():
+    batch = Pairs(snippets("both"), 0).batch(range(2))
+    moved = move(batch, lambda tensor: tensor + 1)
+    assert torch.equal(moved.targets[1][0]["boxes"], batch.targets[1][0]["boxes"] + 1)
+    assert torch.equal(moved.frames, batch.frames + 1)
+    assert moved.numbers == (0, 1)
+    assert move({"a": None}, lambda tensor: 1 / 0) == {"a": None}
+
+
+@pytest.mark.parametrize(("wrong", "named"), [({"max_offset": -1}, "max_offset"), ({"label_interval": 0}, "label_int")])
+def test_wrong_options_are_named(wrong, named):
+    with pytest.raises(ValueError, match=f"^{named}.*expected at least"):
+        Pairs(snippets(), 0, **wrong)
+
+
+def test_data_without_labels_is_named():
+    with pytest.raises(ValueError, match="annotated frame, got none in 3 snippets"):
+        Pairs(snippets(annotated=()), 0)
