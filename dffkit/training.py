@@ -71,7 +71,7 @@ def train(
     Raises:
         ValueError: if the batch can't be shared equally by the processes, or a part to start from is missing or is of
             another network.
-        TrainingError: if a loss is not finite.
+        TrainingError: if a loss or a gradient is not finite, or the network refuses its input.
         DataError: if the folder's checkpoints are of another recipe, seed or world, or none can be read.
     """
     run = _Run(recipe, Path(folder), data, seed, world, torch.device(device))
@@ -166,21 +166,17 @@ class _Run:
 
     def step(self, batch: Any) -> None:
         """One iteration."""
-        dtype = PRECISIONS[self.recipe.precision]
-        with torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not None):
-            outputs = self.job.forward(batch)
-        losses = self.job.loss(outputs, batch)  # from float32 copies of the maps
+        losses = self._losses(batch)
         loss = sum(value for value in losses.values() if value.requires_grad)
         values = self._mean({"loss": loss, **losses})
-        if not math.isfinite(values["loss"]):
-            each = ", ".join(f"{name} {value:g}" for name, value in values.items())
-            raise TrainingError(f"{self.recipe.name}: the loss of iteration {self.iteration} is not finite: {each}")
+        self._check_finite("loss", values)
         self.optimiser.zero_grad()
         loss.backward()
         gradients = [parameter.grad for parameter in self.parameters.values() if parameter.grad is not None]
         self._average(gradients)
         norm = nn.utils.get_total_norm(gradients)
         values["gradient"] = float(norm)
+        self._check_finite("gradient", values)
         if self.recipe.clip:
             nn.utils.clip_grads_with_norm_(self.parameters.values(), self.recipe.clip, norm)
         factor = rate_factor(self.recipe, self.iteration)
@@ -189,6 +185,23 @@ class _Run:
         self.optimiser.step()
         self.iteration += 1
         self.pending.append(values)
+
+    def _losses(self, batch: Any) -> Mapping[str, Tensor]:
+        dtype = PRECISIONS[self.recipe.precision]
+        try:
+            with torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not None):
+                outputs = self.job.forward(batch)
+            return self.job.loss(outputs, batch)  # from float32 copies of the maps
+        except ValueError as error:  # a network that has diverged may be told so by its own parts
+            raise TrainingError(f"{self.recipe.name}: iteration {self.iteration}: {error}") from error
+
+    def _check_finite(self, name: str, values: Mapping[str, float]) -> None:
+        if not math.isfinite(values[name]):
+            each = ", ".join(f"{other} {value:g}" for other, value in values.items())
+            raise TrainingError(
+                f"{self.recipe.name}: iteration {self.iteration}: the {name} is not finite: {each}. "
+                "Try a lower learning rate, a longer warm-up, or a limit on the gradient's norm"
+            )
 
     def _mean(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
         values = torch.stack([value.detach().float() for value in losses.values()])

@@ -86,7 +86,7 @@ class Counting(list):
 @torch.no_grad()
 def by_hand(model, snippets, offset, history=3):
     """Scores at one offset from the pair forward, one pair at a time."""
-    kind, found = SegmentationScores, []
+    found = []
     for snippet in snippets:
         for i, target in snippet.targets.items():
             if i < history - 1:

@@ -1,4 +1,4 @@
-"""Recipes: what their hash covers, that they survive JSON, what they build, and that small networks keep Table 2's r."""
+"""Recipes: what their hash covers, JSON, what they build; and that small networks keep Table 2's r."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ def test_with_the_feature_networks_width_they_would_not(flow):
 
 
 def test_an_unknown_flow_network_is_named():
-    with pytest.raises(ValueError, match="flow: expected one of .*'FlowNet Half'.* got 'RAFT'"):
+    with pytest.raises(ValueError, match=r"flow: expected one of .*'FlowNet Half'.* got 'RAFT'"):
         widths.flow_width("RAFT")
 
 
@@ -125,8 +125,9 @@ def test_unknown_names_suggest_close_ones():
         ({"job": "dance"}, "job"), ({"flow": "RAFT"}, "flow"), ({"optimiser": "lbfgs"}, "optimiser"),
         ({"schedule": "none"}, "schedule"), ({"precision": "float16"}, "precision"), ({"norm": "group"}, "norm"),
         ({"scale_bias": "none"}, "scale_bias"), ({"heads": (("depth", ()),)}, "heads"), ({"heads": ()}, "heads"),
-        ({"heads": (SEGMENTATION, DETECTION)}, "heads"), ({"job": "flow"}, "heads"), ({"iterations": -1}, "iterations"),
+        ({"heads": (SEGMENTATION, DETECTION)}, "heads"), ({"job": "flow"}, "heads"),
         ({"job": "stills", "heads": ()}, "heads"), ({"batch": 0}, "iterations, batch"),
+        ({"iterations": -1}, "iterations, batch"),
     ],
 )  # fmt: skip
 def test_wrong_fields_are_named(wrong, named):

@@ -19,6 +19,7 @@ from dffkit.datasets.toytown.view import Seen, Street
 
 SPLITS = ("train", "val", "test", "stills")
 FPS = {"segmentation": 17.0, "detection": 30.0}  # as Cityscapes and ImageNet VID
+SECONDS = 12  # how long a street is driven through
 THINGS = tuple(LABEL[name] for name in CLASSES)  # the labels that have boxes, as 1, 2, 3, 4
 
 
@@ -82,12 +83,12 @@ class Film:
 
     def seen(self, index: int, later: float = 0.0) -> Seen:
         """The renderer's own view of frame `index`; `later` is a part of the time to the next frame."""
-        if not 0 <= index / self.fps < 12:
-            raise ValueError(f"index: expected a frame of the first 12 seconds, got {index!r} at {self.fps:g} fps")
+        self._check(index)
         return self._seen((index + later) / self.fps)
 
     def spoilt_by(self, index: int) -> str | None:
         """How frame `index` is deteriorated, one of `deterioration.KINDS`; None for a clear frame."""
+        self._check(index)
         rng = self._chance(index)
         return str(rng.choice(KINDS)) if rng.random() < self.world.deterioration else None
 
@@ -137,6 +138,12 @@ class Film:
         """
         flow, occluded = self._street.flow(self.seen(current), self.seen(key))
         return torch.from_numpy(flow), torch.from_numpy(occluded)
+
+    def _check(self, index: int) -> None:
+        if not 0 <= index / self.fps < SECONDS:
+            raise ValueError(
+                f"index: expected a frame of the first {SECONDS} seconds, got {index!r} at {self.fps:g} fps"
+            )
 
     def _chance(self, *index: int) -> np.random.Generator:
         return np.random.default_rng(
