@@ -19,14 +19,16 @@ class Command:
 
 
 RUNS_NOTEBOOKS = ("nbclient", "nbconvert", "nbformat", "jupyter_client", "ipykernel", "ipywidgets", "tqdm")
-DRAWS = ("matplotlib", "numpy", "pandas")
+TRAINS = ("numpy", "numba", "cv2", "PIL", "safetensors", "tqdm")
+DRAWS = ("matplotlib", "pandas", *TRAINS)
 
 COMMANDS = {
     "test": Command(
         "lint, then all tests and all notebooks; further arguments go to pytest",
         ("test", "test -k warp", "test tests/test_warp.py -x"),
         "all",
-        ("ruff", "pytest", "xdist", "nbval", "hypothesis", "psutil", "yaml", "packaging", *RUNS_NOTEBOOKS, *DRAWS),
+        ("ruff", "pytest", "xdist", "nbval", "hypothesis", "psutil", "yaml", "packaging", "torchmetrics")
+        + ("faster_coco_eval", *RUNS_NOTEBOOKS, *DRAWS),
     ),
     "reproduce": Command(
         "run every notebook, redraw every figure, print the paper's numbers beside ours",
@@ -46,6 +48,24 @@ COMMANDS = {
         ("notebooks", "notebooks 02 04"),
         "notebooks",
         RUNS_NOTEBOOKS + DRAWS,
+    ),
+    "train": Command(
+        "train a recipe on rendered data, going on where it was stopped; without one, list them",
+        ("train", "train toytown/segmentation/dff", "train toytown/flow --iterations 500 --threads 2"),
+        "training",
+        TRAINS,
+    ),
+    "evaluate": Command(
+        "score a trained recipe by the paper's protocol, for every key frame duration",
+        ("evaluate toytown/segmentation/dff", "evaluate toytown/detection/frame --split test"),
+        "training",
+        TRAINS,
+    ),
+    "experiments": Command(
+        "train and score all recipes that are not finished, one after the other",
+        ("experiments --list", "experiments", "experiments toytown/detection/dff --seeds 0 1 2"),
+        "training",
+        TRAINS,
     ),
     "benchmark": Command(
         "measure how fast this machine is, beside what Eq. 7 says",
@@ -85,6 +105,10 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
             from dffkit import benchmark
 
             benchmark.add_arguments(subparser)
+        elif name in ("train", "evaluate", "experiments") and chosen == name:
+            from dffkit import experiments
+
+            getattr(experiments, f"add_{name}_arguments")(subparser)
     return parser
 
 
@@ -115,6 +139,10 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
 
             notebooks.execute_in_place(notebooks.find(root() / "notebooks", tuple(arguments.numbers)))
             return 0
+        case "train" | "evaluate" | "experiments" as name:
+            from dffkit import experiments
+
+            return getattr(experiments, f"{name}_main")(arguments)
         case _:
             from dffkit import benchmark
 

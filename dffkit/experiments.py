@@ -17,7 +17,7 @@ from dffkit.runs import Place, Run
 from dffkit.training import PRECISIONS, TrainingError
 
 
-def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "test", duration: int = runs.DURATION) -> list[Run]:
+def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", duration: int | None = None) -> list[Run]:
     """Train and score what is not finished, in the order of what starts from what; returns what is left to do.
 
     It may be stopped or killed at any time and called again. Several queues may run at the same time: what another one
@@ -85,7 +85,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--split", choices=runs.STREETS, default="val")
-    parser.add_argument("--durations", type=int, default=runs.DURATION, metavar="L", help="key frame durations 1..L")
+    parser.add_argument("--durations", type=int, metavar="L", help="key frame durations 1..L (default: 10, boxes 20)")
     _add_common(parser)
 
 
@@ -105,7 +105,7 @@ def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `experiments`."""
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these, and what they start from")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
-    parser.add_argument("--split", choices=runs.STREETS, default="test")
+    parser.add_argument("--split", choices=runs.STREETS, default="val")
     parser.add_argument("--list", action="store_true", help="only print what is done and what is not")
     _add_common(parser)
 

@@ -3,7 +3,7 @@
 The measurements behind Figure 1 and notebook 01, on Toytown. Nothing here is needed to recognize anything.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -14,7 +14,7 @@ from dffkit.datasets.toytown import LABELS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.examples import STRIDE
 from dffkit.networks.features import FeatureNetwork
-from dffkit.warp import warp
+from dffkit.warp import propagate, warp
 
 if TYPE_CHECKING:
     import pandas
@@ -38,15 +38,14 @@ class Survey(NamedTuple):
 @torch.no_grad()
 def survey(model: DeepFeatureFlow, split: str, streets: int = STREETS, moments: Sequence[int] = MOMENTS) -> Survey:
     """Run the model on frames `moments` of the first `streets` streets of a Toytown split, one by one."""
-    films = [Film(split, number) for number in range(streets)]
-    features = [model.feature_network(film.frame(i)[None]) for film in films for i in moments]
-    labels = torch.stack([film.labels(i) for film in films for i in moments])
+    features, labels = [], []
+    for number in range(streets):
+        film = Film(split, number)
+        features += [model.feature_network(film.frame(i)[None]) for i in moments]
+        labels += [film.labels(i) for i in moments]
     guesses = torch.cat([model.task_network(maps).softmax(1) for maps in features])
-    return Survey(
-        torch.cat(features),
-        {name: class_share(labels, LABELS.index(name)) for name in CLASSES},
-        {name: guesses[:, LABELS.index(name)] for name in CLASSES},
-    )
+    shares = {name: class_share(torch.stack(labels), LABELS.index(name)) for name in CLASSES}
+    return Survey(torch.cat(features), shares, {name: guesses[:, LABELS.index(name)] for name in CLASSES})
 
 
 def class_share(labels: Tensor, label: int) -> Tensor:
@@ -113,30 +112,47 @@ def network_itself(test: Survey) -> dict[str, float]:
 
 
 @torch.no_grad()
-def layers(network: FeatureNetwork, frames: Tensor) -> dict[str, Tensor]:
-    """The maps of `frames` `(N, 3, H, W)` along the way: `LAYERS` -> `(N, ., ., .)`, float32 as they are only compared.
+def layers(network: FeatureNetwork, frame: Tensor) -> dict[str, Tensor]:
+    """The maps of one frame `(3, H, W)` along the way: `LAYERS` -> `(1, ., ., .)` float64.
 
     Pixels have stride 1, conv1 2, conv3 8, conv5 and the features (after the 3x3 reduction) 16.
     """
-    found = {"pixels": frames}
-    modules = {"conv1": network.relu, "conv3": network.layer2, "conv5": network.layer4}
+    found = {"pixels": frame[None].double()}
+    modules = {"conv1": network.bn1, "conv3": network.layer2[-1], "conv5": network.layer4[-1]}
     hooks = [
-        # The first call counts: the ReLU serves twice. It works in place, and so does what follows: keep a copy.
-        module.register_forward_hook(lambda _m, _i, maps, name=name: found.setdefault(name, maps.clone()))
+        # A copy, as what follows works in place. All layers share one ReLU module, so conv1 gets its own.
+        module.register_forward_hook(lambda _m, _i, maps, name=name: found.__setitem__(name, maps.relu().double()))
         for name, module in modules.items()
     ]
     try:
-        found["features"] = network(frames)
+        features = network(frame[None])
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: found[name].float() for name in LAYERS}
+    return found | {"features": features.double()}
+
+
+def at_points(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring `(N, C, H, W)` to a grid of `size` by reading one value near the middle of each cell."""
+    rows, columns = (
+        torch.arange(cells) * full // cells + full // cells // 2
+        for cells, full in zip(size, maps.shape[2:], strict=True)
+    )
+    return maps[:, :, rows[:, None], columns]
+
+
+def over_cells(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring `(N, C, H, W)` to a grid of `size` by averaging over each cell."""
+    return F.adaptive_avg_pool2d(maps, size)
+
+
+GRIDS = {"read at one point of each cell": at_points, "averaged over each cell": over_cells}
 
 
 def similarity(first: Tensor, second: Tensor) -> float:
     """How alike two sets of standardised maps of one shape are: 1 equal, 0 unrelated, -1 opposite."""
-    both, one, other = ((a * b).sum(dtype=torch.float64) for a, b in ((first, second), (first,) * 2, (second,) * 2))
-    return float(both / (one * other).sqrt().clamp(min=1e-12))
+    first, second = first.flatten(), second.flatten()
+    return float(first @ second / (first.norm() * second.norm()).clamp(min=1e-12))
 
 
 def over_gap(maps: Tensor, gap: int) -> float:
@@ -145,17 +161,17 @@ def over_gap(maps: Tensor, gap: int) -> float:
 
 
 def standardised(maps: Tensor) -> Tensor:
-    """Maps `(S, T, C, h, w)` with each channel at mean 0 and variance 1 over everything else; a constant one at 0."""
+    """Maps `(T, S, C, h, w)` with each channel at mean 0 and variance 1 over everything else; a constant one at 0."""
     deviation, mean = torch.std_mean(maps, (0, 1, 3, 4), keepdim=True, correction=0)
     return torch.where(deviation > 1e-6, (maps - mean) / deviation.clamp(min=1e-6), 0)
 
 
-def similarity_curves(maps: dict[str, Tensor], *, cells: bool) -> "pandas.DataFrame":
+def similarity_curves(rides: Sequence["Ride"], grid: str) -> "pandas.DataFrame":
     """Similarity at the same place over the gap between two frames, for each layer.
 
     Args:
-        maps: layer -> `(S, T, C, h, w)`: T frames of each of S streets.
-        cells: whether every layer is averaged to the features' grid first; else each has its own.
+        rides: stretches of different streets, all of one length T.
+        grid: one of `GRIDS`, how the layers are brought to the features' grid.
 
     Returns:
         One column a layer. Index 0 .. T-1 is the gap in frames; the last row, "another street", is the level of the
@@ -163,14 +179,11 @@ def similarity_curves(maps: dict[str, Tensor], *, cells: bool) -> "pandas.DataFr
     """
     import pandas
 
-    size = maps["features"].shape[-2:]
     columns = {}
-    for name, layer in maps.items():
-        grid = F.adaptive_avg_pool2d(layer.flatten(0, 1), size).unflatten(0, layer.shape[:2]) if cells else layer
-        z = standardised(grid)
-        in_time = z.transpose(0, 1)
-        column = {gap: over_gap(in_time, gap) for gap in range(len(in_time))}
-        others = [similarity(z, z.roll(shift, 0)) for shift in range(1, len(z))]
+    for name in LAYERS:
+        z = standardised(torch.stack([r.layers[grid][name] for r in rides], dim=1))  # (T, S, C, h, w)
+        column = {gap: over_gap(z, gap) for gap in range(len(z))}
+        others = [similarity(z, z.roll(shift, 1)) for shift in range(1, len(rides))]
         columns[name] = column | {"another street": sum(others) / len(others)}
     return pandas.DataFrame(columns)
 
@@ -188,37 +201,62 @@ class Ride(NamedTuple):
     """A stretch of one street that begins with a key frame; T frames, the gap to the key frame is the index."""
 
     frames: Tensor  # (T, 3, H, W) uint8
+    layers: dict[str, dict[str, Tensor]]  # one of `GRIDS` -> one of `LAYERS` -> (T, ., h, w)
     features: Tensor  # (T, C, h, w): the frames' own
-    carried: Tensor  # (T, C, h, w): the key frame's, propagated by the flow network (Eq. 3); at 0 untouched
+    carried: Tensor  # (T, C, h, w): the key frame's, propagated by the flow network (Eq. 3); at gap 0 untouched
     followed: Tensor  # (T, C, h, w): the key frame's, warped by the exact flow (Eq. 1)
     flow: Tensor  # (T, 2, h, w): the flow network's, in cells
-    exact_flow: Tensor  # (T, 2, h, w): the exact one's means over the cells
+    exact_flow: Tensor  # (T, 2, h, w): the exact one, averaged over each cell
 
 
 @torch.no_grad()
 def ride(model: DeepFeatureFlow, film: Film, key: int, length: int = 10) -> Ride:
-    """Propagate the features of frame `key` of a film to each of the `length` - 1 frames after it."""
-    frames = torch.stack([film.frame(key + gap) for gap in range(length)])
-    features = torch.cat([model.feature_network(frame[None]) for frame in frames])
+    """Propagate the features of frame `key` of a film to each of the `length` - 1 frames after it.
+
+    The frames are clear ones, none blurred or flickering: what changes from one to the next is what moved.
+    """
+    frames = torch.stack([film.frame(key + gap, clear=True) for gap in range(length)])
+    features, grids = [], {grid: {name: [] for name in LAYERS} for grid in GRIDS}
+    for frame in frames:
+        found = layers(model.feature_network, frame)
+        features.append(found["features"].to(model.feature_network.mean.dtype))
+        for grid, reduce in GRIDS.items():
+            for name in LAYERS:
+                grids[grid][name].append(reduce(found[name], features[0].shape[2:]))
+    features = torch.cat(features)
+    grids = {grid: {name: torch.cat(maps) for name, maps in named.items()} for grid, named in grids.items()}
     inputs = model.flow_network.prepare(frames)
     flow, scale = model.flow_network(inputs, inputs[:1])
     exact = torch.stack([film.flow(key + gap, key)[0] for gap in range(length)]).to(features.dtype)
     exact = F.avg_pool2d(exact, STRIDE, ceil_mode=True) / STRIDE
-    warped = warp(features[:1], flow)
-    carried = warped if scale is None else warped * scale
-    return Ride(frames, features, torch.cat([features[:1], carried[1:]]), warp(features[:1], exact), flow, exact)
+    carried = propagate(features[:1], flow, scale)
+    carried[0] = features[0]  # i == k: nothing to propagate
+    return Ride(frames, grids, features, carried, warp(features[:1], exact), flow, exact)
 
 
-def errors(rides: Iterable[Ride]) -> "pandas.DataFrame":
-    """How far propagated features are from the frames' own, over the gap, in parts of the features' own mean.
+def errors(rides: Sequence[Ride], least: float = 0.0) -> "pandas.DataFrame":
+    """How far propagated features are from the frames' own: mean |difference| over the own features' mean.
 
-    Columns: "no flow" copies the key frame's features; "the network's flow" and "the exact flow" carry them. Index: gap.
+    Args:
+        rides: all of one length.
+        least: count only cells whose content has moved by at least this many cells since the key frame.
+
+    Returns:
+        Index: the gap. Columns: "no flow" copies the key frame's features; "the network's flow" and "the exact flow"
+        carry them. NaN where no cell counts.
     """
     import pandas
 
-    ways = {"no flow": lambda r: r.features[:1], "the network's flow": lambda r: r.carried}
-    ways["the exact flow"] = lambda r: r.followed
-    rides = list(rides)
-    size = sum(r.features.abs().mean((1, 2, 3)) for r in rides)
-    columns = {name: sum((of(r) - r.features).abs().mean((1, 2, 3)) for r in rides) / size for name, of in ways.items()}
-    return pandas.DataFrame({name: column.tolist() for name, column in columns.items()}).rename_axis("gap")
+    counts = [r.exact_flow.norm(dim=1, keepdim=True) >= least for r in rides]
+    size = sum((r.features.abs() * cells).sum((1, 2, 3)) for r, cells in zip(rides, counts, strict=True))
+    guesses = {
+        "no flow": [r.features[:1] for r in rides],
+        "the network's flow": [r.carried for r in rides],
+        "the exact flow": [r.followed for r in rides],
+    }
+    columns = {}
+    for name, maps in guesses.items():
+        parts = zip(maps, rides, counts, strict=True)
+        off = sum(((guess - r.features).abs() * cells).sum((1, 2, 3)) for guess, r, cells in parts)
+        columns[name] = (off / size).tolist()
+    return pandas.DataFrame(columns).rename_axis("gap")

@@ -123,6 +123,17 @@ def snippets(
     return toytown.snippets(split, task, recipe.streets if streets is None else streets, folder=folder)
 
 
+def render(recipe: Recipe, split: str, streets: int | None, folder: Path, progress: bool = True) -> None:
+    """Render ahead what `snippets` with the same arguments would render when needed: on all cores, and only once."""
+    from dffkit.datasets.toytown import recordings
+
+    stills = split == "stills"
+    fps = recordings.STILLS_FPS if stills else recordings.FPS[recipe.task]
+    length = recordings.STILLS_LENGTH if stills else recordings.LENGTH
+    count = recipe.streets if streets is None else streets
+    recordings.render_all(split, fps, count, folder=folder, length=length, progress=progress)
+
+
 def world(recipe: Recipe) -> str:
     """Twelve hex digits that say what the recipe's data looks like."""
     if recipe.job == "flow":

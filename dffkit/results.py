@@ -4,7 +4,7 @@ import contextlib
 import csv
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,16 @@ def add(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     new = [{name: str(value) for name, value in row.items()} for row in rows]
     with locked(path.parent):
-        table = {_key(row): row for row in [*read(path), *new]}
-        columns = list(dict.fromkeys(name for row in table.values() for name in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table.values())
-        atomic.write(path, text.getvalue())
+        _write(path, {_key(row): row for row in [*read(path), *new]}.values())
+
+
+def remove(path: Path, **values: Any) -> None:
+    """Remove the rows that have these values."""
+    with locked(path.parent):
+        rows = read(path)
+        kept = [row for row in rows if any(row.get(name) != str(value) for name, value in values.items())]
+        if len(kept) < len(rows):
+            _write(path, kept)
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -36,6 +39,14 @@ def read(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+def _write(path: Path, rows: Collection[Mapping[str, str]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    atomic.write(path, text.getvalue())
 
 
 def _key(row: Mapping[str, str]) -> tuple[str, ...]:

@@ -11,16 +11,18 @@ import torch
 from torch import Tensor, distributed, nn
 
 from dffkit import checkpoint, jobs, results
+from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
 from dffkit.machine import describe
-from dffkit.recipes import NoFlow, Recipe, build
+from dffkit.networks.no_flow import NoFlow
+from dffkit.recipes import Recipe, build
 from dffkit.repository import CommandError, root
 from dffkit.training import FINISHED, train
 
 # How many streets are scored: a few during training, more at its end.
-STREETS = {"val": 20, "test": 60}
+STREETS = {"val": 48, "test": 60}
 STREETS_IN_TRAINING = 4
-DURATION = 10  # the longest key frame duration that is scored
+DURATIONS = {"segmentation": 10, "detection": 20}  # the longest key frame duration that is scored, as in Fig. 3
 SPRITE_PAIRS = 64
 SPRITE_SEED = 1_000_000  # another endless data set than any seed's
 
@@ -100,10 +102,12 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
     recipe, folder = run.recipe, run.folder(place)
     start = {part: trained_state(needed, place) for part, needed in run.starts().items()}
     with _claimed(run, place):
+        if is_first_process() and not (resume and run.finished(place)):  # scores of other weights
+            results.remove(place.results / "evaluation.csv", hash=recipe.hash, seed=run.seed)
         model = train(
             recipe,
             folder,
-            data=() if recipe.job == "flow" else jobs.snippets(recipe, recipe.data_split, folder=place.cache),
+            data=() if recipe.job == "flow" else data(recipe, place, recipe.data_split),
             start=start,
             seed=run.seed,
             world=jobs.world(recipe),
@@ -123,6 +127,13 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
     return model
 
 
+def data(recipe: Recipe, place: Place, split: str, streets: int | None = None) -> Sequence[Snippet]:
+    """Snippets for a recipe, rendered; processes that want the same ones wait for the first to render them."""
+    with results.locked(place.cache):
+        jobs.render(recipe, split, streets, place.cache, place.progress)
+    return jobs.snippets(recipe, split, streets, place.cache)
+
+
 def trained_state(run: Run, place: Place) -> dict[str, Tensor]:
     """The weights of a finished run.
 
@@ -139,9 +150,13 @@ def trained_state(run: Run, place: Place) -> dict[str, Tensor]:
 
 
 def evaluate_run(
-    run: Run, place: Place, *, split: str = "val", duration: int = DURATION, model: nn.Module | None = None
+    run: Run, place: Place, *, split: str = "val", duration: int | None = None, model: nn.Module | None = None
 ) -> list[dict[str, Any]]:
-    """Score a finished run and add its rows to `evaluation.csv`; `model` spares reading it from its folder."""
+    """Score a finished run and add its rows to `evaluation.csv`; `model` spares reading it from its folder.
+
+    Key frame durations are 1 .. `duration`, by default the longest of Fig. 3. Frame's rows are Frame at duration 1; its
+    features copied without flow beyond.
+    """
     if model is None:
         model = build(run.recipe, run.seed)
         model.load_state_dict(trained_state(run, place))
@@ -153,7 +168,7 @@ def evaluate_run(
 
 
 def score(
-    recipe: Recipe, model: nn.Module, place: Place, *, split: str, streets: int, duration: int
+    recipe: Recipe, model: nn.Module, place: Place, *, split: str, streets: int, duration: int | None = None
 ) -> list[dict[str, Any]]:
     """Rows with duration, metric, subset and value: mIoU or mAP by the paper's protocol; for "flow" its error."""
     if recipe.job == "flow":
@@ -167,8 +182,15 @@ def score(
         if recipe.job == "stills":
             recognition = DeepFeatureFlow(model.feature_network, NoFlow(), model.heads[task])
         single = dataclasses.replace(recipe, job="frames", heads=((task, head),))
-        data = jobs.snippets(single, split, streets, folder=place.cache)
-        evaluation = evaluate(recognition, data, max_duration=1 if recipe.job == "stills" else duration)
+        snippets = data(single, place, split, streets)
+        longest = duration or DURATIONS[task]
+        evaluation = evaluate(
+            recognition,
+            snippets,
+            max_duration=1 if recipe.job == "stills" else longest,
+            history=longest,
+            progress=place.progress and streets > STREETS_IN_TRAINING,
+        )
         means = (row for row in evaluation.by_duration() if row["metric"].startswith("m"))  # without single classes
         rows += [{**row, "frames": evaluation.frames} for row in means]
     return rows
@@ -176,8 +198,8 @@ def score(
 
 def _validation(recipe: Recipe, place: Place) -> Callable[[nn.Module], Mapping[str, float]]:
     def validate(model: nn.Module) -> dict[str, float]:
-        rows = score(recipe, model, place, split="val", streets=STREETS_IN_TRAINING, duration=DURATION)
-        ends = (row for row in rows if row["subset"] == "all" and row["duration"] in ("", 1, DURATION))
+        rows = score(recipe, model, place, split="val", streets=STREETS_IN_TRAINING)
+        ends = (row for row in rows if row["subset"] == "all" and row["duration"] in ("", 1, 5, 10))
         return {row["metric"] + (f"@{row['duration']}" if row["duration"] else ""): row["value"] for row in ends}
 
     return validate

@@ -220,10 +220,12 @@ def test_right_warps_of_several_kinds():
 def mean_of_blocks(flow, step=16):
     _, height, width = flow.shape
     rows, columns = range(0, height, step), range(0, width, step)
-    return torch.stack([
-        torch.stack([torch.stack([channel[y : y + step, x : x + step].mean() for x in columns]) for y in rows])
-        for channel in flow
-    ])
+    return torch.stack(
+        [
+            torch.stack([torch.stack([channel[y : y + step, x : x + step].mean() for x in columns]) for y in rows])
+            for channel in flow
+        ]
+    )
 
 
 @pytest.mark.parametrize(

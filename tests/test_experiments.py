@@ -1,6 +1,8 @@
 """The queue: what runs after what, the rows it writes, stopping and going on; and the commands."""
 
 import argparse
+import builtins
+import contextlib
 import dataclasses
 import multiprocessing
 import shutil
@@ -39,6 +41,7 @@ def place(tmp_path, monkeypatch):
         return snippets("both" if tiny.job == "stills" else tiny.task, count=streets or 3)
 
     monkeypatch.setattr(jobs, "snippets", data)
+    monkeypatch.setattr(jobs, "render", lambda *words: None)
     monkeypatch.setattr(jobs, "world", lambda tiny: f"world of {tiny.data}")
     monkeypatch.setattr(runs, "STREETS", {"val": 1, "test": 2})
     monkeypatch.setattr(runs, "STREETS_IN_TRAINING", 1)
@@ -182,6 +185,54 @@ def test_rows_are_replaced_not_repeated(tmp_path):
     assert frame.value.tolist() == [0.6, 0.5]
     assert frame.note.fillna("").tolist() == ["with, comma", ""]
     assert [name.name for name in path.parent.iterdir()] == ["rows.csv"]
+
+
+def test_rows_of_a_run_can_be_removed(tmp_path):
+    path = tmp_path / "rows.csv"
+    results.add(path, [{"hash": h, "seed": s, "value": 1} for h in "ab" for s in (0, 1)])
+    results.remove(path, hash="a", seed=1)
+    assert [(row["hash"], row["seed"]) for row in results.read(path)] == [("a", "0"), ("b", "0"), ("b", "1")]
+    results.remove(path, hash="a")
+    results.remove(path, hash="b")
+    assert results.read(path) == []
+    results.remove(tmp_path / "missing.csv", hash="b")
+    assert not (tmp_path / "missing.csv").exists()
+
+
+def test_a_run_that_is_trained_again_is_scored_again(place):
+    run_queue([Run(FLOW)], place)
+    shutil.rmtree(Run(FLOW).folder(place))
+    runs.train_run(Run(FLOW), place)
+    assert not runs.is_written(Run(FLOW), place, "evaluation.csv")
+    run_queue([Run(FLOW)], place)
+    assert runs.is_written(Run(FLOW), place, "evaluation.csv")
+
+
+@pytest.mark.parametrize(("job", "split"), [("stills", "stills"), ("pairs", "val")])
+def test_toytown_is_rendered_ahead_where_its_snippets_are_looked_for(tmp_path, monkeypatch, job, split):
+    from dffkit.datasets.toytown import recordings
+
+    tiny = STILLS if job == "stills" else recipe()
+    monkeypatch.setattr(recordings, "record", lambda *words: {"frames": torch.zeros(1, 3, 2, 2, dtype=torch.uint8)})
+    monkeypatch.setattr(recordings, "ProcessPoolExecutor", lambda *words: contextlib.nullcontext(builtins))
+    jobs.render(tiny, split, 2, tmp_path, progress=False)
+    files = {path.relative_to(tmp_path): path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
+    assert len(files) == 2
+    for snippet in jobs.snippets(tiny, split, 2, tmp_path):
+        assert snippet.frames[0].shape == (3, 2, 2)
+    assert {path.relative_to(tmp_path): path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == files
+
+
+def test_another_data_set_is_named():
+    with pytest.raises(ValueError, match="data: expected \"toytown\", got 'cityscapes'"):
+        jobs.snippets(recipe(data="cityscapes"), "val")
+
+
+def test_worlds_are_named_by_what_is_trained_on():
+    from dffkit.datasets import sprites, toytown
+
+    assert jobs.world(FLOW) == sprites.world_hash()
+    assert jobs.world(STILLS) == toytown.world_hash()
 
 
 def add_rows(path, process):

@@ -269,3 +269,14 @@ def test_rpn_loss_without_a_usable_anchor_is_zero():
     assert score == 0
     assert box == 0
     assert not scores.grad.any()
+
+
+def test_anchors_at_several_positions_are_those_of_a_finer_map():
+    """Two positions along each axis of a cell of 16 pixels are the cells of a map of stride 8."""
+    shapes = {"ratios": (0.5, 2), "convention": "torchvision"}
+    coarse = make_anchors(3, 5, stride=16, scales=(1, 2), positions=2, **shapes)
+    fine = make_anchors(6, 10, stride=8, scales=(2, 4), **shapes)
+    assert coarse.shape == fine.shape
+    assert {tuple(box) for box in coarse.tolist()} == {tuple(box) for box in fine.tolist()}
+    first_cell = coarse[: 4 * 4]
+    assert first_cell.min(0).values.tolist() == make_anchors(1, 1, scales=(1, 2), **shapes).min(0).values.tolist()

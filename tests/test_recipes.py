@@ -10,8 +10,9 @@ from hand_made import DETECTION, FLOW, SEGMENTATION, STILLS, recipe, started
 from dffkit import recipes, widths
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.detection import RFCN
+from dffkit.networks.no_flow import NoFlow
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.recipes import RECIPES, NoFlow, Recipe, build, find, load_part
+from dffkit.recipes import RECIPES, Recipe, build, find, load_part
 
 
 @pytest.mark.parametrize("depth", widths.TABLE_2)

@@ -189,13 +189,18 @@ def test_a_killed_run_goes_on_bit_by_bit(tmp_path):
 
 @forks
 def test_two_processes_train_as_one_with_the_whole_batch(tmp_path):
-    process("share", tmp_path)
+    said = process("share", tmp_path)
     for name in ("segmentation", "detection", "frames"):
         one, two = tmp_path / "one" / name, tmp_path / "two" / name
         states = [checkpoint.read(folder / FINISHED)["module"] for folder in (one, two)]
         assert close(*states, 1e-5)
         for row, other in zip(log(one), log(two), strict=True):
             assert row == pytest.approx(other, rel=1e-4, abs=1e-5)
+    assert "expected a multiple of the 2 processes, got 3" in said
+    assert not (tmp_path / "two" / "odd").exists()
+    with (tmp_path / "two" / "results" / "evaluation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["duration"] for row in rows if (row["metric"], row["subset"]) == ("mIoU", "all")] == ["1", "2"]
 
 
 def process(*words):
@@ -312,7 +317,7 @@ def test_mixed_precision_trains_float32_weights(tmp_path):
     # gives weight gradients from memory that nobody wrote (torch 2.15). From 64x128 on they are right.
     models = {}
     for precision in ("float32", "bfloat16"):
-        tiny = recipe("frames", flow="none", flow_width=0, precision=precision)
+        tiny = recipe("frames", flow="none", flow_width=0, precision=precision, lr=0.005)
         models[precision] = run(tiny, tmp_path / precision)
     assert all(p.dtype == torch.float32 for p in models["bfloat16"].parameters())
     assert not equal(*(model.state_dict() for model in models.values()))

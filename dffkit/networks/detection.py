@@ -22,7 +22,8 @@ class RFCN(nn.Module):
 
     `in_channels` is even: the first half of the features is for the RPN, the second for the head. `num_classes` is C,
     without the background (ImageNet VID: 30), `bins` is k. The anchors' sides are `anchor_scales` times
-    `feature_stride` pixels, `anchor_ratios` are height / width; together A anchors a cell. The RPN's NMS, at IoU
+    `feature_stride` pixels, `anchor_ratios` are height / width, on `anchor_positions` (along each axis) in a cell;
+    together A anchors a cell. The paper has one position; small objects need more. The RPN's NMS, at IoU
     `rpn_nms`, sees the best `pre_nms` boxes of an image and leaves at most `proposals`; the head trains on the `ohem`
     of them with the highest loss. A detection has a score above `score_threshold` and survives its class's NMS at
     IoU `nms`; an image has at most `max_detections`. `convention` is "torchvision", or "rfcn" to place and round boxes
@@ -38,6 +39,7 @@ class RFCN(nn.Module):
         bins: int = 7,
         anchor_scales: Sequence[float] = (8, 16, 32),
         anchor_ratios: Sequence[float] = (0.5, 1, 2),
+        anchor_positions: int = 1,
         proposals: int = 300,
         pre_nms: int = 6000,
         rpn_nms: float = 0.7,
@@ -57,9 +59,9 @@ class RFCN(nn.Module):
         self.in_channels = in_channels
         self.num_classes, self.bins, self.stride, self.convention = num_classes, bins, feature_stride, convention
         self.ohem, self.nms, self.score_threshold, self.max_detections = ohem, nms, score_threshold, max_detections
-        self.anchors = {"scales": anchor_scales, "ratios": anchor_ratios}
+        self.anchors = {"scales": anchor_scales, "ratios": anchor_ratios, "positions": anchor_positions}
         self.proposals = {"pre_nms": pre_nms, "post_nms": proposals, "nms": rpn_nms}
-        half, anchors = in_channels // 2, len(anchor_scales) * len(anchor_ratios)
+        half, anchors = in_channels // 2, anchor_positions**2 * len(anchor_scales) * len(anchor_ratios)
         self.rpn_score = nn.Conv2d(half, 2 * anchors, 1)  # straight from the features, without the usual 3x3 layer
         self.rpn_box = nn.Conv2d(half, 4 * anchors, 1)
         self.score = nn.Conv2d(half, bins**2 * (num_classes + 1), 1)

@@ -29,14 +29,16 @@ def make_anchors(
     stride: int = 16,
     scales: Sequence[float] = (8, 16, 32),
     ratios: Sequence[float] = (0.5, 1, 2),
+    positions: int = 1,
     convention: str = "torchvision",
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Put A = len(ratios) * len(scales) anchors on each cell of an h x w feature map.
+    """Put A = positions ** 2 * len(ratios) * len(scales) anchors on each cell of an h x w feature map.
 
-    `scales` are in units of `stride` pixels, `ratios` are height / width. Returns (h * w * A, 4) float32 boxes in
-    pixels, some reaching over the border; neighbours share the cell, scale varies fastest.
-    Raises ValueError for an unknown convention.
+    `scales` are in units of `stride` pixels, `ratios` are height / width. With more than one of `positions` along each
+    axis a cell's anchors stand on a grid within it: objects narrower than a cell need that to meet an anchor at all.
+    Returns (h * w * A, 4) float32 boxes in pixels, some reaching over the border; neighbours share the cell, scale
+    varies fastest, position slowest. Raises ValueError for an unknown convention.
     """
     check_convention(convention)
     generator = AnchorGenerator((tuple(stride * scale for scale in scales),), (tuple(ratios),))
@@ -45,7 +47,10 @@ def make_anchors(
         sides = [(w * scale, round(w * r) * scale) for w, r in zip(widths, ratios, strict=True) for scale in scales]
         generator.cell_anchors = [(stride + torch.tensor([[-w, -h, w, h] for w, h in sides])) / 2]
     generator.set_cell_anchors(torch.float32, device)
-    return generator.grid_anchors([(height, width)], [(stride, stride)])[0]
+    anchors = generator.grid_anchors([(height, width)], [(stride, stride)])[0]
+    steps = torch.arange(positions, device=device) * stride / positions
+    shifts = torch.cartesian_prod(steps, steps).view(-1, 2).flip(1).repeat(1, 2)
+    return (anchors.view(height * width, 1, -1, 4) + shifts[:, None]).view(-1, 4)
 
 
 def encode_boxes(boxes: Tensor, anchors: Tensor, std: Sequence[float]) -> Tensor:

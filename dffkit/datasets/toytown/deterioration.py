@@ -12,7 +12,7 @@ EXPOSURES = 5
 
 
 def deteriorate(kind: str, rng: Generator, render: Callable[[float], np.ndarray]) -> np.ndarray:
-    """A spoilt frame, (3, H, W) uint8; `render(d)` gives the frame d frame intervals later; labels are those of d = 0."""
+    """A spoilt frame, (3, H, W) uint8. `render(d)` gives the frame d frame intervals later; labels are those of 0."""
     if kind == "motion blur":
         moments = SHUTTER * (np.arange(EXPOSURES) / (EXPOSURES - 1) - 0.5)
         return np.mean([render(d) for d in moments], axis=0).round().astype(np.uint8)

@@ -1,7 +1,7 @@
 """The renderer: textured parallelograms in space, a depth buffer, four samples a pixel; compiled by numba.
 
-Everything in Toytown is made of flat *parts*: a corner O and two edges U and V in metres, so that a point of the part is
-O + u U + v V with u and v in 0..1. Seen from a camera, u/z, v/z and 1/z are linear in the pixel, which makes
+Everything in Toytown is made of flat *parts*: a corner O and two edges U and V in metres, so that a point of the part
+is O + u U + v V with u and v in 0..1. Seen from a camera, u/z, v/z and 1/z are linear in the pixel, which makes
 visibility, texture and exact flow the same few multiplications.
 """
 

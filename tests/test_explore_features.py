@@ -1,0 +1,176 @@
+"""Notebook 01's pictures and sliders, and Figure 1: over their values, and what stands in for them."""
+
+import io
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+from dffkit import explore_features, feature_maps, figure1, weights
+from dffkit.datasets.toytown import Film
+from dffkit.dff import DeepFeatureFlow
+from dffkit.explore import Picture
+from dffkit.networks.features import FeatureNetwork
+from dffkit.networks.flow import flownet
+from dffkit.networks.segmentation import ScoreMaps
+
+
+def small_model() -> DeepFeatureFlow:
+    torch.manual_seed(1)
+    features = FeatureNetwork(14, width=1 / 16)
+    torch.nn.init.normal_(features.reduce.weight, std=0.1)  # so that the maps differ
+    with torch.no_grad():
+        features.reduce.bias[0] = -1e6  # filter 0 is silent
+    flow = flownet(width=1 / 16, scale_channels=features.channels)
+    return DeepFeatureFlow(features, flow, ScoreMaps(in_channels=features.channels, num_classes=10)).eval()
+
+
+@pytest.fixture(scope="module")
+def scene() -> feature_maps.Ride:
+    return feature_maps.ride(small_model().double(), Film("test", 0), key=3, length=4)
+
+
+@pytest.fixture(scope="module")
+def surveys() -> tuple[feature_maps.Survey, feature_maps.Survey]:
+    model = small_model().double()
+    return tuple(feature_maps.survey(model, split, streets=2, moments=(0,)) for split in ("val", "test"))
+
+
+def pixels(picture: Picture | Figure) -> np.ndarray:
+    if isinstance(picture, Figure):
+        picture = Picture.of(picture, "")
+    return np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB"))
+
+
+# The widget
+
+
+@pytest.mark.parametrize(("number", "gap"), list(itertools.product([0, 1, 40, 63], [0, 1, 3])))
+def test_the_widget_s_picture_says_how_far_the_maps_differ(scene, number, gap):
+    picture = explore_features.carried_filter(scene, number, gap)
+    assert picture.alt.startswith(f"Filter {number}, {gap} frames after the key frame.")
+    own = scene.features[gap, number]
+    if number == 0:
+        assert "silent" in picture.alt
+        return
+    for maps, words in ((scene.features[0], "The key frame's map differs"), (scene.carried[gap], "the propagated map")):
+        share = 100 * (maps[number] - own).abs().mean() / own.abs().mean()
+        assert f"{share:.0f}%" in picture.alt[picture.alt.index(words) :].split(",")[0]
+
+
+def test_every_slider_position_has_its_own_picture_of_the_same_size(scene):
+    shown = [pixels(explore_features.carried_filter(scene, n, gap)) for n, gap in ((1, 0), (1, 1), (2, 1), (0, 3))]
+    assert len({image.shape for image in shown}) == 1  # or the widget would jump under the mouse
+    assert len({image.tobytes() for image in shown}) == len(shown)
+
+
+def test_the_sliders_reach_every_filter_and_gap(scene):
+    explorer = explore_features.carried_explorer(scene, number=7)
+    assert (explorer.sliders["number"].value, explorer.sliders["gap"].value) == (7, 3)
+    for name, (low, high) in {"number": (0, 63), "gap": (0, 3)}.items():
+        slider = explorer.sliders[name]
+        assert (slider.min, slider.max, slider.step) == (low, high, 1)
+        seen = explorer.view.value
+        for value in (low, high):
+            slider.value = value
+            assert f"Filter {explorer.sliders['number'].value}, {explorer.sliders['gap'].value} frames" in (
+                explorer.view.value
+            )
+        assert explorer.view.value != seen or name == "gap"
+    assert explorer.fallback.alt.startswith("Filter 7, 3 frames")
+
+
+# The pictures that do not move
+
+
+@pytest.fixture(scope="module")
+def stills(scene, surveys) -> dict[str, Picture]:
+    val, test = surveys
+    choices, drawn = feature_maps.best_filters(val, test), feature_maps.random_filter(val, test)
+    other = feature_maps.ride(small_model().double(), Film("test", 1), key=3, length=4)
+    curves = {grid: feature_maps.similarity_curves([scene, other], grid) for grid in feature_maps.GRIDS}
+    tables = {"all cells": feature_maps.errors([scene]), "moved": feature_maps.errors([scene], 0.5)}
+    return {
+        "one filter": explore_features.one_filter(scene.frames[0], scene.features[:1], 5),
+        "in order": explore_features.in_order(test, choices, drawn, feature_maps.network_itself(test)),
+        "alike": explore_features.alike(curves),
+        "above chance": explore_features.alike({grid: feature_maps.above_chance(t) for grid, t in curves.items()}),
+        "wrong": explore_features.wrong(tables),
+        "figure 1": Picture.of(figure1.paint(scene, 2, choices, drawn), "ten words " * 5),
+    }
+
+
+def test_every_picture_has_a_text_and_nothing_is_cut_off(stills):
+    for name, picture in stills.items():
+        assert len(picture.alt.split()) >= 10, name
+        image = pixels(picture)
+        assert (image < 128).mean() > 0.003, name
+        for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
+            assert (edge > 250).all(), f"{name}: something is cut off"
+
+
+def test_texts_tell_the_numbers_behind_the_curves(stills, scene, surveys):
+    val, test = surveys
+    for choice in feature_maps.best_filters(val, test):
+        assert f"for {choice.name} filter {choice.filter} at {choice.test:.2f}, rank {choice.rank} of 64" in (
+            stills["in order"].alt
+        )
+    error = feature_maps.errors([scene])["no flow"][3]
+    assert f"all cells, after 3 frames: no flow {error:.2f}" in stills["wrong"].alt
+    assert "in another street" in stills["alike"].alt
+    assert "in another street" not in stills["above chance"].alt
+
+
+# Figure 1
+
+
+def test_figure_1_s_numbers_are_the_maps_in_parts_of_their_highest_value(scene, surveys):
+    val, test = surveys
+    choices, drawn = feature_maps.best_filters(val, test), feature_maps.random_filter(val, test)
+    numbers = figure1.numbers(scene, 2, choices, drawn)
+    assert len(numbers) == 3 * 3 * 12 * 24
+    assert numbers.of.unique().tolist() == ["car", "person", "random"]
+    for number, table in zip([c.filter for c in choices] + [drawn[0].filter], _by_of(numbers), strict=True):
+        assert table["filter"].unique().tolist() == [number]
+        maps = torch.stack([part[number] for part in (scene.features[0], scene.features[2], scene.carried[2])])
+        written = torch.tensor(table.value.tolist(), dtype=torch.float64).view(3, 12, 24)
+        assert torch.allclose(written, maps / maps.max(), atol=6e-4)
+        assert table.query("row == 3 and column == 5").panel.tolist() == list(figure1.MAPS)
+
+
+def _by_of(numbers):
+    return [table for _, table in numbers.groupby("of", sort=False)]
+
+
+def test_figure_1_shows_its_numbers(scene, surveys):
+    val, test = surveys
+    choices, drawn = feature_maps.best_filters(val, test), feature_maps.random_filter(val, test)
+    numbers = figure1.numbers(scene, 2, choices, drawn)
+    grid = np.array(figure1.paint(scene, 2, choices, drawn).axes).reshape(4, 3)
+    for line, table in zip(grid[1:], _by_of(numbers), strict=True):
+        for axes, name in zip(line, figure1.MAPS, strict=True):
+            shown = np.asarray(axes.images[0].get_array()).ravel()
+            assert shown.tolist() == table[table.panel == name].value.tolist()
+    assert f"{choices[0].test:.2f}" in grid[1, 0].get_ylabel()
+    assert f"of {scene.features.shape[1]} on test" in grid[2, 0].get_ylabel()
+    assert "drawn at random" in grid[3, 0].get_ylabel()
+
+
+def test_figure_1_is_drawn_with_the_shipped_model(monkeypatch):
+    asked = []
+    monkeypatch.setattr(weights, "load", lambda *names, **options: asked.append((names, options)) or small_model())
+    monkeypatch.setattr(figure1, "survey", lambda model, split: feature_maps.survey(model, split, 2, (0,)))
+    (first, numbers), (second, again) = figure1.draw(), figure1.draw()
+    assert asked == [((), {})] * 2
+    assert numbers.equals(again)
+    assert (pixels(first) == pixels(second)).all()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd")]
+)
+def test_ranks_read_as_english(number, words):
+    assert figure1._ordinal(number) == words

@@ -1,0 +1,247 @@
+"""Notebook 03's pictures: their numbers, their texts, their sliders; the loss curve that grows."""
+
+import io
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from dffkit import FeatureNetwork, FixedInterval, clip_pictures, flow_pictures, flownet, recognize, training_lesson
+from dffkit.datasets import toytown
+from dffkit.datasets.sprites import sprite_pair
+from dffkit.dff import DeepFeatureFlow
+from dffkit.flow_pictures import Estimate, colours
+from dffkit.flow_training import flow_to_cells
+from dffkit.networks.detection import RFCN
+from dffkit.networks.segmentation import ScoreMaps
+from dffkit.pairs import Pairs
+from dffkit.recipes import DETECTION
+
+
+def width_of(picture):
+    """Decode the PNG, which fails if it is none."""
+    return Image.open(io.BytesIO(picture.png)).width
+
+
+# Flow in colours
+
+
+@given(st.floats(-math.pi, math.pi), st.floats(0.01, 1), st.floats(0.1, 100))
+def test_the_hue_is_the_direction_and_the_saturation_the_length(angle, length, longest):
+    flow = torch.tensor([math.cos(angle), math.sin(angle)]).double().view(2, 1, 1) * length * longest
+    (red, green, blue) = colours(flow, longest)[0, 0]
+    assert max(red, green, blue) == pytest.approx(1)
+    assert min(red, green, blue) == pytest.approx(1 - length, abs=1e-6)
+    opposite = colours(-flow, longest)[0, 0]
+    assert np.allclose(opposite + colours(flow, longest)[0, 0], 2 - length, atol=1e-6)  # complementary colours
+
+
+def test_no_flow_is_white_and_long_flow_is_no_more_than_full():
+    assert np.allclose(colours(torch.zeros(2, 3, 4), 5.0), 1)
+    assert np.allclose(colours(torch.zeros(2, 3, 4), 0.0), 1)
+    assert np.allclose(colours(torch.full((2, 3, 4), 50.0), 5.0), colours(torch.full((2, 3, 4), 5.0), 5.0))
+
+
+def test_right_and_down_have_colours_of_their_own():
+    right, down = colours(torch.tensor([[[1.0, 0]], [[0, 1]]]), 1)[0]
+    assert np.allclose(right, (1, 0, 0))
+    assert np.allclose(down, (0.5, 1, 0))
+
+
+def test_an_estimate_knows_its_error_in_pixels():
+    exact = torch.randn(2, 64, 96).cumsum(2)
+    cells = flow_to_cells(exact[None])[0]
+    frame = torch.zeros(3, 64, 96, dtype=torch.uint8)
+    assert Estimate(frame, exact, cells).error == pytest.approx(0, abs=1e-5)
+    still = Estimate(frame, exact, torch.zeros_like(cells))
+    assert still.error == pytest.approx(still.motion)
+    off = cells + torch.tensor([3.0, -4.0]).view(2, 1, 1)
+    assert Estimate(frame, exact, off).error == pytest.approx(5 * 16, rel=1e-5)
+
+
+@pytest.mark.parametrize("index", [0, 4])  # 4 is a still pair
+def test_pictures_of_a_sprite_pair(index):
+    pair = sprite_pair(1_000_000, index)
+    longest = float(pair.flow.norm(dim=0).max())
+    assert f"up to {longest:.0f} pixels" in flow_pictures.sprites(pair).alt
+    found = flow_to_cells(pair.flow[None])[0]
+    picture = flow_pictures.estimates({"good": Estimate(pair.current, pair.flow, found)})
+    assert "good: F's flow is off by 0.0 pixels" in picture.alt
+    assert width_of(picture) > 800
+
+
+def test_the_pyramid_stands_above_its_targets():
+    pair = sprite_pair(1_000_000, 0)
+    network = flownet(width=1 / 16, scale_channels=None)
+    with torch.no_grad():
+        predictions = network.pyramid(*(network.prepare(frame[None]) for frame in (pair.current, pair.key)))
+    assert "2×3, 3×6, 6×12, 12×24, 24×48 cells" in flow_pictures.pyramid(predictions, pair.flow).alt
+
+
+# Pairs and the gradient
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return Pairs(toytown.snippets("train", "segmentation", 1, length=12), seed=0)
+
+
+def test_the_picture_of_the_draws_counts_them(pairs):
+    samples = [pairs.sample(number) for number in range(200)]
+    counts = Counter(sample.frame - sample.key for sample in samples)
+    picture = training_lesson.draws(samples, length=12)
+    assert ", ".join(str(counts[offset]) for offset in range(10)) in picture.alt
+    training_lesson.draws(samples[:3])  # fewer than are shown
+
+
+def test_the_picture_of_a_batch_names_its_frames(pairs):
+    first, second = pairs.sample(0), pairs.sample(1)
+    picture = training_lesson.batch(pairs, [0, 1])
+    assert f"{first.frame} and {first.key}, {second.frame} and {second.key}" in picture.alt
+
+
+def test_the_pull_goes_against_the_gradient():
+    """The arrows are drawn by `_arrows`; the longest is two cells."""
+    drawn = []
+    gradient = torch.zeros(1, 2, 12, 24)
+    gradient[0, 0, 3, 4] = 5.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_lesson, "_arrows", lambda axes, flow, colour: drawn.append(flow))
+        frame, wrong = torch.zeros(3, 192, 384, dtype=torch.uint8), torch.zeros(192, 384, dtype=torch.bool)
+        picture = training_lesson.pull(frame, gradient, torch.ones(1, 2, 12, 24), wrong)
+    assert drawn[0][0, 3, 4] == -2
+    assert drawn[0].abs().sum() == 2
+    assert "100% of it" in picture.alt
+
+
+def test_the_pull_can_be_nothing():
+    frame, wrong = torch.zeros(3, 192, 384, dtype=torch.uint8), torch.ones(192, 384, dtype=torch.bool)
+    picture = training_lesson.pull(frame, torch.zeros(1, 2, 12, 24), torch.zeros(1, 2, 12, 24), wrong)
+    assert "no pull" in picture.alt
+
+
+# The loss curve
+
+
+class Handle:
+    """In the place of a display's handle: keeps what it is given."""
+
+    def __init__(self):
+        self.pictures = []
+
+    def update(self, picture):
+        self.pictures.append(picture)
+
+
+def test_the_curve_is_redrawn_every_few_losses_and_at_the_end(monkeypatch):
+    handle = Handle()
+    monkeypatch.setattr(training_lesson, "display", lambda picture, display_id: handle)
+    curve = training_lesson.LossCurve(12, guessing=2.3, every=5)
+    for n in range(12):
+        curve.add(float(n))
+    assert [picture.alt.split(" iterations")[0] for picture in handle.pictures] == [
+        "The loss over 5 of 12", "The loss over 10 of 12", "The loss over 12 of 12"
+    ]  # fmt: skip
+    assert curve.smooth()[:3] == [0, 0.5, 1]
+    assert curve.smooth()[-1] == pytest.approx(6.5)  # of 2 to 11
+    assert "the mean of the last ten is 6.5" in handle.pictures[-1].alt
+
+
+def test_without_a_notebook_the_curve_only_counts(capsys):
+    curve = training_lesson.LossCurve(1, guessing=2.3)
+    curve.add(1.0)
+    assert curve.losses == [1.0]
+    assert "0 of 1 iterations" in capsys.readouterr().out
+
+
+# A clip under a model's results
+
+
+def model_for(task):
+    """A tiny untrained model."""
+    features = FeatureNetwork(14, width=1 / 16)
+    heads = {
+        "segmentation": lambda: ScoreMaps(in_channels=64, num_classes=10),
+        "detection": lambda: RFCN(in_channels=64, **dict(DETECTION[1])),
+    }
+    return DeepFeatureFlow(features, flownet(width=1 / 16, scale_channels=64), heads[task]()).eval()
+
+
+@pytest.fixture(scope="module")
+def film():
+    return toytown.Film("val", 4)
+
+
+def test_labels_tint_a_frame(film):
+    frame, labels = film.frame(0), film.labels(0)
+    assert np.allclose(clip_pictures.tinted(frame, labels, 0), frame.permute(1, 2, 0) / 255)
+    sky = clip_pictures.tinted(frame, labels, 1)[(labels == toytown.LABELS.index("sky")).numpy()]
+    assert np.allclose(sky, clip_pictures.PALETTE[toytown.LABELS.index("sky")])
+
+
+def test_the_colours_of_the_classes_differ():
+    distances = torch.cdist(clip_pictures.PALETTE, clip_pictures.PALETTE) + 9 * torch.eye(10)
+    assert distances.min() > 0.25
+
+
+def test_the_verdict_on_labels_is_the_share_of_right_pixels():
+    target = torch.zeros(10, 10, dtype=torch.uint8)
+    result = target.clone()
+    result[:, 7:] = 3
+    assert clip_pictures.verdict(result, target) == "70%"
+    assert clip_pictures.verdict(target, target) == "100%"
+
+
+def found(boxes, labels, scores):
+    return {
+        "boxes": torch.tensor(boxes).view(-1, 4), "labels": torch.tensor(labels).long(), "scores": torch.tensor(scores)
+    }  # fmt: skip
+
+
+def test_the_verdict_on_boxes_counts_objects_of_the_right_class_and_place():
+    target = {"boxes": torch.tensor([[0.0, 0, 20, 20], [50, 50, 80, 80]]), "labels": torch.tensor([1, 3])}
+    box, other = [0.0, 0, 20, 18], [50.0, 50, 80, 80]
+    assert clip_pictures.verdict(found([*box, *other], [1, 3], [0.9, 0.9]), target) == "2 of 2"
+    assert clip_pictures.verdict(found([*box, *box], [1, 1], [0.9, 0.9]), target) == "1 of 2"
+    assert clip_pictures.verdict(found([*box, *other], [1, 2], [0.9, 0.9]), target) == "1 of 2"
+    assert clip_pictures.verdict(found([*box, *other], [1, 3], [0.9, 0.4]), target) == "1 of 2"
+    assert clip_pictures.verdict(found([30.0, 0, 50, 20], [1], [0.9]), target) == "0 of 2"
+    assert clip_pictures.verdict(found([], [], []), target) == "0 of 2"
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_a_strip_names_its_key_frames(film, task):
+    model, frames = model_for(task), [film.frame(i) for i in range(5)]
+    results = {l: list(recognize(model, frames, FixedInterval(l))) for l in (2, 5)}
+    text = clip_pictures.strip(film, results, columns=3).alt
+    for duration, keys in ((2, {0, 2, 4}), (5, {0})):
+        (line,) = [line for line in text.split(". ") if line.startswith(f"With l = {duration}")]
+        assert {i for i in range(5) if f"key frame {i}:" in line} == keys
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_a_moment_is_what_the_stream_says(film, task):
+    model = model_for(task)
+    stream = list(recognize(model, [film.frame(i) for i in range(4)], FixedInterval(3)))
+    for i, key in ((0, 0), (2, 0), (3, 3)):
+        one = clip_pictures.recognise(model, film.frame(i), film.frame(key), same=i == key)
+        if task == "segmentation":
+            assert (one == stream[i].output).float().mean() > 0.999
+        else:
+            assert torch.allclose(one["scores"], stream[i].output["scores"], atol=1e-5)
+        alt = clip_pictures.moment(film, model, i, 3).alt
+        assert alt.startswith(f"Key frame {key}; frame {i} ")
+        assert ("is a key frame itself" in alt) == (i == key)
+
+
+def test_the_sliders_end_where_the_picture_still_works(film):
+    explorer = clip_pictures.clip_explorer(film, model_for("segmentation"), frames=20)
+    assert "With l = 10 it gets its features from key frame 0" in explorer.view.value
+    for frame, duration, key in ((0, 1, 0), (19, 20, 0), (19, 1, 19), (19, 7, 14)):
+        explorer.sliders["frame"].value, explorer.sliders["duration"].value = frame, duration
+        assert f"Key frame {key}; frame {frame} " in explorer.view.value
