@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dffkit.schedules import FixedInterval, FrameDifference
     from dffkit.video import Recognition, recognize
     from dffkit.warp import propagate
+    from dffkit.weights import load
 
 __version__ = "0.1.0"
 
@@ -28,13 +29,14 @@ __all__ = [
     "flownet",
     "flownet_half",
     "flownet_inception",
+    "load",
     "propagate",
     "recognize",
     "split_points",
 ]
 
 _MODULES = ("warp", "networks.features", "networks.flow", "networks.segmentation", "networks.detection")
-_MODULES += ("dff", "schedules", "video")
+_MODULES += ("dff", "schedules", "video", "weights")
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,8 @@ class Command:
 
 
 RUNS_NOTEBOOKS = ("nbclient", "nbconvert", "nbformat", "jupyter_client", "ipykernel", "ipywidgets", "tqdm")
+TESTS = ("ruff", "pytest", "xdist", "nbval", "hypothesis", "psutil", "yaml", "packaging")
+TESTS += ("torchmetrics", "faster_coco_eval")
 TRAINS = ("numpy", "numba", "cv2", "PIL", "safetensors", "tqdm")
 DRAWS = ("matplotlib", "pandas", *TRAINS)
 
@@ -27,8 +29,7 @@ COMMANDS = {
         "lint, then all tests and all notebooks; further arguments go to pytest",
         ("test", "test -k warp", "test tests/test_warp.py -x"),
         "all",
-        ("ruff", "pytest", "xdist", "nbval", "hypothesis", "psutil", "yaml", "packaging", "torchmetrics")
-        + ("faster_coco_eval", *RUNS_NOTEBOOKS, *DRAWS),
+        (*TESTS, *RUNS_NOTEBOOKS, *DRAWS),
     ),
     "reproduce": Command(
         "run every notebook, redraw every figure, print the paper's numbers beside ours",
@@ -63,7 +64,7 @@ COMMANDS = {
     ),
     "experiments": Command(
         "train and score all recipes that are not finished, one after the other",
-        ("experiments --list", "experiments", "experiments toytown/detection/dff --seeds 0 1 2"),
+        ("experiments --list", "experiments", "experiments toytown/detection/dff --seeds 0 1 2", "experiments --ship"),
         "training",
         TRAINS,
     ),

@@ -40,8 +40,8 @@ def tinted(frame: Tensor, labels: Tensor, strength: float = 0.6) -> np.ndarray:
     return ((1 - strength) * frame.permute(1, 2, 0) / 255 + strength * PALETTE[labels.long()]).numpy()
 
 
-def picture_of(figure: Figure, alt: str, bits: int = 4) -> Picture:
-    """As `Picture.of`, with so many bits a colour: a third of the file, where frames of video would fill notebooks."""
+def picture_of(figure: Figure, alt: str, bits: int = 5) -> Picture:
+    """As `Picture.of`, with so many bits a colour: frames of video would fill notebooks, and this halves the file."""
     picture, step = Picture.of(figure, alt), 255 / (2**bits - 1)
     image = Image.open(io.BytesIO(picture.png)).convert("RGB").point(lambda value: round(round(value / step) * step))
     buffer = io.BytesIO()
@@ -101,6 +101,7 @@ def strip(film: Film, results: Mapping[int, Sequence[Recognition]], columns: int
         figure,
         f"""Frames 0 to {len(first) - 1} of a street under the {what} that the model gives them, key frames framed in
         black, and under the true {what}; in each frame the {unit}. {" ".join(texts)}""",
+        bits=4,
     )
 
 

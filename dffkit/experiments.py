@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import distributed
 
-from dffkit import runs
+from dffkit import runs, shipping
 from dffkit.allocator import keep_freed_memory
 from dffkit.errors import DataError
 from dffkit.recipes import RECIPES, Recipe, find
@@ -96,8 +96,9 @@ def evaluate_main(arguments: argparse.Namespace) -> int:
         rows = runs.evaluate_run(run, place, split=arguments.split, duration=arguments.durations)
         if runs.is_first_process():
             print(f"{run}, {arguments.split}, {rows[0]['frames']} frames")
-            for row in (row for row in rows if row["subset"] == "all"):
-                print(f"  l = {row['duration'] or '-':>2}  {row['metric']:8} {row['value']:.4f}")
+            for row in (row for row in rows if row["subset"] == "all" or not row["duration"]):
+                where = f"l = {row['duration']:>2}" if row["duration"] else f"{row['subset']:15}"
+                print(f"  {where}  {row['metric']:14} {row['value']:.4f}")
     return 0
 
 
@@ -107,6 +108,7 @@ def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
     parser.add_argument("--split", choices=runs.STREETS, default="val")
     parser.add_argument("--list", action="store_true", help="only print what is done and what is not")
+    parser.add_argument("--ship", action="store_true", help="afterwards put the weights of seed 0 into data/weights")
     _add_common(parser)
 
 
@@ -118,6 +120,8 @@ def experiments_main(arguments: argparse.Namespace) -> int:
         left = [] if arguments.list else run_queue(wanted, place, split=arguments.split)
         if runs.is_first_process():
             print(status(wanted, place))
+            if arguments.ship and not left:
+                print("\n".join(f"data/weights: {name}" for name in shipping.ship(place)))
     return 1 if left else 0
 
 

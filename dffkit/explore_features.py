@@ -115,8 +115,9 @@ def wrong(tables: Mapping[str, "pandas.DataFrame"]) -> Picture:
     for axes, (title, table) in zip(figure.subplots(1, len(tables), sharey=True), tables.items(), strict=True):
         for name, look in WAYS.items():
             axes.plot(table.index, table[name].tolist(), markersize=4.5, label=name, **look)
-        axes.set(title=title, xlabel="gap to the key frame [frames]", xticks=table.index, ylim=(0, None))
+        axes.set(title=title, xlabel="gap to the key frame [frames]", xticks=table.index)
         texts.append(f"{title}, after {table.index[-1]} frames: {_listed(table.iloc[-1])}")
+    figure.axes[0].set_ylim(bottom=0)  # after all lines are drawn: the panels share it
     figure.axes[0].set_ylabel("error, in parts of\nthe features' own mean")
     figure.axes[0].legend(loc="upper left")
     return Picture.of(figure, f"Error of the propagated features over the gap. {'; '.join(texts)}.")

@@ -90,10 +90,12 @@ def best_filters(val: Survey, test: Survey) -> list[Choice]:
 
 
 def random_filter(val: Survey, test: Survey, seed: int = 0) -> list[Choice]:
-    """A filter drawn blindly from those that answer at all: how it goes with each class."""
-    alive = (val.features.amax((0, 2, 3)) > 0).nonzero().flatten()
-    drawn = torch.randint(len(alive), (), generator=torch.Generator().manual_seed(seed))
-    return [judge(name, int(alive[drawn]), val, test) for name in CLASSES]
+    """A filter drawn blindly from those that answer to anything and are not chosen: how it goes with each class."""
+    free = val.features.amax((0, 2, 3)) > 0
+    free[[choice.filter for choice in best_filters(val, test)]] = False
+    candidates = free.nonzero().flatten().tolist()
+    drawn = candidates[int(torch.randint(len(candidates), (), generator=torch.Generator().manual_seed(seed)))]
+    return [judge(name, drawn, val, test) for name in CLASSES]
 
 
 def judge(name: str, number: int, val: Survey, test: Survey) -> Choice:

@@ -145,6 +145,6 @@ def _wheel(axes: Axes) -> None:
     """The key to the colours, in a corner: what a vector from its middle to a point of it looks like."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, 61), torch.linspace(-1, 1, 61), indexing="ij")
     inset = axes.inset_axes([0.01, 0.02, 0.16, 0.3])
-    inside = (np.hypot(x, y) <= 1).double().numpy()
+    inside = (x**2 + y**2 <= 1).double().numpy()
     inset.imshow(np.dstack([colours(torch.stack([x, y]), 1), inside]))
     inset.axis("off")

@@ -24,7 +24,6 @@ STREETS = {"val": 48, "test": 60}
 STREETS_IN_TRAINING = 4
 DURATIONS = {"segmentation": 10, "detection": 20}  # the longest key frame duration that is scored, as in Fig. 3
 SPRITE_PAIRS = 64
-SPRITE_SEED = 1_000_000  # another endless data set than any seed's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,8 +171,7 @@ def score(
 ) -> list[dict[str, Any]]:
     """Rows with duration, metric, subset and value: mIoU or mAP by the paper's protocol; for "flow" its error."""
     if recipe.job == "flow":
-        error = _sprite_error(model["flow_network"], recipe, place.device)
-        return [{"duration": "", "metric": "EPE", "subset": "all", "value": error, "frames": SPRITE_PAIRS}]
+        return _flow_rows(model["flow_network"], recipe, place, split, streets)
     from dffkit.evaluation import evaluate
 
     rows = []
@@ -191,7 +189,9 @@ def score(
             history=longest,
             progress=place.progress and streets > STREETS_IN_TRAINING,
         )
-        means = (row for row in evaluation.by_duration() if row["metric"].startswith("m"))  # without single classes
+        pooled = task == "detection" and streets > STREETS_IN_TRAINING
+        table = evaluation.by_duration(pooled=pooled)
+        means = (row for row in table if row["metric"].startswith("m"))  # without single classes
         rows += [{**row, "frames": evaluation.frames} for row in means]
     return rows
 
@@ -199,25 +199,29 @@ def score(
 def _validation(recipe: Recipe, place: Place) -> Callable[[nn.Module], Mapping[str, float]]:
     def validate(model: nn.Module) -> dict[str, float]:
         rows = score(recipe, model, place, split="val", streets=STREETS_IN_TRAINING)
-        ends = (row for row in rows if row["subset"] == "all" and row["duration"] in ("", 1, 5, 10))
+        ends = (row for row in rows if row["subset"] in ("all", "sprites all") and row["duration"] in ("", 1, 5, 10))
         return {row["metric"] + (f"@{row['duration']}" if row["duration"] else ""): row["value"] for row in ends}
 
     return validate
 
 
-@torch.no_grad()
-def _sprite_error(flow_network: nn.Module, recipe: Recipe, device: str) -> float:
-    """Mean endpoint error, in pixels of the frame, of the flow that propagation uses, on sprites no run trains on."""
-    from dffkit.datasets.sprites import sprite_batch
-    from dffkit.flow_training import CELL, endpoint_error, flow_to_cells
+def _flow_rows(flow_network: nn.Module, recipe: Recipe, place: Place, split: str, streets: int) -> list[dict[str, Any]]:
+    """Endpoint errors in pixels of the frame: during training on sprites alone, else on Toytown and of others too."""
+    from dffkit import flow_quality as quality
 
-    errors = []
-    for first in range(0, SPRITE_PAIRS, 8):
-        batch = sprite_batch(SPRITE_SEED, range(first, first + 8), recipe.size)
-        current, key = (flow_network.prepare(frames.to(device)) for frames in (batch.current, batch.key))
-        flow, _ = flow_network(current, key)
-        errors.append(float(endpoint_error(flow, flow_to_cells(batch.flow).to(device))) * CELL)
-    return sum(errors) / len(errors)
+    flows = {"EPE": quality.network_flow(flow_network)}
+    if streets > STREETS_IN_TRAINING:
+        flows |= {"EPE of no flow": quality.no_flow, "EPE of DIS": quality.dis_flow}
+    rows = []
+    for metric, flow in flows.items():
+        found = {("sprites", SPRITE_PAIRS): quality.endpoint_errors(flow, quality.sprites(SPRITE_PAIRS, recipe.size))}
+        if streets > STREETS_IN_TRAINING:
+            pairs = streets * len(quality.OFFSETS)
+            found["toytown", pairs] = quality.endpoint_errors(flow, quality.streets(split, range(streets)))
+        for (name, frames), errors in found.items():
+            common = {"duration": "", "metric": metric, "frames": frames}
+            rows += [{**common, "subset": f"{name} {part}", "value": error} for part, error in errors.items()]
+    return rows
 
 
 def is_written(run: Run, place: Place, table: str, **more: Any) -> bool:

@@ -15,11 +15,8 @@ tensor is made before its file's hash is found right.
 import difflib
 import hashlib
 import json
-import math
 import re
 from collections import defaultdict
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +27,11 @@ from torch import Tensor, nn
 
 from dffkit import atomic
 from dffkit.errors import DataError
+from dffkit.manifest import FORMAT, REPAIR, complaint_about, digest, read_manifest
 from dffkit.repository import CommandError, root
 
-MAX_FILE = 20_000_000  # bytes
 MAX_FOLDER = 60_000_000  # bytes, the manifest included
-FORMAT = 1  # of the manifest
 
-_REPAIR = "restore the folder as it was published, e.g. with 'git checkout -- data/weights'"
 _STORED = (torch.float16, torch.float32, torch.int64)
 _HALF_STEP = 2.0**-11  # the largest relative error of rounding to float16, which has 11 significant bits
 
@@ -47,7 +42,7 @@ def names(folder: Path | None = None) -> list[str]:
     Raises:
         DataError: if the manifest is missing or damaged.
     """
-    return sorted(_read_manifest(_folder(folder))["models"])
+    return sorted(read_manifest(_folder(folder))["models"])
 
 
 def entry(name: str, folder: Path | None = None) -> dict[str, Any]:
@@ -61,7 +56,7 @@ def entry(name: str, folder: Path | None = None) -> dict[str, Any]:
         DataError: if the manifest is missing or damaged, or has no such model.
     """
     folder = _folder(folder)
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     if name not in manifest["models"]:
         close = difflib.get_close_matches(str(name), manifest["models"], n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"it has {sorted(manifest['models'])}"
@@ -104,12 +99,12 @@ def load(name: str | None = None, *, task: str = "segmentation", folder: Path | 
         recipe = recipes.Recipe(**about["recipe"])
         model = recipes.build(recipe)
     except Exception as error:  # there is no end to what a recipe from elsewhere can trip over
-        raise DataError(f"{where}: its recipe builds no model: {error}; {_REPAIR}") from error
+        raise DataError(f"{where}: its recipe builds no model: {error}; {REPAIR}") from error
     if recipe.hash != about["recipe_hash"]:
-        raise DataError(f"{where}: expected a recipe of hash {about['recipe_hash']}, got {recipe.hash}; {_REPAIR}")
+        raise DataError(f"{where}: expected a recipe of hash {about['recipe_hash']}, got {recipe.hash}; {REPAIR}")
     trouble = _misfit(model, weights, about["parameters"])
     if trouble:
-        raise DataError(f"{where}: its weights do not fit its recipe's network: {trouble}; {_REPAIR}")
+        raise DataError(f"{where}: its weights do not fit its recipe's network: {trouble}; {REPAIR}")
     model.load_state_dict(weights)
     return model.eval()
 
@@ -136,7 +131,7 @@ def save(models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | Non
         states[name] = {key: _stored(tensor, f"{where}: {key}") for key, tensor in model.state_dict().items()}
     folder = _folder(folder)
     if (folder / "manifest.json").exists():
-        manifest = _read_manifest(folder)
+        manifest = read_manifest(folder)
         for name in manifest["models"].keys() - models.keys():
             entries[name] = manifest["models"][name]
             files = {file: manifest["files"][file] for file in entries[name]["files"]}
@@ -178,8 +173,8 @@ def _write(folder: Path, entries: dict[str, dict], states: dict[str, dict[str, T
         for name in sharing:
             models[name]["files"].append(file)
     body = {"format": FORMAT, "files": listed, "models": models}
-    manifest = {"sha256": _digest(body), **body}
-    if trouble := _manifest_complaint(manifest):
+    manifest = {"sha256": digest(body), **body}
+    if trouble := complaint_about(manifest):
         raise ValueError(f"models: {trouble}")
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
     if (total := sum(map(len, contents.values())) + len(text)) > MAX_FOLDER:
@@ -216,21 +211,21 @@ def _read_tensors(folder: Path, files: dict[str, dict]) -> dict[str, Tensor]:
     for file, listed in files.items():
         path = folder / file
         if not path.is_file():
-            raise DataError(f"{path}: no such file, but the manifest lists it; {_REPAIR}")
+            raise DataError(f"{path}: no such file, but the manifest lists it; {REPAIR}")
         if (size := path.stat().st_size) != listed["bytes"]:
-            raise DataError(f"{path}: expected {listed['bytes']:,} bytes, got {size:,}; {_REPAIR}")
+            raise DataError(f"{path}: expected {listed['bytes']:,} bytes, got {size:,}; {REPAIR}")
         content = path.read_bytes()
         if (sha256 := hashlib.sha256(content).hexdigest()) != listed["sha256"]:
-            raise DataError(f"{path}: expected SHA-256 {listed['sha256']}, got {sha256}; {_REPAIR}")
+            raise DataError(f"{path}: expected SHA-256 {listed['sha256']}, got {sha256}; {REPAIR}")
         try:
             tensors = safetensors.torch.load(content)
         except (SafetensorError, AssertionError, KeyError, RuntimeError, ValueError) as error:
-            raise DataError(f"{path}: is no safetensors file: {error}; {_REPAIR}") from error
+            raise DataError(f"{path}: is no safetensors file: {error}; {REPAIR}") from error
         for key, tensor in tensors.items():
             if tensor.dtype not in _STORED:
-                raise DataError(f"{path}: {key}: expected one of {_STORED}, got {tensor.dtype}; {_REPAIR}")
+                raise DataError(f"{path}: {key}: expected one of {_STORED}, got {tensor.dtype}; {REPAIR}")
             if key in found:
-                raise DataError(f"{path}: {key} is in another file of the same model too; {_REPAIR}")
+                raise DataError(f"{path}: {key} is in another file of the same model too; {REPAIR}")
             found[key] = tensor
     return found
 
@@ -263,105 +258,3 @@ def _folder(folder: Path | None) -> Path:
             "data/weights: dffkit is installed without its repository, where the trained weights are; "
             "clone the repository and install it from there"
         ) from error
-
-
-# The manifest: a field -> (is a value right, in words). Whatever JSON can hold may come in.
-
-
-def _text(pattern: str) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
-
-
-def _whole(least: int, most: float = math.inf) -> Callable[[Any], bool]:
-    return lambda value: type(value) is int and least <= value <= most
-
-
-def _is_finite(value: Any) -> bool:
-    return type(value) in (int, float) and -math.inf < value < math.inf
-
-
-def _is_date(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and bool(datetime.fromisoformat(value))
-    except ValueError:
-        return False
-
-
-def _mapping(is_key: Callable[[Any], bool], is_value: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, dict) and all(map(is_key, value)) and all(map(is_value, value.values()))
-
-
-def _anything(value: Any) -> bool:
-    return True
-
-
-_FILE_NAME = _text(r"[A-Za-z0-9_]+-[0-9a-f]{12}\.safetensors")  # no folders: nothing outside this one is ever read
-_HASH = (_text(r"[0-9a-f]{6,64}"), "6 to 64 hexadecimal digits")
-_ENTRY = {
-    "recipe": (_mapping(_anything, _anything), "a mapping"),
-    "recipe_hash": _HASH,
-    "world_hash": _HASH,
-    "seed": (_whole(0), "a whole number of at least 0"),
-    "scores": (_mapping(_anything, _is_finite), "a mapping of names to finite numbers"),
-    "commit": (_text(r"[0-9a-f]{7,40}(-dirty)?"), "7 to 40 hexadecimal digits"),
-    "date": (_is_date, "a date such as 2026-01-31"),
-    "parameters": (_whole(1), "a whole number of at least 1"),
-    "files": (lambda value: isinstance(value, list) and value and all(map(_FILE_NAME, value)), "a list of file names"),
-}
-_FILE = {
-    "sha256": (_text(r"[0-9a-f]{64}"), "64 hexadecimal digits"),
-    "bytes": (_whole(1, MAX_FILE), f"a whole number from 1 to {MAX_FILE:,}"),
-}
-_MANIFEST = {
-    "format": (_whole(FORMAT, FORMAT), f"{FORMAT}, the format this version reads"),
-    "sha256": _FILE["sha256"],
-    "files": (_mapping(_FILE_NAME, _anything), "a mapping with file names of this folder"),
-    "models": (_mapping(_text(r"\S+"), _anything), "a mapping with names without spaces"),
-}
-
-
-def _complaint(value: Any, fields: dict) -> str:
-    """What is wrong with a mapping that should have just these fields; an empty string for nothing."""
-    if not isinstance(value, dict):
-        return f"expected a mapping, got {value!r:.80}"
-    if value.keys() != fields.keys():
-        return f"expected the fields {sorted(fields)}, got {sorted(map(str, value))}"
-    for field, (is_right, words) in fields.items():
-        if not is_right(value[field]):
-            return f"{field}: expected {words}, got {value[field]!r:.80}"
-    return ""
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest as data, every field of it checked."""
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise DataError(f"{path}: no such file, so there are no trained weights; {_REPAIR}")
-    try:
-        manifest = json.loads(path.read_bytes())
-        trouble = _manifest_complaint(manifest)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: is no JSON: {error}; {_REPAIR}") from error
-    if trouble:
-        raise DataError(f"{path}: {trouble}; {_REPAIR}")
-    return manifest
-
-
-def _manifest_complaint(manifest: Any) -> str:
-    if trouble := _complaint(manifest, _MANIFEST):
-        return trouble
-    for file, listed in manifest["files"].items():
-        if trouble := _complaint(listed, _FILE):
-            return f"file {file!r}: {trouble}"
-    for name, about in manifest["models"].items():
-        if trouble := _complaint(about, _ENTRY):
-            return f"model {name!r}: {trouble}"
-        if unlisted := [file for file in about["files"] if file not in manifest["files"]]:
-            return f"model {name!r}: files: {unlisted[0]!r} is not among the manifest's files"
-    # This holds off no attacker, who can hash too, but a slip in a hand-edited score or recipe would go unnoticed.
-    body = {field: value for field, value in manifest.items() if field != "sha256"}
-    return "" if manifest["sha256"] == _digest(body) else "was changed by hand or damaged: its own hash is wrong"
-
-
-def _digest(body: dict) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

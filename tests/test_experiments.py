@@ -45,6 +45,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "world", lambda tiny: f"world of {tiny.data}")
     monkeypatch.setattr(runs, "STREETS", {"val": 1, "test": 2})
     monkeypatch.setattr(runs, "STREETS_IN_TRAINING", 1)
+    monkeypatch.setattr(runs, "DURATIONS", {"segmentation": 10, "detection": 10})
     monkeypatch.setattr(runs, "SPRITE_PAIRS", 8)
     return Place(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)
 
@@ -263,7 +264,7 @@ def test_a_lock_goes_with_its_process(tmp_path):
 def here(place, tiny_recipes, monkeypatch):
     """The commands, at this place."""
     monkeypatch.setattr(runs, "default_place", lambda **options: dataclasses.replace(place, **options))
-    monkeypatch.setattr(runs, "DURATION", 3)
+    monkeypatch.setattr(runs, "DURATIONS", {"segmentation": 3, "detection": 3})
     monkeypatch.setattr(experiments, "keep_freed_memory", lambda: True)
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
     return place

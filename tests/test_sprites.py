@@ -59,7 +59,7 @@ def test_occluded_pixels_do_not_fit():
 
 def test_a_pair_is_a_function_of_seed_and_index():
     pairs = [sprite_pair(3, i, SIZE) for i in range(4)]
-    sprites._texture.cache_clear()  # as in another process
+    sprites.texture.cache_clear()  # as in another process
     assert all(same(sprite_pair(3, i, SIZE), pairs[i]) for i in (2, 0, 3, 1))
     for other in (sprite_pair(4, 2, SIZE), sprite_pair(3, 1, SIZE), sprite_pair(4, 1, SIZE)):
         assert not torch.equal(other.current, pairs[2].current)

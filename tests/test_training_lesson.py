@@ -217,7 +217,7 @@ def test_the_verdict_on_boxes_counts_objects_of_the_right_class_and_place():
 @pytest.mark.parametrize("task", ["segmentation", "detection"])
 def test_a_strip_names_its_key_frames(film, task):
     model, frames = model_for(task), [film.frame(i) for i in range(5)]
-    results = {l: list(recognize(model, frames, FixedInterval(l))) for l in (2, 5)}
+    results = {n: list(recognize(model, frames, FixedInterval(n))) for n in (2, 5)}
     text = clip_pictures.strip(film, results, columns=3).alt
     for duration, keys in ((2, {0, 2, 4}), (5, {0})):
         (line,) = [line for line in text.split(". ") if line.startswith(f"With l = {duration}")]

@@ -102,7 +102,7 @@ def edit(folder, change, rehash=True):
     change(manifest)
     if rehash:
         del manifest["sha256"]
-        manifest["sha256"] = weights._digest(manifest)
+        manifest["sha256"] = weights.digest(manifest)
     path.write_text(json.dumps(manifest))
 
 

@@ -5,7 +5,6 @@ current frame to the key frame. So the flow is known analytically, and what hide
 looks like a street: F learns to match, not to know a data set. Every pair is a function of (seed, index) alone.
 """
 
-import functools
 import hashlib
 import json
 import math
@@ -18,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dffkit.datasets.sprite_looks import TEXTURE_SIZE, log_uniform, shape, texture
+
 VERSION = "sprites-1"  # another one whenever the same parameters give other pictures
-TEXTURE_SIZE = 512
 FINE = 4  # outlines are drawn that many times finer, for smooth edges
 
 
@@ -163,7 +163,7 @@ def draw_scene(rng: np.random.Generator, size: tuple[int, int], world: SpriteWor
     layers = [_layer(rng, world, camera)]
     longest = max(high for _, _, high in world.displacement)
     for _ in range(rng.integers(*world.sprites, endpoint=True)):
-        radius = height * _log_uniform(rng, *world.radius)
+        radius = height * log_uniform(rng, *world.radius)
         centre = rng.uniform(-0.05, 1.05, 2) * (width, height)
         parallax = rng.uniform(*world.parallax)
         move = parallax * (_apply(camera, centre[None])[0] - centre)
@@ -175,7 +175,7 @@ def draw_scene(rng: np.random.Generator, size: tuple[int, int], world: SpriteWor
         turn, grow = (np.clip(rng.uniform(-most, most), -0.35, 0.35) for _ in range(2))
         motion = _similarity(math.exp(grow + np.clip(parallax * zoom, -0.5, 0.5)), turn, centre, move)
         stretch = np.diag([1, rng.uniform(0.4, 1)]) @ _rotation(rng.uniform(0, 2 * math.pi))
-        outline = [radius * polygon @ stretch + centre for polygon in _shape(rng)]
+        outline = [radius * polygon @ stretch + centre for polygon in shape(rng)]
         layers.append(_layer(rng, world, motion, outline))
     return layers
 
@@ -208,8 +208,8 @@ def render(layers: Sequence[Layer], size: tuple[int, int], *, in_key: bool = Fal
         window = (slice(y, y + height), slice(x, x + width))
         to_texture = layer.to_texture @ np.linalg.inv(motion) @ _shift(x, y)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        texture = _texture(layer.texture)
-        patch = cv2.warpAffine(texture, to_texture[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
+        picture = texture(layer.texture)
+        patch = cv2.warpAffine(picture, to_texture[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
         patch = cv2.transform(patch, layer.colours)
         image[window] = cv2.blendLinear(patch, image[window], alpha, 1 - alpha)
         owner[window][alpha > 0.5] = number
@@ -251,84 +251,13 @@ def _camera(rng: np.random.Generator, size: tuple[int, int], world: SpriteWorld)
 def _layer(rng: np.random.Generator, world: SpriteWorld, motion: np.ndarray, outline: list | None = None) -> Layer:
     """A layer with a random texture, random part of it, random colours."""
     where = rng.uniform(0, TEXTURE_SIZE, 2)
-    to_texture = _shift(*where) @ _similarity(_log_uniform(rng, 0.6, 1.5), rng.uniform(0, 2 * math.pi))
-    contrast = _log_uniform(rng, *world.contrast) * rng.uniform(0.8, 1.2, 3)
+    to_texture = _shift(*where) @ _similarity(log_uniform(rng, 0.6, 1.5), rng.uniform(0, 2 * math.pi))
+    contrast = log_uniform(rng, *world.contrast) * rng.uniform(0.8, 1.2, 3)
     base = np.clip(rng.uniform(40, 215) + rng.normal(0, 25, 3), 20, 235)
     colours = np.zeros((3, 4))
     colours[range(3), rng.permutation(3)] = contrast
     colours[:, 3] = base - 128 * contrast
     return Layer(int(rng.integers(world.textures)), to_texture, colours, motion, outline)
-
-
-def _shape(rng: np.random.Generator) -> list[np.ndarray]:
-    """Polygons `(n, 2)` of about unit radius; the shape is their union."""
-    kind = rng.choice(["polygon", "ellipse", "blob", "bar", "arc", "letter"], p=[0.25, 0.15, 0.2, 0.15, 0.1, 0.15])
-    if kind == "bar":
-        thin = rng.uniform(0.04, 0.2)
-        return [np.array([(-1, -thin), (1, -thin), (1, thin), (-1, thin)])]
-    if kind == "arc":  # like a C
-        angles, inner = np.linspace(0, rng.uniform(3, 6), 40), rng.uniform(0.4, 0.8)
-        return [np.concatenate([_polar(angles, np.ones(40)), _polar(angles[::-1], np.full(40, inner))])]
-    if kind == "letter":  # strokes on a grid of 3 x 4, like F, L, T or H
-        rows, columns = np.nonzero(rng.random((4, 3)) < 0.6)
-        corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
-        return [np.add(corners, (c - 1.5, r - 2)) / 2 for r, c in zip(rows, columns, strict=True)] or [corners - 0.5]
-    if kind == "polygon":
-        angles = np.sort(rng.uniform(0, 2 * math.pi, rng.integers(3, 9)))
-        return [_polar(angles, rng.uniform(0.5, 1, len(angles)))]
-    angles = np.linspace(0, 2 * math.pi, 48, endpoint=False)
-    waves = np.arange(2, 6)[:, None]
-    swing = rng.normal(0, 0.25 if kind == "blob" else 0, (4, 1)) / waves
-    return [_polar(angles, 0.8 + (swing * np.cos(waves * angles + rng.uniform(0, 2 * math.pi, (4, 1)))).sum(axis=0))]
-
-
-@functools.cache
-def _texture(index: int) -> np.ndarray:
-    """Texture `(512, 512, 3)` uint8 about 128, always the same, whatever was drawn before it."""
-    rng = np.random.default_rng([512, index])
-    kind = ("noise", "scatter", "stripes", "noise", "checks", "gradient", "scatter")[index % 7]
-    x, y = (np.mgrid[:TEXTURE_SIZE, :TEXTURE_SIZE] / TEXTURE_SIZE) - 0.5
-    angle, period = rng.uniform(0, math.pi), _log_uniform(rng, 8, 64) / TEXTURE_SIZE
-    u, v = (x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle))
-    if kind == "noise":
-        field = _noise(rng, int(rng.integers(2, 5)), 9)
-    elif kind == "scatter":
-        field = _scatter(rng)
-    elif kind == "stripes":
-        field = np.sin(2 * math.pi * u / period) * rng.uniform(1, 6)
-    elif kind == "checks":
-        field = 6 * np.sin(2 * math.pi * u / period) * np.sin(2 * math.pi * v / (period * rng.uniform(0.5, 2)))
-    else:
-        field = 4 * u + _noise(rng, 1, 3)
-    # Each kind along a colour of its own, and some noise of many scales in all three colours: nothing repeats exactly.
-    colour = rng.uniform(0.4, 1, 3) * rng.choice([-1, 1], 3, p=[0.15, 0.85])
-    clutter = np.stack([_noise(rng, 2, 8) for _ in range(3)], axis=2) * rng.uniform(0.05, 0.35)
-    picture = 128 + 70 * (np.clip(field, -1, 1)[:, :, None] * colour + clutter)
-    picture = cv2.GaussianBlur(picture, (0, 0), 0.7)  # finer than a pixel cannot be moved by a fraction of one
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
-
-
-def _noise(rng: np.random.Generator, first: int, last: int) -> np.ndarray:
-    """Noise of the scales 2**first to 2**last periods a texture, each finer one weaker; standard deviation 0.5."""
-    total, fade = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32), rng.uniform(0.5, 0.9)
-    for octave in range(first, last + 1):
-        grid = rng.standard_normal((2**octave, 2**octave), dtype=np.float32) * fade**octave
-        total += cv2.resize(grid, total.shape, interpolation=cv2.INTER_CUBIC)
-    return 0.5 * (total - total.mean()) / total.std()
-
-
-def _scatter(rng: np.random.Generator) -> np.ndarray:
-    """Many filled rectangles and ellipses over each other, -1 to 1."""
-    field = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32)
-    largest, round_ones = _log_uniform(rng, 10, 60), rng.random()
-    for _ in range(int(3 * (TEXTURE_SIZE / largest) ** 2)):
-        centre, axes = rng.integers(0, TEXTURE_SIZE, 2).tolist(), rng.uniform(0.2, 1, 2) * largest
-        shade = rng.uniform(-1, 1)
-        if rng.random() < round_ones:
-            cv2.ellipse(field, centre, axes.astype(int).tolist(), rng.uniform(0, 180), 0, 360, shade, cv2.FILLED)
-        else:
-            cv2.rectangle(field, centre, (centre + axes).astype(int).tolist(), shade, cv2.FILLED)
-    return field
 
 
 def _change(rng: np.random.Generator, image: np.ndarray, gain: float, offset: float, noise: float) -> np.ndarray:
@@ -342,20 +271,12 @@ def _change(rng: np.random.Generator, image: np.ndarray, gain: float, offset: fl
 
 def _displacement(rng: np.random.Generator, world: SpriteWorld) -> float:
     _, low, high = world.displacement[rng.choice(len(world.displacement), p=[s for s, _, _ in world.displacement])]
-    return _log_uniform(rng, low, high) if low else rng.uniform(0, high)
-
-
-def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return low * (high / low) ** rng.random()
+    return log_uniform(rng, low, high) if low else rng.uniform(0, high)
 
 
 def _vector(rng: np.random.Generator, length: float) -> np.ndarray:
     angle = rng.uniform(0, 2 * math.pi)
     return np.array([length * math.cos(angle), length * math.sin(angle)])
-
-
-def _polar(angles: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    return np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
 
 
 def _rotation(angle: float) -> np.ndarray:

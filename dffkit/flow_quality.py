@@ -1,0 +1,85 @@
+"""How good a flow field is: the endpoint error on sprites and on Toytown, beside no flow and a classical one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from dffkit.datasets import toytown
+from dffkit.datasets.sprites import sprite_batch
+from dffkit.flow_training import CELL, flow_to_cells
+
+SPRITE_SEED = 1_000_000  # another endless data set than any run's
+OFFSETS = tuple(range(1, 10))  # i - k: those of training but 0, where no flow is asked for
+
+Flow = Callable[[Tensor, Tensor], Tensor]  # current and key frames (B, 3, H, W) uint8 -> flow (B, 2, h, w) in cells
+Pairs = Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]  # current, key, flow in pixels, occluded
+
+
+def endpoint_errors(flow: Flow, pairs: Pairs) -> dict[str, float]:
+    """Mean endpoint error in pixels of the frame, of flow at stride 16 against the exact flow averaged over each cell.
+
+    Args:
+        flow: what is to be judged.
+        pairs: batches of current frames and key frames `(B, 3, H, W)`, exact flow `(B, 2, H, W)` in pixels, and
+            `(B, H, W)` bool, true where the pixel's point is not seen in the key frame.
+
+    Returns:
+        "all": over all cells; "visible": over those of which at least half is seen in the key frame.
+    """
+    errors, seen = [], []
+    for current, key, exact, occluded in pairs:
+        error = (flow(current, key).cpu() - flow_to_cells(exact)).norm(dim=1) * CELL
+        hidden = flow_to_cells(occluded[:, None].float().expand(-1, 2, -1, -1))[:, 0] * CELL
+        errors.append(error.flatten())
+        seen.append((hidden <= 0.5).flatten())
+    error, visible = torch.cat(errors), torch.cat(seen)
+    return {"all": float(error.mean()), "visible": float(error[visible].mean())}
+
+
+def sprites(count: int, size: tuple[int, int], batch: int = 8) -> Pairs:
+    """The first pairs of an endless data set that no run trains on."""
+    for first in range(0, count, batch):
+        yield tuple(sprite_batch(SPRITE_SEED, range(first, min(first + batch, count)), size))
+
+
+def streets(
+    split: str, numbers: Sequence[int], offsets: Sequence[int] = OFFSETS, current: int = 19, fps: float = 17.0
+) -> Pairs:
+    """Toytown's pairs (current - offset, current), one batch a street."""
+    for number in numbers:
+        film = toytown.Film(split, number, fps)
+        frames = {i: film.frame(i) for i in (current, *(current - d for d in offsets))}
+        flow, occluded = zip(*(film.flow(current, current - d) for d in offsets), strict=True)
+        keys = torch.stack([frames[current - d] for d in offsets])
+        yield frames[current].expand_as(keys), keys, torch.stack(flow), torch.stack(occluded)
+
+
+def no_flow(current: Tensor, key: Tensor) -> Tensor:
+    """Zeros."""
+    height, width = current.shape[2:]
+    return torch.zeros(len(current), 2, -(-height // CELL), -(-width // CELL))
+
+
+def dis_flow(current: Tensor, key: Tensor) -> Tensor:
+    """OpenCV's dense inverse search (Kroeger et al., ECCV 2016), preset medium, averaged over each cell."""
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    fields = []
+    for frames in zip(current, key, strict=True):
+        grey = [cv2.cvtColor(np.ascontiguousarray(f.permute(1, 2, 0).numpy()), cv2.COLOR_RGB2GRAY) for f in frames]
+        fields.append(torch.from_numpy(search.calc(*grey, None)).permute(2, 0, 1))
+    return flow_to_cells(torch.stack(fields))
+
+
+def network_flow(flow_network: Any) -> Flow:
+    """What a flow network predicts."""
+    device = next(flow_network.parameters()).device
+
+    @torch.no_grad()
+    def predict(current: Tensor, key: Tensor) -> Tensor:
+        return flow_network(*(flow_network.prepare(frames.to(device)) for frames in (current, key)))[0]
+
+    return predict
