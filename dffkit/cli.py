@@ -50,6 +50,12 @@ COMMANDS = {
         "notebooks",
         RUNS_NOTEBOOKS + DRAWS,
     ),
+    "toytown": Command(
+        "describe the rendered world in numbers: speed, motion, sizes, what stride 16 can reach",
+        ("toytown", "toytown --split train --streets 4"),
+        "training",
+        TRAINS,
+    ),
     "train": Command(
         "train a recipe on rendered data, going on where it was stopped; without one, list them",
         ("train", "train toytown/segmentation/dff", "train toytown/flow --iterations 500 --threads 2"),
@@ -106,6 +112,10 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
             from dffkit import benchmark
 
             benchmark.add_arguments(subparser)
+        elif name == "toytown" and chosen == name:
+            from dffkit import town_report
+
+            town_report.add_arguments(subparser)
         elif name in ("train", "evaluate", "experiments") and chosen == name:
             from dffkit import experiments
 
@@ -140,6 +150,10 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
 
             notebooks.execute_in_place(notebooks.find(root() / "notebooks", tuple(arguments.numbers)))
             return 0
+        case "toytown":
+            from dffkit import town_report
+
+            return town_report.main(arguments)
         case "train" | "evaluate" | "experiments" as name:
             from dffkit import experiments
 

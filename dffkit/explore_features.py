@@ -123,6 +123,26 @@ def wrong(tables: Mapping[str, "pandas.DataFrame"]) -> Picture:
     return Picture.of(figure, f"Error of the propagated features over the gap. {'; '.join(texts)}.")
 
 
+@styled
+def obeyed(table: "pandas.DataFrame") -> Picture:
+    """How well each layer follows the exact flow, as `feature_maps.obedience` gives it."""
+    figure = Figure(figsize=(6.4, 3.3), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(1, color=GREY, linewidth=0.8)
+    for layer, look in LOOKS.items():
+        axes.plot(table.index, table[layer].tolist(), markersize=4.5, label=layer, **look)
+    axes.set(
+        xlabel="gap to the key frame [frames]", ylabel="error with the exact flow\nover error without", ylim=(0, None)
+    )
+    axes.set(xticks=table.index)
+    figure.legend(loc="outside right upper")
+    return Picture.of(
+        figure,
+        "Error with the exact flow over error without any, for each layer; below 1 the flow helps. "
+        f"After {table.index[0]} frames: {_listed(table.iloc[0])}; after {table.index[-1]}: {_listed(table.iloc[-1])}.",
+    )
+
+
 def _listed(row: "pandas.Series") -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in row.items())
 

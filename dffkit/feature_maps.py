@@ -90,8 +90,9 @@ def best_filters(val: Survey, test: Survey) -> list[Choice]:
 
 
 def random_filter(val: Survey, test: Survey, seed: int = 0) -> list[Choice]:
-    """A filter drawn blindly from those that answer to anything and are not chosen: how it goes with each class."""
-    free = val.features.amax((0, 2, 3)) > 0
+    """A filter drawn blindly from those that are neither chosen nor nearly silent: how it goes with each class."""
+    loudness = val.features.mean((0, 2, 3))
+    free = loudness > 0.1 * loudness.mean()
     free[[choice.filter for choice in best_filters(val, test)]] = False
     candidates = free.nonzero().flatten().tolist()
     drawn = candidates[int(torch.randint(len(candidates), (), generator=torch.Generator().manual_seed(seed)))]
@@ -209,6 +210,7 @@ class Ride(NamedTuple):
     followed: Tensor  # (T, C, h, w): the key frame's, warped by the exact flow (Eq. 1)
     flow: Tensor  # (T, 2, h, w): the flow network's, in cells
     exact_flow: Tensor  # (T, 2, h, w): the exact one, averaged over each cell
+    hidden: Tensor  # (T, h, w): the share of each cell's pixels that the key frame does not show
 
 
 @torch.no_grad()
@@ -229,11 +231,12 @@ def ride(model: DeepFeatureFlow, film: Film, key: int, length: int = 10) -> Ride
     grids = {grid: {name: torch.cat(maps) for name, maps in named.items()} for grid, named in grids.items()}
     inputs = model.flow_network.prepare(frames)
     flow, scale = model.flow_network(inputs, inputs[:1])
-    exact = torch.stack([film.flow(key + gap, key)[0] for gap in range(length)]).to(features.dtype)
-    exact = F.avg_pool2d(exact, STRIDE, ceil_mode=True) / STRIDE
+    flows, hidden = zip(*(film.flow(key + gap, key) for gap in range(length)), strict=True)
+    exact = F.avg_pool2d(torch.stack(flows).to(features.dtype), STRIDE, ceil_mode=True) / STRIDE
     carried = propagate(features[:1], flow, scale)
     carried[0] = features[0]  # i == k: nothing to propagate
-    return Ride(frames, grids, features, carried, warp(features[:1], exact), flow, exact)
+    followed, out_of_sight = warp(features[:1], exact), class_share(torch.stack(hidden), True)
+    return Ride(frames, grids, features, carried, followed, flow, exact, out_of_sight)
 
 
 def errors(rides: Sequence[Ride], least: float = 0.0) -> "pandas.DataFrame":
@@ -262,3 +265,28 @@ def errors(rides: Sequence[Ride], least: float = 0.0) -> "pandas.DataFrame":
         off = sum(((guess - r.features).abs() * cells).sum((1, 2, 3)) for guess, r, cells in parts)
         columns[name] = (off / size).tolist()
     return pandas.DataFrame(columns).rename_axis("gap")
+
+
+@torch.no_grad()
+def obedience(rides: Sequence[Ride], least: float = 0.5) -> "pandas.DataFrame":
+    """How well each layer's maps follow the exact flow: the error with it over the error without any flow.
+
+    Below 1 the flow helps, above 1 it harms. All layers are averaged over the features' cells. Cells count whose
+    content has moved by at least `least` cells and could be seen in the key frame (but for a tenth).
+
+    Returns:
+        Index: the gap, from 1. Columns: `LAYERS`.
+    """
+    import pandas
+
+    columns = {}
+    for name in LAYERS:
+        followed = copied = 0
+        for r in rides:
+            maps = r.layers["averaged over each cell"][name]
+            cells = ((r.exact_flow.norm(dim=1) >= least) & (r.hidden < 0.1))[:, None]
+            off = (warp(maps[:1], r.exact_flow.to(maps.dtype)) - maps, maps[:1] - maps)
+            with_flow, without = ((part.abs() * cells).sum((1, 2, 3)) for part in off)
+            followed, copied = followed + with_flow, copied + without
+        columns[name] = (followed / copied)[1:].tolist()
+    return pandas.DataFrame(columns, index=pandas.RangeIndex(1, len(rides[0].frames), name="gap"))

@@ -1,6 +1,7 @@
 """What is shipped of the runs: the weights in `data/weights`, and the proof that they give their scores anywhere."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from dffkit import results, runs, weights
@@ -23,8 +24,8 @@ CHECKED = {"segmentation": (1, 5), "detection": (1, 10)}
 TOLERANCE = {"segmentation": 0.005, "detection": 0.015}
 
 
-def ship(place: Place) -> list[str]:
-    """Put the trained runs of seed 0 into `data/weights`, with their scores; returns their names.
+def ship(place: Place, folder: Path | None = None) -> list[str]:
+    """Put the trained runs of seed 0 into `data/weights`, or another folder, with their scores; returns their names.
 
     Raises:
         CommandError: if one of them is not trained.
@@ -36,32 +37,32 @@ def ship(place: Place) -> list[str]:
         model = build(run.recipe)
         model.load_state_dict(runs.trained_state(run, place))
         models[name] = (model, _about(run, place, {}))
-    folder = weights.save(models)
-    for name in SHIPPED[1:]:  # what they score as they are stored, in half precision
-        again = {f"check {key}": value for key, value in check_scores(name, place).items()}
+    weights.save(models, folder)
+    for name in _scored():  # what they score as they are stored, in half precision
+        again = {f"check {key}": value for key, value in check_scores(name, place, folder).items()}
         models[name] = (models[name][0], _about(Run(find(name)), place, again))
     weights.save(models, folder)
     return list(models)
 
 
-def check_scores(name: str, place: Place) -> dict[str, float]:
+def check_scores(name: str, place: Place, folder: Path | None = None) -> dict[str, float]:
     """Scores of stored weights on a few rendered streets, by metric and duration: "mIoU@5" and so on."""
     recipe = find(name)
     durations = CHECKED[recipe.task]
-    model = weights.load(name)
+    model = weights.load(name, folder=folder)
     rows = runs.score(recipe, model, place, split="val", streets=CHECK_STREETS, duration=max(durations))
     metrics = ("mIoU", "mAP")
     found = (row for row in rows if row["metric"] in metrics and row["subset"] == "all")
     return {f"{row['metric']}@{row['duration']}": row["value"] for row in found if row["duration"] in durations}
 
 
-def recheck(place: Place) -> list[dict[str, Any]]:
+def recheck(place: Place, folder: Path | None = None) -> list[dict[str, Any]]:
     """Score the shipped weights again: rows with model, score, shipped, here, and whether they agree."""
     rows = []
-    for name in SHIPPED[1:]:
-        stored = weights.entry(name)["scores"]
+    for name in _scored():
+        stored = weights.entry(name, folder)["scores"]
         tolerance = TOLERANCE[find(name).task]
-        for key, value in check_scores(name, place).items():
+        for key, value in check_scores(name, place, folder).items():
             shipped = stored[f"check {key}"]
             agree = abs(value - shipped) <= tolerance
             rows.append({"model": name, "score": key, "shipped": shipped, "here": value, "agree": agree})
@@ -91,3 +92,8 @@ def _about(run: Run, place: Place, more: dict[str, float]) -> dict[str, Any]:
         "commit": rows[0]["commit"].replace("+", "-dirty") if rows else machine["commit"].replace("+", "-dirty"),
         "date": machine["date"],
     }
+
+
+def _scored() -> list[str]:
+    """The shipped models that recognise something by themselves."""
+    return [name for name in SHIPPED if find(name).task]

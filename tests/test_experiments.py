@@ -44,7 +44,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "render", lambda *words: None)
     monkeypatch.setattr(jobs, "world", lambda tiny: f"world of {tiny.data}")
     monkeypatch.setattr(runs, "STREETS", {"val": 1, "test": 2})
-    monkeypatch.setattr(runs, "STREETS_IN_TRAINING", 1)
+    monkeypatch.setattr(runs, "STREETS_IN_TRAINING", 2)
     monkeypatch.setattr(runs, "DURATIONS", {"segmentation": 10, "detection": 10})
     monkeypatch.setattr(runs, "SPRITE_PAIRS", 8)
     return Place(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)
@@ -101,7 +101,8 @@ def test_a_queue_trains_and_scores_everything_once(place):
     assert set(machine.describe()) <= set(dff.columns) & set(trained.columns)
     assert (trained[trained.metric == "loss"].value > 0).all()
     assert set(scored[scored.recipe == "stills"].metric) > {"mIoU", "mAP"}
-    assert scored[scored.recipe == "flow"].metric.tolist() == ["EPE"]
+    flow = scored[scored.recipe == "flow"]
+    assert list(zip(flow.metric, flow.subset, strict=True)) == [("EPE", "sprites all"), ("EPE", "sprites visible")]
     assert not scored.duplicated(list(results.KEY)).any()
     assert not trained.duplicated([name for name in results.KEY if name in trained]).any()
 

@@ -99,6 +99,7 @@ def stills(scene, surveys) -> dict[str, Picture]:
         "alike": explore_features.alike(curves),
         "above chance": explore_features.alike({grid: feature_maps.above_chance(t) for grid, t in curves.items()}),
         "wrong": explore_features.wrong(tables),
+        "obeyed": explore_features.obeyed(feature_maps.obedience([scene])),
         "figure 1": Picture.of(figure1.paint(scene, 2, choices, drawn), "ten words " * 5),
     }
 
@@ -120,6 +121,8 @@ def test_texts_tell_the_numbers_behind_the_curves(stills, scene, surveys):
         )
     error = feature_maps.errors([scene])["no flow"][3]
     assert f"all cells, after 3 frames: no flow {error:.2f}" in stills["wrong"].alt
+    pixels_then = feature_maps.obedience([scene])["pixels"][3]
+    assert f"after 3: pixels {pixels_then:.2f}" in stills["obeyed"].alt
     assert "in another street" in stills["alike"].alt
     assert "in another street" not in stills["above chance"].alt
 

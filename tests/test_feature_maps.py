@@ -19,14 +19,21 @@ from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
 from dffkit.networks.no_flow import NoFlow
 from dffkit.networks.segmentation import ScoreMaps
+from dffkit.warp import warp
 
 
 def small_model(flow_network=None) -> DeepFeatureFlow:
     torch.manual_seed(1)
     features = FeatureNetwork(14, width=1 / 16)
     torch.nn.init.normal_(features.reduce.weight, std=0.1)  # so that the maps differ
-    flow = flow_network or flownet(width=1 / 16, scale_channels=features.channels)
-    return DeepFeatureFlow(features, flow, ScoreMaps(in_channels=features.channels, num_classes=10)).double().eval()
+    if flow_network is None:
+        flow_network = flownet(width=1 / 16, scale_channels=features.channels)
+        torch.nn.init.normal_(flow_network.scale.weight, std=0.5)  # so that the scale field is not all ones
+    return (
+        DeepFeatureFlow(features, flow_network, ScoreMaps(in_channels=features.channels, num_classes=10))
+        .double()
+        .eval()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +158,7 @@ def test_the_layers_are_the_network_s():
     assert torch.equal(found["conv3"], network(frame[None], stop=2))
     assert torch.equal(found["conv5"], network(frame[None], stop=4))
     assert torch.equal(network.layer1(network.maxpool(found["conv1"])), network(frame[None], stop=1))
+    assert (feature_maps.layers(network.float(), frame)["conv1"] >= 0).all()
     assert not any(module._forward_hooks for module in network.modules()), "hooks are left behind"
 
 
@@ -231,7 +239,9 @@ def test_a_ride_carries_as_the_model_does(ridden):
 
 
 def test_a_ride_follows_the_exact_flow(ridden):
-    flow, _ = Film("test", 0).flow(5, 3)
+    flow, hidden = Film("test", 0).flow(5, 3)
+    assert float(ridden.hidden[2, 4, 0]) == pytest.approx(float(hidden[64:80, :16].double().mean()))
+    assert ridden.hidden.max() > 0.5
     assert ridden.exact_flow[2, :, 6, 1].tolist() == pytest.approx((flow[:, 96:112, 16:32].mean((1, 2)) / 16).tolist())
     assert torch.allclose(ridden.followed[0], ridden.features[0], atol=1e-9)
 
@@ -253,6 +263,21 @@ def test_errors_can_be_those_of_cells_that_moved(ridden):
     table = feature_maps.errors([ridden], least=0.5)
     assert table["the network's flow"][3] == pytest.approx(float(off))
     assert table.loc[0].isna().all()
+
+
+def test_obedience_is_the_error_that_the_exact_flow_leaves(ridden):
+    table = feature_maps.obedience([ridden, ridden], least=0.5)
+    assert table.index.tolist() == [1, 2, 3]
+    assert list(table.columns) == list(feature_maps.LAYERS)
+    moved = (ridden.exact_flow[3].norm(dim=0) >= 0.5) & (ridden.hidden[3] < 0.1)
+    assert 0 < moved.double().mean() < (ridden.hidden[3] < 0.1).double().mean() < 1
+    off = [(maps - ridden.features[3]).abs()[:, moved].sum() for maps in (ridden.followed[3], ridden.features[0])]
+    assert table["features"][3] == pytest.approx(float(off[0] / off[1]))
+    small = F.adaptive_avg_pool2d(ridden.frames.double(), (12, 24))
+    carried = warp(small[:1], ridden.exact_flow[3:])
+    off = [(maps - small[3]).abs()[:, moved].sum() for maps in (carried[0], small[0])]
+    assert table["pixels"][3] == pytest.approx(float(off[0] / off[1]))
+    assert table["pixels"][3] < 1, "the exact flow brings pixels to where they are"
 
 
 # The exercises

@@ -1,0 +1,83 @@
+"""Shipping trained runs, and scoring what was shipped again."""
+
+import dataclasses
+
+import pytest
+from hand_made import FLOW, STILLS, recipe, snippets
+
+from dffkit import jobs, reproduce, runs, shipping, weights
+from dffkit.experiments import run_queue
+from dffkit.recipes import RECIPES
+from dffkit.repository import CommandError
+from dffkit.runs import Place, Run
+
+DFF = dataclasses.replace(
+    recipe(iterations=2), name="seg/dff", start=(("feature_network", STILLS), ("flow_network", FLOW))
+)
+FRAME = dataclasses.replace(
+    recipe("frames", iterations=2, flow="none", flow_width=0), name="seg/frame", start=(("feature_network", STILLS),)
+)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A place of its own with hand-made data and tiny recipes, three of which are shipped."""
+    monkeypatch.setattr(jobs, "snippets", lambda r, *_: snippets("both" if r.job == "stills" else r.task, count=3))
+    monkeypatch.setattr(jobs, "render", lambda *words: None)
+    monkeypatch.setattr(shipping, "world", lambda tiny: "0123456789ab")
+    monkeypatch.setattr(jobs, "world", lambda tiny: "0123456789ab")
+    for name, value in {"STREETS": {"val": 3}, "STREETS_IN_TRAINING": 3, "SPRITE_PAIRS": 8}.items():
+        monkeypatch.setattr(runs, name, value)
+    monkeypatch.setattr(runs, "DURATIONS", {"segmentation": 3, "detection": 3})
+    monkeypatch.setattr(shipping, "SHIPPED", ("flow", "seg/frame", "seg/dff"))
+    monkeypatch.setattr(shipping, "CHECKED", {"segmentation": (1, 2)})
+    kept = dict(RECIPES)
+    RECIPES.clear()
+    RECIPES.update({each.name: each for each in (FLOW, STILLS, DFF, FRAME)})
+    yield Place(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)
+    RECIPES.clear()
+    RECIPES.update(kept)
+
+
+def test_what_is_not_trained_is_not_shipped(place, tmp_path):
+    with pytest.raises(CommandError, match="is not trained yet"):
+        shipping.ship(place, tmp_path / "weights")
+    assert not (tmp_path / "weights").exists()
+
+
+def test_shipped_weights_give_their_scores_again_and_others_do_not(place, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "weights"
+    run_queue([Run(DFF), Run(FRAME)], place)
+    assert shipping.ship(place, folder) == ["flow", "seg/frame", "seg/dff"]
+    assert weights.names(folder) == ["flow", "seg/dff", "seg/frame"]
+    about = weights.entry("seg/dff", folder)
+    assert about["recipe_hash"] == DFF.hash
+    assert about["world_hash"] == "0123456789ab"
+    assert {"val mIoU@1", "check mIoU@1", "check mIoU@2"} <= about["scores"].keys()
+    assert any(name.startswith("val EPE") for name in weights.entry("flow", folder)["scores"])
+
+    rows = shipping.recheck(place, folder)
+    assert [(row["model"], row["score"]) for row in rows] == [
+        (name, key) for name in ("seg/frame", "seg/dff") for key in ("mIoU@1", "mIoU@2")
+    ]
+    assert all(row["agree"] and row["here"] == row["shipped"] for row in rows)
+
+    monkeypatch.setattr(reproduce, "default_place", lambda: place)
+    monkeypatch.setattr(shipping, "recheck", lambda _place: rows)
+    assert reproduce.weights_agree()
+    rows[0] |= {"here": rows[0]["here"] - 0.02, "agree": False}
+    assert not reproduce.weights_agree()
+    assert "NO" in capsys.readouterr().out
+
+
+def test_a_score_beyond_its_tolerance_does_not_agree(place, tmp_path, monkeypatch):
+    folder = tmp_path / "weights"
+    run_queue([Run(DFF), Run(FRAME)], place)
+    shipping.ship(place, folder)
+    honest = shipping.check_scores
+    for change, agree in ((0.004, True), (0.006, False), (-0.006, False)):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                shipping, "check_scores", lambda *words, by=change: {k: v + by for k, v in honest(*words).items()}
+            )
+            assert {row["agree"] for row in shipping.recheck(place, folder)} == {agree}
