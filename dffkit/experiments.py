@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import distributed
 
-from dffkit import runs, shipping
+from dffkit import runs, shipping, weights
 from dffkit.allocator import keep_freed_memory
 from dffkit.errors import DataError
 from dffkit.recipes import RECIPES, Recipe, find
@@ -82,7 +82,8 @@ def train_main(arguments: argparse.Namespace) -> int:
 
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `evaluate`."""
-    parser.add_argument("recipe", metavar="RECIPE")
+    default = "toytown/segmentation/dff"
+    parser.add_argument("recipe", nargs="?", default=default, metavar="RECIPE", help=f"by default {default}")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--split", choices=runs.STREETS, default="val")
     parser.add_argument("--durations", type=int, metavar="L", help="key frame durations 1..L (default: 10, boxes 20)")
@@ -90,12 +91,16 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def evaluate_main(arguments: argparse.Namespace) -> int:
-    """Score a trained recipe by the paper's protocol."""
+    """Score a recipe by the paper's protocol: the run that was trained here, or else the shipped weights."""
     with _clear_errors(), _place(arguments) as place:
-        run = Run(_find(arguments.recipe), arguments.seed)
-        rows = runs.evaluate_run(run, place, split=arguments.split, duration=arguments.durations)
+        run, split, duration = Run(_find(arguments.recipe), arguments.seed), arguments.split, arguments.durations
+        if shipped := not run.finished(place) and shipping.is_shipped(run):
+            model = weights.load(run.recipe.name).to(place.device)
+            rows = runs.score(run.recipe, model, place, split=split, streets=runs.STREETS[split], duration=duration)
+        else:
+            rows = runs.evaluate_run(run, place, split=split, duration=duration)
         if runs.is_first_process():
-            print(f"{run}, {arguments.split}, {rows[0]['frames']} frames")
+            print(f"{run}{', as shipped' if shipped else ''}, {split}, {rows[0]['frames']} frames")
             for row in (row for row in rows if row["subset"] == "all" or not row["duration"]):
                 where = f"l = {row['duration']:>2}" if row["duration"] else f"{row['subset']:15}"
                 print(f"  {where}  {row['metric']:14} {row['value']:.4f}")

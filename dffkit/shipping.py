@@ -94,6 +94,15 @@ def _about(run: Run, place: Place, more: dict[str, float]) -> dict[str, Any]:
     }
 
 
+def is_shipped(run: Run) -> bool:
+    """Whether `data/weights` has this very run."""
+    name, seed = run.recipe.name, run.seed
+    if name not in SHIPPED:
+        return False
+    stored = weights.entry(name)
+    return (stored["recipe_hash"], stored["world_hash"], stored["seed"]) == (run.recipe.hash, world(run.recipe), seed)
+
+
 def _scored() -> list[str]:
     """The shipped models that recognise something by themselves."""
     return [name for name in SHIPPED if find(name).task]

@@ -20,9 +20,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from dffkit import atomic
@@ -163,10 +161,12 @@ def _stored(tensor: Tensor, where: str) -> Tensor:
 
 def _write(folder: Path, entries: dict[str, dict], states: dict[str, dict[str, Tensor]]) -> Path:
     """Write all models: the files, then the manifest, then remove what it does not name."""
+    from safetensors import torch as safetensors  # late, here and below: the names of the package need no extra
+
     models = {name: {**about, "files": []} for name, about in entries.items()}
     contents, listed = {}, {}
     for (part, sharing), tensors in sorted(_groups(states).items()):
-        content = safetensors.torch.save(tensors)
+        content = safetensors.save(tensors)
         sha256 = hashlib.sha256(content).hexdigest()
         file = f"{part}-{sha256[:12]}.safetensors"
         contents[file], listed[file] = content, {"sha256": sha256, "bytes": len(content)}
@@ -190,11 +190,13 @@ def _write(folder: Path, entries: dict[str, dict], states: dict[str, dict[str, T
 
 def _groups(states: dict[str, dict[str, Tensor]]) -> dict[tuple[str, tuple[str, ...]], dict[str, Tensor]]:
     """Tensors by part and by the models that share them: each group becomes one file."""
+    from safetensors import torch as safetensors
+
     sharing, tensors = defaultdict(list), {}
     for name in sorted(states):
         for key, tensor in states[name].items():
             # The file's format holds name, type, shape and values: the same tensor is what has the same bytes there.
-            same = key, hashlib.sha256(safetensors.torch.save({key: tensor})).digest()
+            same = key, hashlib.sha256(safetensors.save({key: tensor})).digest()
             sharing[same].append(name)
             tensors[same] = tensor
     groups = defaultdict(dict)
@@ -207,6 +209,9 @@ def _groups(states: dict[str, dict[str, Tensor]]) -> dict[tuple[str, tuple[str, 
 
 def _read_tensors(folder: Path, files: dict[str, dict]) -> dict[str, Tensor]:
     """The tensors of some files as they are stored, each file's hash checked before it is parsed."""
+    from safetensors import SafetensorError
+    from safetensors import torch as safetensors
+
     found = {}
     for file, listed in files.items():
         path = folder / file
@@ -218,7 +223,7 @@ def _read_tensors(folder: Path, files: dict[str, dict]) -> dict[str, Tensor]:
         if (sha256 := hashlib.sha256(content).hexdigest()) != listed["sha256"]:
             raise DataError(f"{path}: expected SHA-256 {listed['sha256']}, got {sha256}; {REPAIR}")
         try:
-            tensors = safetensors.torch.load(content)
+            tensors = safetensors.load(content)
         except (SafetensorError, AssertionError, KeyError, RuntimeError, ValueError) as error:
             raise DataError(f"{path}: is no safetensors file: {error}; {REPAIR}") from error
         for key, tensor in tensors.items():

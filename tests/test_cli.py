@@ -261,6 +261,9 @@ def test_reproduce_makes_pages_and_prints_the_claims(tmp_path, monkeypatch, caps
     monkeypatch.setattr(reproduce, "root", lambda: tmp_path)
     monkeypatch.setattr(reproduce.figures, "regenerate_all", lambda folder: [folder / "fig3.svg"])
     monkeypatch.setattr(reproduce.claims, "table", lambda: DataFrame(claims))
+    monkeypatch.setattr(reproduce, "weights_agree", lambda: False)
+    assert reproduce.reproduce() == 1, "a shipped weight that does not give its score"
+    monkeypatch.setattr(reproduce, "weights_agree", lambda: True)
     assert reproduce.reproduce() == 0
     out = capsys.readouterr().out
     assert (tmp_path / "build" / "html" / "00_index.html").is_file()

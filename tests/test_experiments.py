@@ -175,7 +175,8 @@ def test_a_run_on_another_world_is_not_taken_for_this_one(place, monkeypatch):
 def test_validation_during_training_is_in_the_log_and_the_table(place):
     run_queue([Run(PAIRS)], place, duration=2)
     rows = table(place, "training")
-    assert {"loss", "segmentation", "gradient", "mIoU@1", "mIoU@10"} == set(rows[rows.recipe == "seg/dff"].metric)
+    scores = {"mIoU@1", "mIoU@5", "mIoU@10"}
+    assert {"loss", "segmentation", "gradient", *scores} == set(rows[rows.recipe == "seg/dff"].metric)
 
 
 def test_rows_are_replaced_not_repeated(tmp_path):

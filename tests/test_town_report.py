@@ -20,7 +20,7 @@ def test_the_ceilings_of_coarse_and_of_fine_labels():
     coarse[:, :, 32:] = 1
     assert town_report.averaged_ceiling(coarse) > 0.97
     fine = coarse.clone()
-    fine[:, 10:40, 20:23] = 2  # a pole, 3 pixels wide
+    fine[:, 10:40, 20:26] = 2  # a pole, 6 pixels wide
     averaged, fitted = town_report.averaged_ceiling(fine), town_report.fitted_ceiling(fine)
     assert averaged < 0.7, "its share of a cell is never the largest"
     assert averaged + 0.05 < fitted < 1, "fitted scores can still draw a thin line, not exactly"

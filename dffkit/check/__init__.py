@@ -6,7 +6,21 @@ not the solution's but those of a known mistake, it names that mistake. It never
 
 from dffkit.check.bilinear_weights import four_weights
 from dffkit.check.complexity import duration_for, speedup
+from dffkit.check.feature_maps import filter_correlation, similarity_over_gap
 from dffkit.check.flow_units import flow_in_cells
+from dffkit.check.pyramid_target import flow_target
+from dffkit.check.training import draw_pair, switch
 from dffkit.check.warping import warp_one_channel
 
-__all__ = ["duration_for", "flow_in_cells", "four_weights", "speedup", "warp_one_channel"]
+__all__ = [
+    "draw_pair",
+    "duration_for",
+    "filter_correlation",
+    "flow_in_cells",
+    "flow_target",
+    "four_weights",
+    "similarity_over_gap",
+    "speedup",
+    "switch",
+    "warp_one_channel",
+]
