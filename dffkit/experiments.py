@@ -74,6 +74,8 @@ def train_main(arguments: argparse.Namespace) -> int:
         changes = {name: value for name, value in changes.items() if value is not None}
         wanted = Run(dataclasses.replace(_find(arguments.recipe), **changes), arguments.seed)
         for run in runs.in_order([wanted]):
+            if run != wanted and run.finished(place):
+                continue
             runs.train_run(run, place, resume=not (arguments.fresh and run == wanted))
             if runs.is_first_process():
                 print(f"{run} is trained: {run.folder(place)}")

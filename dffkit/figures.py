@@ -10,7 +10,7 @@ import pandas
 import torch
 from matplotlib.figure import Figure
 
-from dffkit import architecture_drawing, atomic, claims, complexity
+from dffkit import architecture_drawing, atomic, claims, complexity, figure1
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
@@ -97,6 +97,7 @@ def architecture(size: tuple[int, int] = complexity.SIZE) -> pandas.DataFrame:
 
 
 FIGURES: dict[str, Callable[[], tuple[Figure, pandas.DataFrame]]] = {
+    "figure1": figure1.draw,
     "figure2": figure2,
     "table2": table2,
     "equation7": equation7,
