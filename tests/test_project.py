@@ -263,9 +263,11 @@ def test_a_path_of_one_machine_would_be_found():
 # The README
 
 
-def test_the_readmes_example_runs(capsys):
+def test_the_readmes_examples_run(capsys):
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    exec(compile(example, "README.md", "exec"), {})
+    examples = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
     assert lines == [f"{i} {i % 3 == 0} (96, 192)" for i in range(6)]
