@@ -10,13 +10,7 @@ from dffkit.machine import describe
 from dffkit.recipes import build, find
 from dffkit.runs import Place, Run
 
-SHIPPED = (
-    "toytown/flow",
-    "toytown/segmentation/frame",
-    "toytown/segmentation/dff",
-    "toytown/detection/frame",
-    "toytown/detection/dff",
-)
+SHIPPED = ("toytown/flow", "toytown/segmentation/dff", "toytown/detection/dff")
 # What is scored again on every machine: the first streets of val, at two key frame durations.
 CHECK_STREETS = 10
 CHECKED = {"segmentation": (1, 5), "detection": (1, 10)}
