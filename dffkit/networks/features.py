@@ -39,8 +39,8 @@ class FeatureNetwork(nn.Module):
             network does (only so Table 2 comes out); "torchvision" on the 3x3, as torchvision's ImageNet weights need.
             The input follows: "msra" subtracts the mean pixel; "torchvision" also divides by the standard deviation.
         norm: "frozen" keeps batch norm at its stored statistics and weights (as the paper); "trained" trains it.
-        reduce_dilation: of the last 3x3 convolution. The paper's 6 cells are a sixth of its maps' 38 rows; on the maps of
-            small frames they would reach across half of them.
+        reduce_dilation: of the last 3x3 convolution. The paper's 6 cells are a sixth of its maps' 38 rows; on the maps
+            of small frames they would reach across half of them.
         weights: "imagenet" loads torchvision's ImageNet weights (downloaded once into torch's own cache), for depth
             50 and 101, width 1 and layout "torchvision"; None leaves random ones.
 
