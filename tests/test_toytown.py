@@ -230,9 +230,9 @@ def test_a_square_at_a_known_place_is_drawn_there():
     texels, levels = atlas.pack()
     part = np.array([[-1.0, -1, 10, 2, 0, 0, 0, 2, 0]])  # corner, U, V
     depth, ids = np.zeros((100, 100), np.float32), np.full((100, 100), -1, np.int32)
-    focal, centre = 100.0, 50.0
-    # u/z = (x - 50) / 200 + 1/20 ..., by hand: X = z (x - 50) / 100, u = (X + 1) / 2, z = 10
-    planes = np.array([[(1 - 5) / 20, 0.005, 0, (1 - 5) / 20, 0, 0.005, 0.1, 0, 0]])
+    focal, centre = 100.0, 49.5  # between two pixels, so that no pixel lies on the square's edge
+    # X = z (x - 49.5) / 100 and u = (X + 1) / 2, so u/z = (x - 49.5) / 200 + 1 / (2 z), with z = 10; v likewise
+    planes = np.array([[0.05 - 0.2475, 0.005, 0, 0.05 - 0.2475, 0, 0.005, 0.1, 0, 0]])
     looks, ones = np.zeros((1, 2), np.int64), np.ones((1, 2))
     solid = np.zeros(1, np.bool_)
     raster.draw(
