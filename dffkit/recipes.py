@@ -47,7 +47,7 @@ class Recipe:
         freeze: what is not trained: beginnings of parameter names, e.g. "flow_network".
         data: name of the data set. "flow" always takes sprites, of `size` (H, W).
         data_split, streets: the data set's part to train on, and how many streets of it.
-        depth, width, norm, reduce_dilation: of `FeatureNetwork`.
+        depth, width, norm: of `FeatureNetwork`.
         flow, flow_width: name in `FLOW_NETWORKS` and width of F, or "none": propagated features are copied.
         scale: whether F has a scale field; None for features that are only warped (S = 1).
         scale_bias: "trained", or "frozen" at 1.
@@ -75,7 +75,6 @@ class Recipe:
     depth: int = 101
     width: float = FEATURE_WIDTH
     norm: str = "frozen"
-    reduce_dilation: int = 6
     flow: str = "FlowNet"
     flow_width: float = flow_width("FlowNet")
     scale: bool = True
@@ -295,10 +294,7 @@ def _recognition(name: str, task: str, stills: Recipe, flow: Recipe | None, **ch
 
 def _all() -> dict[str, Recipe]:
     flow, stills = _flow_recipe("FlowNet"), _stills_recipe(101)
-    # On maps of 12 x 24 cells a dilation of 6 makes features know where in the frame they are: then they can't be
-    # carried well. 2 is to 12 rows what the paper's 6 is to its 38.
-    near = dataclasses.replace(stills, name="toytown/stills/near", reduce_dilation=2)
-    recipes = [flow, stills, near]
+    recipes = [flow, stills]
     for task in HEADS:
         recipes += [_recognition("frame", task, stills, None), _recognition("dff", task, stills, flow)]
     return {recipe.name: recipe for recipe in recipes}

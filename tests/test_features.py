@@ -172,12 +172,3 @@ def test_frames_of_another_kind_are_named(bad, message):
         check_frames(bad)
     with pytest.raises(ValueError, match=message):
         small()(bad)
-
-
-def test_the_last_convolution_reaches_as_far_as_it_is_told():
-    for dilation in (6, 2):
-        reduce = FeatureNetwork(14, width=1 / 16, reduce_dilation=dilation).reduce
-        assert (reduce.dilation, reduce.padding) == ((dilation, dilation), (dilation, dilation))
-    assert FeatureNetwork(14, width=1 / 16).reduce.dilation == (6, 6)
-    with pytest.raises(ValueError, match="reduce_dilation: expected at least 1, got 0"):
-        FeatureNetwork(14, width=1 / 16, reduce_dilation=0)

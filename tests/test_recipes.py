@@ -44,8 +44,7 @@ def test_the_defaults_that_hashes_leave_out_have_not_changed():
     defaults = {field.name: field.default for field in dataclasses.fields(Recipe) if field.name not in ("name", "job")}
     assert defaults == {
         "heads": (), "start": (), "freeze": (), "data": "toytown", "data_split": "train", "streets": 100,
-        "size": (192, 384), "depth": 101, "width": 5 / 32, "norm": "frozen", "reduce_dilation": 6,
-        "flow": "FlowNet", "flow_width": 0.135,
+        "size": (192, 384), "depth": 101, "width": 5 / 32, "norm": "frozen", "flow": "FlowNet", "flow_width": 0.135,
         "scale": True, "scale_bias": "trained", "split": 1, "iterations": 10000, "batch": 8, "optimiser": "sgd",
         "lr": 0.01, "weight_decay": 5e-4, "lr_factors": (), "schedule": "step", "warm_up": 0, "clip": 0.0,
         "precision": "float32", "max_offset": 9, "label_interval": 1, "flip": True,
@@ -54,8 +53,7 @@ def test_the_defaults_that_hashes_leave_out_have_not_changed():
 
 OTHERS = {
     "job": "frames", "heads": (DETECTION,), "freeze": ("flow_network",), "data_split": "val", "streets": 7,
-    "size": (64, 64), "depth": 26, "width": 0.25, "norm": "trained", "reduce_dilation": 2,
-    "flow": "FlowNet Half", "flow_width": 0.5,
+    "size": (64, 64), "depth": 26, "width": 0.25, "norm": "trained", "flow": "FlowNet Half", "flow_width": 0.5,
     "scale": False, "scale_bias": "frozen", "split": 0, "iterations": 3, "batch": 3, "optimiser": "adamw", "lr": 0.02,
     "weight_decay": 0.0, "lr_factors": (("flow_network", 0.1),), "schedule": "cosine", "warm_up": 3, "clip": 1.0,
     "precision": "bfloat16", "max_offset": 3, "label_interval": 2, "flip": False, "data": "other",

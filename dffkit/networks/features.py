@@ -39,13 +39,11 @@ class FeatureNetwork(nn.Module):
             network does (only so Table 2 comes out); "torchvision" on the 3x3, as torchvision's ImageNet weights need.
             The input follows: "msra" subtracts the mean pixel; "torchvision" also divides by the standard deviation.
         norm: "frozen" keeps batch norm at its stored statistics and weights (as the paper); "trained" trains it.
-        reduce_dilation: of the last 3x3 convolution. The paper's 6 cells are a sixth of its maps' 38 rows; on the maps
-            of small frames they would reach across half of them.
         weights: "imagenet" loads torchvision's ImageNet weights (downloaded once into torch's own cache), for depth
             50 and 101, width 1 and layout "torchvision"; None leaves random ones.
 
     Raises:
-        ValueError: for a depth, width, layout, norm, dilation or weights other than these.
+        ValueError: for a depth, width, layout, norm or weights other than these.
     """
 
     def __init__(
@@ -55,7 +53,6 @@ class FeatureNetwork(nn.Module):
         width: float = 1.0,
         layout: str = "msra",
         norm: str = "frozen",
-        reduce_dilation: int = 6,
         weights: str | None = None,
     ) -> None:
         super().__init__()
@@ -65,8 +62,6 @@ class FeatureNetwork(nn.Module):
             raise ValueError(f'layout: expected "msra" or "torchvision", got {layout!r}')
         if norm not in ("frozen", "trained"):
             raise ValueError(f'norm: expected "frozen" or "trained", got {norm!r}')
-        if reduce_dilation < 1:
-            raise ValueError(f"reduce_dilation: expected at least 1, got {reduce_dilation!r}")
         self.depth, self.layout, self.norm = depth, layout, norm
         stem, *planes = (widen(c, width) for c in (64, 64, 128, 256, 512))
         self.conv1 = nn.Conv2d(3, stem, 7, stride=2, padding=3, bias=False)
@@ -79,7 +74,7 @@ class FeatureNetwork(nn.Module):
             stage = _stage(inputs[i], planes[i], blocks, strides[i], dilations[i], layout)
             self.add_module(f"layer{i + 1}", stage)
         self.channels = widen(1024, width)
-        self.reduce = nn.Conv2d(inputs[-1], self.channels, 3, padding=reduce_dilation, dilation=reduce_dilation)
+        self.reduce = nn.Conv2d(inputs[-1], self.channels, 3, padding=6, dilation=6)
         mean, std = (CAFFE_MEAN, (1.0, 1.0, 1.0)) if layout == "msra" else (IMAGENET_MEAN, IMAGENET_STD)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
