@@ -65,7 +65,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def train_main(arguments: argparse.Namespace) -> int:
-    """Train one recipe, and first whatever it starts from that is not trained yet."""
+    """Train one recipe, and first whatever it starts from that is neither trained here nor shipped."""
     if arguments.recipe is None:
         print("\n".join(recipe.describe() for recipe in RECIPES.values()))
         return 0
@@ -74,7 +74,7 @@ def train_main(arguments: argparse.Namespace) -> int:
         changes = {name: value for name, value in changes.items() if value is not None}
         wanted = Run(dataclasses.replace(_find(arguments.recipe), **changes), arguments.seed)
         for run in runs.in_order([wanted]):
-            if run != wanted and run.finished(place):
+            if run != wanted and (run.finished(place) or runs.is_shipped(run)):
                 continue
             runs.train_run(run, place, resume=not (arguments.fresh and run == wanted))
             if runs.is_first_process():
@@ -96,7 +96,7 @@ def evaluate_main(arguments: argparse.Namespace) -> int:
     """Score a recipe by the paper's protocol: the run that was trained here, or else the shipped weights."""
     with _clear_errors(), _place(arguments) as place:
         run, split, duration = Run(_find(arguments.recipe), arguments.seed), arguments.split, arguments.durations
-        if shipped := not run.finished(place) and shipping.is_shipped(run):
+        if shipped := not run.finished(place) and runs.is_shipped(run):
             model = weights.load(run.recipe.name).to(place.device)
             rows = runs.score(run.recipe, model, place, split=split, streets=runs.STREETS[split], duration=duration)
         else:

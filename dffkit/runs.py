@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from dffkit import checkpoint, jobs, results
+from dffkit import checkpoint, jobs, results, weights
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
 from dffkit.machine import describe
@@ -99,7 +99,7 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
         CommandError: if another process is training it, or a run it starts from is not finished.
     """
     recipe, folder = run.recipe, run.folder(place)
-    start = {part: trained_state(needed, place) for part, needed in run.starts().items()}
+    start = {part: start_state(needed, place) for part, needed in run.starts().items()}
     with _claimed(run, place):
         if is_first_process() and not (resume and run.finished(place)):  # scores of other weights
             results.remove(place.results / "evaluation.csv", hash=recipe.hash, seed=run.seed)
@@ -146,6 +146,33 @@ def trained_state(run: Run, place: Place) -> dict[str, Tensor]:
     state = checkpoint.read(path)
     checkpoint.check(path, state, {"recipe": run.recipe.hash, "seed": run.seed, "world": jobs.world(run.recipe)})
     return state["module"]
+
+
+def is_shipped(run: Run) -> bool:
+    """Whether `data/weights` has this very run.
+
+    Raises:
+        DataError: if its manifest is missing or damaged.
+    """
+    if run.recipe.name not in weights.names():
+        return False
+    stored = weights.entry(run.recipe.name)
+    known = stored["recipe_hash"], stored["world_hash"], stored["seed"]
+    return known == (run.recipe.hash, jobs.world(run.recipe), run.seed)
+
+
+def start_state(run: Run, place: Place) -> dict[str, Tensor]:
+    """The weights that another run starts from: those trained here, or else those that are shipped.
+
+    The latter went through half precision, so what starts from them differs a little from what starts from the former.
+
+    Raises:
+        CommandError: if there are neither.
+        DataError: if a file is damaged, or of other data than today's.
+    """
+    if not run.finished(place) and is_shipped(run):
+        return weights.state(run.recipe.name)
+    return trained_state(run, place)
 
 
 def evaluate_run(

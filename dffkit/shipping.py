@@ -10,7 +10,7 @@ from dffkit.machine import describe
 from dffkit.recipes import build, find
 from dffkit.runs import Place, Run
 
-SHIPPED = ("toytown/flow", "toytown/segmentation/dff", "toytown/detection/dff")
+SHIPPED = ("toytown/flow", "toytown/stills", "toytown/segmentation/dff", "toytown/detection/dff")
 # What is scored again on every machine: the first streets of val, at two key frame durations.
 CHECK_STREETS = 10
 CHECKED = {"segmentation": (1, 5), "detection": (1, 10)}
@@ -88,15 +88,6 @@ def _about(run: Run, place: Place, more: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def is_shipped(run: Run) -> bool:
-    """Whether `data/weights` has this very run."""
-    name, seed = run.recipe.name, run.seed
-    if name not in SHIPPED:
-        return False
-    stored = weights.entry(name)
-    return (stored["recipe_hash"], stored["world_hash"], stored["seed"]) == (run.recipe.hash, world(run.recipe), seed)
-
-
 def _scored() -> list[str]:
     """The shipped models that recognise something by themselves."""
-    return [name for name in SHIPPED if find(name).task]
+    return [name for name in SHIPPED if not find(name).pretraining]

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+import torch
 from hand_made import FLOW, STILLS, recipe, snippets
 
 from dffkit import jobs, reproduce, runs, shipping, weights
@@ -81,3 +82,24 @@ def test_a_score_beyond_its_tolerance_does_not_agree(place, tmp_path, monkeypatc
                 shipping, "check_scores", lambda *words, by=change: {k: v + by for k, v in honest(*words).items()}
             )
             assert {row["agree"] for row in shipping.recheck(place, folder)} == {agree}
+
+
+def test_training_starts_from_shipped_parts_where_none_are_trained(place, tmp_path, monkeypatch):
+    folder = tmp_path / "weights"
+    run_queue([Run(DFF)], place)
+    monkeypatch.setattr(shipping, "SHIPPED", ("flow", "stills"))
+    shipping.ship(place, folder)
+    monkeypatch.setattr(weights, "_folder", lambda given: given or folder)
+    elsewhere = dataclasses.replace(place, runs=tmp_path / "elsewhere")
+    assert runs.is_shipped(Run(STILLS))
+    assert not runs.is_shipped(Run(dataclasses.replace(STILLS, iterations=9)))
+    assert not runs.is_shipped(Run(DFF))
+    shipped, trained = (runs.start_state(Run(STILLS), here) for here in (elsewhere, place))
+    assert shipped.keys() == trained.keys()
+    assert max(float((shipped[name] - trained[name]).abs().max()) for name in trained) < 1e-2
+    assert any(not torch.equal(shipped[name], trained[name]) for name in trained), "in half precision"
+    runs.train_run(Run(DFF), elsewhere)
+    assert Run(DFF).finished(elsewhere)
+    assert not Run(STILLS).finished(elsewhere)
+    with pytest.raises(CommandError, match="is not trained yet"):
+        runs.start_state(Run(FRAME), elsewhere)
