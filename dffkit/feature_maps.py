@@ -13,6 +13,7 @@ from torch import Tensor
 from dffkit.datasets.toytown import LABELS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.examples import STRIDE
+from dffkit.flow_training import flow_to_cells
 from dffkit.networks.features import FeatureNetwork
 from dffkit.warp import propagate, warp
 
@@ -232,7 +233,7 @@ def ride(model: DeepFeatureFlow, film: Film, key: int, length: int = 10) -> Ride
     inputs = model.flow_network.prepare(frames)
     flow, scale = model.flow_network(inputs, inputs[:1])
     flows, hidden = zip(*(film.flow(key + gap, key) for gap in range(length)), strict=True)
-    exact = F.avg_pool2d(torch.stack(flows).to(features.dtype), STRIDE, ceil_mode=True) / STRIDE
+    exact = flow_to_cells(torch.stack(flows).to(features.dtype))
     carried = propagate(features[:1], flow, scale)
     carried[0] = features[0]  # i == k: nothing to propagate
     followed, out_of_sight = warp(features[:1], exact), class_share(torch.stack(hidden), True)

@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from dffkit.datasets import toytown
 from dffkit.datasets.sprites import sprite_batch
 from dffkit.flow_training import CELL, flow_to_cells
+from dffkit.networks.no_flow import NoFlow
 
 SPRITE_SEED = 1_000_000  # another endless data set than any run's
 OFFSETS = tuple(range(1, 10))  # i - k: those of training but 0, where no flow is asked for
@@ -33,7 +35,7 @@ def endpoint_errors(flow: Flow, pairs: Pairs) -> dict[str, float]:
     errors, seen = [], []
     for current, key, exact, occluded in pairs:
         error = (flow(current, key).cpu() - flow_to_cells(exact)).norm(dim=1) * CELL
-        hidden = flow_to_cells(occluded[:, None].float().expand(-1, 2, -1, -1))[:, 0] * CELL
+        hidden = F.avg_pool2d(occluded[:, None].float(), CELL, ceil_mode=True)
         errors.append(error.flatten())
         seen.append((hidden <= 0.5).flatten())
     error, visible = torch.cat(errors), torch.cat(seen)
@@ -60,8 +62,7 @@ def streets(
 
 def no_flow(current: Tensor, key: Tensor) -> Tensor:
     """Zeros."""
-    height, width = current.shape[2:]
-    return torch.zeros(len(current), 2, -(-height // CELL), -(-width // CELL))
+    return NoFlow()(current, key)[0]
 
 
 def dis_flow(current: Tensor, key: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ class Builder:
             self.quad((x0, y0, z1), x, y, front, label, owner, light=light[0])
         if side is not None:
             for x_side in (x0, x1):
-                self.quad((x_side, y0, z0), z, y, side, label, owner, light=light[1], cutout=False)
+                self.quad((x_side, y0, z0), z, y, side, label, owner, light=light[1])
         if top is not None:
             self.quad((x0, y0, z0), x, z, top, label, owner, light=light[2])
 
@@ -123,7 +123,6 @@ def walker_limbs(phase: np.ndarray, height: np.ndarray) -> np.ndarray:
         return np.stack([zero + x, zero + y, zero + z], -1)
 
     bob = -0.02 * np.cos(2 * phase)
-    limbs = []
     shoulder, hip = -1.42 + bob, -0.92 + bob
     legs, arms = [], []
     for side, s in ((-1, swing), (1, -swing)):

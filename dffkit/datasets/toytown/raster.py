@@ -186,7 +186,7 @@ def silhouettes(order, parts, planes, looks, repeats, cutout, owner, atlas, leve
             continue
         me = owner[p]
         u0, ux, uy, v0, vx, vy, w0, wx, wy = planes[p]
-        texture, level = looks[p, 0], looks[p, 2]
+        texture, level = looks[p, 0], looks[p, 1]
         for y in range(bounds[1], bounds[3]):
             for x in range(bounds[0], bounds[2]):
                 if stamp[y, x] == me:

@@ -86,7 +86,7 @@ class Street:
         level = self._cutout_level(parts, z.mean(1))
         shape = (height * raster.SAMPLES, width * raster.SAMPLES)
         depth, ids = np.zeros(shape, np.float32), np.zeros(shape, np.int32)
-        looks = np.stack([self.texture, level, level], 1)
+        looks = np.stack([self.texture, level], 1)
         raster.draw(
             order, parts, planes, looks, self.repeat, self.cutout, self.atlas, self.levels,
             *self._lens(raster.SAMPLES), depth, ids,
@@ -123,9 +123,8 @@ class Street:
         count = len(self.object_label)
         boxes = np.tile(np.array([10**6, 10**6, -1, -1]), (count, 1))
         area, stamp = np.zeros(count, np.int64), np.full(self.size, -1, np.int32)
-        finer = np.maximum(seen.level - 1, 0)
         raster.silhouettes(
-            order, seen.parts, self._planes(seen.parts, 1), np.stack([self.texture, finer, seen.level], 1), self.repeat,
+            order, seen.parts, self._planes(seen.parts, 1), np.stack([self.texture, seen.level], 1), self.repeat,
             self.cutout, self.owner, self.atlas, self.levels, *self._lens(1), stamp, boxes, area,
         )  # fmt: skip
         shown = np.bincount(self.owners(seen).ravel() + 1, minlength=count + 1)[1:]
@@ -183,12 +182,11 @@ class Street:
         ]
         limbs += [_body_limbs(owner, CYCLIST_LIMBS, textures, "cyclist", 1.75) for owner, textures in builder.cyclists]
         limbs = np.concatenate(limbs)
-        self._ends, self._radius = limbs[:, :6].reshape(-1, 2, 3), limbs[:, 6]
+        self._ends, self._radius = limbs[: len(builder.limbs), :6].reshape(-1, 2, 3), limbs[:, 6]
         self._walkers = np.array([(owner, height, stride) for owner, height, stride, _ in builder.walkers]).reshape(
             -1, 3
         )
         self._cyclists = np.array([owner for owner, _ in builder.cyclists], np.int64)
-        self._fixed_limbs = len(builder.limbs)
         self.texture = np.concatenate([quads[:, 9], limbs[:, 7]]).astype(np.int64)
         self.label = np.concatenate([quads[:, 10], limbs[:, 8]]).astype(np.uint8)
         self.owner = np.concatenate([quads[:, 11], limbs[:, 9]]).astype(np.int64)
@@ -228,14 +226,13 @@ class Street:
 
     def _strips(self, turns: np.ndarray, moves: np.ndarray, gone: np.ndarray) -> np.ndarray:
         """The limbs as strips that face the camera, (n, 9) in camera coordinates."""
-        ends = self._ends
         bodies = []
         if len(self._walkers):
             owner, height, stride = self._walkers.T
             bodies.append(walker_limbs(np.pi * gone[owner.astype(int)] / (stride / 2), height).reshape(-1, 2, 3))
         if len(self._cyclists):
             bodies.append(cyclist_limbs(gone[self._cyclists] / 0.9).reshape(-1, 2, 3))
-        ends = np.concatenate([ends[: self._fixed_limbs], *bodies])
+        ends = np.concatenate([self._ends, *bodies])
         owner = self.owner[len(self._quads) :]
         ends = np.einsum("nij,nkj->nki", turns[owner], ends) + moves[owner][:, None]
         axis = ends[:, 1] - ends[:, 0]
