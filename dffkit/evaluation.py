@@ -15,6 +15,7 @@ from torch import Tensor, distributed, nn
 
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow, KeyFrame
+from dffkit.processes import is_distributed, rank_and_count
 from dffkit.scores import DetectionScores, Evaluation, Scores, SegmentationScores, SnippetScores, merge
 from dffkit.video import in_lower_precision
 
@@ -61,7 +62,7 @@ def evaluate(
     num_classes = model.task_network.num_classes if num_classes is None else num_classes
     model = model if autocast is None else in_lower_precision(model, autocast)
     walk = _Walk(model, max_duration, history, batch_size, num_classes, autocast)
-    rank, processes = (distributed.get_rank(), distributed.get_world_size()) if _is_distributed() else (0, 1)
+    rank, processes = rank_and_count()
     with _evaluating(model), torch.inference_mode():
         mine = _bar(range(rank, len(snippets), processes), progress and rank == 0)
         found = {index: walk.snippet(snippets[index]) for index in mine}
@@ -154,13 +155,9 @@ def _bar(items: Sequence[int], show: bool) -> Iterable[int]:
     return tqdm(items, desc="evaluation", unit="snippet")
 
 
-def _is_distributed() -> bool:
-    return distributed.is_available() and distributed.is_initialized()
-
-
 def _gathered(found: dict[int, SnippetScores]) -> dict[int, SnippetScores]:
     """What all processes have found, in every process."""
-    if not _is_distributed():
+    if not is_distributed():
         return found
     parts: list[Mapping[int, SnippetScores] | None] = [None] * distributed.get_world_size()
     distributed.all_gather_object(parts, found)

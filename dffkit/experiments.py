@@ -11,6 +11,7 @@ from torch import distributed
 from dffkit import runs, shipping, weights
 from dffkit.allocator import keep_freed_memory
 from dffkit.errors import DataError
+from dffkit.processes import is_distributed
 from dffkit.recipes import RECIPES, Recipe, find
 from dffkit.repository import CommandError
 from dffkit.runs import Place, Run
@@ -31,7 +32,7 @@ def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", durati
             if not runs.is_written(run, place, "evaluation.csv", split=split):
                 runs.evaluate_run(run, place, split=split, duration=duration)
         except CommandError as reason:
-            if distributed.is_available() and distributed.is_initialized():
+            if is_distributed():
                 raise  # the other processes don't know of it
             print(f"Left for later: {reason}")
             left.append(run)
@@ -149,7 +150,7 @@ def _place(arguments: argparse.Namespace) -> Iterator[Place]:
     try:
         yield runs.default_place(device=device, workers=arguments.workers, progress=not arguments.no_progress)
     finally:
-        if distributed.is_available() and distributed.is_initialized():
+        if is_distributed():
             distributed.destroy_process_group()
 
 

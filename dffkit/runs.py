@@ -15,6 +15,7 @@ from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
 from dffkit.machine import describe
 from dffkit.networks.no_flow import NoFlow
+from dffkit.processes import rank_and_count
 from dffkit.recipes import Recipe, build
 from dffkit.repository import CommandError, root
 from dffkit.training import FINISHED, train
@@ -282,7 +283,7 @@ def _claimed(run: Run, place: Place) -> Iterator[None]:
 
 def is_first_process() -> bool:
     """Whether this is the only process, or the first of several: the one that writes."""
-    return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
+    return rank_and_count()[0] == 0
 
 
 def join_processes(device: str) -> str:

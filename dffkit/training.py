@@ -15,6 +15,7 @@ from dffkit import atomic, checkpoint
 from dffkit.datasets.snippets import Snippet
 from dffkit.jobs import make_job
 from dffkit.pairs import move
+from dffkit.processes import rank_and_count
 from dffkit.recipes import Recipe, load_part
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
@@ -106,9 +107,7 @@ class _Run:
         self, recipe: Recipe, folder: Path, data: Sequence[Snippet], seed: int, world: str, device: torch.device
     ) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
-        self.rank, self.processes = 0, 1
-        if distributed.is_available() and distributed.is_initialized():
-            self.rank, self.processes = distributed.get_rank(), distributed.get_world_size()
+        self.rank, self.processes = rank_and_count()
         if recipe.batch % self.processes:
             raise ValueError(f"batch: expected a multiple of the {self.processes} processes, got {recipe.batch}")
         self.identity = {"recipe": recipe.hash, "seed": seed, "world": world}
