@@ -1,6 +1,7 @@
 """What a run trains its network on: where batches come from, and what their loss is. One class per objective."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,35 @@ Losses = dict[str, Tensor]  # scalars; their sum is minimised, and those without
 
 
 class FlowJob:
-    """Pre-trains F: the multi-scale endpoint error on flying sprites (Sec. 4.2)."""
+    """Pre-trains F: the multi-scale endpoint error on flying sprites (Sec. 4.2).
 
-    def __init__(self, module: nn.Module, seed: int, size: tuple[int, int]) -> None:
-        self.module, self.seed, self.size = module, seed, size
+    With four `mirrors` each pair comes four times, as it is, mirrored left to right, upside down, and both: rendering
+    takes as long as training, and a mirrored pair is a new one to F. A pair's four are `BLOCK` samples apart.
+    """
+
+    BLOCK = 256
+
+    def __init__(self, module: nn.Module, seed: int, size: tuple[int, int], mirrors: int = 1) -> None:
+        self.module, self.seed, self.size, self.mirrors = module, seed, size, mirrors
+        # Batches are made by several threads, a little out of order: the pairs of two blocks are kept.
+        self._pair = lru_cache(maxsize=2 * self.BLOCK)(self._render) if mirrors > 1 else self._render
 
     def batch(self, numbers: Iterable[int]) -> Any:
         """A batch of `SpritePair`s."""
-        from dffkit.datasets.sprites import sprite_batch
+        from dffkit.datasets.sprites import SpritePair, mirrored
 
-        return sprite_batch(self.seed, numbers, self.size)
+        pairs = []
+        for number in numbers:
+            block, place = divmod(number, self.BLOCK * self.mirrors)
+            mirror, index = divmod(place, self.BLOCK)
+            pair = self._pair(block * self.BLOCK + index)
+            pairs.append(mirrored(pair, left_right=mirror in (1, 3), upside_down=mirror in (2, 3)))
+        return SpritePair(*map(torch.stack, zip(*pairs, strict=True)))
+
+    def _render(self, index: int) -> Any:
+        from dffkit.datasets.sprites import sprite_pair
+
+        return sprite_pair(self.seed, index, self.size)
 
     def forward(self, batch: Any) -> tuple[list[Tensor], Tensor]:
         """The pyramid's five predictions, and the flow that will be used, all float32."""
@@ -95,7 +115,7 @@ def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob
     """The job of a recipe, with its untrained network; `data` is what it trains on, which "flow" makes itself."""
     module = build(recipe, seed)
     if recipe.job == "flow":
-        return FlowJob(module, seed, recipe.size)
+        return FlowJob(module, seed, recipe.size, recipe.mirrors)
     offset = recipe.max_offset if recipe.job == "pairs" else None
     pairs = Pairs(data, seed, max_offset=offset, label_interval=recipe.label_interval, flip=recipe.flip)
     return (StillsJob if recipe.job == "stills" else RecognitionJob)(module, pairs)
@@ -131,7 +151,8 @@ def render(recipe: Recipe, split: str, streets: int | None, folder: Path, progre
     fps = recordings.STILLS_FPS if stills else recordings.FPS[recipe.task]
     length = recordings.STILLS_LENGTH if stills else recordings.LENGTH
     count = recipe.streets if streets is None else streets
-    recordings.render_all(split, fps, count, folder=folder, length=length, progress=progress)
+    world = _town(recipe)
+    recordings.render_all(split, fps, count, folder=folder, length=length, world=world, progress=progress)
 
 
 def world(recipe: Recipe) -> str:
@@ -142,4 +163,11 @@ def world(recipe: Recipe) -> str:
         return sprites.world_hash()
     from dffkit.datasets import toytown
 
-    return toytown.world_hash()
+    return toytown.world_hash(_town(recipe))
+
+
+def _town(recipe: Recipe) -> Any:
+    """The world of a recipe's streets: its task's; stills, which serve both tasks, have the standard one."""
+    from dffkit.datasets.toytown import DEFAULT, WORLDS
+
+    return DEFAULT if recipe.job == "stills" else WORLDS[recipe.task]

@@ -61,6 +61,7 @@ class Recipe:
         clip: largest norm of the whole gradient; 0 for no limit.
         precision: "float32", or "bfloat16" for mixed precision.
         max_offset, label_interval, flip: of `Pairs`.
+        mirrors: of each pair of sprites, 1 (as it is) to 4 are trained on.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Recipe:
     max_offset: int = 9
     label_interval: int = 1
     flip: bool = True
+    mirrors: int = 1
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # JSON knows no tuples, and a recipe within a recipe comes as a mapping
@@ -114,6 +116,8 @@ class Recipe:
         heads = {"flow": 0, "frames": 1, "pairs": 1}.get(self.job, len(self.heads))
         if len(self.heads) != heads or (self.job == "stills" and not heads):
             raise ValueError(f"heads: expected {heads or 'some'} for job {self.job!r}, got {len(self.heads)}")
+        if not 1 <= self.mirrors <= 4:
+            raise ValueError(f"mirrors: expected 1 to 4, got {self.mirrors}")
         if self.iterations < 0 or self.batch < 1:
             raise ValueError(f"iterations, batch: expected at least 0 and 1, got {self.iterations} and {self.batch}")
 
@@ -268,15 +272,15 @@ HEADS = dict((SEGMENTATION, DETECTION))
 
 
 def _flow_recipe(flow: str, **changes: Any) -> Recipe:
-    fields = {"flow": flow, "flow_width": flow_width(flow), "iterations": 7000, "batch": 8}
+    fields = {"flow": flow, "flow_width": flow_width(flow), "iterations": 30000, "batch": 8, "mirrors": 4}
     fields |= {"optimiser": "adamw", "lr": 1e-3, "schedule": "cosine", "warm_up": 200, "clip": 1.0}
     fields |= {"precision": "bfloat16"}
     return Recipe("toytown/flow", "flow", **(fields | changes))
 
 
 def _stills_recipe(depth: int, **changes: Any) -> Recipe:
-    fields = {"depth": depth, "norm": "trained", "flow": NO_FLOW, "flow_width": 0, "iterations": 4000, "batch": 8}
-    fields |= {"data_split": "stills", "streets": 600, "precision": "bfloat16"}
+    fields = {"depth": depth, "norm": "trained", "flow": NO_FLOW, "flow_width": 0, "iterations": 8000, "batch": 8}
+    fields |= {"data_split": "stills", "streets": 1000, "precision": "bfloat16"}
     fields |= {"optimiser": "adamw", "lr": 1.5e-3, "schedule": "cosine", "warm_up": 200, "clip": 10.0}
     return Recipe("toytown/stills", "stills", (SEGMENTATION, DETECTION_IN_PRETRAINING), **(fields | changes))
 

@@ -220,7 +220,7 @@ def score(
         pooled = task == "detection" and streets > STREETS_IN_TRAINING
         table = evaluation.by_duration(pooled=pooled)
         means = (row for row in table if row["metric"].startswith("m"))  # without single classes
-        rows += [{**row, "frames": evaluation.frames} for row in means]
+        rows += [{**row, "frames": evaluation.frames, "world": jobs.world(single)} for row in means]
     return rows
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from dffkit.datasets.sprite_looks import TEXTURE_SIZE, log_uniform, shape, texture
 
-VERSION = "sprites-1"  # another one whenever the same parameters give other pictures
+VERSION = "sprites-2"  # another one whenever the same parameters give other pictures
 FINE = 4  # outlines are drawn that many times finer, for smooth edges
 
 
@@ -42,6 +42,8 @@ class SpriteWorld:
         deformation: most that turning, and also that zooming, moves a sprite's rim, as a share of its displacement.
         textures: how many the layers draw from.
         contrast: of a layer's texture.
+        flicker: share of pairs of which one frame is exposed wrongly, as Toytown's frames sometimes are ...
+        exposure: ... and by what factor.
         gain, offset: largest change of contrast, and of brightness in grey levels, from the current to the key frame.
         noise: largest standard deviation of the noise on both frames, in grey levels. Still pairs have no such change.
     """
@@ -59,6 +61,8 @@ class SpriteWorld:
     deformation: float = 0.3
     textures: int = 64
     contrast: tuple[float, float] = (0.15, 1.0)
+    flicker: float = 0.1
+    exposure: tuple[float, float] = (0.5, 1.7)
     gain: float = 0.03
     offset: float = 4.0
     noise: float = 2.0
@@ -134,6 +138,10 @@ def sprite_pair(
         image = _to_tensor(current)
         return SpritePair(image, image.clone(), torch.zeros(2, *size), torch.zeros(size, dtype=torch.bool))
     current, key, flow, occluded = render_pair(layers, size)
+    if rng.random() < world.flicker:
+        factor = np.float32(log_uniform(rng, *world.exposure))
+        spoilt = current if rng.random() < 0.5 else key
+        spoilt[:] = np.clip(spoilt * factor, 0, 255)
     noise = world.noise * rng.random()
     current = _change(rng, current, 1, 0, noise)
     key = _change(rng, key, 1 + world.gain * rng.uniform(-1, 1), world.offset * rng.uniform(-1, 1), noise)
@@ -148,6 +156,16 @@ def sprite_batch(
     if not pairs:
         raise ValueError("indices: expected at least one, got none")
     return SpritePair(*(torch.stack(tensors) for tensors in zip(*pairs, strict=True)))
+
+
+def mirrored(pair: SpritePair, *, left_right: bool = False, upside_down: bool = False) -> SpritePair:
+    """The pair as a mirror shows it, its flow as well."""
+    axes = [axis for axis, mirror in ((-1, left_right), (-2, upside_down)) if mirror]
+    if not axes:
+        return pair
+    signs = torch.tensor([-1.0 if left_right else 1.0, -1.0 if upside_down else 1.0])
+    current, key, flow, occluded = (tensor.flip(axes) for tensor in pair)
+    return SpritePair(current, key, flow * signs[:, None, None], occluded)
 
 
 def world_hash(parameters: SpriteWorld | None = None) -> str:

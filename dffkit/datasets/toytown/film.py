@@ -45,10 +45,13 @@ class World:
     deterioration: float = 0.12
     rare_poses: float = 0.1
     min_visible: float = 0.35
-    min_side: int = 24
+    min_side: int = 32
 
 
-DEFAULT = World()
+# Cityscapes is filmed from a car; ImageNet VID is not, and slower: 37% of its boxes are slow, 35% medium and 27% fast
+# by motion IoU. At 0.7 times the speed Toytown's are 35, 38 and 27%.
+WORLDS = {"segmentation": World(), "detection": World(speed=0.7)}
+DEFAULT = WORLDS["segmentation"]
 
 
 def world_hash(world: World = DEFAULT) -> str:

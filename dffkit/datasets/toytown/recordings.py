@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from dffkit import atomic
 from dffkit.datasets.snippets import NO_MOTION, Snippet, motion_class, motion_iou
-from dffkit.datasets.toytown.film import DEFAULT, FPS, Film, World, world_hash
+from dffkit.datasets.toytown.film import DEFAULT, FPS, WORLDS, Film, World, world_hash
 
 LENGTH = 30  # frames a snippet, as Cityscapes has
 STILLS_FPS = 0.5  # stills: one frame in two seconds, so that no two show the same
@@ -33,7 +33,7 @@ def snippets(
     annotated: Sequence[int] | None = None,
     length: int = LENGTH,
     fps: float | None = None,
-    world: World = DEFAULT,
+    world: World | None = None,
     folder: Path | None = None,
 ) -> list[Snippet]:
     """The snippets of a split, one a street.
@@ -46,7 +46,7 @@ def snippets(
         annotated: the frames with a target; by default all in training, and in the others three with a full history.
         length: frames of a snippet.
         fps: another frame rate.
-        world: the town.
+        world: the town, by default the task's of `WORLDS`.
         folder: where rendered snippets are kept, about 12 MB each; None renders them again whenever they are needed.
 
     Raises:
@@ -56,7 +56,7 @@ def snippets(
         raise ValueError(f'task: expected "segmentation", "detection" or "both", got {task!r}')
     if split == "stills":
         length, fps = STILLS_LENGTH, fps or STILLS_FPS
-    fps = fps or FPS[task]
+    fps, world = fps or FPS[task], world or WORLDS.get(task, DEFAULT)
     if annotated is None:
         annotated = range(length) if split in ("train", "stills") else ANNOTATED[task]
     numbers = range(streets) if isinstance(streets, int) else streets
