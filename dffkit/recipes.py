@@ -6,8 +6,6 @@ hash, which changes whenever the recipe, or one that it starts from, does.
 
 import dataclasses
 import difflib
-import hashlib
-import json
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dffkit.dff import DeepFeatureFlow, split_points
+from dffkit.fingerprint import fingerprint
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS
@@ -130,7 +129,7 @@ class Recipe:
             if field.name not in ("name", "start") and value != field.default:
                 changed[field.name] = value
         changed["start"] = {part: recipe.hash for part, recipe in self.start}
-        return hashlib.sha256(json.dumps(changed, sort_keys=True).encode()).hexdigest()[:12]
+        return fingerprint(changed)
 
     @property
     def task(self) -> str:
@@ -290,7 +289,8 @@ def _recognition(name: str, task: str, stills: Recipe, flow: Recipe | None, **ch
     fields = {"job": "pairs" if flow else "frames", "heads": ((task, HEADS[task]),), "depth": stills.depth}
     fields |= {"start": (("feature_network", stills), *((("flow_network", flow),) if flow else ()))}
     fields |= {"flow": flow.flow if flow else NO_FLOW, "flow_width": flow.flow_width if flow else 0}
-    fields |= {"iterations": 2000, "batch": 8, "streets": 200}
+    fields |= {"iterations": 4000, "batch": 8, "streets": 200}
+    fields |= {"freeze": ("feature_network.conv1", "feature_network.layer1")}  # the first two stages, as the authors
     fields |= {"optimiser": "adamw", "lr": 5e-4, "schedule": "cosine", "warm_up": 100, "clip": 10.0}
     fields |= {"precision": "bfloat16"}
     return Recipe(f"toytown/{task}/{name}", **(fields | changes))

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 from torchvision import models
 
-from dffkit.networks.features import BLOCKS, FeatureNetwork, check_frames
+from dffkit.networks.features import BLOCKS, FeatureNetwork, Norm, check_frames
 
 
 def frames(height=64, width=96, batch=1):
@@ -107,6 +108,23 @@ def test_frozen_norm_stays_frozen_in_training():
     assert all(torch.equal(network.state_dict()[name], value) for name, value in before.items())
     assert network.bn1.weight.grad is None
     assert network.conv1.weight.grad is not None
+
+
+def test_frozen_norm_is_batch_norm_in_value_and_gradient():
+    torch.manual_seed(0)
+    norm, plain = Norm(5).eval(), nn.BatchNorm2d(5).eval()
+    for values in (norm.weight.data, norm.running_var, norm.running_mean, norm.bias.data):
+        values.uniform_(0.5, 2)
+    plain.load_state_dict(norm.state_dict())
+    x = torch.randn(2, 5, 4, 3)
+    found, expected = ([], [])
+    for module, results in ((norm, found), (plain, expected)):
+        inputs = x.clone().requires_grad_()
+        outputs = module(inputs)
+        outputs.square().sum().backward()
+        results += [outputs, inputs.grad, module.weight.grad, module.bias.grad]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_trained_norm_trains():

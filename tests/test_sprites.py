@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dffkit.datasets import sprites
-from dffkit.datasets.sprites import Layer, SpriteWorld, render_pair, sprite_batch, sprite_pair, world_hash
+from dffkit.datasets.sprites import Layer, SpriteWorld, mirrored, render_pair, sprite_batch, sprite_pair, world_hash
 from dffkit.warp import warp
 
 SIZE = (96, 160)
-PLAIN = SpriteWorld(gain=0, offset=0, noise=0, contrast=(1, 1), textures=14)  # frames differ by the flow alone
+PLAIN = SpriteWorld(
+    flicker=0, gain=0, offset=0, noise=0, contrast=(1, 1), textures=14
+)  # frames differ by the flow alone
 GREY = np.hstack([np.eye(3), np.zeros((3, 1))])
 
 
@@ -171,6 +173,38 @@ def test_light_and_noise_change_frames_but_not_flow():
     assert plain.flow.any()
     assert 0 < (plain.current.float() - changed.current.float()).abs().mean() < 4
     assert not torch.equal(plain.key, changed.key)
+
+
+def test_one_frame_of_a_flickering_pair_is_brighter_or_darker():
+    plain, spoilt = (
+        [sprite_pair(0, i, SIZE, replace(PLAIN, still=0, flicker=share)) for i in range(12)] for share in (0.0, 1.0)
+    )
+    ratios = torch.tensor(
+        [s[k].float().mean() / p[k].float().mean() for p, s in zip(plain, spoilt, strict=True) for k in (0, 1)]
+    )
+    changed = ratios.view(-1, 2) != 1
+    assert (changed.sum(1) == 1).all()  # one of the two, never both
+    assert changed.any(0).all()
+    assert 0.45 < ratios.min() < 0.9
+    assert 1.1 < ratios.max() < 1.75
+    assert all(torch.equal(p.flow, s.flow) for p, s in zip(plain, spoilt, strict=True))
+
+
+@pytest.mark.parametrize(("left_right", "upside_down"), [(True, False), (False, True), (True, True)])
+def test_a_mirrored_pair_fits_as_well_and_only_with_its_own_flow(left_right, upside_down):
+    world = replace(PLAIN, still=0, displacement=((1, 4, 20),))
+    pairs = [sprite_pair(0, i, (128, 192), world) for i in range(6)]
+    mirrors = [mirrored(pair, left_right=left_right, upside_down=upside_down) for pair in pairs]
+    axes = [axis for axis, on in ((-1, left_right), (-2, upside_down)) if on]
+    assert all(torch.equal(m.current, p.current.flip(axes)) for m, p in zip(mirrors, pairs, strict=True))
+    right = np.mean([misfit(pair, pair.flow) for pair in mirrors])
+    assert right == pytest.approx(np.mean([misfit(pair, pair.flow) for pair in pairs]), rel=0.02)
+    assert np.mean([misfit(m, p.flow.flip(axes)) for m, p in zip(mirrors, pairs, strict=True)]) > 1.8 * right
+
+
+def test_no_mirror_no_change():
+    pair = sprite_pair(0, 0, SIZE)
+    assert mirrored(pair) is pair
 
 
 def test_the_hash_names_the_world(monkeypatch):

@@ -341,6 +341,18 @@ def test_sprites_of_a_batch_are_those_of_its_numbers():
     assert job.batch([5]).current.shape == (1, 3, *SIZE)
 
 
+def test_each_pair_of_sprites_comes_once_in_each_mirror(monkeypatch):
+    monkeypatch.setattr(FlowJob, "BLOCK", 3)
+    job, plain = make_job(dataclasses.replace(FLOW, mirrors=4), 3), make_job(FLOW, 3)
+    found, frames = job.batch(range(24)).current, plain.batch(range(6)).current
+    for number in range(24):
+        block, place = divmod(number, 12)
+        mirror, index = divmod(place, 3)
+        axes = [(), (-1,), (-2,), (-1, -2)][mirror]
+        assert torch.equal(found[number], frames[3 * block + index].flip(axes))
+    assert torch.equal(job.batch([17]).flow[0], job.batch(range(24)).flow[17])
+
+
 @pytest.mark.parametrize("task", [SEGMENTATION, DETECTION])
 def test_the_loss_of_a_batch_is_the_mean_of_its_samples(task):
     tiny = recipe("pairs", task)

@@ -5,8 +5,6 @@ current frame to the key frame. So the flow is known analytically, and what hide
 looks like a street: F learns to match, not to know a data set. Every pair is a function of (seed, index) alone.
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +16,7 @@ import torch
 from torch import Tensor
 
 from dffkit.datasets.sprite_looks import TEXTURE_SIZE, log_uniform, shape, texture
+from dffkit.fingerprint import fingerprint
 
 VERSION = "sprites-2"  # another one whenever the same parameters give other pictures
 FINE = 4  # outlines are drawn that many times finer, for smooth edges
@@ -170,8 +169,7 @@ def mirrored(pair: SpritePair, *, left_right: bool = False, upside_down: bool = 
 
 def world_hash(parameters: SpriteWorld | None = None) -> str:
     """Twelve hex digits that say which pictures (seed, index) gives: of the parameters and of this code's version."""
-    text = json.dumps({"version": VERSION, **asdict(parameters or SpriteWorld())}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return fingerprint({"version": VERSION, **asdict(parameters or SpriteWorld())})
 
 
 def draw_scene(rng: np.random.Generator, size: tuple[int, int], world: SpriteWorld) -> list[Layer]:

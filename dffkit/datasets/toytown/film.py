@@ -4,8 +4,6 @@ It stands in for Cityscapes and ImageNet VID, which can't be shipped. Every fram
 frame), so nothing is stored and any frame can be asked for; splits never share a street.
 """
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
@@ -16,6 +14,7 @@ from torch import Tensor
 from dffkit.datasets.toytown.deterioration import KINDS, deteriorate
 from dffkit.datasets.toytown.model import CLASSES, LABEL
 from dffkit.datasets.toytown.view import Seen, Street
+from dffkit.fingerprint import fingerprint
 
 SPLITS = ("train", "val", "test", "stills")
 FPS = {"segmentation": 17.0, "detection": 30.0}  # as Cityscapes and ImageNet VID
@@ -56,7 +55,7 @@ DEFAULT = WORLDS["segmentation"]
 
 def world_hash(world: World = DEFAULT) -> str:
     """Twelve hexadecimal digits that name a world."""
-    return hashlib.sha256(json.dumps(asdict(world), sort_keys=True).encode()).hexdigest()[:12]
+    return fingerprint(asdict(world))
 
 
 @lru_cache(maxsize=8)

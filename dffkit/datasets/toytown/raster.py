@@ -14,7 +14,7 @@ NEAR = 0.3  # metres: what is nearer to the camera is not drawn
 SAMPLES = 2  # samples a pixel, along each axis
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def part_bounds(part, focal, cx, cy, width, height, bounds):
     """Write the pixels that `part` (9,), in camera coordinates, can touch to `bounds`: x0, y0, x1, y1; True if any."""
     low_x, low_y, high_x, high_y = 1e9, 1e9, -1e9, -1e9
@@ -43,7 +43,7 @@ def part_bounds(part, focal, cx, cy, width, height, bounds):
     return bounds[0] < bounds[2] and bounds[1] < bounds[3]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def opaque(atlas, levels, texture, level, u, v, repeat_u, repeat_v):
     """Is the texture solid at (u, v)? Asked of cutouts only; the nearest texel decides."""
     offset, height, width = levels[texture, level, 0], levels[texture, level, 1], levels[texture, level, 2]
@@ -52,7 +52,7 @@ def opaque(atlas, levels, texture, level, u, v, repeat_u, repeat_v):
     return atlas[offset + (row * width + column) * 4 + 3] > 127
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def draw(order, parts, planes, looks, repeats, cutout, atlas, levels, focal, cx, cy, depth, ids):
     """Fill `ids` with the nearest part of every sample, and `depth` with its 1/z. `order`: near parts first."""
     height, width = ids.shape
@@ -61,28 +61,31 @@ def draw(order, parts, planes, looks, repeats, cutout, atlas, levels, focal, cx,
         if not part_bounds(parts[p], focal, cx, cy, width, height, bounds):
             continue
         u0, ux, uy, v0, vx, vy, w0, wx, wy = planes[p]
-        texture, level = looks[p, 0], looks[p, 1]
+        texture, level, has_holes = looks[p, 0], looks[p, 1], cutout[p]
+        repeat_u, repeat_v = repeats[p, 0], repeats[p, 1]
         for y in range(bounds[1], bounds[3]):
             for x in range(bounds[0], bounds[2]):
                 inverse = w0 + wx * x + wy * y
-                if inverse <= depth[y, x]:
+                if inverse <= depth[y, x] or inverse > 1 / NEAR:
                     continue
-                z = 1.0 / inverse
-                u, v = (u0 + ux * x + uy * y) * z, (v0 + vx * x + vy * y) * z
-                if u < 0 or u >= 1 or v < 0 or v >= 1 or z < NEAR:
+                u, v = u0 + ux * x + uy * y, v0 + vx * x + vy * y  # over z, as 1 / z is
+                if u < 0 or u >= inverse or v < 0 or v >= inverse:
                     continue
-                if cutout[p] and not opaque(atlas, levels, texture, level, u, v, repeats[p, 0], repeats[p, 1]):
-                    continue
+                if has_holes:
+                    z = 1.0 / inverse
+                    if not opaque(atlas, levels, texture, level, u * z, v * z, repeat_u, repeat_v):
+                        continue
                 depth[y, x] = inverse
                 ids[y, x] = p
 
 
-@njit(cache=True, nogil=True)
-def texel(x, y, footprint, plane, texture, repeat_u, repeat_v, clamp, atlas, levels, colour):
-    """Write the texture's `colour` (3,) at sample (x, y) of a part, smoothed over `footprint` samples; return z."""
-    u0, ux, uy, v0, vx, vy, w0, wx, wy = plane
-    z = 1.0 / (w0 + wx * x + wy * y)
-    u, v = (u0 + ux * x + uy * y) * z, (v0 + vx * x + vy * y) * z
+@njit(cache=True, nogil=True, error_model="numpy")
+def texel(x, y, footprint, planes, p, texture, repeat_u, repeat_v, clamp, atlas, levels):
+    """The texture's red, green and blue at sample (x, y) of part `p`, smoothed over `footprint` samples, and z."""
+    wx, wy = planes[p, 7], planes[p, 8]
+    z = 1.0 / (planes[p, 6] + wx * x + wy * y)
+    ux, uy, vx, vy = planes[p, 1], planes[p, 2], planes[p, 4], planes[p, 5]
+    u, v = (planes[p, 0] + ux * x + uy * y) * z, (planes[p, 3] + vx * x + vy * y) * z
     columns, rows = repeat_u * levels[texture, 0, 2], repeat_v * levels[texture, 0, 1]
     # how many texels are covered, from the derivatives of u and v
     area = abs((ux - u * wx) * (vy - v * wy) - (uy - u * wy) * (vx - v * wx)) * z * z * columns * rows * footprint
@@ -98,63 +101,51 @@ def texel(x, y, footprint, plane, texture, repeat_u, repeat_v, clamp, atlas, lev
         left, right = min(max(left, 0), columns - 1), min(max(left + 1, 0), columns - 1)
         top, down = min(max(top, 0), rows - 1), min(max(top + 1, 0), rows - 1)
     else:  # sides are powers of two
-        left, right, top, down = (
-            left & (columns - 1),
-            (left + 1) & (columns - 1),
-            top & (rows - 1),
-            (top + 1) & (rows - 1),
-        )
-    top, down = offset + top * columns * 4, offset + down * columns * 4
-    for c in range(3):
-        high = (1 - a) * atlas[top + left * 4 + c] + a * atlas[top + right * 4 + c]
-        low = (1 - a) * atlas[down + left * 4 + c] + a * atlas[down + right * 4 + c]
-        colour[c] = (1 - b) * high + b * low
-    return z
+        left, right = left & (columns - 1), (left + 1) & (columns - 1)
+        top, down = top & (rows - 1), (top + 1) & (rows - 1)
+    i, j = offset + (top * columns + left) * 4, offset + (top * columns + right) * 4
+    k, m = offset + (down * columns + left) * 4, offset + (down * columns + right) * 4
+    red = (1 - b) * ((1 - a) * atlas[i] + a * atlas[j]) + b * ((1 - a) * atlas[k] + a * atlas[m])
+    green = (1 - b) * ((1 - a) * atlas[i + 1] + a * atlas[j + 1]) + b * ((1 - a) * atlas[k + 1] + a * atlas[m + 1])
+    blue = (1 - b) * ((1 - a) * atlas[i + 2] + a * atlas[j + 2]) + b * ((1 - a) * atlas[k + 2] + a * atlas[m + 2])
+    return red, green, blue, z
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def shade(ids, planes, texture, repeats, cutout, light, atlas, levels, haze, haze_density, image):
     """Colour every pixel of `image` (3, H, W) by its parts' textures and light, and by the haze before them.
 
     A pixel all of whose samples are of one part is looked up once, in its middle.
     """
     height, width = image.shape[1], image.shape[2]
-    colour, total = np.empty(3), np.empty(3)
     count = SAMPLES * SAMPLES
     for y in range(height):
         for x in range(width):
-            first = ids[SAMPLES * y, SAMPLES * x]
+            top, left = SAMPLES * y, SAMPLES * x
+            first = ids[top, left]
             same = True
             for i in range(1, count):
-                same &= ids[SAMPLES * y + i // SAMPLES, SAMPLES * x + i % SAMPLES] == first
-            total[:] = 0.0
-            for i in range(1 if same else count):
-                sy, sx = float(SAMPLES * y + i // SAMPLES), float(SAMPLES * x + i % SAMPLES)
-                p = ids[SAMPLES * y + i // SAMPLES, SAMPLES * x + i % SAMPLES]
-                footprint = 1.0
-                if same:
-                    sy, sx, footprint = sy + (SAMPLES - 1) / 2, sx + (SAMPLES - 1) / 2, float(count)
-                z = texel(
-                    sx,
-                    sy,
-                    footprint,
-                    planes[p],
-                    texture[p],
-                    repeats[p, 0],
-                    repeats[p, 1],
-                    cutout[p],
-                    atlas,
-                    levels,
-                    colour,
-                )
+                same &= ids[top + i // SAMPLES, left + i % SAMPLES] == first
+            red, green, blue, samples, footprint, middle = 0.0, 0.0, 0.0, count, 1.0, 0.0
+            if same:
+                samples, footprint, middle = 1, float(count), (SAMPLES - 1) / 2
+            for i in range(samples):
+                sy, sx = top + i // SAMPLES, left + i % SAMPLES
+                p = ids[sy, sx]
+                r, g, b, z = texel(
+                    sx + middle, sy + middle, footprint, planes, p, texture[p], repeats[p, 0], repeats[p, 1], cutout[p],
+                    atlas, levels,
+                )  # fmt: skip
                 clear = math.exp(-z * haze_density)
-                for c in range(3):
-                    total[c] += light[p] * clear * colour[c] + (1 - clear) * haze[c]
-            for c in range(3):
-                image[c, y, x] = int(min(255.0, total[c] / (1 if same else count) + 0.5))
+                red += light[p] * clear * r + (1 - clear) * haze[0]
+                green += light[p] * clear * g + (1 - clear) * haze[1]
+                blue += light[p] * clear * b + (1 - clear) * haze[2]
+            image[0, y, x] = int(min(255.0, red / samples + 0.5))
+            image[1, y, x] = int(min(255.0, green / samples + 0.5))
+            image[2, y, x] = int(min(255.0, blue / samples + 0.5))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def pixel_parts(ids, depth, out):
     """The part of each pixel `(H, W)`: the one most of its samples have, the nearest of them in a tie."""
     height, width = out.shape
@@ -173,7 +164,7 @@ def pixel_parts(ids, depth, out):
             out[y, x] = best
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def silhouettes(order, parts, planes, looks, repeats, cutout, owner, atlas, levels, focal, cx, cy, stamp, boxes, area):
     """Each object's outline as if nothing hid it: `boxes` (n, 4), x2 and y2 exclusive, and its `area`, in pixels.
 
@@ -205,7 +196,7 @@ def silhouettes(order, parts, planes, looks, repeats, cutout, owner, atlas, leve
                 boxes[me, 2], boxes[me, 3] = max(boxes[me, 2], x + 1), max(boxes[me, 3], y + 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def trace(pixels, planes, other_parts, other_ids, other_depth, focal, cx, cy, flow, occluded):
     """Where each pixel's point is in another frame: `flow` (2, H, W) in pixels, and whether it is hidden there.
 
