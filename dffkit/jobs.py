@@ -140,7 +140,11 @@ def snippets(
     from dffkit.datasets import toytown
 
     task = "both" if recipe.job == "stills" else recipe.task
-    return toytown.snippets(split, task, recipe.streets if streets is None else streets, folder=folder)
+    streets = recipe.streets if streets is None else streets
+    if split != "train":
+        return toytown.snippets(split, task, streets, folder=folder)
+    labelled = range(recipe.first_label, recipe.length)
+    return toytown.snippets(split, task, streets, annotated=labelled, length=recipe.length, folder=folder)
 
 
 def render(recipe: Recipe, split: str, streets: int | None, folder: Path, progress: bool = True) -> None:
@@ -149,7 +153,7 @@ def render(recipe: Recipe, split: str, streets: int | None, folder: Path, progre
 
     stills = split == "stills"
     fps = recordings.STILLS_FPS if stills else recordings.FPS[recipe.task]
-    length = recordings.STILLS_LENGTH if stills else recordings.LENGTH
+    length = {"stills": recordings.STILLS_LENGTH, "train": recipe.length}.get(split, recordings.LENGTH)
     count = recipe.streets if streets is None else streets
     world = _town(recipe)
     recordings.render_all(split, fps, count, folder=folder, length=length, world=world, progress=progress)

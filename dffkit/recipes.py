@@ -46,6 +46,8 @@ class Recipe:
         freeze: what is not trained: beginnings of parameter names, e.g. "flow_network".
         data: name of the data set. "flow" always takes sprites, of `size` (H, W).
         data_split, streets: the data set's part to train on, and how many streets of it.
+        length, first_label: frames of each of these streets, and the first that has a label; those before it serve as
+            key frames alone. For "frames" and "pairs".
         depth, width, norm: of `FeatureNetwork`.
         flow, flow_width: name in `FLOW_NETWORKS` and width of F, or "none": propagated features are copied.
         scale: whether F has a scale field; None for features that are only warped (S = 1).
@@ -94,6 +96,8 @@ class Recipe:
     label_interval: int = 1
     flip: bool = True
     mirrors: int = 1
+    length: int = 30
+    first_label: int = 0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # JSON knows no tuples, and a recipe within a recipe comes as a mapping
@@ -117,6 +121,8 @@ class Recipe:
             raise ValueError(f"heads: expected {heads or 'some'} for job {self.job!r}, got {len(self.heads)}")
         if not 1 <= self.mirrors <= 4:
             raise ValueError(f"mirrors: expected 1 to 4, got {self.mirrors}")
+        if not 0 <= self.first_label < self.length:
+            raise ValueError(f"first_label: expected 0 to {self.length - 1}, as length says, got {self.first_label}")
         if self.iterations < 0 or self.batch < 1:
             raise ValueError(f"iterations, batch: expected at least 0 and 1, got {self.iterations} and {self.batch}")
 
@@ -289,7 +295,8 @@ def _recognition(name: str, task: str, stills: Recipe, flow: Recipe | None, **ch
     fields = {"job": "pairs" if flow else "frames", "heads": ((task, HEADS[task]),), "depth": stills.depth}
     fields |= {"start": (("feature_network", stills), *((("flow_network", flow),) if flow else ()))}
     fields |= {"flow": flow.flow if flow else NO_FLOW, "flow_width": flow.flow_width if flow else 0}
-    fields |= {"iterations": 4000, "batch": 8, "streets": 200}
+    # Of many streets three frames each, as Cityscapes labels one in a snippet: objects vary more than frames do.
+    fields |= {"iterations": 4000, "batch": 8, "streets": 600, "length": 12, "first_label": 9}
     fields |= {"freeze": ("feature_network.conv1", "feature_network.layer1")}  # the first two stages, as the authors
     fields |= {"optimiser": "adamw", "lr": 5e-4, "schedule": "cosine", "warm_up": 100, "clip": 10.0}
     fields |= {"precision": "bfloat16"}

@@ -12,7 +12,7 @@ import sys
 import pandas
 import pytest
 import torch
-from hand_made import DETECTION, FLOW, STILLS, recipe, snippets
+from hand_made import DETECTION, FLOW, SEGMENTATION, STILLS, recipe, snippets
 
 from dffkit import experiments, jobs, machine, results, runs
 from dffkit.experiments import run_queue, status
@@ -211,11 +211,11 @@ def test_a_run_that_is_trained_again_is_scored_again(place):
     assert runs.is_written(Run(FLOW), place, "evaluation.csv")
 
 
-@pytest.mark.parametrize(("job", "split"), [("stills", "stills"), ("pairs", "val")])
+@pytest.mark.parametrize(("job", "split"), [("stills", "stills"), ("pairs", "val"), ("pairs", "train")])
 def test_toytown_is_rendered_ahead_where_its_snippets_are_looked_for(tmp_path, monkeypatch, job, split):
     from dffkit.datasets.toytown import recordings
 
-    tiny = STILLS if job == "stills" else recipe()
+    tiny = STILLS if job == "stills" else recipe(length=12, first_label=9)
     monkeypatch.setattr(recordings, "record", lambda *words: {"frames": torch.zeros(1, 3, 2, 2, dtype=torch.uint8)})
     monkeypatch.setattr(recordings, "ProcessPoolExecutor", lambda *words: contextlib.nullcontext(builtins))
     jobs.render(tiny, split, 2, tmp_path, progress=False)
@@ -224,6 +224,13 @@ def test_toytown_is_rendered_ahead_where_its_snippets_are_looked_for(tmp_path, m
     for snippet in jobs.snippets(tiny, split, 2, tmp_path):
         assert snippet.frames[0].shape == (3, 2, 2)
     assert {path.relative_to(tmp_path): path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == files
+
+
+def test_only_training_streets_are_as_long_and_labelled_as_the_recipe_says():
+    tiny = recipe(length=12, first_label=9)
+    (train,), (val,) = (jobs.snippets(tiny, split, 1) for split in ("train", "val"))
+    assert (len(train.frames), list(train.targets)) == (12, [9, 10, 11])
+    assert (len(val.frames), list(val.targets)) == (30, [9, 19, 29])
 
 
 def test_another_data_set_is_named():
@@ -236,6 +243,8 @@ def test_worlds_are_named_by_what_is_trained_on():
 
     assert jobs.world(FLOW) == sprites.world_hash()
     assert jobs.world(STILLS) == toytown.world_hash()
+    for task in (SEGMENTATION, DETECTION):
+        assert jobs.world(recipe(task=task)) == toytown.world_hash(toytown.WORLDS[task[0]])
 
 
 def add_rows(path, process):

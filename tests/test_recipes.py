@@ -47,7 +47,8 @@ def test_the_defaults_that_hashes_leave_out_have_not_changed():
         "size": (192, 384), "depth": 101, "width": 5 / 32, "norm": "frozen", "flow": "FlowNet", "flow_width": 0.135,
         "scale": True, "scale_bias": "trained", "split": 1, "iterations": 10000, "batch": 8, "optimiser": "sgd",
         "lr": 0.01, "weight_decay": 5e-4, "lr_factors": (), "schedule": "step", "warm_up": 0, "clip": 0.0,
-        "precision": "float32", "max_offset": 9, "label_interval": 1, "flip": True,
+        "precision": "float32", "max_offset": 9, "label_interval": 1, "flip": True, "mirrors": 1,
+            "length": 30, "first_label": 0,
     }  # fmt: skip
 
 
@@ -128,7 +129,8 @@ def test_unknown_names_suggest_close_ones():
         ({"scale_bias": "none"}, "scale_bias"), ({"heads": (("depth", ()),)}, "heads"), ({"heads": ()}, "heads"),
         ({"heads": (SEGMENTATION, DETECTION)}, "heads"), ({"job": "flow"}, "heads"),
         ({"job": "stills", "heads": ()}, "heads"), ({"batch": 0}, "iterations, batch"),
-        ({"iterations": -1}, "iterations, batch"),
+        ({"iterations": -1}, "iterations, batch"), ({"mirrors": 0}, "mirrors"), ({"mirrors": 5}, "mirrors"),
+        ({"length": 9, "first_label": 9}, "first_label"), ({"first_label": -1}, "first_label"),
     ],
 )  # fmt: skip
 def test_wrong_fields_are_named(wrong, named):

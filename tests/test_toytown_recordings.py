@@ -1,5 +1,7 @@
 """Toytown as a data set: snippets, their targets and motion, in memory and on disk."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -53,7 +55,8 @@ def test_the_three_motion_classes_occur():
     """None of them under 15% of the boxes, at the frame rate of detection."""
     motion = []
     for number in range(14):  # boxes alone, at half the size: that takes a tenth of the time of whole frames
-        film = Film("val", number, FPS["detection"], World(size=(96, 192), min_side=12))
+        world = dataclasses.replace(toytown.WORLDS["detection"], size=(96, 192), min_side=16)
+        film = Film("val", number, FPS["detection"], world)
         boxes = [film.boxes(i) for i in range(0, 21, 2)]
         tracks = [dict(zip(b["tracks"].tolist(), b["boxes"], strict=True)) for b in boxes]
         motion += motion_iou(tracks, 5, reach=5).values()
@@ -61,6 +64,14 @@ def test_the_three_motion_classes_occur():
     shares = [(motion_class(motion) == k).float().mean() for k in range(len(MOTION_CLASSES))]
     assert len(motion) > 60
     assert min(shares) > 0.15, shares
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_each_task_has_its_own_world(task):
+    snippet = toytown.snippets("val", task, [0], annotated=(1,), length=2)[0]
+    film = Film("val", 0, FPS[task], toytown.WORLDS[task])
+    assert torch.equal(snippet.frames[1], film.frame(1))
+    assert len(set(map(toytown.world_hash, toytown.WORLDS.values()))) == 2
 
 
 def test_what_is_on_disk_is_what_is_rendered(tmp_path):
