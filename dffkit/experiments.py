@@ -12,7 +12,8 @@ from dffkit import runs, shipping, weights
 from dffkit.allocator import keep_freed_memory
 from dffkit.errors import DataError
 from dffkit.processes import is_distributed
-from dffkit.recipes import RECIPES, Recipe, find
+from dffkit.recipe import Recipe
+from dffkit.recipes import RECIPES, find
 from dffkit.repository import CommandError
 from dffkit.runs import Place, Run
 from dffkit.training import PRECISIONS, TrainingError

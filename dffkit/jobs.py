@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from dffkit.assembly import build
 from dffkit.datasets.snippets import Snippet
 from dffkit.pairs import Batch, Pairs
-from dffkit.recipes import Recipe, build
+from dffkit.recipe import Recipe
 
 Losses = dict[str, Tensor]  # scalars; their sum is minimised, and those without gradient are only logged
 

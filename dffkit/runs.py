@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, distributed, nn
 
 from dffkit import checkpoint, jobs, results, weights
+from dffkit.assembly import build
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
 from dffkit.machine import describe
 from dffkit.networks.no_flow import NoFlow
 from dffkit.processes import rank_and_count
-from dffkit.recipes import Recipe, build
+from dffkit.recipe import Recipe
 from dffkit.repository import CommandError, root
 from dffkit.training import FINISHED, train
 

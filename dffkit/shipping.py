@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from dffkit import results, runs, weights
+from dffkit.assembly import build
 from dffkit.jobs import world
 from dffkit.machine import describe
-from dffkit.recipes import build, find
+from dffkit.recipes import find
 from dffkit.runs import Place, Run
 
 SHIPPED = (

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, distributed, nn
 
 from dffkit import atomic, checkpoint
+from dffkit.assembly import load_part
 from dffkit.datasets.snippets import Snippet
 from dffkit.jobs import make_job
 from dffkit.pairs import move
 from dffkit.processes import rank_and_count
-from dffkit.recipes import Recipe, load_part
+from dffkit.recipe import Recipe
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 FINISHED = "trained.pt"

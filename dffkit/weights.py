@@ -91,15 +91,15 @@ def load(name: str | None = None, *, task: str = "segmentation", folder: Path | 
     name = f"toytown/{task}/dff" if name is None else name
     about, weights = entry(name, folder), state(name, folder)
     where = f"{_folder(folder) / 'manifest.json'}: model {name!r}"
-    from dffkit import recipes  # late: what is stored can be told without the networks
+    from dffkit import assembly, recipe  # late: what is stored can be told without the networks
 
     try:
-        recipe = recipes.Recipe(**about["recipe"])
-        model = recipes.build(recipe)
+        described = recipe.Recipe(**about["recipe"])
+        model = assembly.build(described)
     except Exception as error:  # there is no end to what a recipe from elsewhere can trip over
         raise DataError(f"{where}: its recipe builds no model: {error}; {REPAIR}") from error
-    if recipe.hash != about["recipe_hash"]:
-        raise DataError(f"{where}: expected a recipe of hash {about['recipe_hash']}, got {recipe.hash}; {REPAIR}")
+    if described.hash != about["recipe_hash"]:
+        raise DataError(f"{where}: expected a recipe of hash {about['recipe_hash']}, got {described.hash}; {REPAIR}")
     trouble = _misfit(model, weights, about["parameters"])
     if trouble:
         raise DataError(f"{where}: its weights do not fit its recipe's network: {trouble}; {REPAIR}")

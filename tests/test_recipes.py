@@ -7,12 +7,14 @@ import pytest
 import torch
 from hand_made import DETECTION, FLOW, SEGMENTATION, STILLS, recipe, started
 
-from dffkit import recipes, widths
+from dffkit import widths
+from dffkit.assembly import build, load_part
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.detection import RFCN
 from dffkit.networks.no_flow import NoFlow
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.recipes import RECIPES, Recipe, build, find, load_part
+from dffkit.recipe import Recipe, options
+from dffkit.recipes import RECIPES, find
 
 
 @pytest.mark.parametrize("depth", widths.TABLE_2)
@@ -234,4 +236,4 @@ def test_pretraining_serves_all_seeds():
 
 
 def test_options_are_in_one_order():
-    assert recipes.options(b=1, a=2) == recipes.options(a=2, b=1)
+    assert options(b=1, a=2) == options(a=2, b=1)

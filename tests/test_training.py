@@ -15,10 +15,10 @@ from hand_made import DETECTION, FLOW, SEGMENTATION, SIZE, STILLS, label_map, re
 from torch import nn
 
 from dffkit import checkpoint
+from dffkit.assembly import build
 from dffkit.errors import DataError
 from dffkit.jobs import FlowJob, make_job, task_loss
 from dffkit.pairs import Pairs
-from dffkit.recipes import build
 from dffkit.training import FINISHED, TrainingError, make_optimiser, rate_factor, train
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dffkit import atomic, recipes, weights
+from dffkit import assembly, atomic, recipes, weights
 from dffkit.errors import DataError
 
 DFF, FRAME = "toytown/segmentation/dff", "toytown/segmentation/frame"
@@ -130,7 +130,7 @@ def test_kernels_come_back_within_half_precision_and_all_else_exactly(folder):
 @pytest.mark.parametrize("name", ["toytown/segmentation/dff", "toytown/detection/frame"])
 def test_a_recipes_model_gives_the_same_maps(tmp_path, name):
     recipe = dataclasses.replace(recipes.find(name), depth=14, width=0.0625, flow_width=0.0625)
-    model = recipes.build(recipe, seed=1).eval()
+    model = assembly.build(recipe, seed=1).eval()
     about = metadata(recipe=dataclasses.asdict(recipe), recipe_hash=recipe.hash)
     weights.save({name: (model, about)}, tmp_path)
     assert sum(map(len, contents(tmp_path).values())) < 0.7 * sum(4 * v.numel() for v in model.state_dict().values())
