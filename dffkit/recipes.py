@@ -22,6 +22,7 @@ DETECTION_IN_PRETRAINING = (
     options(num_classes=4, bins=3, anchor_scales=(1, 2, 4, 8), anchor_ratios=(0.5, 1, 2), proposals=100, pre_nms=1000),
 )
 HEADS = dict((SEGMENTATION, DETECTION))
+ITERATIONS = {"segmentation": 4000, "detection": 2000}  # T of both Frame and DFF
 
 
 def _flow_recipe(flow: str, **changes: Any) -> Recipe:
@@ -44,7 +45,7 @@ def _recognition(name: str, task: str, stills: Recipe, flow: Recipe | None, **ch
     fields |= {"start": (("feature_network", stills), *((("flow_network", flow),) if flow else ()))}
     fields |= {"flow": flow.flow if flow else NO_FLOW, "flow_width": flow.flow_width if flow else 0}
     # Of many streets three frames each, as Cityscapes labels one in a snippet: objects vary more than frames do.
-    fields |= {"iterations": 4000, "batch": 8, "streets": 600, "length": 12, "first_label": 9}
+    fields |= {"iterations": ITERATIONS[task], "batch": 8, "streets": 600, "length": 12, "first_label": 9}
     fields |= {"freeze": ("feature_network.conv1", "feature_network.layer1")}  # the first two stages, as the authors
     fields |= {"optimiser": "adamw", "lr": 5e-4, "schedule": "cosine", "warm_up": 100, "clip": 10.0}
     fields |= {"precision": "bfloat16"}

@@ -29,12 +29,13 @@ def main(arguments: argparse.Namespace) -> int:
     """Render some streets and print the report."""
     torch.set_num_threads(1)  # frames a second are per core
     toytown.record(arguments.split, 0, 1.0, 1)  # compiles the renderer
-    print(f"Toytown {toytown.world_hash()}, {arguments.streets} streets of {arguments.split}")
+    print(f"Toytown, {arguments.streets} streets of {arguments.split}")
     for task, fps in toytown.FPS.items():
+        world, streets = toytown.WORLDS[task], range(arguments.streets)
         began = time.process_time()
-        records = [toytown.record(arguments.split, n, fps, toytown.LENGTH) for n in range(arguments.streets)]
+        records = [toytown.record(arguments.split, number, fps, toytown.LENGTH, world) for number in streets]
         seconds = time.process_time() - began
-        print(f"\nas rendered for {task}, {fps:g} frames a second of the street:")
+        print(f"\nworld {toytown.world_hash(world)}, for {task}, {fps:g} frames a second of the street:")
         print(f"  rendered with all labels, frames a second and core: {len(records) * toytown.LENGTH / seconds:.0f}")
         print("\n".join(f"  {line}" for line in report(task, records)))
     return 0

@@ -28,14 +28,17 @@ class Street:
     Args:
         key: what the street is drawn from: (world seed, split, street seed).
         size: (H, W) of the frames.
+        focal: the camera's focal length, in widths of the frame.
         speed: multiplies the camera's speed.
         rare_poses: share of people and cyclists in an unusual pose.
     """
 
-    def __init__(self, key: tuple[int, ...], size: tuple[int, int], speed: float, rare_poses: float) -> None:
+    def __init__(
+        self, key: tuple[int, ...], size: tuple[int, int], focal: float, speed: float, rare_poses: float
+    ) -> None:
         rng = np.random.default_rng(key)
         self.size = size
-        self.focal, self.centre = 1.05 * size[1], ((size[1] - 1) / 2, 0.47 * size[0])
+        self.focal, self.centre = focal * size[1], ((size[1] - 1) / 2, 0.47 * size[0])
         # a quarter of the time it waits, or creeps in a queue
         top_speed = rng.uniform(0, 0.6) if rng.random() < 0.27 else rng.uniform(3.5, 9)
         self._drive = top_speed * speed, rng.uniform(0, 0.9), rng.uniform(0.25, 0.8), rng.uniform(0, 6.3)
