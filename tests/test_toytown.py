@@ -246,7 +246,7 @@ def test_a_square_at_a_known_place_is_drawn_there():
 def test_the_world_has_a_name_that_every_parameter_changes():
     assert world_hash() == world_hash(World())
     changes = {"version": 99, "seed": 1, "size": (96, 192), "speed": 2.0, "deterioration": 0.5, "rare_poses": 0.5}
-    changes |= {"min_visible": 0.5, "min_side": 9}
+    changes |= {"min_visible": 0.5, "min_side": 9, "focal": 2.0}
     hashes = {world_hash(World(**{name: value})) for name, value in changes.items()}
     assert len(hashes | {world_hash()}) == len(changes) + 1
     assert set(changes) == set(World.__dataclass_fields__)

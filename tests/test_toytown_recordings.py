@@ -55,7 +55,7 @@ def test_the_three_motion_classes_occur():
     """None of them under 15% of the boxes, at the frame rate of detection."""
     motion = []
     for number in range(14):  # boxes alone, at half the size: that takes a tenth of the time of whole frames
-        world = dataclasses.replace(toytown.WORLDS["detection"], size=(96, 192), min_side=16)
+        world = dataclasses.replace(toytown.WORLDS["detection"], size=(96, 192), min_side=24)
         film = Film("val", number, FPS["detection"], world)
         boxes = [film.boxes(i) for i in range(0, 21, 2)]
         tracks = [dict(zip(b["tracks"].tolist(), b["boxes"], strict=True)) for b in boxes]
