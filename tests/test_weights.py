@@ -44,8 +44,8 @@ class Recipe:
 @pytest.fixture
 def _recipes(monkeypatch):
     """Recipes that build `Network`, in place of the experiments'."""
-    monkeypatch.setattr(recipes, "Recipe", Recipe)
-    monkeypatch.setattr(recipes, "build", lambda recipe: Network(recipe.width, recipe.flow))
+    monkeypatch.setattr("dffkit.recipe.Recipe", Recipe)
+    monkeypatch.setattr(assembly, "build", lambda recipe: Network(recipe.width, recipe.flow))
 
 
 def metadata(**changes):
