@@ -1,5 +1,7 @@
 """What things look like: every texture of the town, drawn from a random generator. All return (H, W, 3 or 4) arrays."""
 
+from functools import cache
+
 import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageDraw
@@ -38,8 +40,10 @@ def noise(rng: Generator, size: tuple[int, int], finest: int = 2, octaves: int =
     for octave in range(octaves):
         cell = finest * 2**octave
         grid = rng.normal(size=(max(1, height // cell), max(1, width // cell)))
-        grid = np.pad(grid, 1, mode="wrap").astype(np.float32)
-        big = Image.fromarray(grid).resize((width * grid.shape[1] * cell // width, grid.shape[0] * cell), Image.BICUBIC)
+        for axis in (0, 1):  # one more cell at each end, for what tiles
+            grid = grid.take(range(-1, grid.shape[axis] + 1), axis, mode="wrap")
+        enlarged = grid.shape[1] * cell, grid.shape[0] * cell
+        big = Image.fromarray(grid.astype(np.float32)).resize(enlarged, Image.BICUBIC)
         total += np.asarray(big)[cell : cell + height, cell : cell + width] / 2
     return total / np.sqrt(octaves)
 
@@ -60,7 +64,7 @@ def rectangle(pen: ImageDraw.ImageDraw, size: tuple[int, int], box: tuple, colou
     h, w = size[0] * SHARP, size[1] * SHARP
     corners = (box[0] * w, box[1] * h, box[2] * w - 1, box[3] * h - 1)
     if corners[2] > corners[0] and corners[3] > corners[1]:
-        pen.rounded_rectangle(corners, radius * min(h, w), fill=tuple(int(c) for c in np.clip(colour, 0, 255)))
+        pen.rounded_rectangle(corners, radius * min(h, w), fill=tuple(int(min(max(c, 0), 255)) for c in colour))
 
 
 # Ground and sky
@@ -220,27 +224,30 @@ def column(colour: np.ndarray, rng: Generator, shape: tuple[int, int] = (32, 8),
 
 def limb(colour: np.ndarray, end: np.ndarray | None = None, split: float = 0.8, pattern=None) -> np.ndarray:
     """A capsule (32 x 16) with soft shading; below `split` it has the colour `end` (a hand, a shoe)."""
+    y, light, alpha = _capsule()
+    image = np.broadcast_to(colour, (*y.shape, 3)).copy()
+    if pattern is not None:
+        image[pattern(y)] *= 0.6
+    if end is not None:
+        image[int(split * len(y)) :] = end
+    return np.concatenate([image * light, alpha], 2)
+
+
+@cache
+def _capsule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How far down each texel of a limb is (H, W), its light and its alpha (H, W, 1)."""
     h, w = 32, 16
     y, x = np.mgrid[0:h, 0:w].astype(float)
     x = (x - (w - 1) / 2) / (w / 2)
     cap = np.minimum(np.minimum(y + 0.5, h - 0.5 - y) / 5, 1)  # rounded ends
-    alpha = np.abs(x) < np.sqrt(1 - (1 - cap) ** 2)
-    image = np.broadcast_to(colour, (h, w, 3)).copy()
-    if pattern is not None:
-        image[pattern(y)] *= 0.6
-    if end is not None:
-        image[int(split * h) :] = end
-    image *= (1.06 - 0.16 * x - 0.22 * x**2)[..., None]
-    return np.concatenate([image, 255.0 * alpha[..., None]], 2)
+    alpha = 255.0 * (np.abs(x) < np.sqrt(1 - (1 - cap) ** 2))
+    return y, (1.06 - 0.16 * x - 0.22 * x**2)[..., None], alpha[..., None]
 
 
 def torso(rng: Generator, shirt: np.ndarray, trousers: np.ndarray) -> np.ndarray:
     """A rounded trunk (64 x 32), wide at the shoulders, with a shirt that may have stripes, a print or a bag."""
-    h, w = 64, 32
-    y, x = np.mgrid[0:h, 0:w].astype(float)
-    x = (x - (w - 1) / 2) / (w / 2)
-    half = 0.98 - 0.22 * (y / h) - 0.6 * np.maximum(0, 1 - y / 9) ** 2
-    image = np.broadcast_to(shirt, (h, w, 3)).copy()
+    y, x, light, alpha = _trunk()
+    image = np.broadcast_to(shirt, (*y.shape, 3)).copy()
     kind = rng.integers(4)
     if kind == 1:
         image[y.astype(int) // 6 % 2 == 0] = shirt * 0.35 + 150
@@ -249,8 +256,18 @@ def torso(rng: Generator, shirt: np.ndarray, trousers: np.ndarray) -> np.ndarray
     elif kind == 3:  # a rucksack
         image[(np.abs(x) < 0.62) & (y > 8) & (y < 44)] = pick(rng, PAINT) * 0.7
     image[y > 54] = trousers
-    image *= (1.06 - 0.14 * x - 0.2 * x**2)[..., None]
-    return np.concatenate([image, 255.0 * (np.abs(x) < half)[..., None]], 2)
+    return np.concatenate([image * light, alpha], 2)
+
+
+@cache
+def _trunk() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Where each texel of a torso is, down and across (H, W), its light and its alpha (H, W, 1)."""
+    h, w = 64, 32
+    y, x = np.mgrid[0:h, 0:w].astype(float)
+    x = (x - (w - 1) / 2) / (w / 2)
+    half = 0.98 - 0.22 * (y / h) - 0.6 * np.maximum(0, 1 - y / 9) ** 2
+    alpha = 255.0 * (np.abs(x) < half)
+    return y, x, (1.06 - 0.14 * x - 0.2 * x**2)[..., None], alpha[..., None]
 
 
 def head(rng: Generator, faces_camera: bool, helmet: bool = False) -> np.ndarray:
@@ -265,6 +282,13 @@ def head(rng: Generator, faces_camera: bool, helmet: bool = False) -> np.ndarray
         for x in (0.34, 0.66):
             rectangle(pen, size, (x - 0.06, 0.5, x + 0.06, 0.62), (30, 24, 24), 0.06)
         rectangle(pen, size, (0.38, 0.78, 0.62, 0.83), (150, 60, 60))
+    light, alpha = _ball()
+    return np.concatenate([finish(image) * light, alpha], 2)
+
+
+@cache
+def _ball() -> tuple[np.ndarray, np.ndarray]:
+    """The light and the alpha (H, W, 1) of a head."""
     y, x = np.mgrid[0:32, 0:32] / 15.5 - 1
-    picture = finish(image) * (1.06 - 0.12 * x - 0.16 * (x**2 + y**2))[..., None]
-    return np.concatenate([picture, 255.0 * (np.hypot(x * 1.12, y) < 1)[..., None]], 2)
+    alpha = 255.0 * (np.hypot(x * 1.12, y) < 1)
+    return (1.06 - 0.12 * x - 0.16 * (x**2 + y**2))[..., None], alpha[..., None]

@@ -1,5 +1,7 @@
 """What cars, trucks and bicycles look like: a texture for each face of their boxes."""
 
+from functools import cache
+
 import numpy as np
 from numpy.random import Generator
 
@@ -77,11 +79,9 @@ def plain(colour: np.ndarray, rng: Generator) -> np.ndarray:
 
 def wheel(rng: Generator, spokes: int = 5, bicycle: bool = False) -> np.ndarray:
     """A wheel, cut out round; through a bicycle's one can see."""
-    n = 64
-    y, x = np.mgrid[0:n, 0:n] / ((n - 1) / 2) - 1
-    r, angle = np.hypot(x, y), np.arctan2(y, x)
+    r, angle = _disc()
     rim = np.array([190.0, 192, 196]) * rng.uniform(0.7, 1.05)
-    image = np.broadcast_to(np.array([30.0, 30, 32]), (n, n, 3)).copy()
+    image = np.broadcast_to(np.array([30.0, 30, 32]), (*r.shape, 3)).copy()
     spoke = np.cos(spokes * angle) > (0.75 if bicycle else 0.1)
     if bicycle:
         image[(r < 0.84) & spoke] = rim
@@ -90,6 +90,14 @@ def wheel(rng: Generator, spokes: int = 5, bicycle: bool = False) -> np.ndarray:
         image[(r < 0.66) & (spoke | (r > 0.56) | (r < 0.2))] = rim
         solid = r < 1
     return np.concatenate([image, 255.0 * solid[..., None]], 2)
+
+
+@cache
+def _disc() -> tuple[np.ndarray, np.ndarray]:
+    """How far each texel of a wheel is from its hub, and in which direction (H, W)."""
+    n = 64
+    y, x = np.mgrid[0:n, 0:n] / ((n - 1) / 2) - 1
+    return np.hypot(x, y), np.arctan2(y, x)
 
 
 def truck_end(paint: np.ndarray, rear: bool, rng: Generator) -> np.ndarray:
@@ -136,6 +144,7 @@ def cab_side(paint: np.ndarray, rng: Generator) -> np.ndarray:
     return finish(image)
 
 
+@cache
 def shadow() -> np.ndarray:
     """A dark ellipse to lie under a thing."""
     y, x = np.mgrid[0:32, 0:32] / 15.5 - 1
