@@ -32,7 +32,7 @@ class FlowJob:
 
     def batch(self, numbers: Iterable[int]) -> Any:
         """A batch of `SpritePair`s."""
-        from dffkit.datasets.sprites import SpritePair, mirrored
+        from dffkit.datasets.sprites import mirrored, stacked
 
         pairs = []
         for number in numbers:
@@ -40,7 +40,7 @@ class FlowJob:
             mirror, index = divmod(place, self.BLOCK)
             pair = self._pair(block * self.BLOCK + index)
             pairs.append(mirrored(pair, left_right=mirror in (1, 3), upside_down=mirror in (2, 3)))
-        return SpritePair(*map(torch.stack, zip(*pairs, strict=True)))
+        return stacked(pairs)
 
     def _render(self, index: int) -> Any:
         from dffkit.datasets.sprites import sprite_pair

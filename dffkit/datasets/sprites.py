@@ -151,10 +151,14 @@ def sprite_batch(
     seed: int, indices: Iterable[int], size: tuple[int, int] = (192, 384), parameters: SpriteWorld | None = None
 ) -> SpritePair:
     """The pairs of these indices, stacked: each tensor has a dimension B in front. Raises as `sprite_pair`."""
-    pairs = [sprite_pair(seed, index, size, parameters) for index in indices]
+    return stacked([sprite_pair(seed, index, size, parameters) for index in indices])
+
+
+def stacked(pairs: Sequence[SpritePair]) -> SpritePair:
+    """A batch of these pairs. Raises ValueError if there are none."""
     if not pairs:
         raise ValueError("indices: expected at least one, got none")
-    return SpritePair(*(torch.stack(tensors) for tensors in zip(*pairs, strict=True)))
+    return SpritePair(*map(torch.stack, zip(*pairs, strict=True)))
 
 
 def mirrored(pair: SpritePair, *, left_right: bool = False, upside_down: bool = False) -> SpritePair:

@@ -1,7 +1,8 @@
 """Textures: pictures with an alpha channel at several sizes, packed into one array that the renderer reads."""
 
 import numpy as np
-from numba import njit
+
+from dffkit.datasets.toytown.raster import compiled
 
 LEVELS = 8  # sizes of each picture, halved from one to the next
 
@@ -40,7 +41,7 @@ class Atlas:
         return np.concatenate(self.pieces), np.array(self.table, np.int64)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def shrink(picture, levels, texels):
     """Write a picture (H, W, 3 or 4) with alpha, opaque if it has none, and its halves to `texels`, level by level."""
     height, width, channels = picture.shape

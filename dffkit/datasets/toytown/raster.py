@@ -10,11 +10,14 @@ import math
 import numpy as np
 from numba import njit
 
+# Kept on disk between runs; other threads run meanwhile; division by zero gives inf, as in numpy.
+compiled = njit(cache=True, nogil=True, error_model="numpy")
+
 NEAR = 0.3  # metres: what is nearer to the camera is not drawn
 SAMPLES = 2  # samples a pixel, along each axis
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def part_bounds(part, focal, cx, cy, width, height, bounds):
     """Write the pixels that `part` (9,), in camera coordinates, can touch to `bounds`: x0, y0, x1, y1; True if any."""
     low_x, low_y, high_x, high_y = 1e9, 1e9, -1e9, -1e9
@@ -43,7 +46,7 @@ def part_bounds(part, focal, cx, cy, width, height, bounds):
     return bounds[0] < bounds[2] and bounds[1] < bounds[3]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def opaque(atlas, levels, texture, level, u, v, repeat_u, repeat_v):
     """Is the texture solid at (u, v)? Asked of cutouts only; the nearest texel decides."""
     offset, height, width = levels[texture, level, 0], levels[texture, level, 1], levels[texture, level, 2]
@@ -52,7 +55,7 @@ def opaque(atlas, levels, texture, level, u, v, repeat_u, repeat_v):
     return atlas[offset + (row * width + column) * 4 + 3] > 127
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def draw(order, parts, planes, looks, repeats, cutout, atlas, levels, focal, cx, cy, depth, ids):
     """Fill `ids` with the nearest part of every sample, and `depth` with its 1/z. `order`: near parts first."""
     height, width = ids.shape
@@ -79,7 +82,7 @@ def draw(order, parts, planes, looks, repeats, cutout, atlas, levels, focal, cx,
                 ids[y, x] = p
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def texel(x, y, footprint, planes, p, texture, repeat_u, repeat_v, clamp, atlas, levels):
     """The texture's red, green and blue at sample (x, y) of part `p`, smoothed over `footprint` samples, and z."""
     wx, wy = planes[p, 7], planes[p, 8]
@@ -111,7 +114,7 @@ def texel(x, y, footprint, planes, p, texture, repeat_u, repeat_v, clamp, atlas,
     return red, green, blue, z
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def shade(ids, planes, texture, repeats, cutout, light, atlas, levels, haze, haze_density, image):
     """Colour every pixel of `image` (3, H, W) by its parts' textures and light, and by the haze before them.
 
@@ -145,7 +148,7 @@ def shade(ids, planes, texture, repeats, cutout, light, atlas, levels, haze, haz
             image[2, y, x] = int(min(255.0, blue / samples + 0.5))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def pixel_parts(ids, depth, out):
     """The part of each pixel `(H, W)`: the one most of its samples have, the nearest of them in a tie."""
     height, width = out.shape
@@ -164,7 +167,7 @@ def pixel_parts(ids, depth, out):
             out[y, x] = best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def silhouettes(order, parts, planes, looks, repeats, cutout, owner, atlas, levels, focal, cx, cy, stamp, boxes, area):
     """Each object's outline as if nothing hid it: `boxes` (n, 4), x2 and y2 exclusive, and its `area`, in pixels.
 
@@ -196,7 +199,7 @@ def silhouettes(order, parts, planes, looks, repeats, cutout, owner, atlas, leve
                 boxes[me, 2], boxes[me, 3] = max(boxes[me, 2], x + 1), max(boxes[me, 3], y + 1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def trace(pixels, planes, other_parts, other_ids, other_depth, focal, cx, cy, flow, occluded):
     """Where each pixel's point is in another frame: `flow` (2, H, W) in pixels, and whether it is hidden there.
 
