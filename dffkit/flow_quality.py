@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dffkit.classical_flow import ClassicalFlow
 from dffkit.datasets import toytown
 from dffkit.datasets.sprites import sprite_batch
 from dffkit.flow_training import CELL, flow_to_cells
@@ -65,14 +64,10 @@ def no_flow(current: Tensor, key: Tensor) -> Tensor:
     return NoFlow()(current, key)[0]
 
 
-def dis_flow(current: Tensor, key: Tensor) -> Tensor:
-    """OpenCV's dense inverse search (Kroeger et al., ECCV 2016), preset medium, averaged over each cell."""
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    fields = []
-    for frames in zip(current, key, strict=True):
-        grey = [cv2.cvtColor(np.ascontiguousarray(f.permute(1, 2, 0).numpy()), cv2.COLOR_RGB2GRAY) for f in frames]
-        fields.append(torch.from_numpy(search.calc(*grey, None)).permute(2, 0, 1))
-    return flow_to_cells(torch.stack(fields))
+def classical_flow(method: str) -> Flow:
+    """What a hand-crafted method finds, a name in `classical_flow.METHODS`."""
+    network = ClassicalFlow(method)
+    return lambda current, key: network(current, key)[0]
 
 
 def network_flow(flow_network: Any) -> Flow:

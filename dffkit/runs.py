@@ -240,7 +240,7 @@ def _flow_rows(flow_network: nn.Module, recipe: Recipe, place: Place, split: str
 
     flows = {"EPE": quality.network_flow(flow_network)}
     if streets > STREETS_IN_TRAINING:
-        flows |= {"EPE of no flow": quality.no_flow, "EPE of DIS": quality.dis_flow}
+        flows |= {"EPE of no flow": quality.no_flow, "EPE of DIS": quality.classical_flow("DIS")}
     rows = []
     for metric, flow in flows.items():
         found = {("sprites", SPRITE_PAIRS): quality.endpoint_errors(flow, quality.sprites(SPRITE_PAIRS, recipe.size))}

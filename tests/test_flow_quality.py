@@ -37,7 +37,7 @@ def test_exact_flow_has_no_error_and_half_hidden_cells_count_apart():
 
 
 def test_classical_flow_finds_a_shift_in_our_direction():
-    assert flow_quality.endpoint_errors(flow_quality.dis_flow, shifted(6))["all"] < 1.5
+    assert flow_quality.endpoint_errors(flow_quality.classical_flow("DIS"), shifted(6))["all"] < 1.5
 
 
 def test_a_networks_flow_is_judged_without_gradient():

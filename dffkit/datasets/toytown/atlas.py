@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dffkit.datasets.toytown.raster import compiled
+from dffkit.compiled import compiled
 
 LEVELS = 8  # sizes of each picture, halved from one to the next
 

@@ -8,10 +8,8 @@ visibility, texture and exact flow the same few multiplications.
 import math
 
 import numpy as np
-from numba import njit
 
-# Kept on disk between runs; other threads run meanwhile; division by zero gives inf, as in numpy.
-compiled = njit(cache=True, nogil=True, error_model="numpy")
+from dffkit.compiled import compiled
 
 NEAR = 0.3  # metres: what is nearer to the camera is not drawn
 SAMPLES = 2  # samples a pixel, along each axis

@@ -1,0 +1,69 @@
+"""Flow that nobody trained: hand-crafted methods in the place of *F*, for the paper's SFF rows (Sec. 5.2, Table 3).
+
+Shallow Feature Flow propagates the features of a per-frame network along such a flow field, with S = 1 and no training.
+The paper took SIFT Flow with two sets of parameters and does not print them: `SIFT_FLOW_FAST` and `SIFT_FLOW_SLOW` are
+the kit's proxies for its "default" and its "best". DIS is a modern method of the same kind, a hundred times as fast.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dffkit.flow_training import flow_to_cells
+from dffkit.sift_flow import SiftFlowParameters, sift_flow
+
+SIFT_FLOW_FAST = SiftFlowParameters(reduction=4)  # the original's demonstration, on a reduced grid
+SIFT_FLOW_SLOW = SiftFlowParameters(reduction=2, window=3, top_window=12, iterations=80, top_iterations=200)
+
+Method = Callable[[np.ndarray, np.ndarray], np.ndarray]  # two frames (H, W, 3) uint8 -> flow (2, H, W) in pixels
+
+
+def dis(current: np.ndarray, key: np.ndarray) -> np.ndarray:
+    """OpenCV's dense inverse search (Kroeger et al., ECCV 2016), preset medium."""
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    grey = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (current, key))
+    return search.calc(*grey, None).transpose(2, 0, 1)
+
+
+METHODS: dict[str, Method] = {
+    "DIS": dis,
+    "SIFT Flow, fast": lambda current, key: sift_flow(current, key, SIFT_FLOW_FAST),
+    "SIFT Flow, slow": lambda current, key: sift_flow(current, key, SIFT_FLOW_SLOW),
+}
+
+
+class ClassicalFlow(nn.Module):
+    """Stands in for a flow network: a hand-crafted flow field, averaged over each cell, and no scale field (S = 1).
+
+    Args:
+        method: a name in `METHODS`, or a function of two frames.
+
+    Raises:
+        ValueError: for another name.
+    """
+
+    scale_channels = None
+
+    def __init__(self, method: str | Method = "DIS") -> None:
+        super().__init__()
+        if isinstance(method, str) and method not in METHODS:
+            raise ValueError(f"method: expected one of {list(METHODS)}, or a function, got {method!r}")
+        self.method = METHODS[method] if isinstance(method, str) else method
+
+    def prepare(self, frames: Tensor) -> Tensor:
+        """Frames `(B, 3, H, W)` uint8 as they are."""
+        return frames
+
+    def forward(self, current: Tensor, key: Tensor) -> tuple[Tensor, None]:
+        """Flow `(B, 2, ceil(H/16), ceil(W/16))` in cells, on the CPU where it was found or moved to the frames'.
+
+        Args:
+            current: frames `(B, 3, H, W)` uint8.
+            key: the same, or one key frame `(1, 3, H, W)` for all.
+        """
+        pairs = zip(current, key.expand_as(current), strict=True)
+        fields = [self.method(*(np.ascontiguousarray(f.permute(1, 2, 0).cpu()) for f in pair)) for pair in pairs]
+        return flow_to_cells(torch.from_numpy(np.stack(fields))).to(current.device), None
