@@ -105,7 +105,8 @@ def test_the_kits_recipes_differ():
 def test_frame_and_dff_differ_in_the_objective_only(task):
     frame, dff = RECIPES[f"toytown/{task}/frame"], RECIPES[f"toytown/{task}/dff"]
     differing = {f.name for f in dataclasses.fields(Recipe) if getattr(frame, f.name) != getattr(dff, f.name)}
-    assert differing == {"name", "job", "start", "flow", "flow_width"}
+    assert differing == {"name", "job", "start", "flow", "flow_width", "lr_factors"}
+    assert [part for part, _ in dff.lr_factors] == ["flow_network"]  # which Frame has not
     assert dict(frame.start).items() <= dict(dff.start).items()
 
 
