@@ -64,10 +64,12 @@ def moving_scene(
     key_frame = torch.where(ball_then, _ball(x - left, y - top), _ground(x, y))
     current_ball = _ball(x - left - step[0], y - top - step[1])
     current_frame = torch.where(ball_now, current_ball, _ground(background_x, background_y))
-    flow = torch.stack([
-        torch.where(ball_now, torch.tensor(-float(step[0])), background_x - x),
-        torch.where(ball_now, torch.tensor(-float(step[1])), background_y - y),
-    ])
+    flow = torch.stack(
+        [
+            torch.where(ball_now, torch.tensor(-float(step[0])), background_x - x),
+            torch.where(ball_now, torch.tensor(-float(step[1])), background_y - y),
+        ]
+    )
     return Scene(key_frame, current_frame, flow, covered_then & ~ball_now)
 
 

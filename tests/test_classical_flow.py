@@ -38,7 +38,8 @@ def test_one_key_frame_serves_all_current_frames():
 
 def test_it_takes_the_place_of_a_flow_network():
     features = FeatureNetwork(50, width=1 / 16)
-    model = DeepFeatureFlow(features, ClassicalFlow("DIS"), ScoreMaps(in_channels=features.channels, num_classes=5)).eval()
+    head = ScoreMaps(in_channels=features.channels, num_classes=5)
+    model = DeepFeatureFlow(features, ClassicalFlow("DIS"), head).eval()
     current, key = frames(16)
     with torch.inference_mode():
         warped, own = model(current, key), model(key)
