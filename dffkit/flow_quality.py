@@ -7,11 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dffkit.classical_flow import ClassicalFlow
 from dffkit.datasets import toytown
 from dffkit.datasets.sprites import sprite_batch
 from dffkit.flow_training import CELL, flow_to_cells
-from dffkit.networks.no_flow import NoFlow
 
 SPRITE_SEED = 1_000_000  # another endless data set than any run's
 OFFSETS = tuple(range(1, 10))  # i - k: those of training but 0, where no flow is asked for
@@ -59,20 +57,9 @@ def streets(
         yield frames[current].expand_as(keys), keys, torch.stack(flow), torch.stack(occluded)
 
 
-def no_flow(current: Tensor, key: Tensor) -> Tensor:
-    """Zeros."""
-    return NoFlow()(current, key)[0]
-
-
-def classical_flow(method: str) -> Flow:
-    """What a hand-crafted method finds, a name in `classical_flow.METHODS`."""
-    network = ClassicalFlow(method)
-    return lambda current, key: network(current, key)[0]
-
-
 def network_flow(flow_network: Any) -> Flow:
-    """What a flow network predicts."""
-    device = next(flow_network.parameters()).device
+    """What a flow network predicts, or what stands in for one: `NoFlow`, `ClassicalFlow`."""
+    device = next((parameter.device for parameter in flow_network.parameters()), torch.device("cpu"))
 
     @torch.no_grad()
     def predict(current: Tensor, key: Tensor) -> Tensor:

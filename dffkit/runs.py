@@ -237,10 +237,12 @@ def _validation(recipe: Recipe, place: Place) -> Callable[[nn.Module], Mapping[s
 def _flow_rows(flow_network: nn.Module, recipe: Recipe, place: Place, split: str, streets: int) -> list[dict[str, Any]]:
     """Endpoint errors in pixels of the frame: during training on sprites alone, else on Toytown and of others too."""
     from dffkit import flow_quality as quality
+    from dffkit.classical_flow import ClassicalFlow
 
     flows = {"EPE": quality.network_flow(flow_network)}
     if streets > STREETS_IN_TRAINING:
-        flows |= {"EPE of no flow": quality.no_flow, "EPE of DIS": quality.classical_flow("DIS")}
+        others = {"EPE of no flow": NoFlow(), "EPE of DIS": ClassicalFlow("DIS")}
+        flows |= {metric: quality.network_flow(other) for metric, other in others.items()}
     rows = []
     for metric, flow in flows.items():
         found = {("sprites", SPRITE_PAIRS): quality.endpoint_errors(flow, quality.sprites(SPRITE_PAIRS, recipe.size))}

@@ -137,8 +137,8 @@ def _refine(
         window, iterations = parameters.window + level, parameters.iterations
     costs = np.empty((height, width, 2 * window + 1, 2 * window + 1), np.float32)
     matching_costs(current, key, centre, costs)
-    inside = costs[costs != OUTSIDE]
-    costs[costs == OUTSIDE] = np.median(inside) if len(inside) else 0
+    outside = costs == OUTSIDE
+    costs[outside] = 0 if outside.all() else np.median(costs[~outside])
     return minimise(
         costs, centre, alpha=parameters.alpha, truncation=parameters.truncation,
         gamma=parameters.gamma * 2**level, iterations=iterations,

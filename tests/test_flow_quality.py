@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from dffkit import flow_quality
+from dffkit.classical_flow import ClassicalFlow
 from dffkit.datasets.toytown import Film
 from dffkit.flow_training import CELL, flow_to_cells
 from dffkit.networks.flow import flownet_inception
+from dffkit.networks.no_flow import NoFlow
 
 
 def shifted(step: int, hidden: bool = False):
@@ -23,7 +25,8 @@ def shifted(step: int, hidden: bool = False):
 
 
 def test_no_flow_is_as_wrong_as_things_move():
-    assert flow_quality.endpoint_errors(flow_quality.no_flow, shifted(7)) == pytest.approx({"all": 7, "visible": 7})
+    no_flow = flow_quality.network_flow(NoFlow())
+    assert flow_quality.endpoint_errors(no_flow, shifted(7)) == pytest.approx({"all": 7, "visible": 7})
 
 
 def test_exact_flow_has_no_error_and_half_hidden_cells_count_apart():
@@ -37,7 +40,8 @@ def test_exact_flow_has_no_error_and_half_hidden_cells_count_apart():
 
 
 def test_classical_flow_finds_a_shift_in_our_direction():
-    assert flow_quality.endpoint_errors(flow_quality.classical_flow("DIS"), shifted(6))["all"] < 1.5
+    dis = flow_quality.network_flow(ClassicalFlow("DIS"))
+    assert flow_quality.endpoint_errors(dis, shifted(6))["all"] < 1.5
 
 
 def test_a_networks_flow_is_judged_without_gradient():

@@ -25,7 +25,7 @@ class Atlas:
         if height & (height - 1) or width & (width - 1):
             raise ValueError(f"picture: expected sides that are powers of two, got {picture.shape[:2]}")
         rows = []
-        for i in range(min(LEVELS, min(height, width).bit_length())):
+        for i in range(min(LEVELS, height.bit_length(), width.bit_length())):
             rows.append([self.size, height >> i, width >> i, 0])
             self.size += 4 * (height >> i) * (width >> i)
         for row in rows:
