@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from dffkit.dff import DeepFeatureFlow, split_points
+from dffkit.exact_flow import ExactFlow
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.networks.no_flow import NoFlow
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.recipe import NO_FLOW, Recipe
+from dffkit.recipe import EXACT_FLOW, HAND_CRAFTED, NO_FLOW, Recipe
 
 TASK_NETWORKS = {"segmentation": ScoreMaps, "detection": RFCN}
 
@@ -57,6 +58,12 @@ def build(recipe: Recipe, seed: int = 0) -> nn.Module:
 def _flow(recipe: Recipe, channels: int | None) -> nn.Module:
     if recipe.flow == NO_FLOW:
         return NoFlow()
+    if recipe.flow == EXACT_FLOW:
+        return ExactFlow()
+    if recipe.flow in HAND_CRAFTED:
+        from dffkit.classical_flow import ClassicalFlow
+
+        return ClassicalFlow(recipe.flow)
     return FLOW_NETWORKS[recipe.flow](
         width=recipe.flow_width,
         scale_channels=channels if recipe.scale else None,

@@ -6,17 +6,26 @@ the kit's proxies for its "default" and its "best". DIS is a modern method of th
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
+from hashlib import blake2b
+from io import BytesIO
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dffkit import atomic
+from dffkit.fingerprint import fingerprint
 from dffkit.flow_training import flow_to_cells
+from dffkit.recipe import HAND_CRAFTED
 from dffkit.sift_flow import SiftFlowParameters, sift_flow
 
 SIFT_FLOW_FAST = SiftFlowParameters(reduction=4)  # the original's demonstration, on a reduced grid
 SIFT_FLOW_SLOW = SiftFlowParameters(reduction=2, window=3, top_window=12, iterations=80, top_iterations=200)
+SIFT_FLOW = {"SIFT Flow, fast": SIFT_FLOW_FAST, "SIFT Flow, slow": SIFT_FLOW_SLOW}
+VERSION = 1  # another one whenever a method of the same name and parameters finds other flow
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]  # two frames (H, W, 3) uint8 -> flow (2, H, W) in pixels
 
@@ -28,18 +37,12 @@ def dis(current: np.ndarray, key: np.ndarray) -> np.ndarray:
     return search.calc(*grey, None).transpose(2, 0, 1)
 
 
-METHODS: dict[str, Method] = {
-    "DIS": dis,
-    "SIFT Flow, fast": lambda current, key: sift_flow(current, key, SIFT_FLOW_FAST),
-    "SIFT Flow, slow": lambda current, key: sift_flow(current, key, SIFT_FLOW_SLOW),
-}
-
-
 class ClassicalFlow(nn.Module):
     """Stands in for a flow network: a hand-crafted flow field, averaged over each cell, and no scale field (S = 1).
 
     Args:
-        method: a name in `METHODS`, or a function of two frames.
+        method: a name in `HAND_CRAFTED`, or a function of two frames.
+        folder: where fields that were found once are kept, and looked for; None, and always for a function: nowhere.
 
     Raises:
         ValueError: for another name.
@@ -47,11 +50,11 @@ class ClassicalFlow(nn.Module):
 
     scale_channels = None
 
-    def __init__(self, method: str | Method = "DIS") -> None:
+    def __init__(self, method: str | Method = "DIS", folder: Path | None = None) -> None:
         super().__init__()
-        if isinstance(method, str) and method not in METHODS:
-            raise ValueError(f"method: expected one of {list(METHODS)}, or a function, got {method!r}")
-        self.method = METHODS[method] if isinstance(method, str) else method
+        if isinstance(method, str) and method not in HAND_CRAFTED:
+            raise ValueError(f"method: expected one of {list(HAND_CRAFTED)}, or a function, got {method!r}")
+        self.method, self.folder = method, folder
 
     def prepare(self, frames: Tensor) -> Tensor:
         """Frames `(B, 3, H, W)` uint8 as they are."""
@@ -65,5 +68,30 @@ class ClassicalFlow(nn.Module):
             key: the same, or one key frame `(1, 3, H, W)` for all.
         """
         pairs = zip(current, key.expand_as(current), strict=True)
-        fields = [self.method(*(np.ascontiguousarray(f.permute(1, 2, 0).cpu()) for f in pair)) for pair in pairs]
-        return flow_to_cells(torch.from_numpy(np.stack(fields))).to(current.device), None
+        fields = [self._kept(*(np.ascontiguousarray(f.permute(1, 2, 0).cpu()) for f in pair)) for pair in pairs]
+        return torch.from_numpy(np.stack(fields)).to(current.device), None
+
+    def _kept(self, current: np.ndarray, key: np.ndarray) -> np.ndarray:
+        """The flow of a pair in cells, from the folder if it is there."""
+        if self.folder is None or not isinstance(self.method, str):
+            return self._found(current, key)
+        pair = blake2b(current.tobytes() + key.tobytes(), digest_size=16).hexdigest()
+        path = Path(self.folder) / self._kind() / f"{pair}.npy"
+        try:
+            return np.load(path, allow_pickle=False)
+        except (FileNotFoundError, ValueError, EOFError):  # not found yet, or a damaged file
+            field, data = self._found(current, key), BytesIO()
+            np.save(data, field)
+            atomic.write(path, data.getvalue())
+            return field
+
+    def _found(self, current: np.ndarray, key: np.ndarray) -> np.ndarray:
+        if self.method in SIFT_FLOW:
+            flow = sift_flow(current, key, SIFT_FLOW[self.method])
+        else:
+            flow = (dis if self.method == "DIS" else self.method)(current, key)
+        return flow_to_cells(torch.from_numpy(flow)[None])[0].numpy()
+
+    def _kind(self) -> str:
+        parameters = SIFT_FLOW.get(self.method)
+        return fingerprint({"version": VERSION, "method": self.method, "parameters": parameters and asdict(parameters)})

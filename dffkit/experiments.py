@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import distributed
 
-from dffkit import runs, shipping, weights
+from dffkit import runs, scoring, shipping, weights
 from dffkit.allocator import keep_freed_memory
 from dffkit.errors import DataError
+from dffkit.place import Place, default_place
 from dffkit.processes import is_distributed
 from dffkit.recipe import Recipe
 from dffkit.recipes import RECIPES, find
 from dffkit.repository import CommandError
-from dffkit.runs import Place, Run
+from dffkit.runs import Run
 from dffkit.training import PRECISIONS, TrainingError
 
 
@@ -28,7 +29,8 @@ def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", durati
     left = []
     for run in runs.in_order(wanted):
         try:
-            if not run.finished(place) or not runs.is_written(run, place, "training.csv"):
+            losses = run.recipe.iterations > 0  # what is only put together has none
+            if not run.finished(place) or (losses and not runs.is_written(run, place, "training.csv")):
                 runs.train_run(run, place)
             if not runs.is_written(run, place, "evaluation.csv", split=split):
                 runs.evaluate_run(run, place, split=split, duration=duration)
@@ -89,7 +91,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     default = "toytown/segmentation/dff"
     parser.add_argument("recipe", nargs="?", default=default, metavar="RECIPE", help=f"by default {default}")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--split", choices=runs.STREETS, default="val")
+    parser.add_argument("--split", choices=scoring.STREETS, default="val")
     parser.add_argument("--durations", type=int, metavar="L", help="key frame durations 1..L (default: 10, boxes 20)")
     _add_common(parser)
 
@@ -100,7 +102,9 @@ def evaluate_main(arguments: argparse.Namespace) -> int:
         run, split, duration = Run(_find(arguments.recipe), arguments.seed), arguments.split, arguments.durations
         if shipped := not run.finished(place) and runs.is_shipped(run):
             model = weights.load(run.recipe.name).to(place.device)
-            rows = runs.score(run.recipe, model, place, split=split, streets=runs.STREETS[split], duration=duration)
+            rows = scoring.score(
+                run.recipe, model, place, split=split, streets=scoring.STREETS[split], duration=duration
+            )
         else:
             rows = runs.evaluate_run(run, place, split=split, duration=duration)
         if runs.is_first_process():
@@ -115,7 +119,7 @@ def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `experiments`."""
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these, and what they start from")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
-    parser.add_argument("--split", choices=runs.STREETS, default="val")
+    parser.add_argument("--split", choices=scoring.STREETS, default="val")
     parser.add_argument("--list", action="store_true", help="only print what is done and what is not")
     parser.add_argument("--ship", action="store_true", help="afterwards put the weights of seed 0 into data/weights")
     _add_common(parser)
@@ -149,7 +153,7 @@ def _place(arguments: argparse.Namespace) -> Iterator[Place]:
         torch.set_num_threads(arguments.threads)
     device = runs.join_processes(arguments.device)
     try:
-        yield runs.default_place(device=device, workers=arguments.workers, progress=not arguments.no_progress)
+        yield default_place(device=device, workers=arguments.workers, progress=not arguments.no_progress)
     finally:
         if is_distributed():
             distributed.destroy_process_group()

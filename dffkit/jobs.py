@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from dffkit.assembly import build
 from dffkit.datasets.snippets import Snippet
 from dffkit.pairs import Batch, Pairs
-from dffkit.recipe import Recipe
+from dffkit.recipe import EXACT_FLOW, Recipe
 
 Losses = dict[str, Tensor]  # scalars; their sum is minimised, and those without gradient are only logged
 
@@ -118,6 +118,8 @@ def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob
     if recipe.job == "flow":
         return FlowJob(module, seed, recipe.size, recipe.mirrors)
     offset = recipe.max_offset if recipe.job == "pairs" else None
+    if recipe.job == "pairs" and recipe.flow == EXACT_FLOW:
+        module.flow_network.know(data)
     pairs = Pairs(data, seed, max_offset=offset, label_interval=recipe.label_interval, flip=recipe.flip)
     return (StillsJob if recipe.job == "stills" else RecognitionJob)(module, pairs)
 

@@ -16,6 +16,8 @@ JOBS = ("flow", "stills", "frames", "pairs")
 PRETRAINING = ("flow", "stills")
 TASKS = ("segmentation", "detection")
 NO_FLOW = "none"
+EXACT_FLOW = "exact"
+HAND_CRAFTED = ("DIS", "SIFT Flow, fast", "SIFT Flow, slow")  # the flows of `classical_flow.py`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Recipe:
         length, first_label: frames of each of these streets, and the first that has a label; those before it serve as
             key frames alone. For "frames" and "pairs".
         depth, width, norm: of `FeatureNetwork`.
-        flow, flow_width: name in `FLOW_NETWORKS` and width of F, or "none": propagated features are copied.
+        flow, flow_width: name in `FLOW_NETWORKS` and width of F; or what stands in for it, and has no width and no
+            scale field: one of `HAND_CRAFTED`, "exact" for the data set's own flow, or "none" to copy features.
         scale: whether F has a scale field; None for features that are only warped (S = 1).
         scale_bias: "trained", or "frozen" at 1.
         split: layers after the propagation (Table 5).
@@ -91,7 +94,7 @@ class Recipe:
             object.__setattr__(self, field.name, _from_json(getattr(self, field.name)))
         choices = {
             "job": JOBS,
-            "flow": (*FLOW_NETWORKS, NO_FLOW),
+            "flow": (*FLOW_NETWORKS, *HAND_CRAFTED, EXACT_FLOW, NO_FLOW),
             "optimiser": ("sgd", "adamw"),
             "schedule": ("step", "cosine"),
             "precision": ("float32", "bfloat16"),

@@ -1,9 +1,10 @@
 """The kit's recipes, by name."""
 
+import dataclasses
 import difflib
 from typing import Any
 
-from dffkit.recipe import NO_FLOW, Recipe, options
+from dffkit.recipe import EXACT_FLOW, HAND_CRAFTED, NO_FLOW, Recipe, options
 from dffkit.widths import flow_width
 
 SEGMENTATION = ("segmentation", options(num_classes=10))
@@ -22,7 +23,9 @@ DETECTION_IN_PRETRAINING = (
     options(num_classes=4, bins=3, anchor_scales=(1, 2, 4, 8), anchor_ratios=(0.5, 1, 2), proposals=100, pre_nms=1000),
 )
 HEADS = dict((SEGMENTATION, DETECTION))
-ITERATIONS = {"segmentation": 4000, "detection": 7000}  # T of both Frame and DFF
+# Shallow Feature Flow (Sec. 5.2): the names of its rows, by the flow that they take.
+SFF = {"DIS": "sff-dis", "SIFT Flow, fast": "sff-fast", "SIFT Flow, slow": "sff-slow"}
+ITERATIONS = 4000  # T of every row
 
 
 def _flow_recipe(flow: str, **changes: Any) -> Recipe:
@@ -45,7 +48,7 @@ def _recognition(name: str, task: str, stills: Recipe, flow: Recipe | None, **ch
     fields |= {"start": (("feature_network", stills), *((("flow_network", flow),) if flow else ()))}
     fields |= {"flow": flow.flow if flow else NO_FLOW, "flow_width": flow.flow_width if flow else 0}
     # Of many streets three frames each, as Cityscapes labels one in a snippet: objects vary more than frames do.
-    fields |= {"iterations": ITERATIONS[task], "batch": 8, "streets": 600, "length": 12, "first_label": 9}
+    fields |= {"iterations": ITERATIONS, "batch": 8, "streets": 600, "length": 12, "first_label": 9}
     fields |= {"freeze": ("feature_network.conv1", "feature_network.layer1")}  # the first two stages, as the authors
     fields |= {"optimiser": "adamw", "lr": 5e-4, "schedule": "cosine", "warm_up": 100, "clip": 10.0}
     if flow:  # sprites taught F little about streets: 3 times the rate gains in mIoU at every l, 10 times diverges
@@ -54,11 +57,35 @@ def _recognition(name: str, task: str, stills: Recipe, flow: Recipe | None, **ch
     return Recipe(f"toytown/{task}/{name}", **(fields | changes))
 
 
+def _ablation(task: str, frame: Recipe, dff: Recipe) -> list[Recipe]:
+    """The rows of Tables 3 and 4 beside Frame and DFF: what is not trained, and flow from elsewhere."""
+    _, sprites_flow = dff.start
+    frames_n = (("feature_network", frame), ("task_network", frame))
+    whole = ("feature_network", "task_network")
+
+    def row(name: str, **changes: Any) -> Recipe:
+        return dataclasses.replace(dff, name=f"toytown/{task}/{name}", **changes)
+
+    def untrained(name: str, flow: str, width: float = 0) -> Recipe:
+        return row(name, start=frames_n, flow=flow, flow_width=width, scale=False, iterations=0)
+
+    return [
+        row("fix-n", start=(*frames_n, sprites_flow), freeze=whole),
+        row("fix-f", freeze=(*dff.freeze, "flow_network"), scale=False, lr_factors=()),
+        row("separate", start=(*frames_n, sprites_flow), scale=False, iterations=0),
+        *(untrained(SFF[flow], flow) for flow in HAND_CRAFTED),
+        row("without-s", scale=False),
+        untrained("exact-flow", EXACT_FLOW),
+        row("exact-flow-trained", start=dff.start[:1], flow=EXACT_FLOW, flow_width=0, scale=False, lr_factors=()),
+    ]
+
+
 def _all() -> dict[str, Recipe]:
     flow, stills = _flow_recipe("FlowNet"), _stills_recipe(101)
     recipes = [flow, stills]
     for task in HEADS:
-        recipes += [_recognition("frame", task, stills, None), _recognition("dff", task, stills, flow)]
+        frame, dff = _recognition("frame", task, stills, None), _recognition("dff", task, stills, flow)
+        recipes += [frame, dff, *_ablation(task, frame, dff)]
     return {recipe.name: recipe for recipe in recipes}
 
 

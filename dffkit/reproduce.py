@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dffkit import claims, figures, notebooks, shipping
+from dffkit.place import default_place
 from dffkit.repository import root
-from dffkit.runs import default_place
 
 
 def reproduce() -> int:

@@ -3,50 +3,21 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
 
-from dffkit import checkpoint, jobs, results, weights
+from dffkit import checkpoint, jobs, results, scoring, weights
 from dffkit.assembly import build
-from dffkit.datasets.snippets import Snippet
-from dffkit.dff import DeepFeatureFlow
 from dffkit.machine import describe
-from dffkit.networks.no_flow import NoFlow
+from dffkit.place import Place, data
 from dffkit.processes import rank_and_count
 from dffkit.recipe import Recipe
-from dffkit.repository import CommandError, root
+from dffkit.repository import CommandError
 from dffkit.training import FINISHED, train
-
-# How many streets are scored: a few during training, more at its end.
-STREETS = {"val": 48, "test": 60}
-STREETS_IN_TRAINING = 4
-DURATIONS = {"segmentation": 10, "detection": 20}  # the longest key frame duration that is scored, as in Fig. 3
-SPRITE_PAIRS = 64
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """Where runs happen and what they may use.
-
-    Attributes:
-        runs: a folder in it for each run.
-        results: the folder of the result tables.
-        cache: where rendered snippets are kept.
-        device: "cpu" or "cuda".
-        workers: threads that make batches ahead.
-        progress: whether bars are shown.
-    """
-
-    runs: Path
-    results: Path
-    cache: Path
-    device: str = "cpu"
-    workers: int = 1
-    progress: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,12 +49,6 @@ class Run:
         return f"{self.recipe.name} ({self.recipe.hash}), seed {self.seed}"
 
 
-def default_place(**options: Any) -> Place:
-    """`build/runs` and `data/results` of this repository."""
-    build = root() / "build"
-    return Place(build / "runs", root() / "data" / "results", build / "toytown", **options)
-
-
 def in_order(wanted: Sequence[Run]) -> list[Run]:
     """These runs and all that they start from, each once, after those it starts from."""
     order: dict[Run, None] = {}
@@ -104,7 +69,8 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
     start = {part: start_state(needed, place) for part, needed in run.starts().items()}
     with _claimed(run, place):
         if is_first_process() and not (resume and run.finished(place)):  # scores of other weights
-            results.remove(place.results / "evaluation.csv", hash=recipe.hash, seed=run.seed)
+            for table in ("evaluation.csv", "replicates.csv"):
+                results.remove(place.results / table, hash=recipe.hash, seed=run.seed)
         model = train(
             recipe,
             folder,
@@ -115,7 +81,7 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
             device=place.device,
             resume=resume,
             progress=place.progress,
-            validate=_validation(recipe, place),
+            validate=scoring.validation(recipe, place),
             workers=place.workers,
         )
         losses = results.read(folder / "log.csv")[-1:]
@@ -126,13 +92,6 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
             [{"metric": name, "value": value} for row in losses for name, value in row.items() if name != "iteration"],
         )
     return model
-
-
-def data(recipe: Recipe, place: Place, split: str, streets: int | None = None) -> Sequence[Snippet]:
-    """Snippets for a recipe, rendered; processes that want the same ones wait for the first to render them."""
-    with results.locked(place.cache):
-        jobs.render(recipe, split, streets, place.cache, place.progress)
-    return jobs.snippets(recipe, split, streets, place.cache)
 
 
 def trained_state(run: Run, place: Place) -> dict[str, Tensor]:
@@ -189,69 +148,12 @@ def evaluate_run(
         model = build(run.recipe, run.seed)
         model.load_state_dict(trained_state(run, place))
         model.to(place.device).eval()
-    rows = score(run.recipe, model, place, split=split, streets=STREETS[split], duration=duration)
+    draws: list[dict[str, Any]] = []
+    rows = scoring.score(run.recipe, model, place, split=split, duration=duration, draws=draws)
+    if draws:
+        _write_down(run, place, "replicates.csv", [{"split": split, **row} for row in draws])
     rows = [{"split": split, **row} for row in rows]
-    _write_down(run, place, "evaluation.csv", rows)
-    return rows
-
-
-def score(
-    recipe: Recipe, model: nn.Module, place: Place, *, split: str, streets: int, duration: int | None = None
-) -> list[dict[str, Any]]:
-    """Rows with duration, metric, subset and value: mIoU or mAP by the paper's protocol; for "flow" its error."""
-    if recipe.job == "flow":
-        return _flow_rows(model["flow_network"], recipe, place, split, streets)
-    from dffkit.evaluation import evaluate
-
-    rows = []
-    for task, head in recipe.heads:
-        recognition = model
-        if recipe.job == "stills":
-            recognition = DeepFeatureFlow(model.feature_network, NoFlow(), model.heads[task])
-        single = dataclasses.replace(recipe, job="frames", heads=((task, head),))
-        snippets = data(single, place, split, streets)
-        longest = duration or DURATIONS[task]
-        evaluation = evaluate(
-            recognition,
-            snippets,
-            max_duration=1 if recipe.job == "stills" else longest,
-            history=longest,
-            progress=place.progress and streets > STREETS_IN_TRAINING,
-        )
-        pooled = task == "detection" and streets > STREETS_IN_TRAINING
-        table = evaluation.by_duration(pooled=pooled)
-        means = (row for row in table if row["metric"].startswith("m"))  # without single classes
-        rows += [{**row, "frames": evaluation.frames, "world": jobs.world(single)} for row in means]
-    return rows
-
-
-def _validation(recipe: Recipe, place: Place) -> Callable[[nn.Module], Mapping[str, float]]:
-    def validate(model: nn.Module) -> dict[str, float]:
-        rows = score(recipe, model, place, split="val", streets=STREETS_IN_TRAINING)
-        ends = (row for row in rows if row["subset"] in ("all", "sprites all") and row["duration"] in ("", 1, 5, 10))
-        return {row["metric"] + (f"@{row['duration']}" if row["duration"] else ""): row["value"] for row in ends}
-
-    return validate
-
-
-def _flow_rows(flow_network: nn.Module, recipe: Recipe, place: Place, split: str, streets: int) -> list[dict[str, Any]]:
-    """Endpoint errors in pixels of the frame: during training on sprites alone, else on Toytown and of others too."""
-    from dffkit import flow_quality as quality
-    from dffkit.classical_flow import ClassicalFlow
-
-    flows = {"EPE": quality.network_flow(flow_network)}
-    if streets > STREETS_IN_TRAINING:
-        others = {"EPE of no flow": NoFlow(), "EPE of DIS": ClassicalFlow("DIS")}
-        flows |= {metric: quality.network_flow(other) for metric, other in others.items()}
-    rows = []
-    for metric, flow in flows.items():
-        found = {("sprites", SPRITE_PAIRS): quality.endpoint_errors(flow, quality.sprites(SPRITE_PAIRS, recipe.size))}
-        if streets > STREETS_IN_TRAINING:
-            pairs = streets * len(quality.OFFSETS)
-            found["toytown", pairs] = quality.endpoint_errors(flow, quality.streets(split, range(streets)))
-        for (name, frames), errors in found.items():
-            common = {"duration": "", "metric": metric, "frames": frames}
-            rows += [{**common, "subset": f"{name} {part}", "value": error} for part, error in errors.items()]
+    _write_down(run, place, "evaluation.csv", rows)  # last, as its rows say that the run is scored
     return rows
 
 

@@ -4,12 +4,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from dffkit import results, runs, weights
+from dffkit import results, runs, scoring, weights
 from dffkit.assembly import build
 from dffkit.jobs import world
 from dffkit.machine import describe
+from dffkit.place import Place
 from dffkit.recipes import find
-from dffkit.runs import Place, Run
+from dffkit.runs import Run
 
 SHIPPED = (
     "toytown/flow", "toytown/stills", "toytown/segmentation/frame", "toytown/segmentation/dff",
@@ -48,7 +49,7 @@ def check_scores(name: str, place: Place, folder: Path | None = None) -> dict[st
     recipe = find(name)
     durations = CHECKED[recipe.task]
     model = weights.load(name, folder=folder)
-    rows = runs.score(recipe, model, place, split="val", streets=CHECK_STREETS, duration=max(durations))
+    rows = scoring.score(recipe, model, place, split="val", streets=CHECK_STREETS, duration=max(durations))
     metrics = ("mIoU", "mAP")
     found = (row for row in rows if row["metric"] in metrics and row["subset"] == "all")
     return {f"{row['metric']}@{row['duration']}": row["value"] for row in found if row["duration"] in durations}

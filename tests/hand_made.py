@@ -40,6 +40,15 @@ def picture(name, frame):
     return image
 
 
+def flow(current, key):
+    """The exact flow: the square moves, and uncovers what was behind it in the key frame."""
+    field, hidden = torch.zeros(2, *SIZE), torch.zeros(SIZE, dtype=torch.bool)
+    field[0, 8:24, 2 * current : 2 * current + 16] = 2.0 * (key - current)
+    hidden[8:24, 2 * key : 2 * key + 16] = True
+    hidden[8:24, 2 * current : 2 * current + 16] = False
+    return field, hidden
+
+
 def snippets(task="segmentation", count=3, length=12, annotated=range(12)):
     """A data set of a few snippets with the targets of a task, or of "both"."""
     return [
@@ -48,6 +57,7 @@ def snippets(task="segmentation", count=3, length=12, annotated=range(12)):
             30.0,
             [picture(name, frame) for frame in range(length)],
             {frame: TARGETS[task](frame) for frame in annotated if frame < length},
+            flow=flow,
         )
         for name in (f"snippet {i}" for i in range(count))
     ]

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from dffkit.classical_flow import METHODS, ClassicalFlow
+from dffkit import classical_flow
+from dffkit.classical_flow import ClassicalFlow
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.segmentation import ScoreMaps
+from dffkit.recipe import HAND_CRAFTED
+from dffkit.sift_flow import SiftFlowParameters
 
 
 def frames(shift):
@@ -19,7 +22,7 @@ def frames(shift):
     return picture[..., 32:160], picture[..., 32 - shift : 160 - shift]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", HAND_CRAFTED)
 def test_every_method_finds_half_a_cell(method):
     flow, scale = ClassicalFlow(method)(*frames(8))
     assert scale is None
@@ -51,6 +54,40 @@ def test_it_takes_the_place_of_a_flow_network():
 def test_a_function_of_the_users():
     flow, _ = ClassicalFlow(lambda current, key: np.full((2, *current.shape[:2]), 16, np.float32))(*frames(0))
     assert (flow == 1).all()
+
+
+def test_a_field_that_was_found_once_is_kept(tmp_path, monkeypatch):
+    expected, _ = ClassicalFlow()(*frames(8))
+    first, _ = ClassicalFlow(folder=tmp_path)(*frames(8))
+    monkeypatch.setattr(classical_flow, "dis", lambda *pair: pytest.fail("found again"))
+    again, _ = ClassicalFlow(folder=tmp_path)(*frames(8))
+    assert torch.equal(first, expected)
+    assert torch.equal(again, expected)
+
+
+def test_what_is_kept_is_of_the_pair_the_method_and_its_parameters(tmp_path, monkeypatch):
+    def kept():
+        return len(list(tmp_path.rglob("*.npy")))
+
+    ClassicalFlow(folder=tmp_path)(*frames(8))
+    ClassicalFlow(folder=tmp_path)(*frames(4))
+    assert kept() == 2
+    ClassicalFlow("SIFT Flow, fast", tmp_path)(*frames(4))
+    assert kept() == 3
+    monkeypatch.setitem(classical_flow.SIFT_FLOW, "SIFT Flow, fast", SiftFlowParameters(reduction=3))
+    ClassicalFlow("SIFT Flow, fast", tmp_path)(*frames(4))
+    assert kept() == 4
+    ClassicalFlow(classical_flow.dis, tmp_path)(*frames(2))  # who knows what a function of the user's will do next time
+    assert kept() == 4
+
+
+@pytest.mark.parametrize("content", [b"", b"no array", b"\x93NUMPY\x01\x00"])
+def test_a_damaged_file_is_found_again(tmp_path, content):
+    expected, _ = ClassicalFlow(folder=tmp_path)(*frames(8))
+    (path,) = tmp_path.rglob("*.npy")
+    path.write_bytes(content)
+    assert torch.equal(ClassicalFlow(folder=tmp_path)(*frames(8))[0], expected)
+    assert np.load(path).shape == expected.shape[1:]
 
 
 def test_another_name_is_refused():

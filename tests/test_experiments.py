@@ -14,11 +14,12 @@ import pytest
 import torch
 from hand_made import DETECTION, FLOW, SEGMENTATION, STILLS, recipe, snippets
 
-from dffkit import experiments, jobs, machine, results, runs
+from dffkit import experiments, jobs, machine, results, runs, scoring
 from dffkit.experiments import run_queue, status
+from dffkit.place import Place
 from dffkit.recipes import RECIPES
 from dffkit.repository import CommandError
-from dffkit.runs import Place, Run, in_order
+from dffkit.runs import Run, in_order
 from dffkit.training import FINISHED
 
 PAIRS = dataclasses.replace(
@@ -43,10 +44,10 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "snippets", data)
     monkeypatch.setattr(jobs, "render", lambda *words: None)
     monkeypatch.setattr(jobs, "world", lambda tiny: f"world of {tiny.data}")
-    monkeypatch.setattr(runs, "STREETS", {"val": 1, "test": 2})
-    monkeypatch.setattr(runs, "STREETS_IN_TRAINING", 2)
-    monkeypatch.setattr(runs, "DURATIONS", {"segmentation": 10, "detection": 10})
-    monkeypatch.setattr(runs, "SPRITE_PAIRS", 8)
+    monkeypatch.setattr(scoring, "STREETS", {"val": 1, "test": 2})
+    monkeypatch.setattr(scoring, "STREETS_IN_TRAINING", 2)
+    monkeypatch.setattr(scoring, "DURATIONS", {"segmentation": 10, "detection": 10})
+    monkeypatch.setattr(scoring, "SPRITE_PAIRS", 8)
     return Place(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)
 
 
@@ -121,7 +122,7 @@ def test_pretraining_is_of_seed_0_and_what_starts_from_a_run_has_its_weights(pla
 
 @pytest.mark.parametrize("where", ["train", "evaluate", "write"])
 def test_a_queue_that_was_stopped_goes_on(place, monkeypatch, where):
-    target = {"train": (runs, "train"), "evaluate": (runs, "score"), "write": (results, "add")}[where]
+    target = {"train": (runs, "train"), "evaluate": (scoring, "score"), "write": (results, "add")}[where]
     whole, calls = getattr(*target), []
 
     def stops(*words, **options):
@@ -274,8 +275,8 @@ def test_a_lock_goes_with_its_process(tmp_path):
 @pytest.fixture
 def here(place, tiny_recipes, monkeypatch):
     """The commands, at this place."""
-    monkeypatch.setattr(runs, "default_place", lambda **options: dataclasses.replace(place, **options))
-    monkeypatch.setattr(runs, "DURATIONS", {"segmentation": 3, "detection": 3})
+    monkeypatch.setattr(experiments, "default_place", lambda **options: dataclasses.replace(place, **options))
+    monkeypatch.setattr(scoring, "DURATIONS", {"segmentation": 3, "detection": 3})
     monkeypatch.setattr(experiments, "keep_freed_memory", lambda: True)
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
     return place

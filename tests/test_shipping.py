@@ -6,11 +6,12 @@ import pytest
 import torch
 from hand_made import FLOW, STILLS, recipe, snippets
 
-from dffkit import jobs, reproduce, runs, shipping, weights
+from dffkit import jobs, reproduce, runs, scoring, shipping, weights
 from dffkit.experiments import run_queue
+from dffkit.place import Place
 from dffkit.recipes import RECIPES
 from dffkit.repository import CommandError
-from dffkit.runs import Place, Run
+from dffkit.runs import Run
 
 DFF = dataclasses.replace(
     recipe(iterations=2), name="seg/dff", start=(("feature_network", STILLS), ("flow_network", FLOW))
@@ -28,8 +29,8 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(shipping, "world", lambda tiny: "0123456789ab")
     monkeypatch.setattr(jobs, "world", lambda tiny: "0123456789ab")
     for name, value in {"STREETS": {"val": 3}, "STREETS_IN_TRAINING": 3, "SPRITE_PAIRS": 8}.items():
-        monkeypatch.setattr(runs, name, value)
-    monkeypatch.setattr(runs, "DURATIONS", {"segmentation": 3, "detection": 3})
+        monkeypatch.setattr(scoring, name, value)
+    monkeypatch.setattr(scoring, "DURATIONS", {"segmentation": 3, "detection": 3})
     monkeypatch.setattr(shipping, "SHIPPED", ("flow", "seg/frame", "seg/dff"))
     monkeypatch.setattr(shipping, "CHECKED", {"segmentation": (1, 2)})
     kept = dict(RECIPES)

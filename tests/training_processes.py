@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 from hand_made import DETECTION, recipe, snippets
 
-from dffkit import checkpoint, jobs, runs
+from dffkit import checkpoint, jobs, runs, scoring
 from dffkit.experiments import run_queue
+from dffkit.place import Place
 from dffkit.training import train
 
 KILLED = recipe(iterations=40, lr=0.01, clip=10.0)
@@ -83,8 +84,8 @@ def train_shared(folder, rank, processes):
             print(error)
         jobs.snippets = lambda tiny, split, streets, folder: snippets(count=streets or 3)
         jobs.render, jobs.world = lambda *words: None, lambda tiny: "hand-made"
-        runs.STREETS["val"], runs.STREETS_IN_TRAINING = 3, 1  # more and fewer than there are processes
-        place = runs.Place(folder / "runs", folder / "results", folder / "cache", progress=False)
+        scoring.STREETS["val"], scoring.STREETS_IN_TRAINING = 3, 1  # more and fewer than there are processes
+        place = Place(folder / "runs", folder / "results", folder / "cache", progress=False)
         run_queue([runs.Run(recipe())], place, split="val", duration=2)
 
 

@@ -1,6 +1,6 @@
 """What a data set is to the rest of the kit: snippets of video with labels for some of their frames."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,8 @@ class Snippet:
         motion: frame index -> how fast things move there, for scores by motion class. For boxes `(N,)` motion IoU,
             NaN where unknown; for label maps `(H, W)` uint8, index into `MOTION_CLASSES`, 255 for pixels of no object.
             Empty where a data set does not say.
+        flow: exact flow from frame i to frame k, `flow(i, k)`: `(2, H, W)` float32 in pixels, x then y, and `(H, W)`
+            bool, true where the pixel's point can't be seen in k. None where it is not known, as of real video.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Snippet:
     frames: Sequence[Tensor]
     targets: Mapping[int, Any]
     motion: Mapping[int, Tensor] = field(default_factory=dict)
+    flow: Callable[[int, int], tuple[Tensor, Tensor]] | None = None
 
 
 def motion_class(motion_iou: Tensor) -> Tensor:

@@ -76,22 +76,22 @@ class SegmentationScores:
         and so are those of moving classes without a motion class. A false alarm outside of every object cannot be
         said to be slow or fast: it counts for each motion class.
         """
-        iou = _iou(self.confusion.sum(0))
+        iou = intersection_over_union(self.confusion.sum(0))
         values = {("mIoU", "all"): float(iou.nanmean())}
         objects = self.confusion[:NO_OBJECT]
         surroundings = self.confusion[NO_OBJECT].clone()
         surroundings[objects.sum((0, 2)) > 0] = 0
         for name, confusion in zip(MOTION_CLASSES, objects, strict=True):
             moving = confusion.sum(1) > 0
-            values["mIoU", name] = float(_iou(confusion + surroundings)[moving].nanmean())
+            values["mIoU", name] = float(intersection_over_union(confusion + surroundings)[moving].nanmean())
         return values | {("IoU", str(label)): float(value) for label, value in enumerate(iou)}
 
 
-def _iou(confusion: Tensor) -> Tensor:
-    """IoU of each class `(C,)` float64; NaN where a class is in no target."""
+def intersection_over_union(confusion: Tensor) -> Tensor:
+    """IoU of each class, `(..., C, C)` by target and prediction -> `(..., C)` float64; NaN for classes in no target."""
     confusion = confusion.double()
-    common, targets = confusion.diagonal(), confusion.sum(1)
-    iou = common / (targets + confusion.sum(0) - common)
+    common, targets = confusion.diagonal(dim1=-2, dim2=-1), confusion.sum(-1)
+    iou = common / (targets + confusion.sum(-2) - common)
     return torch.where(targets > 0, iou, torch.nan)
 
 

@@ -97,6 +97,11 @@ class Recording:
         whole = {name: rows[:, 4 + j].long() for j, name in enumerate(names)}
         return {"boxes": rows[:, :4].clone(), **whole, "visible": rows[:, 6].clone(), "motion": rows[:, 7].clone()}
 
+    def flow(self, current: int, key: int) -> tuple[Tensor, Tensor]:
+        """The exact flow from one frame to another, and what is hidden there, as `Film.flow`. It is not kept."""
+        split, number, fps, _, world = self.arguments
+        return _film(split, number, fps, world).flow(current, key)
+
     def snippet(self, task: str, annotated: Sequence[int]) -> Snippet:
         """This street as a snippet of a data set."""
         targets: dict[str, Callable[[int], Any]] = {
@@ -110,9 +115,8 @@ class Recording:
             "both": lambda i: self.boxes(i)["motion"],
         }
         frames = Frames(lambda i: self["frames", i], self.length)
-        return Snippet(
-            self.name, self.fps, frames, OnDemand(targets[task], annotated), OnDemand(motion[task], annotated)
-        )
+        labels, moving = (OnDemand(make[task], annotated) for make in (targets, motion))
+        return Snippet(self.name, self.fps, frames, labels, moving, self.flow)
 
 
 def record(split: str, number: int, fps: float, length: int, world: World = DEFAULT) -> dict[str, Tensor]:
@@ -195,6 +199,9 @@ class OnDemand(Mapping):
         if i not in self._annotated:
             raise KeyError(i)
         return self._make(i)
+
+
+_film = lru_cache(maxsize=2)(Film)
 
 
 @lru_cache(maxsize=4)

@@ -1,0 +1,45 @@
+"""Where runs happen: their folders, their device, and the data that is rendered for them."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dffkit import jobs, results
+from dffkit.datasets.snippets import Snippet
+from dffkit.recipe import Recipe
+from dffkit.repository import root
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where runs happen and what they may use.
+
+    Attributes:
+        runs: a folder in it for each run.
+        results: the folder of the result tables.
+        cache: where rendered snippets are kept.
+        device: "cpu" or "cuda".
+        workers: threads that make batches ahead.
+        progress: whether bars are shown.
+    """
+
+    runs: Path
+    results: Path
+    cache: Path
+    device: str = "cpu"
+    workers: int = 1
+    progress: bool = True
+
+
+def default_place(**options: Any) -> Place:
+    """`build/runs` and `data/results` of this repository."""
+    build = root() / "build"
+    return Place(build / "runs", root() / "data" / "results", build / "toytown", **options)
+
+
+def data(recipe: Recipe, place: Place, split: str, streets: int | None = None) -> Sequence[Snippet]:
+    """Snippets for a recipe, rendered; processes that want the same ones wait for the first to render them."""
+    with results.locked(place.cache):
+        jobs.render(recipe, split, streets, place.cache, place.progress)
+    return jobs.snippets(recipe, split, streets, place.cache)

@@ -1,0 +1,63 @@
+"""How sure a score is: the scores of many data sets that might as well have been drawn (Efron's bootstrap).
+
+Streets are drawn with replacement, whole streets, as the frames of one resemble each other. Two models on the same
+streets get the same draws: so their scores can be subtracted draw by draw, which takes out how hard the streets are.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dffkit.scores.detection import DetectionScores, average_precision
+from dffkit.scores.durations import Evaluation
+from dffkit.scores.segmentation import intersection_over_union
+
+DRAWS = 500
+
+
+def replicates(evaluation: Evaluation, duration: int, *, draws: int = DRAWS, seed: int = 0) -> Tensor:
+    """The overall mIoU, or mAP at IoU 0.5, at a key frame duration, on `draws` sets of as many snippets as there are.
+
+    Which snippets are drawn depends on `seed` and on how many there are only.
+
+    Args:
+        evaluation: with this duration evaluated.
+        duration: l; the score is the mean over the offsets 0 .. l - 1.
+        draws: how many.
+        seed: of the draws.
+
+    Returns:
+        `(draws,)` float64, fractions, 0..1.
+
+    Raises:
+        ValueError: if there are no scores for this duration.
+    """
+    if not 1 <= duration <= evaluation.max_duration:
+        raise ValueError(f"duration: expected 1..{evaluation.max_duration}, as evaluated, got {duration!r}")
+    count = len(evaluation.snippets)
+    rng = np.random.default_rng(seed)
+    times = torch.from_numpy(rng.multinomial(count, np.full(count, 1 / count), size=draws)).double()  # (draws, S)
+    offsets = zip(*(snippet.offsets[:duration] for snippet in evaluation.snippets), strict=True)
+    detection = isinstance(evaluation.snippets[0].offsets[0], DetectionScores)
+    score = _mean_average_precision if detection else _mean_iou
+    return torch.stack([score(scores, times) for scores in offsets]).mean(0)
+
+
+def _mean_iou(scores: tuple, times: Tensor) -> Tensor:
+    """The mIoU `(draws,)` where the scores of snippet s count `times[:, s]` times."""
+    confusion = torch.stack([each.confusion.sum(0) for each in scores]).double()
+    return intersection_over_union(torch.einsum("ds,sij->dij", times, confusion)).nanmean(-1)
+
+
+def _mean_average_precision(scores: tuple, times: Tensor) -> Tensor:
+    """The mAP `(draws,)` where the scores of snippet s count `times[:, s]` times."""
+    boxes = times @ torch.stack([each.boxes.sum(1) for each in scores]).double()  # (draws, C + 1)
+    snippet = torch.cat([torch.full_like(each.labels, s, dtype=torch.int64) for s, each in enumerate(scores)])
+    joined = DetectionScores.merge(scores)
+    order = joined.scores.argsort(descending=True, stable=True)
+    precisions = []
+    for label in range(1, boxes.shape[1]):
+        found = order[joined.labels[order] == label]
+        weights, true = times[:, snippet[found]], joined.matched[0, found] >= 0
+        precisions.append(average_precision(weights * true, weights * ~true, boxes[:, label]))
+    return torch.stack(precisions).nanmean(0)

@@ -1,0 +1,114 @@
+"""The scores of a trained network, as rows for the result tables (Sec. 5.1)."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from dffkit import jobs
+from dffkit.dff import DeepFeatureFlow
+from dffkit.networks.no_flow import NoFlow
+from dffkit.place import Place, data
+from dffkit.recipe import EXACT_FLOW, HAND_CRAFTED, Recipe
+from dffkit.scores import Evaluation
+from dffkit.scores.bootstrap import replicates
+
+# How many streets are scored: a few during training, more at its end.
+STREETS = {"val": 48, "test": 60}
+STREETS_IN_TRAINING = 4
+DURATIONS = {"segmentation": 10, "detection": 20}  # the longest key frame duration that is scored, as in Fig. 3
+TABLE_4 = {"segmentation": 5, "detection": 10}  # the duration of the paper's tables
+SPRITE_PAIRS = 64
+
+
+def score(
+    recipe: Recipe,
+    model: nn.Module,
+    place: Place,
+    *,
+    split: str,
+    streets: int | None = None,
+    duration: int | None = None,
+    draws: list | None = None,
+) -> list[dict[str, Any]]:
+    """Rows with duration, metric, subset and value: mIoU or mAP by the paper's protocol; for "flow" its error.
+
+    Without `streets` it is as many as the split has. To `draws`, if given, rows are added with the bootstrap's
+    replicates of the overall score, at the durations that the paper's tables are of.
+    """
+    streets = streets or STREETS[split]
+    if recipe.job == "flow":
+        return _flow_rows(model["flow_network"], recipe, place, split, streets)
+    from dffkit.evaluation import evaluate
+
+    rows = []
+    for task, head in recipe.heads:
+        recognition = model
+        if recipe.job == "stills":
+            recognition = DeepFeatureFlow(model.feature_network, NoFlow(), model.heads[task])
+        single = dataclasses.replace(recipe, job="frames", heads=((task, head),))
+        snippets = data(single, place, split, streets)
+        if recipe.flow == EXACT_FLOW:
+            recognition.flow_network.know(snippets)
+        if recipe.flow in HAND_CRAFTED:  # the slowest takes a second a pair, and serves every seed
+            recognition.flow_network.folder = place.cache / "flow"
+        longest = duration or DURATIONS[task]
+        evaluation = evaluate(
+            recognition,
+            snippets,
+            max_duration=1 if recipe.job == "stills" else longest,
+            history=longest,
+            progress=place.progress and streets > STREETS_IN_TRAINING,
+        )
+        pooled = task == "detection" and streets > STREETS_IN_TRAINING
+        table = evaluation.by_duration(pooled=pooled)
+        means = (row for row in table if row["metric"].startswith("m"))  # without single classes
+        common = {"frames": evaluation.frames, "world": jobs.world(single)}
+        rows += [{**row, **common} for row in means]
+        if draws is not None and recipe.job != "stills":
+            draws += [{**row, **common} for row in _replicates(evaluation, task)]
+    return rows
+
+
+def _replicates(evaluation: Evaluation, task: str) -> list[dict[str, Any]]:
+    """Rows with the bootstrap's replicates, in units of 1e-5, at durations 1 and that of Table 4."""
+    durations = [each for each in (1, TABLE_4[task]) if each <= evaluation.max_duration]
+    metric = {"segmentation": "mIoU", "detection": "mAP"}[task]
+    values = {each: (replicates(evaluation, each) * 1e5).round().long().tolist() for each in durations}
+    return [
+        {"duration": each, "metric": metric, "subset": "all", "replicates": " ".join(map(str, values[each]))}
+        for each in durations
+    ]
+
+
+def validation(recipe: Recipe, place: Place) -> Callable[[nn.Module], Mapping[str, float]]:
+    """What scores a network in training: on a few streets of val, the overall scores at a few durations, by name."""
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        rows = score(recipe, model, place, split="val", streets=STREETS_IN_TRAINING)
+        ends = (row for row in rows if row["subset"] in ("all", "sprites all") and row["duration"] in ("", 1, 5, 10))
+        return {row["metric"] + (f"@{row['duration']}" if row["duration"] else ""): row["value"] for row in ends}
+
+    return validate
+
+
+def _flow_rows(flow_network: nn.Module, recipe: Recipe, place: Place, split: str, streets: int) -> list[dict[str, Any]]:
+    """Endpoint errors in pixels of the frame: during training on sprites alone, else on Toytown and of others too."""
+    from dffkit import flow_quality as quality
+    from dffkit.classical_flow import ClassicalFlow
+
+    flows = {"EPE": quality.network_flow(flow_network)}
+    if streets > STREETS_IN_TRAINING:
+        others = {"EPE of no flow": NoFlow(), "EPE of DIS": ClassicalFlow("DIS")}
+        flows |= {metric: quality.network_flow(other) for metric, other in others.items()}
+    rows = []
+    for metric, flow in flows.items():
+        found = {("sprites", SPRITE_PAIRS): quality.endpoint_errors(flow, quality.sprites(SPRITE_PAIRS, recipe.size))}
+        if streets > STREETS_IN_TRAINING:
+            pairs = streets * len(quality.OFFSETS)
+            found["toytown", pairs] = quality.endpoint_errors(flow, quality.streets(split, range(streets)))
+        for (name, frames), errors in found.items():
+            common = {"duration": "", "metric": metric, "frames": frames}
+            rows += [{**common, "subset": f"{name} {part}", "value": error} for part, error in errors.items()]
+    return rows

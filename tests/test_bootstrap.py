@@ -1,0 +1,74 @@
+"""bootstrap.py: the scores of drawn data sets are those of the same data sets put together by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from dffkit.scores import DetectionScores, Evaluation, SegmentationScores, SnippetScores
+from dffkit.scores.bootstrap import replicates
+
+CLASSES, SNIPPETS, OFFSETS = 3, 6, 4
+
+
+def label_maps(generator, right):
+    """The scores of a frame of which a share is predicted right."""
+    target = torch.randint(0, CLASSES, (12, 16), generator=generator, dtype=torch.uint8)
+    guess = torch.randint(0, CLASSES, (12, 16), generator=generator, dtype=torch.uint8)
+    sure = torch.rand(12, 16, generator=generator) < right
+    return SegmentationScores.of(torch.where(sure, target, guess), target, num_classes=CLASSES)
+
+
+def boxes(generator, right):
+    """The same for boxes; some frames have none of a class, and some scores are equal."""
+    corner = 40 * torch.rand(5, 2, generator=generator)
+    labels = torch.randint(1, CLASSES + 1, (5,), generator=generator)
+    target = {"boxes": torch.cat([corner, corner + 10], 1), "labels": labels}
+    shift = torch.where(torch.rand(5, 1, generator=generator) < right, 1.0, 30.0)
+    scores = torch.randint(1, 10, (5,), generator=generator) / 10
+    prediction = {"boxes": target["boxes"] + shift, "labels": labels, "scores": scores}
+    return DetectionScores.of(prediction, target, num_classes=CLASSES)
+
+
+def made(score, right=0.6):
+    """An evaluation of random predictions, worse with the offset and different from street to street."""
+    snippets = []
+    for i in range(SNIPPETS):
+        generator = torch.Generator().manual_seed(i)
+        offsets = tuple(score(generator, right - 0.1 * d - 0.05 * i) for d in range(OFFSETS))
+        snippets.append(SnippetScores(f"street {i}", 1, offsets))
+    return Evaluation(tuple(snippets))
+
+
+@pytest.mark.parametrize(("score", "metric"), [(label_maps, "mIoU"), (boxes, "mAP")])
+def test_a_draw_is_the_score_of_the_snippets_drawn(score, metric):
+    evaluation = made(score)
+    found = replicates(evaluation, 3, draws=20, seed=7)
+    times = np.random.default_rng(7).multinomial(SNIPPETS, [1 / SNIPPETS] * SNIPPETS, size=20)
+    expected = [
+        evaluation.select([f"street {i}" for i in range(SNIPPETS) for _ in range(draw[i])]).score(metric, duration=3)
+        for draw in times
+    ]
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), atol=1e-12, rtol=0)
+
+
+def test_draws_spread_as_the_mean_of_as_many_streets_does():
+    evaluation = made(label_maps)
+    single = torch.tensor([evaluation.select([f"street {i}"]).score("mIoU", duration=1) for i in range(SNIPPETS)])
+    spread = float(replicates(evaluation, 1, draws=2000).std())
+    assert spread == pytest.approx(float(single.std(correction=0)) / math.sqrt(SNIPPETS), rel=0.25)
+
+
+def test_two_models_get_the_same_draws():
+    good, bad = (replicates(made(boxes, right), 2) for right in (0.8, 0.5))
+    assert good.shape == (500,)
+    assert (good - bad).std() < (good - bad[torch.randperm(500)]).std()
+    assert torch.equal(good, replicates(made(boxes, 0.8), 2))
+    assert not torch.equal(good, replicates(made(boxes, 0.8), 2, seed=1))
+
+
+@pytest.mark.parametrize("duration", [0, OFFSETS + 1])
+def test_a_duration_without_scores_is_named(duration):
+    with pytest.raises(ValueError, match=f"duration: expected 1..{OFFSETS}, as evaluated, got {duration}"):
+        replicates(made(label_maps), duration)
