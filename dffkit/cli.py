@@ -1,8 +1,10 @@
 """`python -m dffkit COMMAND`: the parser. Each command's work is in a module of its own, imported when it is called."""
 
 import argparse
+import importlib
 import sys
 from dataclasses import dataclass
+from types import ModuleType
 
 from dffkit import __version__
 from dffkit.repository import CommandError, require, root
@@ -74,6 +76,12 @@ COMMANDS = {
         "training",
         TRAINS,
     ),
+    "speed": Command(
+        "measure how fast the recipes' networks are on this machine",
+        ("speed", "speed --threads 1"),
+        "training",
+        TRAINS,
+    ),
     "benchmark": Command(
         "measure how fast this machine is, beside what Eq. 7 says",
         ("benchmark", "benchmark --task detection --size 360 480 -l 5", "benchmark --stream 10000"),
@@ -81,6 +89,9 @@ COMMANDS = {
         ("pandas", "psutil", "tqdm"),
     ),
 }
+
+# Commands whose options and work are in a module: `add_arguments(parser)` and `main(arguments)`.
+MODULES = {"toytown": "town_report", "speed": "speed", "benchmark": "benchmark"}
 
 
 def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
@@ -108,14 +119,8 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
             subparser.add_argument("--no-browser", action="store_true", help="print the address, open no browser")
         elif name == "notebooks":
             subparser.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks (default: all)")
-        elif name == "benchmark" and chosen == name:
-            from dffkit import benchmark
-
-            benchmark.add_arguments(subparser)
-        elif name == "toytown" and chosen == name:
-            from dffkit import town_report
-
-            town_report.add_arguments(subparser)
+        elif name in MODULES and chosen == name:
+            _module(name).add_arguments(subparser)
         elif name in ("train", "evaluate", "experiments") and chosen == name:
             from dffkit import experiments
 
@@ -150,18 +155,17 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
 
             notebooks.execute_in_place(notebooks.find(root() / "notebooks", tuple(arguments.numbers)))
             return 0
-        case "toytown":
-            from dffkit import town_report
-
-            return town_report.main(arguments)
         case "train" | "evaluate" | "experiments" as name:
             from dffkit import experiments
 
             return getattr(experiments, f"{name}_main")(arguments)
-        case _:
-            from dffkit import benchmark
+        case name:
+            return _module(name).main(arguments)
 
-            return benchmark.main(arguments)
+
+def _module(command: str) -> ModuleType:
+    """The module that has a command's `add_arguments` and `main`."""
+    return importlib.import_module(f"dffkit.{MODULES[command]}")
 
 
 def main(argv: list[str] | None = None) -> int:

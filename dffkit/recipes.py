@@ -25,7 +25,7 @@ DETECTION_IN_PRETRAINING = (
 HEADS = dict((SEGMENTATION, DETECTION))
 # Shallow Feature Flow (Sec. 5.2): the names of its rows, by the flow that they take.
 SFF = {"DIS": "sff-dis", "SIFT Flow, fast": "sff-fast", "SIFT Flow, slow": "sff-slow"}
-ITERATIONS = 4000  # T of every row
+ITERATIONS = 3000  # T of every row
 
 
 def _flow_recipe(flow: str, **changes: Any) -> Recipe:

@@ -22,7 +22,7 @@ def add(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     new = [{name: str(value) for name, value in row.items()} for row in rows]
     with locked(path.parent):
-        _write(path, {_key(row): row for row in [*read(path), *new]}.values())
+        write(path, {_key(row): row for row in [*read(path), *new]}.values())
 
 
 def remove(path: Path, **values: Any) -> None:
@@ -31,7 +31,7 @@ def remove(path: Path, **values: Any) -> None:
         rows = read(path)
         kept = [row for row in rows if any(row.get(name) != str(value) for name, value in values.items())]
         if len(kept) < len(rows):
-            _write(path, kept)
+            write(path, kept)
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -41,7 +41,8 @@ def read(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
 
 
-def _write(path: Path, rows: Collection[Mapping[str, str]]) -> None:
+def write(path: Path, rows: Collection[Mapping[str, Any]]) -> None:
+    """Write a whole table, in place of the old one if there is one."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()

@@ -1,0 +1,64 @@
+"""Which of two methods is better, and how sure that is: paired differences over streets and seeds."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+INTERVAL = 95  # percent
+
+
+class Difference(NamedTuple):
+    """How much better one method is than another.
+
+    Attributes:
+        mean: of the difference, over streets and seeds.
+        low, high: ends of its interval of 95%.
+        probability: that the difference is above 0, of the methods and not of one training: the share of draws.
+        seeds: how many trainings of each were compared.
+    """
+
+    mean: float
+    low: float
+    high: float
+    probability: float
+    seeds: int
+
+    @property
+    def verdict(self) -> str:
+        """Whether it is "better" or "worse", or "not resolved" as the interval contains 0."""
+        if self.low > 0:
+            return "better"
+        return "worse" if self.high < 0 else "not resolved"
+
+
+def difference(
+    first: Mapping[int, np.ndarray], second: Mapping[int, np.ndarray], *, draws: int = 5000, seed: int = 0
+) -> Difference:
+    """How much better the first method is than the second.
+
+    Args:
+        first, second: seed of a training -> the scores `(draws of streets,)` of `replicates`. The seeds that both have
+            are compared, each with its own partner, as both saw the same samples in the same order.
+        draws: of streets and seeds together.
+        seed: of these draws.
+
+    Raises:
+        ValueError: if they have no seed in common, or other numbers of draws of streets.
+    """
+    common = sorted(first.keys() & second.keys())
+    if not common:
+        raise ValueError(f"seeds: expected some in common, got {sorted(first)} and {sorted(second)}")
+    pairs = [(np.asarray(first[each]), np.asarray(second[each])) for each in common]
+    shapes = {scores.shape for pair in pairs for scores in pair}
+    if len(shapes) > 1:
+        raise ValueError(f"replicates: expected as many in each, got {sorted(shapes)}")
+    differences = np.stack([one - other for one, other in pairs])  # (seeds, draws of streets)
+    rng = np.random.default_rng(seed)
+    streets = rng.integers(differences.shape[1], size=draws)
+    trainings = rng.integers(len(common), size=(len(common), draws))
+    means = differences[trainings, streets].mean(0)
+    tail = (100 - INTERVAL) / 2
+    low, high = np.percentile(means, [tail, 100 - tail])
+    above = (means > 0).mean() + (means == 0).mean() / 2
+    return Difference(float(differences.mean()), float(low), float(high), float(above), len(common))

@@ -1,0 +1,130 @@
+"""How fast the recipes' networks are on this machine: `python -m dffkit speed`, for Tables 4 and 5 and Figure 3.
+
+Two times say all: that of a key frame and that of another frame. With key frame duration l, l frames take one of the
+first and l - 1 of the second, frame by frame as on a live stream; label maps and boxes are not made of the maps.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from tqdm import tqdm
+
+from dffkit import complexity, results
+from dffkit.allocator import keep_freed_memory
+from dffkit.assembly import build
+from dffkit.datasets.toytown import WORLDS, Film
+from dffkit.dff import DeepFeatureFlow
+from dffkit.machine import describe
+from dffkit.place import default_place
+from dffkit.recipe import EXACT_FLOW, HAND_CRAFTED, NO_FLOW, Recipe
+from dffkit.recipes import RECIPES
+
+TABLE = "speed.csv"
+CURRENT, KEY = 19, 15  # frames of a street of val
+
+
+class Architecture(NamedTuple):
+    """What of a recipe decides how fast its network is."""
+
+    task: str
+    features: str
+    width: float
+    flow: str
+    flow_width: float
+    scale: bool
+    split: int
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> "Architecture":
+        """The architecture of a recipe for Frame or DFF."""
+        flow = (recipe.flow, recipe.flow_width, recipe.scale and recipe.flow not in (*HAND_CRAFTED, NO_FLOW))
+        return cls(recipe.task, f"ResNet-{recipe.depth}", recipe.width, *flow, recipe.split)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `speed`."""
+    parser.add_argument("--repeats", type=int, default=9, metavar="N", help="of which the median counts (default: 9)")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: torch's)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Measure all recipes for Frame and DFF, and write them to data/results/speed.csv."""
+    keep_freed_memory()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    chosen = [each for each in RECIPES.values() if not each.pretraining and each.flow != EXACT_FLOW]
+    recipes = {Architecture.of(recipe): recipe for recipe in chosen}
+    rows = measure(list(recipes.values()), repeats=arguments.repeats, device=arguments.device)
+    machine = describe(arguments.device)
+    results.write(default_place().results / TABLE, [row | machine for row in rows])
+    print(f"{len(rows)} networks measured: data/results/{TABLE}")
+    for row in rows:
+        print(
+            f"  {row['task']:12} {row['features']:10} {row['flow']:17} split {row['split']:2}  "
+            f"key frame {row['key_ms']:7.1f} ms  other frame {row['current_ms']:7.1f} ms"
+        )
+    return 0
+
+
+def measure(recipes: Sequence[Recipe], *, repeats: int = 9, device: str = "cpu") -> list[dict[str, Any]]:
+    """Rows with the architecture, `key_ms` and `current_ms`, medians, and Eq. 5's `ratio` by counted FLOPs.
+
+    All take turns, so that a machine that slows down slows them all. Weights are random: they decide no time here.
+    `ratio` is NaN for hand-crafted flow, whose work is not counted in FLOPs of a network.
+    """
+    parts: dict[tuple[int, str], Callable[[], Any]] = {}
+    models = [build(recipe).to(device).eval() for recipe in recipes]
+    for number, (recipe, model) in enumerate(zip(recipes, models, strict=True)):
+        parts |= {(number, name): part for name, part in _parts(recipe, model, device).items()}
+    times: dict[tuple[int, str], list[float]] = {each: [] for each in parts}
+    with torch.inference_mode():
+        for repeat in tqdm(range(repeats + 1), desc="speed", unit="round"):  # the first warms up
+            for each, part in parts.items():
+                taken = _milliseconds(part, device)
+                if repeat:
+                    times[each].append(taken)
+    medians = {each: statistics.median(values) for each, values in times.items()}
+    return [
+        {
+            **Architecture.of(recipe)._asdict(),
+            "key_ms": round(medians[number, "key"], 3),
+            "current_ms": round(medians[number, "current"], 3),
+            "ratio": _ratio(recipe, model),
+        }
+        for number, (recipe, model) in enumerate(zip(recipes, models, strict=True))
+    ]
+
+
+def frames_per_second(key_ms: float, current_ms: float, duration: int) -> float:
+    """At a key frame duration: one key frame and `duration` - 1 others."""
+    return 1000 * duration / (key_ms + (duration - 1) * current_ms)
+
+
+def _parts(recipe: Recipe, model: DeepFeatureFlow, device: str) -> dict[str, Callable[[], Any]]:
+    film = Film("val", 0, 30.0, WORLDS[recipe.task])
+    current, key = (film.frame(index)[None].to(device) for index in (CURRENT, KEY))
+    with torch.inference_mode():
+        _, kept = model.on_key_frame(key)
+    return {"key": lambda: model.on_key_frame(current), "current": lambda: model.on_current_frame(current, kept)}
+
+
+def _ratio(recipe: Recipe, model: DeepFeatureFlow) -> float:
+    if recipe.flow in HAND_CRAFTED:
+        return float("nan")
+    return round(complexity.cost_ratio(complexity.count_costs(model, recipe.size)), 5)
+
+
+def _milliseconds(part: Callable[[], Any], device: str) -> float:
+    cuda = torch.device(device).type == "cuda"
+    if cuda:
+        torch.cuda.synchronize(device)
+    start = time.perf_counter()
+    part()
+    if cuda:
+        torch.cuda.synchronize(device)
+    return (time.perf_counter() - start) * 1e3

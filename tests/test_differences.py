@@ -1,0 +1,66 @@
+"""differences.py: intervals that hold what they say, and verdicts that follow from them."""
+
+import numpy as np
+import pytest
+
+from dffkit.scores.differences import Difference, difference
+
+
+def scores(mean, spread, shared, seed):
+    """Replicates about a mean; `shared` is what the streets drawn do to every method."""
+    return mean + shared + spread * np.random.default_rng(seed).standard_normal(shared.shape)
+
+
+@pytest.fixture
+def streets():
+    return 0.05 * np.random.default_rng(0).standard_normal(500)
+
+
+def test_what_the_streets_do_to_both_is_taken_out(streets):
+    found = difference({0: scores(0.72, 0.002, streets, 1)}, {0: scores(0.71, 0.002, streets, 2)})
+    assert found.mean == pytest.approx(0.01, abs=5e-4)
+    assert found.low == pytest.approx(0.01 - 1.96 * 0.002 * 2**0.5, abs=1e-3)
+    assert found.high == pytest.approx(0.01 + 1.96 * 0.002 * 2**0.5, abs=1e-3)
+    assert found.probability > 0.99
+    assert found.verdict == "better"
+
+
+def test_seeds_that_disagree_widen_the_interval(streets):
+    second = {seed: scores(0.7, 0.001, streets, seed) for seed in range(3)}
+    agree = {seed: scores(0.71, 0.001, streets, 10 + seed) for seed in range(3)}
+    disagree = {seed: scores(mean, 0.001, streets, 10 + seed) for seed, mean in enumerate((0.69, 0.71, 0.73))}
+    sure, unsure = difference(agree, second), difference(disagree, second)
+    assert sure.seeds == unsure.seeds == 3
+    assert sure.mean == pytest.approx(unsure.mean, abs=1e-3)
+    assert unsure.high - unsure.low > 4 * (sure.high - sure.low)
+    assert sure.verdict == "better"
+    assert unsure.verdict == "not resolved"
+
+
+def test_turned_round_it_is_the_opposite(streets):
+    one, other = {0: scores(0.72, 0.005, streets, 1)}, {0: scores(0.70, 0.005, streets, 2)}
+    forth, back = difference(one, other), difference(other, one)
+    np.testing.assert_allclose(back[:4], (-forth.mean, -forth.high, -forth.low, 1 - forth.probability), atol=1e-12)
+    assert back.verdict == "worse"
+
+
+def test_a_method_against_itself_is_not_resolved(streets):
+    same = {0: scores(0.7, 0.01, streets, 1)}
+    assert difference(same, same) == Difference(0, 0, 0, 0.5, 1)
+    assert difference(same, same).verdict == "not resolved"
+
+
+def test_seeds_are_compared_with_their_own_partners(streets):
+    one = {seed: scores(0.6 + 0.1 * seed, 0.001, streets, seed) for seed in range(3)}
+    other = {seed: values - 0.01 for seed, values in one.items()}
+    assert difference(one, other).low == pytest.approx(0.01)
+    alone = difference(one, {2: other[2], 7: other[0]})
+    assert alone.seeds == 1
+    assert alone.mean == pytest.approx(0.01)
+
+
+def test_what_cannot_be_compared_is_named(streets):
+    with pytest.raises(ValueError, match=r"seeds: expected some in common, got \[0\] and \[1, 2\]"):
+        difference({0: streets}, {1: streets, 2: streets})
+    with pytest.raises(ValueError, match=r"replicates: expected as many in each, got \[\(10,\), \(500,\)\]"):
+        difference({0: streets}, {0: streets[:10]})

@@ -1,0 +1,58 @@
+"""speed.py: which recipes share a network's speed, the cost ratio beside it, and the table."""
+
+import argparse
+import dataclasses
+import math
+
+import pandas
+import pytest
+from hand_made import DETECTION, SEGMENTATION, recipe
+
+from dffkit import speed
+from dffkit.place import Place
+from dffkit.recipes import find
+from dffkit.speed import Architecture, frames_per_second, measure
+
+TINY = recipe(task=SEGMENTATION)
+
+
+def test_training_does_not_change_the_speed():
+    dff = Architecture.of(find("toytown/segmentation/dff"))
+    assert Architecture.of(find("toytown/segmentation/fix-n")) == dff
+    assert Architecture.of(find("toytown/segmentation/frame")) != dff
+    for name, field, value in (("without-s", "scale", False), ("sff-dis", "flow", "DIS")):
+        assert Architecture.of(find(f"toytown/segmentation/{name}")) != dff
+        assert getattr(Architecture.of(find(f"toytown/segmentation/{name}")), field) == value
+    assert Architecture.of(dataclasses.replace(TINY, split=0)) != Architecture.of(TINY)
+
+
+def test_frames_per_second():
+    assert frames_per_second(50, 10, 1) == 20
+    assert frames_per_second(50, 10, 5) == pytest.approx(1000 * 5 / 90)
+
+
+def test_every_recipe_gets_both_times_and_its_ratio():
+    others = [recipe(task=DETECTION), dataclasses.replace(TINY, flow="DIS", flow_width=0, scale=False)]
+    rows = measure([TINY, *others, dataclasses.replace(TINY, flow="none", flow_width=0)], repeats=1)
+    assert [row["task"] for row in rows] == ["segmentation", "detection", "segmentation", "segmentation"]
+    assert all(row["key_ms"] > 0 < row["current_ms"] for row in rows)
+    dff, _, dis, copy = rows
+    assert 0 < dff["ratio"] < 1
+    assert math.isnan(dis["ratio"])
+    assert copy["ratio"] < dff["ratio"]
+
+
+def test_the_command_writes_the_table_anew(tmp_path, monkeypatch, capsys):
+    place = Place(tmp_path / "runs", tmp_path / "results", tmp_path / "cache")
+    monkeypatch.setattr(speed, "default_place", lambda: place)
+    frozen = dataclasses.replace(TINY, name="frozen", freeze=("feature_network",))
+    exact = dataclasses.replace(TINY, name="exact", flow="exact", flow_width=0)  # rendering is not recognition
+    monkeypatch.setattr(speed, "RECIPES", {each.name: each for each in (TINY, frozen, exact)})
+    parser = argparse.ArgumentParser()
+    speed.add_arguments(parser)
+    for _ in range(2):
+        assert speed.main(parser.parse_args(["--repeats", "1", "--device", "cpu"])) == 0
+    table = pandas.read_csv(place.results / "speed.csv")
+    assert len(table) == 1
+    assert {"device", "threads", "torch", "commit"} <= set(table.columns)
+    assert "1 networks measured" in capsys.readouterr().out
