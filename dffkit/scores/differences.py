@@ -8,11 +8,18 @@ import numpy as np
 INTERVAL = 95  # percent
 
 
+class Drawn(NamedTuple):
+    """One training's score, and what it might have been on other streets: the `replicates` `(draws of streets,)`."""
+
+    value: float
+    replicates: np.ndarray
+
+
 class Difference(NamedTuple):
     """How much better one method is than another.
 
     Attributes:
-        mean: of the difference, over streets and seeds.
+        mean: of the difference, over seeds.
         low, high: ends of its interval of 95%.
         probability: that the difference is above 0, of the methods and not of one training: the share of draws.
         seeds: how many trainings of each were compared.
@@ -33,13 +40,13 @@ class Difference(NamedTuple):
 
 
 def difference(
-    first: Mapping[int, np.ndarray], second: Mapping[int, np.ndarray], *, draws: int = 5000, seed: int = 0
+    first: Mapping[int, Drawn], second: Mapping[int, Drawn], *, draws: int = 5000, seed: int = 0
 ) -> Difference:
     """How much better the first method is than the second.
 
     Args:
-        first, second: seed of a training -> the scores `(draws of streets,)` of `replicates`. The seeds that both have
-            are compared, each with its own partner, as both saw the same samples in the same order.
+        first, second: seed of a training -> its score. The seeds that both have are compared, each with its own
+            partner, as both saw the same samples in the same order.
         draws: of streets and seeds together.
         seed: of these draws.
 
@@ -49,11 +56,11 @@ def difference(
     common = sorted(first.keys() & second.keys())
     if not common:
         raise ValueError(f"seeds: expected some in common, got {sorted(first)} and {sorted(second)}")
-    pairs = [(np.asarray(first[each]), np.asarray(second[each])) for each in common]
-    shapes = {scores.shape for pair in pairs for scores in pair}
-    if len(shapes) > 1:
-        raise ValueError(f"replicates: expected as many in each, got {sorted(shapes)}")
-    differences = np.stack([one - other for one, other in pairs])  # (seeds, draws of streets)
+    pairs = [(first[each], second[each]) for each in common]
+    counts = {len(score.replicates) for pair in pairs for score in pair}
+    if len(counts) > 1:
+        raise ValueError(f"replicates: expected as many in each, got {sorted(counts)}")
+    differences = np.stack([one.replicates - other.replicates for one, other in pairs])  # (seeds, draws of streets)
     rng = np.random.default_rng(seed)
     streets = rng.integers(differences.shape[1], size=draws)
     trainings = rng.integers(len(common), size=(len(common), draws))
@@ -61,4 +68,5 @@ def difference(
     tail = (100 - INTERVAL) / 2
     low, high = np.percentile(means, [tail, 100 - tail])
     above = (means > 0).mean() + (means == 0).mean() / 2
-    return Difference(float(differences.mean()), float(low), float(high), float(above), len(common))
+    mean = np.mean([one.value - other.value for one, other in pairs])
+    return Difference(float(mean), float(low), float(high), float(above), len(common))

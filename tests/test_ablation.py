@@ -1,0 +1,92 @@
+"""ablation.py: tables and verdicts from stored rows, on rows whose answers are known."""
+
+import numpy as np
+import pytest
+
+from dffkit import ablation, results
+from dffkit.place import Place
+from dffkit.recipes import find
+from dffkit.scoring import TABLE_4
+from dffkit.speed import Architecture
+
+SCORES = {"Frame": 0.72, "DFF": 0.70, "DFF fix N": 0.69, "DFF separate": 0.68, "copy": 0.66, "DFF without S": 0.699}
+NOISE = 0.002
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """Result tables in which rows differ by known amounts; fix N is as good as separate on average."""
+    place = Place(tmp_path / "runs", tmp_path, tmp_path / "cache")
+    monkeypatch.setattr(ablation, "default_place", lambda: place)
+    rng = np.random.default_rng(0)
+    streets = 0.05 * rng.standard_normal(500)
+    rows = []
+    for name, value in SCORES.items():
+        for seed in (0, 1, 2):
+            draws = value + streets + NOISE * rng.standard_normal(500)
+            rows.append({
+                "hash": ablation.recipe("segmentation", name).hash, "world": "w", "seed": seed, "split": "test",
+                "duration": 1 if name == "Frame" else TABLE_4["segmentation"], "metric": "mIoU", "subset": "all",
+                "value": value, "replicates": " ".join(str(round(1e5 * draw)) for draw in draws),
+            })  # fmt: skip
+    results.add(tmp_path / "replicates.csv", rows)
+    times = {"frame": (100.0, 1.0, 0.004), "dff": (102.0, 9.0, 0.09), "sff-dis": (100.0, 50.0, float("nan"))}
+    results.write(tmp_path / "speed.csv", [
+        Architecture.of(find(f"toytown/segmentation/{name}"))._asdict()
+        | dict(zip(("key_ms", "current_ms", "ratio"), values, strict=True))
+        for name, values in times.items()
+    ])  # fmt: skip
+    return tmp_path
+
+
+def test_the_table_has_the_rows_that_were_run(stored):
+    table = ablation.table("segmentation").set_index("row")
+    assert list(table.index) == [name for name in ablation.ROWS if name in SCORES]
+    for name, score in SCORES.items():
+        line = table.loc[name]
+        assert line.score == pytest.approx(100 * score)
+        assert line.loss == pytest.approx(100 * (0.72 - score))
+        assert line.low < line.score < line.high
+        assert line.seeds == 3
+    assert table.loc["DFF", "paper"] == 69.2
+    assert table.loc["DFF", "paper_fps"] == 5.60
+    assert np.isnan(table.loc["copy", "paper"])
+
+
+def test_speeds_are_those_of_the_rows_network_at_the_tables_duration(stored):
+    table = ablation.table("segmentation").set_index("row")
+    assert table.loc["Frame", "fps"] == pytest.approx(10)
+    assert table.loc["Frame", "speedup"] == pytest.approx(1)
+    dff = table.loc["DFF"]
+    assert dff.fps == pytest.approx(5000 / (102 + 4 * 9))
+    assert dff.speedup == pytest.approx(dff.fps / 10)
+    assert dff.eq7 == pytest.approx(5 / (1 + 4 * 0.09))
+    assert table.loc["DFF fix N", "fps"] == dff.fps  # the same network
+    assert table.loc["copy", "fps"] == pytest.approx(5000 / (100 + 4))
+    assert np.isnan(table.loc["DFF without S", "fps"])  # not measured
+
+
+def test_statements_have_the_verdict_of_their_interval(stored):
+    lines = ablation.statements("segmentation").set_index("statement")
+    assert lines.loc["Frame above DFF", "verdict"] == "holds"
+    assert lines.loc["Frame above DFF", "difference"] == pytest.approx(2.0)
+    assert lines.loc["DFF above DFF fix N", "low"] < 1 < lines.loc["DFF above DFF fix N", "high"]
+    assert lines.loc["DFF without S within 2 points of DFF", "verdict"] == "holds"
+    assert "DFF above SFF-slow" not in lines.index
+    assert set(lines.seeds) == {3}
+
+
+def test_an_order_that_is_the_other_way_round_does_not_hold(stored):
+    dff, fixed = (ablation.recipe("segmentation", name).hash for name in ("DFF", "DFF fix N"))
+    swapped = {dff: fixed, fixed: dff}
+    rows = [row | {"hash": swapped.get(row["hash"], row["hash"])} for row in results.read(stored / "replicates.csv")]
+    results.write(stored / "replicates.csv", rows)
+    line = ablation.statements("segmentation").set_index("statement").loc["DFF above DFF fix N"]
+    assert line.difference == pytest.approx(-1.0)
+    assert line.verdict == "does not hold"
+    assert line.probability < 0.01
+
+
+def test_nothing_run_is_an_empty_table(stored):
+    assert ablation.table("detection").empty
+    assert ablation.statements("detection").empty
