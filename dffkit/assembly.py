@@ -12,6 +12,7 @@ from dffkit.exact_flow import ExactFlow
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS
+from dffkit.networks.low_resolution import LowResolution
 from dffkit.networks.no_flow import NoFlow
 from dffkit.networks.segmentation import ScoreMaps
 from dffkit.recipe import EXACT_FLOW, HAND_CRAFTED, NO_FLOW, Recipe
@@ -41,10 +42,10 @@ def build(recipe: Recipe, seed: int = 0) -> nn.Module:
     if recipe.job == "flow":
         # F is pre-trained without S, which is added as ones later: so one F serves features of any width.
         return nn.ModuleDict({"flow_network": _seeded(seed, "flow_network", partial(_flow, recipe, None))})
-    make_features = partial(FeatureNetwork, recipe.depth, width=recipe.width, norm=recipe.norm)
-    features = _seeded(seed, "feature_network", make_features)
+    features = _seeded(seed, "feature_network", partial(_features, recipe))
+    shared = {"in_channels": features.channels, "feature_stride": 16 * recipe.shrink}
     heads = {
-        task: _seeded(seed, task, partial(TASK_NETWORKS[task], in_channels=features.channels, **dict(settings)))
+        task: _seeded(seed, task, partial(TASK_NETWORKS[task], **shared, **dict(settings)))
         for task, settings in recipe.heads
     }
     if recipe.job == "stills":
@@ -53,6 +54,13 @@ def build(recipe: Recipe, seed: int = 0) -> nn.Module:
     channels = head.out_channels if recipe.split == 0 else split_points(features).get(recipe.split, (0, 1))[1]
     flow = _seeded(seed, "flow_network", partial(_flow, recipe, channels))
     return DeepFeatureFlow(features, flow, head, split=recipe.split)
+
+
+def _features(recipe: Recipe) -> FeatureNetwork:
+    options = {"width": recipe.width, "norm": recipe.norm}
+    if recipe.shrink > 1:
+        return LowResolution(recipe.depth, shrink=recipe.shrink, **options)
+    return FeatureNetwork(recipe.depth, **options)
 
 
 def _flow(recipe: Recipe, channels: int | None) -> nn.Module:

@@ -38,6 +38,7 @@ class Recipe:
         length, first_label: frames of each of these streets, and the first that has a label; those before it serve as
             key frames alone. For "frames" and "pairs".
         depth, width, norm: of `FeatureNetwork`.
+        shrink: how many times smaller frames become before N_feat; its features' stride is 16 times that.
         flow, flow_width: name in `FLOW_NETWORKS` and width of F; or what stands in for it, and has no width and no
             scale field: one of `HAND_CRAFTED`, "exact" for the data set's own flow, or "none" to copy features.
         scale: whether F has a scale field; None for features that are only warped (S = 1).
@@ -88,6 +89,7 @@ class Recipe:
     mirrors: int = 1
     length: int = 30
     first_label: int = 0
+    shrink: int = 1
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # JSON knows no tuples, and a recipe within a recipe comes as a mapping

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 from typing import Any
 
+from dffkit.complexity import DEPTHS
 from dffkit.recipe import EXACT_FLOW, HAND_CRAFTED, NO_FLOW, Recipe, options
 from dffkit.widths import flow_width
 
@@ -25,6 +26,9 @@ DETECTION_IN_PRETRAINING = (
 HEADS = dict((SEGMENTATION, DETECTION))
 # Shallow Feature Flow (Sec. 5.2): the names of its rows, by the flow that they take.
 SFF = {"DIS": "sff-dis", "SIFT Flow, fast": "sff-fast", "SIFT Flow, slow": "sff-slow"}
+# How networks other than the default ones are called in names.
+DEPTH_NAMES = {101: "", 50: "50", 26: "26", 14: "14"}
+FLOW_NAMES = {"FlowNet": "", "FlowNet Half": "half", "FlowNet Inception": "inception"}
 ITERATIONS = 3000  # T of every row
 # How many times faster F learns in joint training. For segmentation 3 gains at every l and 10 diverges; for detection 3
 # costs at every l, as F then forgets small motion and N learns to bear it, and 0.3 is no better than 1.
@@ -35,14 +39,15 @@ def _flow_recipe(flow: str, **changes: Any) -> Recipe:
     fields = {"flow": flow, "flow_width": flow_width(flow), "iterations": 30000, "batch": 8, "mirrors": 4}
     fields |= {"optimiser": "adamw", "lr": 1e-3, "schedule": "cosine", "warm_up": 200, "clip": 1.0}
     fields |= {"precision": "bfloat16"}
-    return Recipe("toytown/flow", "flow", **(fields | changes))
+    return Recipe(_named("toytown/flow", FLOW_NAMES[flow]), "flow", **(fields | changes))
 
 
 def _stills_recipe(depth: int, **changes: Any) -> Recipe:
     fields = {"depth": depth, "norm": "trained", "flow": NO_FLOW, "flow_width": 0, "iterations": 8000, "batch": 8}
     fields |= {"data_split": "stills", "streets": 1000, "precision": "bfloat16"}
     fields |= {"optimiser": "adamw", "lr": 1.5e-3, "schedule": "cosine", "warm_up": 200, "clip": 10.0}
-    return Recipe("toytown/stills", "stills", (SEGMENTATION, DETECTION_IN_PRETRAINING), **(fields | changes))
+    name = _named("toytown/stills", DEPTH_NAMES[depth])
+    return Recipe(name, "stills", (SEGMENTATION, DETECTION_IN_PRETRAINING), **(fields | changes))
 
 
 def _recognition(name: str, task: str, stills: Recipe, flow: Recipe | None, **changes: Any) -> Recipe:
@@ -83,13 +88,57 @@ def _ablation(task: str, frame: Recipe, dff: Recipe) -> list[Recipe]:
     ]
 
 
+def _figure3(task: str, stills: dict[int, Recipe], flows: dict[str, Recipe]) -> list[Recipe]:
+    """Figure 3: the other pairs of networks; and what else could be had for the same time: smaller, or on less."""
+    recipes = []
+    for depth, start in stills.items():
+        if depth != 101:
+            recipes.append(_recognition(_named("frame", DEPTH_NAMES[depth]), task, start, None))
+        for flow in flows if depth in DEPTHS else ():
+            name = _named("dff", DEPTH_NAMES[depth], FLOW_NAMES[flow])
+            if name != "dff":
+                recipes.append(_recognition(name, task, start, flows[flow]))
+    halved = _recognition("frame-half-size", task, stills[101], None, shrink=2)
+    if task == "detection":  # anchors are in cells, which are twice as large now
+        head = dict(HEADS[task])
+        head["anchor_scales"] = tuple(scale / 2 for scale in head["anchor_scales"])
+        halved = dataclasses.replace(halved, heads=((task, options(**head)),))
+    return [*recipes, halved]
+
+
+def _table5(task: str, dff: Recipe) -> list[Recipe]:
+    """Table 5: other split points than 1."""
+    return [dataclasses.replace(dff, name=f"toytown/{task}/split-{split}", split=split) for split in (0, 5, 12, 21)]
+
+
+def _sparse_labels(frame: Recipe, dff: Recipe) -> list[Recipe]:
+    """Sec. 3: Frame and DFF on fewer streets, in whole snippets of which one frame in n is labelled."""
+    fewer = {"streets": 100, "length": 30}
+    return [
+        dataclasses.replace(recipe, name=f"{recipe.name}-1-in-{interval}", label_interval=interval, **fewer)
+        for interval in (1, 5, 10, 30)
+        for recipe in (frame, dff)
+    ]
+
+
 def _all() -> dict[str, Recipe]:
-    flow, stills = _flow_recipe("FlowNet"), _stills_recipe(101)
-    recipes = [flow, stills]
-    for task in HEADS:
-        frame, dff = _recognition("frame", task, stills, None), _recognition("dff", task, stills, flow)
-        recipes += [frame, dff, *_ablation(task, frame, dff)]
+    """All recipes, in the order in which they are run: what the tables need most comes first."""
+    stills, flows = {depth: _stills_recipe(depth) for depth in DEPTH_NAMES}, {f: _flow_recipe(f) for f in FLOW_NAMES}
+    pairs = {
+        task: (_recognition("frame", task, stills[101], None), _recognition("dff", task, stills[101], flows["FlowNet"]))
+        for task in HEADS
+    }
+    recipes = [flows["FlowNet"], stills[101]]
+    recipes += [row for task, pair in pairs.items() for row in (*pair, *_ablation(task, *pair))]
+    recipes += [*flows.values(), *stills.values()]
+    recipes += [row for task in HEADS for row in _figure3(task, stills, flows)]
+    recipes += [row for task, (_, dff) in pairs.items() for row in _table5(task, dff)]
+    recipes += [row for pair in pairs.values() for row in _sparse_labels(*pair)]
     return {recipe.name: recipe for recipe in recipes}
+
+
+def _named(*parts: str) -> str:
+    return "-".join(part for part in parts if part)
 
 
 RECIPES = _all()

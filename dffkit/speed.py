@@ -37,12 +37,13 @@ class Architecture(NamedTuple):
     flow_width: float
     scale: bool
     split: int
+    shrink: int
 
     @classmethod
     def of(cls, recipe: Recipe) -> "Architecture":
         """The architecture of a recipe for Frame or DFF."""
         flow = (recipe.flow, recipe.flow_width, recipe.scale and recipe.flow not in (*HAND_CRAFTED, NO_FLOW))
-        return cls(recipe.task, f"ResNet-{recipe.depth}", recipe.width, *flow, recipe.split)
+        return cls(recipe.task, f"ResNet-{recipe.depth}", recipe.width, *flow, recipe.split, recipe.shrink)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -49,7 +49,7 @@ def test_the_defaults_that_hashes_leave_out_have_not_changed():
         "scale": True, "scale_bias": "trained", "split": 1, "iterations": 10000, "batch": 8, "optimiser": "sgd",
         "lr": 0.01, "weight_decay": 5e-4, "lr_factors": (), "schedule": "step", "warm_up": 0, "clip": 0.0,
         "precision": "float32", "max_offset": 9, "label_interval": 1, "flip": True, "mirrors": 1,
-        "length": 30, "first_label": 0,
+        "length": 30, "first_label": 0, "shrink": 1,
     }  # fmt: skip
 
 
@@ -59,7 +59,7 @@ OTHERS = {
     "scale": False, "scale_bias": "frozen", "split": 0, "iterations": 3, "batch": 3, "optimiser": "adamw", "lr": 0.02,
     "weight_decay": 0.0, "lr_factors": (("flow_network", 0.1),), "schedule": "cosine", "warm_up": 3, "clip": 1.0,
     "precision": "bfloat16", "max_offset": 3, "label_interval": 2, "flip": False, "data": "other",
-    "mirrors": 4, "length": 12, "first_label": 9,
+    "mirrors": 4, "length": 12, "first_label": 9, "shrink": 2,
     "start": (("feature_network", STILLS),),
 }  # fmt: skip
 
@@ -103,10 +103,47 @@ def test_the_kits_recipes_differ():
 @pytest.mark.parametrize("task", ["segmentation", "detection"])
 def test_frame_and_dff_differ_in_the_objective_only(task):
     frame, dff = RECIPES[f"toytown/{task}/frame"], RECIPES[f"toytown/{task}/dff"]
-    differing = {f.name for f in dataclasses.fields(Recipe) if getattr(frame, f.name) != getattr(dff, f.name)}
-    assert differing == {"name", "job", "start", "flow", "flow_width", "lr_factors"}
-    assert [part for part, _ in dff.lr_factors] == ["flow_network"]  # which Frame has not
+    assert differing(frame, dff) - {"lr_factors"} == {"job", "start", "flow", "flow_width"}
+    assert {part for part, _ in dff.lr_factors} <= {"flow_network"}  # which Frame has not
     assert dict(frame.start).items() <= dict(dff.start).items()
+
+
+# Table 3's columns, and what else is varied: only this may be different from DFF.
+VARIED = {
+    "fix-n": {"start", "freeze"}, "fix-f": {"freeze", "scale", "lr_factors"},
+    "separate": {"start", "scale", "iterations"}, "without-s": {"scale"},
+    "sff-dis": {"start", "flow", "flow_width", "scale", "iterations"},
+    "sff-slow": {"start", "flow", "flow_width", "scale", "iterations"},
+    "exact-flow": {"start", "flow", "flow_width", "scale", "iterations"},
+    "exact-flow-trained": {"start", "flow", "flow_width", "scale", "lr_factors"},
+    "dff-50-half": {"start", "depth", "flow", "flow_width"}, "split-12": {"split"},
+    "dff-1-in-10": {"streets", "length", "label_interval"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+@pytest.mark.parametrize("row", VARIED)
+def test_rows_differ_from_dff_in_what_they_are_about_only(task, row):
+    found = differing(RECIPES[f"toytown/{task}/{row}"], RECIPES[f"toytown/{task}/dff"])
+    assert found | {"lr_factors"} == VARIED[row] | {"lr_factors"}
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+@pytest.mark.parametrize("row", ["fix-n", "separate", "sff-fast", "exact-flow"])
+def test_rows_with_frames_n_start_from_frame(task, row):
+    start = dict(RECIPES[f"toytown/{task}/{row}"].start)
+    assert start["feature_network"] == start["task_network"] == RECIPES[f"toytown/{task}/frame"]
+
+
+def test_smaller_frames_keep_the_anchors_in_pixels():
+    whole, half = (dict(RECIPES[f"toytown/detection/{name}"].heads[0][1]) for name in ("frame", "frame-half-size"))
+    assert [scale * 32 for scale in half["anchor_scales"]] == [scale * 16 for scale in whole["anchor_scales"]]
+
+
+def differing(one, other):
+    """The fields in which two recipes differ, but for the name."""
+    fields = (field.name for field in dataclasses.fields(Recipe) if field.name != "name")
+    return {name for name in fields if getattr(one, name) != getattr(other, name)}
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -14,17 +14,18 @@ class ScoreMaps(nn.Module):
         in_channels: channels of the features.
         num_classes: as many as the label map has. The paper's C + 1 counts a background class; data sets such as
             Cityscapes label every pixel and have none.
+        feature_stride: pixels of the frame in a cell of the features.
 
     Raises:
         ValueError: unless there are 1 to 255 classes.
     """
 
-    def __init__(self, *, in_channels: int = 1024, num_classes: int = 19) -> None:
+    def __init__(self, *, in_channels: int = 1024, num_classes: int = 19, feature_stride: int = 16) -> None:
         super().__init__()
         if not 1 <= num_classes <= IGNORE:
             raise ValueError(f"num_classes: expected 1..{IGNORE}, as label maps are uint8, got {num_classes!r}")
         self.in_channels, self.num_classes = in_channels, num_classes
-        self.out_channels = num_classes
+        self.out_channels, self.stride = num_classes, feature_stride
         self.score = nn.Conv2d(in_channels, num_classes, 1)
         nn.init.normal_(self.score.weight, std=0.01)
         nn.init.zeros_(self.score.bias)
@@ -57,20 +58,20 @@ class ScoreMaps(nn.Module):
             raise ValueError(
                 f"targets: expected labels 0..{self.num_classes - 1} or {IGNORE}, got {int(targets[wrong][0])}"
             )
-        total = F.cross_entropy(upsample(maps, size), targets, ignore_index=IGNORE, reduction="sum")
+        total = F.cross_entropy(upsample(maps, size, self.stride), targets, ignore_index=IGNORE, reduction="sum")
         return {"segmentation": total / (targets != IGNORE).sum().clamp(min=1)}
 
     def decode(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         """Score maps `(B, num_classes, h, w)` -> label maps `(B, H, W)` uint8."""
-        return upsample(maps, size).argmax(dim=1).to(torch.uint8)
+        return upsample(maps, size, self.stride).argmax(dim=1).to(torch.uint8)
 
 
-def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear upsampling of `(B, C, h, w)` to `(B, C, H, W)` in float32: stride 16, so cell (0, 0) is 16x16 pixels.
+def upsample(maps: Tensor, size: tuple[int, int], stride: int = 16) -> Tensor:
+    """Bilinear upsampling of `(B, C, h, w)` to `(B, C, H, W)` in float32: cell (0, 0) is `stride` x `stride` pixels.
 
-    A frame whose sides are no multiples of 16 has a last row or column of cells that hangs over its border; what
+    A frame whose sides are no multiples of it has a last row or column of cells that hangs over its border; what
     hangs over is cut off.
     """
     height, width = size
-    full = F.interpolate(maps.float(), scale_factor=16, mode="bilinear", align_corners=False)
+    full = F.interpolate(maps.float(), scale_factor=stride, mode="bilinear", align_corners=False)
     return full[:, :, :height, :width]
