@@ -29,14 +29,45 @@ def endpoint_errors(flow: Flow, pairs: Pairs) -> dict[str, float]:
     Returns:
         "all": over all cells; "visible": over those of which at least half is seen in the key frame.
     """
-    errors, seen = [], []
-    for current, key, exact, occluded in pairs:
-        error = (flow(current, key).cpu() - flow_to_cells(exact)).norm(dim=1) * CELL
-        hidden = F.avg_pool2d(occluded[:, None].float(), CELL, ceil_mode=True)
-        errors.append(error.flatten())
-        seen.append((hidden <= 0.5).flatten())
-    error, visible = torch.cat(errors), torch.cat(seen)
+    found = [_errors(flow, *pair) for pair in pairs]
+    error, visible = (torch.cat([part.flatten() for part in parts]) for parts in zip(*found, strict=True))
     return {"all": float(error.mean()), "visible": float(error[visible].mean())}
+
+
+def errors_by_region(
+    flow: Flow, task: str, split: str, numbers: Sequence[int], offsets: Sequence[int] = OFFSETS, current: int = 19
+) -> dict[str, float]:
+    """Where a flow is wrong: the mean endpoint error in pixels over the cells of Toytown's streets, by what they show.
+
+    Args:
+        flow: what is to be judged.
+        task: whose town and frame rate.
+        split, numbers: the streets.
+        offsets: i - k.
+        current: i.
+
+    Returns:
+        "all": over all cells; "objects", "borders" and "background": over cells of which at least half is seen in the
+        key frame, and of which objects with boxes cover more than 90%, 10 to 90%, or less.
+    """
+    errors, visible, shares = [], [], []
+    for number in numbers:
+        film = toytown.Film(split, number, toytown.FPS[task], toytown.WORLDS[task])
+        error, seen = _errors(flow, *_pairs(film, offsets, current))
+        covered = F.avg_pool2d((film.owners(current) >= 0)[None, None].float(), CELL, ceil_mode=True)
+        errors.append(error.flatten())
+        visible.append(seen.flatten())
+        shares.append(covered[0].expand_as(error).flatten())
+    error, seen, share = (torch.cat(parts) for parts in (errors, visible, shares))
+    regions = {"objects": share > 0.9, "borders": (share >= 0.1) & (share <= 0.9), "background": share < 0.1}
+    return {"all": float(error.mean())} | {name: float(error[seen & where].mean()) for name, where in regions.items()}
+
+
+def _errors(flow: Flow, current: Tensor, key: Tensor, exact: Tensor, occluded: Tensor) -> tuple[Tensor, Tensor]:
+    """Each cell's endpoint error `(B, h, w)` in pixels, and whether at least half of it is seen in the key frame."""
+    error = (flow(current, key).cpu() - flow_to_cells(exact)).norm(dim=1) * CELL
+    hidden = F.avg_pool2d(occluded[:, None].float(), CELL, ceil_mode=True)
+    return error, (hidden <= 0.5)[:, 0]
 
 
 def sprites(count: int, size: tuple[int, int], batch: int = 8) -> Pairs:
@@ -50,11 +81,13 @@ def streets(
 ) -> Pairs:
     """Toytown's pairs (current - offset, current), one batch a street."""
     for number in numbers:
-        film = toytown.Film(split, number, fps)
-        frames = {i: film.frame(i) for i in (current, *(current - d for d in offsets))}
-        flow, occluded = zip(*(film.flow(current, current - d) for d in offsets), strict=True)
-        keys = torch.stack([frames[current - d] for d in offsets])
-        yield frames[current].expand_as(keys), keys, torch.stack(flow), torch.stack(occluded)
+        yield _pairs(toytown.Film(split, number, fps), offsets, current)
+
+
+def _pairs(film: toytown.Film, offsets: Sequence[int], current: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    flow, occluded = zip(*(film.flow(current, current - d) for d in offsets), strict=True)
+    keys = torch.stack([film.frame(current - d) for d in offsets])
+    return film.frame(current).expand_as(keys), keys, torch.stack(flow), torch.stack(occluded)
 
 
 def network_flow(flow_network: Any) -> Flow:

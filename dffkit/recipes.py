@@ -142,6 +142,8 @@ def _named(*parts: str) -> str:
 
 
 RECIPES = _all()
+# Those that are scored at all key frame durations of Figure 3.
+CURVES = {name for name in RECIPES if name.split("/")[-1].startswith(("frame", "dff")) and "-1-in-" not in name}
 
 
 def find(name: str) -> Recipe:

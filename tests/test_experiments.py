@@ -46,7 +46,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "world", lambda tiny: f"world of {tiny.data}")
     monkeypatch.setattr(scoring, "STREETS", {"val": 1, "test": 2})
     monkeypatch.setattr(scoring, "STREETS_IN_TRAINING", 2)
-    monkeypatch.setattr(scoring, "DURATIONS", {"segmentation": 10, "detection": 10})
+    monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 10, "detection": 10})
     monkeypatch.setattr(scoring, "SPRITE_PAIRS", 8)
     return Place(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)
 
@@ -276,7 +276,7 @@ def test_a_lock_goes_with_its_process(tmp_path):
 def here(place, tiny_recipes, monkeypatch):
     """The commands, at this place."""
     monkeypatch.setattr(experiments, "default_place", lambda **options: dataclasses.replace(place, **options))
-    monkeypatch.setattr(scoring, "DURATIONS", {"segmentation": 3, "detection": 3})
+    monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 3, "detection": 3})
     monkeypatch.setattr(experiments, "keep_freed_memory", lambda: True)
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
     return place

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from torch.nn.functional import avg_pool2d
 
 from dffkit import flow_quality
 from dffkit.classical_flow import ClassicalFlow
-from dffkit.datasets.toytown import Film
+from dffkit.datasets.toytown import WORLDS, Film
 from dffkit.flow_training import CELL, flow_to_cells
 from dffkit.networks.flow import flownet_inception
 from dffkit.networks.no_flow import NoFlow
@@ -62,6 +63,20 @@ def test_streets_give_pairs_with_their_exact_flow():
     assert torch.equal(flow[1], exact)
     assert torch.equal(occluded[1], hidden)
     assert not torch.equal(second[0], current)
+
+
+def test_regions_are_objects_their_borders_and_the_rest():
+    film = Film("val", 0, 30.0, WORLDS["detection"])
+    covered = avg_pool2d((film.owners(6) >= 0)[None].float(), CELL)[0]
+    told = torch.where(covered > 0.9, 3.0, torch.where(covered < 0.1, 1.0, 2.0))  # how wrong the flow is, in cells
+
+    def wrong(current, key):
+        exact = flow_to_cells(film.flow(6, 2)[0][None])
+        return exact + torch.stack([told, torch.zeros_like(told)])[None]
+
+    errors = flow_quality.errors_by_region(wrong, "detection", "val", [0], offsets=[4], current=6)
+    expected = {"all": float(told.mean()) * CELL, "objects": 3 * CELL, "borders": 2 * CELL, "background": CELL}
+    assert errors == pytest.approx(expected, rel=1e-4)
 
 
 def test_sprites_come_in_batches_that_cover_them():

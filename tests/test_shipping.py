@@ -30,7 +30,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "world", lambda tiny: "0123456789ab")
     for name, value in {"STREETS": {"val": 3}, "STREETS_IN_TRAINING": 3, "SPRITE_PAIRS": 8}.items():
         monkeypatch.setattr(scoring, name, value)
-    monkeypatch.setattr(scoring, "DURATIONS", {"segmentation": 3, "detection": 3})
+    monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 3, "detection": 3})
     monkeypatch.setattr(shipping, "SHIPPED", ("flow", "seg/frame", "seg/dff"))
     monkeypatch.setattr(shipping, "CHECKED", {"segmentation": (1, 2)})
     kept = dict(RECIPES)
