@@ -68,8 +68,8 @@ def table(task: str, split: str = "test") -> pandas.DataFrame:
     """Table 4 with our numbers: one line for each row that has been run.
 
     Columns: `row`, `n`, `f`; `score`, `low`, `high`: percent, mean over `seeds` trainings and the 95% interval over
-    streets and trainings; `loss` to Frame; `fps` measured, `speedup` by it, `eq7` by counted FLOPs, none for
-    hand-crafted flow; `paper`, `paper_fps`: printed, NaN where there is none.
+    streets and trainings; `loss`, `loss_low`, `loss_high`: points lost to Frame, likewise; `fps` measured, `speedup` by
+    it, `eq7` by counted FLOPs, NaN for hand-crafted flow; `paper`, `paper_fps`: printed, NaN where there is none.
     """
     lines = []
     per_frame = scores(task, "Frame", split)
@@ -77,17 +77,13 @@ def table(task: str, split: str = "test") -> pandas.DataFrame:
         if not (runs := scores(task, name, split)):
             continue
         nothing = {seed: Drawn(0, np.zeros_like(run.replicates)) for seed, run in runs.items()}
-        own = difference(runs, nothing)
-        loss = difference(per_frame, runs).mean if per_frame.keys() & runs.keys() else np.nan
+        line = {"row": name, "n": row.n, "f": row.f, "seeds": len(runs)}
+        line |= _points(difference(runs, nothing), ("score", "low", "high"))
+        lost = difference(per_frame, runs) if per_frame.keys() & runs.keys() else Difference(*[np.nan] * 4, 0)
+        line |= _points(lost, ("loss", "loss_low", "loss_high"))
         printed, printed_fps = row.paper.get(task, (np.nan, np.nan))
-        lines.append(
-            {"row": name, "n": row.n, "f": row.f, "score": own.mean, "low": own.low, "high": own.high, "loss": loss}
-            | {"seeds": own.seeds, **_speed(task, name), "paper": printed, "paper_fps": printed_fps}
-        )
-    frame = pandas.DataFrame(lines)
-    percent = [name for name in ("score", "low", "high", "loss") if name in frame]
-    frame[percent] *= 100
-    return frame
+        lines.append({**line, **_speed(task, name), "paper": printed, "paper_fps": printed_fps})
+    return pandas.DataFrame(lines)
 
 
 def statements(task: str, split: str = "test") -> pandas.DataFrame:
@@ -125,9 +121,14 @@ def recipe(task: str, row: str) -> Recipe:
 
 def _line(statement: str, found: Difference) -> dict[str, object]:
     verdict = {"better": "holds", "worse": "does not hold"}.get(found.verdict, found.verdict)
-    points = {"difference": 100 * found.mean, "low": 100 * found.low, "high": 100 * found.high}
-    points |= {"probability": found.probability, "seeds": found.seeds}
-    return {"statement": statement, **points, "verdict": verdict}
+    points = _points(found, ("difference", "low", "high"))
+    sure = {"probability": found.probability, "seeds": found.seeds, "verdict": verdict}
+    return {"statement": statement, **points, **sure}
+
+
+def _points(found: Difference, names: tuple[str, str, str]) -> dict[str, float]:
+    """A difference and the ends of its interval, in points."""
+    return {name: 100 * value for name, value in zip(names, found[:3], strict=True)}
 
 
 def _speed(task: str, row: str) -> dict[str, float]:

@@ -70,7 +70,7 @@ def score(
         rows += [{**row, **common} for row in means]
         if draws is not None and recipe.job != "stills":
             draws += [{**row, **common} for row in _replicates(evaluation, task)]
-        if recipe.job == "pairs" and recipe.flow != EXACT_FLOW and streets > STREETS_IN_TRAINING:
+        if recipe.job != "stills" and recipe.flow != EXACT_FLOW and streets > STREETS_IN_TRAINING:
             rows += [{**common, **row} for row in _region_rows(recognition.flow_network, task, split, streets)]
     return rows
 

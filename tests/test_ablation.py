@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dffkit import ablation, results
+from dffkit import ablation, ablation_figures, results
+from dffkit.ablation_figures import flow_quality, table4
 from dffkit.place import Place
 from dffkit.recipes import find
 from dffkit.scoring import TABLE_4
@@ -17,7 +18,8 @@ NOISE = 0.002
 def stored(tmp_path, monkeypatch):
     """Result tables in which rows differ by known amounts; fix N is as good as separate on average."""
     place = Place(tmp_path / "runs", tmp_path, tmp_path / "cache")
-    monkeypatch.setattr(ablation, "default_place", lambda: place)
+    for module in (ablation, ablation_figures):
+        monkeypatch.setattr(module, "default_place", lambda: place)
     rng = np.random.default_rng(0)
     streets = 0.05 * rng.standard_normal(500)
     rows = []
@@ -30,6 +32,12 @@ def stored(tmp_path, monkeypatch):
                 "value": value, "replicates": " ".join(str(round(1e5 * draw)) for draw in draws),
             })  # fmt: skip
     results.add(tmp_path / "replicates.csv", rows)
+    errors = {"objects": 4.0, "borders": 3.0, "background": 2.0}
+    results.add(tmp_path / "evaluation.csv", [
+        {"hash": ablation.recipe("segmentation", name).hash, "world": "w", "seed": seed, "split": "test",
+         "duration": "", "metric": "EPE", "subset": region, "value": error + seed * (name == "DFF")}
+        for name in ("copy", "DFF") for seed in (0, 1) for region, error in errors.items()
+    ])  # fmt: skip
     times = {"frame": (100.0, 1.0, 0.004), "dff": (102.0, 9.0, 0.09), "sff-dis": (100.0, 50.0, float("nan"))}
     results.write(tmp_path / "speed.csv", [
         Architecture.of(find(f"toytown/segmentation/{name}"))._asdict()
@@ -85,6 +93,25 @@ def test_an_order_that_is_the_other_way_round_does_not_hold(stored):
     assert line.difference == pytest.approx(-1.0)
     assert line.verdict == "does not hold"
     assert line.probability < 0.01
+
+
+def test_table_4_is_drawn_with_what_there_is(stored):
+    figure, numbers = table4()
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "Segmentation: mIoU, l = 5", "Detection: mAP@0.5, l = 10"
+    ]  # fmt: skip
+    assert set(numbers.task) == {"segmentation"}
+    points, *_ = figure.axes[0].containers[0]
+    np.testing.assert_allclose(points.get_xdata(), numbers.loss)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(numbers.row)
+
+
+def test_flow_quality_is_drawn_by_region(stored):
+    figure, numbers = flow_quality()
+    dff = numbers[numbers.flow == "F of DFF"].set_index("region").error
+    assert dff.to_dict() == pytest.approx({"objects": 4.5, "borders": 3.5, "background": 2.5})  # means over seeds
+    assert set(numbers.flow) == {"no flow", "F of DFF"}
+    assert figure.axes[0].get_xlim()[0] == 0
 
 
 def test_nothing_run_is_an_empty_table(stored):
