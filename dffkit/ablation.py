@@ -16,7 +16,7 @@ from dffkit.recipe import Recipe
 from dffkit.recipes import find
 from dffkit.scores.differences import Difference, Drawn, difference
 from dffkit.scoring import TABLE_4
-from dffkit.speed import Architecture, frames_per_second
+from dffkit.speed import Architecture, frames_per_second, measured
 
 METRIC = {"segmentation": "mIoU", "detection": "mAP"}
 
@@ -133,23 +133,14 @@ def _points(found: Difference, names: tuple[str, str, str]) -> dict[str, float]:
 
 def _speed(task: str, row: str) -> dict[str, float]:
     """Measured frames a second, the speedup over Frame by them, and Eq. 7's."""
-    times = {name: _times(recipe(task, name)) for name in (row, "Frame")}
-    if any(each is None for each in times.values()):
+    times = measured(default_place().results)
+    own, frame = (times.get(Architecture.of(recipe(task, name))) for name in (row, "Frame"))
+    if own is None or frame is None:
         return {"fps": np.nan, "speedup": np.nan, "eq7": np.nan}
     duration = 1 if row == "Frame" else TABLE_4[task]
-    own, frame = times[row], times["Frame"]
     fps = frames_per_second(own["key_ms"], own["current_ms"], duration)
     eq7 = complexity.speedup(duration, own["ratio"]) if own["ratio"] >= 0 else np.nan
     return {"fps": fps, "speedup": fps * frame["key_ms"] / 1000, "eq7": eq7}
-
-
-def _times(recipe: Recipe) -> dict[str, float] | None:
-    """The measured times of a recipe's network, and its r; None if it was not measured, or is none to measure."""
-    wanted = {name: str(value) for name, value in Architecture.of(recipe)._asdict().items()}
-    for row in _stored("speed.csv").to_dict("records"):
-        if all(row[name] == value for name, value in wanted.items()):
-            return {name: float(row[name]) for name in ("key_ms", "current_ms", "ratio")}
-    return None
 
 
 def _stored(name: str) -> pandas.DataFrame:

@@ -8,6 +8,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -24,6 +25,7 @@ from dffkit.recipe import EXACT_FLOW, HAND_CRAFTED, NO_FLOW, Recipe
 from dffkit.recipes import RECIPES
 
 TABLE = "speed.csv"
+MEASURED = ("key_ms", "current_ms", "key_gflop", "current_gflop", "ratio")
 CURRENT, KEY = 19, 15  # frames of a street of val
 
 
@@ -73,10 +75,11 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def measure(recipes: Sequence[Recipe], *, repeats: int = 9, device: str = "cpu") -> list[dict[str, Any]]:
-    """Rows with the architecture, `key_ms` and `current_ms`, medians, and Eq. 5's `ratio` by counted FLOPs.
+    """Rows with the architecture, the medians `key_ms` and `current_ms`, the counts `key_gflop` and `current_gflop`,
+    and Eq. 5's `ratio`.
 
     All take turns, so that a machine that slows down slows them all. Weights are random: they decide no time here.
-    `ratio` is NaN for hand-crafted flow, whose work is not counted in FLOPs of a network.
+    Nothing is counted for hand-crafted flow, whose work is not a network's: there it is NaN.
     """
     parts: dict[tuple[int, str], Callable[[], Any]] = {}
     models = [build(recipe).to(device).eval() for recipe in recipes]
@@ -95,10 +98,20 @@ def measure(recipes: Sequence[Recipe], *, repeats: int = 9, device: str = "cpu")
             **Architecture.of(recipe)._asdict(),
             "key_ms": round(medians[number, "key"], 3),
             "current_ms": round(medians[number, "current"], 3),
-            "ratio": _ratio(recipe, model),
+            **_counted(recipe, model),
         }
         for number, (recipe, model) in enumerate(zip(recipes, models, strict=True))
     ]
+
+
+def measured(folder: Path) -> dict[Architecture, dict[str, float]]:
+    """The stored table in a folder: times, counts and r by architecture; nothing if there is none."""
+    kinds = Architecture.__annotations__
+    found = {}
+    for row in results.read(folder / TABLE):
+        values = (row[name] == "True" if kind is bool else kind(row[name]) for name, kind in kinds.items())
+        found[Architecture(*values)] = {name: float(row[name]) for name in MEASURED}
+    return found
 
 
 def frames_per_second(key_ms: float, current_ms: float, duration: int) -> float:
@@ -114,10 +127,14 @@ def _parts(recipe: Recipe, model: DeepFeatureFlow, device: str) -> dict[str, Cal
     return {"key": lambda: model.on_key_frame(current), "current": lambda: model.on_current_frame(current, kept)}
 
 
-def _ratio(recipe: Recipe, model: DeepFeatureFlow) -> float:
+def _counted(recipe: Recipe, model: DeepFeatureFlow) -> dict[str, float]:
+    """FLOPs of a key frame and of another frame, in billions, and Eq. 5's r."""
     if recipe.flow in HAND_CRAFTED:
-        return float("nan")
-    return round(complexity.cost_ratio(complexity.count_costs(model, recipe.size)), 5)
+        return dict.fromkeys(("key_gflop", "current_gflop", "ratio"), float("nan"))
+    costs = complexity.count_costs(model, recipe.size)
+    key, current = costs.features + costs.task, costs.flow + costs.warp + costs.task
+    ratio = complexity.cost_ratio(costs)
+    return {"key_gflop": round(key / 1e9, 5), "current_gflop": round(current / 1e9, 5), "ratio": round(ratio, 5)}
 
 
 def _milliseconds(part: Callable[[], Any], device: str) -> float:

@@ -38,6 +38,7 @@ def test_every_recipe_gets_both_times_and_its_ratio():
     assert all(row["key_ms"] > 0 < row["current_ms"] for row in rows)
     dff, _, dis, copy = rows
     assert 0 < dff["ratio"] < 1
+    assert dff["ratio"] == pytest.approx(dff["current_gflop"] / dff["key_gflop"], rel=0.01)
     assert math.isnan(dis["ratio"])
     assert copy["ratio"] < dff["ratio"]
 
