@@ -14,11 +14,10 @@ from dffkit import complexity, results
 from dffkit.place import default_place
 from dffkit.recipe import Recipe
 from dffkit.recipes import find
+from dffkit.scored import METRIC
 from dffkit.scores.differences import Difference, Drawn, difference
 from dffkit.scoring import TABLE_4
 from dffkit.speed import Architecture, frames_per_second, measured
-
-METRIC = {"segmentation": "mIoU", "detection": "mAP"}
 
 
 class Row(NamedTuple):

@@ -6,12 +6,10 @@ every machine, and by frames a second as `python -m dffkit speed` measured them.
 
 import pandas
 
-from dffkit import results
+from dffkit import scored
 from dffkit.place import default_place
 from dffkit.recipes import CURVES, find
 from dffkit.speed import Architecture, frames_per_second, measured
-
-METRIC = {"segmentation": "mIoU", "detection": "mAP"}
 
 
 def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
@@ -20,25 +18,24 @@ def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
     Columns: `name`, `features`, `flow` ("none" for Frame, which is at duration 1 only), `duration`, `score` (percent),
     `speedup` (Eq. 7, counted), `fps` (measured), `speedup_measured`.
     """
-    scored, times = _scores(task, split, seed), measured(default_place().results)
-    lines = []
+    folder = default_place().results
+    scores, times = scored.overall(folder, task, split), measured(folder)
     reference = times.get(Architecture.of(find(f"toytown/{task}/frame")))
-    for name in sorted(CURVES):
-        recipe = find(name)
+    lines = []
+    for point in scores[scores.seed == seed].itertuples():
+        recipe = find(f"toytown/{task}/{point.name}")
         own = times.get(Architecture.of(recipe))
-        if recipe.task != task or own is None or reference is None:
+        copied = recipe.job == "frames" and point.duration > 1  # old features: no curve of the paper's
+        if recipe.name not in CURVES or own is None or reference is None or copied:
             continue
-        for duration, score in scored.get(recipe.hash, {}).items():
-            if recipe.job == "frames" and duration > 1:
-                continue  # a copy of old features: no curve of the paper's
-            counted = (own["key_gflop"] + (duration - 1) * own["current_gflop"]) / duration
-            fps = frames_per_second(own["key_ms"], own["current_ms"], duration)
-            lines.append(
-                {"name": name.split("/")[-1], "features": f"ResNet-{recipe.depth}", "flow": recipe.flow}
-                | {"shrink": recipe.shrink, "duration": duration, "score": 100 * score}
-                | {"speedup": reference["key_gflop"] / counted}
-                | {"fps": fps, "speedup_measured": fps * reference["key_ms"] / 1000}
-            )
+        duration = point.duration
+        counted = (own["key_gflop"] + (duration - 1) * own["current_gflop"]) / duration
+        fps = frames_per_second(own["key_ms"], own["current_ms"], duration)
+        lines.append(
+            {"name": point.name, "features": f"ResNet-{recipe.depth}", "flow": recipe.flow, "shrink": recipe.shrink}
+            | {"duration": duration, "score": point.score, "speedup": reference["key_gflop"] / counted}
+            | {"fps": fps, "speedup_measured": fps * reference["key_ms"] / 1000}
+        )
     return pandas.DataFrame(lines)
 
 
@@ -59,13 +56,3 @@ def at_speedup(points: pandas.DataFrame, speedup: float, column: str = "speedup"
     if fast.empty:
         raise ValueError(f"speedup: expected at most {points[column].max():.1f}, the fastest point's, got {speedup:g}")
     return fast.loc[fast.score.idxmax()]
-
-
-def _scores(task: str, split: str, seed: int) -> dict[str, dict[int, float]]:
-    """Overall scores by recipe hash and duration."""
-    found: dict[str, dict[int, float]] = {}
-    wanted = {"split": split, "seed": str(seed), "metric": METRIC[task], "subset": "all"}
-    for row in results.read(default_place().results / "evaluation.csv"):
-        if all(row[name] == value for name, value in wanted.items()):
-            found.setdefault(row["hash"], {})[int(row["duration"])] = float(row["value"])
-    return found

@@ -3,7 +3,7 @@
 import pandas
 import pytest
 
-from dffkit import results, speed_accuracy
+from dffkit import results, speed_accuracy, speed_accuracy_figures
 from dffkit.place import Place
 from dffkit.recipes import find
 from dffkit.speed import Architecture
@@ -32,6 +32,18 @@ def stored(tmp_path, monkeypatch):
         Architecture.of(find(f"{task}/{name}"))._asdict() | dict(zip(names, values, strict=True)) | {"ratio": 0.1}
         for name, values in TIMES.items()
     ])  # fmt: skip
+
+
+def test_figure_3_has_every_point_twice_and_frame_apart():
+    figure, numbers = speed_accuracy_figures.figure3()
+    assert len(numbers) == 6
+    counted, measured = figure.axes[0], figure.axes[2]
+    for axes, speed in ((counted, "speedup"), (measured, "fps")):
+        drawn = sorted(x for line in axes.lines for x in line.get_xdata())
+        assert drawn == pytest.approx(sorted(numbers[speed]))
+    labels = [line.get_label() for line in counted.lines]
+    assert "ResNet-50, FlowNet Inception" in labels
+    assert labels.count("Frame: ResNet-101, 50, 26, 14") == 1
 
 
 def test_points_have_score_counted_and_measured_speed():

@@ -1,0 +1,65 @@
+"""variations.py: Table 5 and the sparse labels from stored rows, and their pictures."""
+
+import numpy as np
+import pytest
+
+from dffkit import results, speed_accuracy_figures, variations
+from dffkit.place import Place
+from dffkit.recipes import find
+from dffkit.scoring import TABLE_4
+from dffkit.speed import Architecture
+
+METRIC = {"segmentation": "mIoU", "detection": "mAP"}
+SPLITS = {"split-21": 0.693, "split-5": 0.692, "dff": 0.690, "split-0": 0.687}
+SPARSE = {"frame-1-in-1": (0.70, 0.60), "dff-1-in-1": (0.69, 0.67), "frame-1-in-30": (0.60, 0.5),
+          "dff-1-in-30": (0.59, 0.58)}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def stored(tmp_path, monkeypatch):
+    """Result tables of some split points and intervals."""
+    monkeypatch.setattr(variations, "default_place", lambda: Place(tmp_path, tmp_path, tmp_path))
+    for task, metric in METRIC.items():
+        common = {"world": "w", "seed": 0, "split": "test", "metric": metric, "subset": "all"}
+        rows = [(name, TABLE_4[task], score) for name, score in SPLITS.items()]
+        rows += [(name, 1, first) for name, (first, _) in SPARSE.items()]
+        rows += [(name, TABLE_4[task], last) for name, (_, last) in SPARSE.items()]
+        results.add(tmp_path / "evaluation.csv", [
+            {"hash": find(f"toytown/{task}/{name}").hash, "duration": duration, "value": value, **common}
+            for name, duration, value in rows
+        ])  # fmt: skip
+    times = {"key_ms": 50, "key_gflop": 1, "current_gflop": 0.1}
+    results.write(tmp_path / "speed.csv", [
+        Architecture.of(find(f"toytown/segmentation/{name}"))._asdict() | times | {"current_ms": current, "ratio": r}
+        for name, current, r in (("dff", 5, 0.1), ("split-21", 20, 0.4))
+    ])  # fmt: skip
+    return tmp_path
+
+
+def test_table_5_has_the_split_points_that_were_run():
+    table = variations.table5("segmentation").set_index("layers")
+    assert list(table.index) == [21, 5, 1, 0]
+    assert table.score.tolist() == pytest.approx([69.3, 69.2, 69.0, 68.7])
+    assert table.loc[1, "fps"] == pytest.approx(5000 / (50 + 4 * 5))
+    assert table.loc[21, "speedup"] == pytest.approx(5 / (1 + 4 * 0.4))
+    assert np.isnan(table.loc[5, "fps"])
+    assert table.paper.tolist() == [69.1, 69.2, 69.2, 69.5]
+
+
+def test_sparse_labels_have_the_intervals_that_were_run():
+    table = variations.sparse_labels("detection").set_index("interval")
+    assert list(table.index) == [1, 30]
+    assert table.loc[30].to_dict() == pytest.approx({"frame": 60, "key_frames": 59, "dff": 58, "copy": 50})
+
+
+def test_table_5_is_drawn_against_the_default():
+    figure, numbers = speed_accuracy_figures.table5()
+    ours = figure.axes[0].lines[0]
+    assert list(ours.get_xdata()) == [0, 2, 3, 4]
+    assert list(ours.get_ydata()) == pytest.approx([0.3, 0.2, 0, -0.3])
+    assert set(numbers.task) == {"segmentation", "detection"}
+
+
+def test_sparse_labels_are_drawn():
+    figure, _ = speed_accuracy_figures.sparse_labels()
+    assert [line.get_label() for line in figure.axes[1].lines] == ["Frame", "DFF, key frames", "DFF", "copy"]
