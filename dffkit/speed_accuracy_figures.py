@@ -24,7 +24,7 @@ def figure3(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
     for row, speed in zip(grid, AXES, strict=True):
         for axes, (task, metric) in zip(row, TASKS.items(), strict=True):
             _curves(axes, numbers[numbers.task == task], speed)
-            axes.set(xlabel=AXES[speed], ylabel=f"{metric} [%]", xscale="log")
+            axes.set(xlabel=AXES[speed], ylabel=f"{metric} [%]")
             axes.set_title(f"{task.capitalize()}, l = 1 .. {10 if task == 'segmentation' else 20}", loc="left")
     artists, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(artists, labels, loc="outside upper center", ncols=4, frameon=False)
@@ -77,6 +77,7 @@ def sparse_labels(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
 
 
 def _curves(axes: Axes, points: pandas.DataFrame, speed: str) -> None:
+    axes.set_xscale("log")
     pairs = points[points.flow != NO_FLOW]
     for (features, flow), curve in pairs.groupby(["features", "flow"], sort=False):
         curve = curve.sort_values("duration")
