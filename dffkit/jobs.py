@@ -131,7 +131,7 @@ def snippets(
 
     Args:
         recipe: says which data set, and which task.
-        split: the data set's part.
+        split: the data set's part, or "elsewhere": another town at another frame rate.
         streets: how many, or which; None for the recipe's own.
         folder: where rendered snippets are kept; None renders them whenever they are needed.
 
@@ -144,6 +144,9 @@ def snippets(
 
     task = "both" if recipe.job == "stills" else recipe.task
     streets = recipe.streets if streets is None else streets
+    if split == "elsewhere":
+        town, fps = toytown.ELSEWHERE[task]
+        return toytown.snippets("test", task, streets, fps=fps, world=town, folder=folder)
     if split != "train":
         return toytown.snippets(split, task, streets, folder=folder)
     labelled = range(recipe.first_label, recipe.length)
@@ -152,29 +155,31 @@ def snippets(
 
 def render(recipe: Recipe, split: str, streets: int | None, folder: Path, progress: bool = True) -> None:
     """Render ahead what `snippets` with the same arguments would render when needed: on all cores, and only once."""
-    from dffkit.datasets.toytown import recordings
+    from dffkit.datasets.toytown import ELSEWHERE, FPS, recordings
 
-    stills = split == "stills"
-    fps = recordings.STILLS_FPS if stills else recordings.FPS[recipe.task]
+    fps = {"stills": recordings.STILLS_FPS, "elsewhere": ELSEWHERE[recipe.task][1]}.get(split, FPS[recipe.task])
     length = {"stills": recordings.STILLS_LENGTH, "train": recipe.length}.get(split, recordings.LENGTH)
     count = recipe.streets if streets is None else streets
-    world = _town(recipe)
-    recordings.render_all(split, fps, count, folder=folder, length=length, world=world, progress=progress)
+    part = "test" if split == "elsewhere" else split
+    town = _town(recipe, split)
+    recordings.render_all(part, fps, count, folder=folder, length=length, world=town, progress=progress)
 
 
-def world(recipe: Recipe) -> str:
-    """Twelve hex digits that say what the recipe's data looks like."""
+def world(recipe: Recipe, split: str = "train") -> str:
+    """Twelve hex digits that say what the recipe's data looks like, in training and in all splits but "elsewhere"."""
     if recipe.job == "flow":
         from dffkit.datasets import sprites
 
         return sprites.world_hash()
     from dffkit.datasets import toytown
 
-    return toytown.world_hash(_town(recipe))
+    return toytown.world_hash(_town(recipe, split))
 
 
-def _town(recipe: Recipe) -> Any:
+def _town(recipe: Recipe, split: str) -> Any:
     """The world of a recipe's streets: its task's; stills, which serve both tasks, have the standard one."""
-    from dffkit.datasets.toytown import DEFAULT, WORLDS
+    from dffkit.datasets.toytown import DEFAULT, ELSEWHERE, WORLDS
 
+    if split == "elsewhere":
+        return ELSEWHERE[recipe.task][0]
     return DEFAULT if recipe.job == "stills" else WORLDS[recipe.task]

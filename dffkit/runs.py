@@ -159,7 +159,8 @@ def evaluate_run(
 
 def is_written(run: Run, place: Place, table: str, **more: Any) -> bool:
     """Whether a result table has rows of this run, as the data looks today; `more` are other columns' values."""
-    wanted = {"hash": run.recipe.hash, "seed": run.seed, "world": jobs.world(run.recipe), **more}
+    world = jobs.world(run.recipe, more.get("split", "train"))
+    wanted = {"hash": run.recipe.hash, "seed": run.seed, "world": world, **more}
     rows = results.read(place.results / table)
     return any(all(row.get(name) == str(value) for name, value in wanted.items()) for row in rows)
 

@@ -16,7 +16,7 @@ from dffkit.scores import Evaluation
 from dffkit.scores.bootstrap import replicates
 
 # How many streets are scored: a few during training, more at its end.
-STREETS = {"val": 48, "test": 60}
+STREETS = {"val": 48, "test": 60, "elsewhere": 60}
 STREETS_IN_TRAINING = 4
 # The longest key frame duration that is scored: of the networks whose curve Figure 3 shows, and of the others.
 DURATIONS = {"segmentation": 10, "detection": 20}
@@ -66,11 +66,12 @@ def score(
         pooled = task == "detection" and streets > STREETS_IN_TRAINING
         table = evaluation.by_duration(pooled=pooled)
         means = (row for row in table if row["metric"].startswith("m"))  # without single classes
-        common = {"frames": evaluation.frames, "world": jobs.world(single)}
+        common = {"frames": evaluation.frames, "world": jobs.world(single, split)}
         rows += [{**row, **common} for row in means]
         if draws is not None and recipe.job != "stills":
             draws += [{**row, **common} for row in _replicates(evaluation, task)]
-        if recipe.job != "stills" and recipe.flow != EXACT_FLOW and streets > STREETS_IN_TRAINING:
+        judged = recipe.job != "stills" and recipe.flow != EXACT_FLOW and split != "elsewhere"
+        if judged and streets > STREETS_IN_TRAINING:
             rows += [{**common, **row} for row in _region_rows(recognition.flow_network, task, split, streets)]
     return rows
 

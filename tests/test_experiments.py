@@ -43,7 +43,7 @@ def place(tmp_path, monkeypatch):
 
     monkeypatch.setattr(jobs, "snippets", data)
     monkeypatch.setattr(jobs, "render", lambda *words: None)
-    monkeypatch.setattr(jobs, "world", lambda tiny: f"world of {tiny.data}")
+    monkeypatch.setattr(jobs, "world", lambda tiny, split="train": f"world of {tiny.data}")
     monkeypatch.setattr(scoring, "STREETS", {"val": 1, "test": 2})
     monkeypatch.setattr(scoring, "STREETS_IN_TRAINING", 2)
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 10, "detection": 10})
@@ -168,7 +168,7 @@ def test_status_says_what_is_done(place):
 
 def test_a_run_on_another_world_is_not_taken_for_this_one(place, monkeypatch):
     run_queue([Run(FLOW)], place)
-    monkeypatch.setattr(jobs, "world", lambda tiny: "new world")
+    monkeypatch.setattr(jobs, "world", lambda tiny, split="train": "new world")
     with pytest.raises(Exception, match="another run: expected world 'new world', got 'world of toytown'; delete"):
         run_queue([Run(FLOW)], place)
 
@@ -212,7 +212,9 @@ def test_a_run_that_is_trained_again_is_scored_again(place):
     assert runs.is_written(Run(FLOW), place, "evaluation.csv")
 
 
-@pytest.mark.parametrize(("job", "split"), [("stills", "stills"), ("pairs", "val"), ("pairs", "train")])
+@pytest.mark.parametrize(
+    ("job", "split"), [("stills", "stills"), ("pairs", "val"), ("pairs", "train"), ("pairs", "elsewhere")]
+)
 def test_toytown_is_rendered_ahead_where_its_snippets_are_looked_for(tmp_path, monkeypatch, job, split):
     from dffkit.datasets.toytown import recordings
 
@@ -246,6 +248,8 @@ def test_worlds_are_named_by_what_is_trained_on():
     assert jobs.world(STILLS) == toytown.world_hash()
     for task in (SEGMENTATION, DETECTION):
         assert jobs.world(recipe(task=task)) == toytown.world_hash(toytown.WORLDS[task[0]])
+        assert jobs.world(recipe(task=task), "test") == jobs.world(recipe(task=task))
+        assert jobs.world(recipe(task=task), "elsewhere") == toytown.world_hash(toytown.ELSEWHERE[task[0]][0])
 
 
 def add_rows(path, process):

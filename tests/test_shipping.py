@@ -27,7 +27,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "snippets", lambda r, *_: snippets("both" if r.job == "stills" else r.task, count=3))
     monkeypatch.setattr(jobs, "render", lambda *words: None)
     monkeypatch.setattr(shipping, "world", lambda tiny: "0123456789ab")
-    monkeypatch.setattr(jobs, "world", lambda tiny: "0123456789ab")
+    monkeypatch.setattr(jobs, "world", lambda tiny, split="train": "0123456789ab")
     for name, value in {"STREETS": {"val": 3}, "STREETS_IN_TRAINING": 3, "SPRITE_PAIRS": 8}.items():
         monkeypatch.setattr(scoring, name, value)
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 3, "detection": 3})

@@ -83,7 +83,7 @@ def train_shared(folder, rank, processes):
         except ValueError as error:
             print(error)
         jobs.snippets = lambda tiny, split, streets, folder: snippets(count=streets or 3)
-        jobs.render, jobs.world = lambda *words: None, lambda tiny: "hand-made"
+        jobs.render, jobs.world = lambda *words: None, lambda tiny, split="train": "hand-made"
         scoring.STREETS["val"], scoring.STREETS_IN_TRAINING = 3, 1  # more and fewer than there are processes
         place = Place(folder / "runs", folder / "results", folder / "cache", progress=False)
         run_queue([runs.Run(recipe())], place, split="val", duration=2)

@@ -4,11 +4,11 @@ It stands in for Cityscapes and ImageNet VID, which can't be shipped. Every fram
 frame), so nothing has to be stored and any frame can be asked for; splits never share a street.
 """
 
-from dffkit.datasets.toytown.film import DEFAULT, FPS, SPLITS, WORLDS, Film, World, world_hash
+from dffkit.datasets.toytown.film import DEFAULT, ELSEWHERE, FPS, SPLITS, WORLDS, Film, World, world_hash
 from dffkit.datasets.toytown.model import CLASSES, LABELS
 from dffkit.datasets.toytown.recordings import ANNOTATED, LENGTH, Recording, record, render_all, snippets
 
 __all__ = [
-    "ANNOTATED", "CLASSES", "DEFAULT", "FPS", "LABELS", "LENGTH", "SPLITS", "WORLDS", "Film", "Recording", "World",
-    "record", "render_all", "snippets", "world_hash",
+    "ANNOTATED", "CLASSES", "DEFAULT", "ELSEWHERE", "FPS", "LABELS", "LENGTH", "SPLITS", "WORLDS", "Film", "Recording",
+    "World", "record", "render_all", "snippets", "world_hash",
 ]  # fmt: skip
