@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dffkit import ablation, ablation_figures, results
-from dffkit.ablation_figures import flow_quality, table4
+from dffkit.ablation_figures import flow_quality, table3, table4
 from dffkit.place import Place
 from dffkit.recipes import find
 from dffkit.scoring import TABLE_4
@@ -104,6 +104,14 @@ def test_table_4_is_drawn_with_what_there_is(stored):
     points, *_ = figure.axes[0].containers[0]
     assert list(points.get_xdata()) == list(numbers.loss)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(numbers.row)
+
+
+def test_table_3_has_every_row_and_says_which_are_the_papers():
+    _, numbers = table3()
+    assert set(numbers.row) == set(ablation.ROWS)
+    assert numbers[numbers["in the paper"]].row.tolist() == [
+        "Frame", "DFF", "DFF fix N", "DFF fix F", "DFF separate", "SFF-slow", "SFF-fast"
+    ]  # fmt: skip
 
 
 def test_flow_quality_is_drawn_by_region(stored):
