@@ -30,8 +30,8 @@ def table3() -> tuple[Figure, pandas.DataFrame]:
     figure, axes = plt.subplots(figsize=(7.4, 0.3 * len(numbers) + 0.7), layout="constrained")
     axes.axis("off")
     cells = axes.table(
-        numbers[["row", "N", "F and S"]].to_numpy(), colLabels=["row", "N", "F and S"], loc="center", cellLoc="left", colLoc="left",
-        colWidths=[0.27, 0.33, 0.4], edges="horizontal",
+        numbers[["row", "N", "F and S"]].to_numpy(), colLabels=["row", "N", "F and S"], loc="center",
+        cellLoc="left", colLoc="left", colWidths=[0.27, 0.33, 0.4], edges="horizontal",
     )  # fmt: skip
     cells.auto_set_font_size(False)
     cells.set_fontsize(9)
