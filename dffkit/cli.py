@@ -72,7 +72,13 @@ COMMANDS = {
     ),
     "experiments": Command(
         "train and score all recipes that are not finished, one after the other",
-        ("experiments --list", "experiments", "experiments toytown/detection/dff --seeds 0 1 2", "experiments --ship"),
+        (
+            "experiments --list",
+            "experiments",
+            "experiments toytown/detection/dff --seeds 0 1 2 --split test",
+            "experiments --rehearse",
+            "experiments --ship",
+        ),
         "training",
         TRAINS,
     ),

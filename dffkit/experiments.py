@@ -120,6 +120,9 @@ def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these, and what they start from")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
     parser.add_argument("--split", choices=scoring.STREETS, default="val")
+    parser.add_argument(
+        "--rehearse", action="store_true", help="everything at a thousandth of the iterations, into build/rehearsal"
+    )
     parser.add_argument("--list", action="store_true", help="only print what is done and what is not")
     parser.add_argument("--ship", action="store_true", help="afterwards put the weights of seed 0 into data/weights")
     _add_common(parser)
@@ -129,13 +132,29 @@ def experiments_main(arguments: argparse.Namespace) -> int:
     """Train and score everything that is not finished yet."""
     with _clear_errors(), _place(arguments) as place:
         recipes = [_find(name) for name in arguments.recipes or RECIPES]
+        if arguments.rehearse:
+            recipes, place = [rehearsed(recipe) for recipe in recipes], _rehearsal(place)
         wanted = [Run(recipe, 0 if recipe.pretraining else seed) for seed in arguments.seeds for recipe in recipes]
         left = [] if arguments.list else run_queue(wanted, place, split=arguments.split)
         if runs.is_first_process():
             print(status(wanted, place))
-            if arguments.ship and not left:
+            if arguments.ship and not left and not arguments.rehearse:
                 print("\n".join(f"data/weights: {name}" for name in shipping.ship(place)))
     return 1 if left else 0
+
+
+def rehearsed(recipe: Recipe) -> Recipe:
+    """The recipe, and all that it starts from, at a thousandth of the iterations and on a few streets."""
+    start = tuple((part, rehearsed(needed)) for part, needed in recipe.start)
+    iterations = -(-recipe.iterations // 1000)
+    return dataclasses.replace(recipe, start=start, iterations=iterations, streets=min(recipe.streets, 4))
+
+
+def _rehearsal(place: Place) -> Place:
+    """A place of its own for runs that only show that everything runs."""
+    folder = place.runs.parent / "rehearsal"
+    streets = scoring.STREETS_IN_TRAINING + 1  # the fewest that are scored as in earnest
+    return dataclasses.replace(place, runs=folder / "runs", results=folder / "results", streets=streets)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

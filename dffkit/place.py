@@ -22,6 +22,7 @@ class Place:
         device: "cpu" or "cuda".
         workers: threads that make batches ahead.
         progress: whether bars are shown.
+        streets: how many are scored, None for as many as the split has.
     """
 
     runs: Path
@@ -30,6 +31,7 @@ class Place:
     device: str = "cpu"
     workers: int = 1
     progress: bool = True
+    streets: int | None = None
 
 
 def default_place(**options: Any) -> Place:

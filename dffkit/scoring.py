@@ -36,10 +36,10 @@ def score(
 ) -> list[dict[str, Any]]:
     """Rows with duration, metric, subset and value: mIoU or mAP by the paper's protocol; for "flow" its error.
 
-    Without `streets` it is as many as the split has. To `draws`, if given, rows are added with the bootstrap's
-    replicates of the overall score, at the durations that the paper's tables are of.
+    Without `streets` it is as many as the place says, or the split has. To `draws`, if given, rows are added with the
+    bootstrap's replicates of the overall score, at the durations that the paper's tables are of.
     """
-    streets = streets or STREETS[split]
+    streets = streets or place.streets or STREETS[split]
     if recipe.job == "flow":
         return _flow_rows(model["flow_network"], recipe, place, split, streets)
     from dffkit.evaluation import evaluate

@@ -343,6 +343,27 @@ def test_experiments_runs_everything(here, capsys):
     assert all(line.endswith("trained, scored") for line in lines)
 
 
+def test_a_rehearsal_runs_everything_in_a_place_of_its_own(here, capsys):
+    words = ("seg/dff", "--rehearse", *QUIET)
+    assert experiments.experiments_main(arguments(experiments.add_experiments_arguments, *words)) == 0
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["scored"] * 3
+    assert not here.runs.exists()
+    assert not here.results.exists()
+    folder = here.runs.parent / "rehearsal"
+    rows = pandas.read_csv(folder / "results" / "training.csv")
+    assert set(rows.recipe) == {"stills", "flow", "seg/dff"}
+    assert (rows.iterations == 1).all()
+
+
+def test_a_rehearsed_recipe_is_short_and_so_is_what_it_starts_from():
+    short = experiments.rehearsed(RECIPES["toytown/detection/separate"])
+    assert short.iterations == 0
+    assert short.streets == 4
+    assert {part: needed.iterations for part, needed in short.start} == {
+        "feature_network": 3, "task_network": 3, "flow_network": 30
+    }  # fmt: skip
+
+
 def test_experiments_can_only_list(here, capsys):
     assert experiments.experiments_main(arguments(experiments.add_experiments_arguments, "--list", *QUIET)) == 0
     assert "waits for stills, flow" in capsys.readouterr().out
