@@ -65,7 +65,7 @@ def _features(recipe: Recipe) -> FeatureNetwork:
 
 def _flow(recipe: Recipe, channels: int | None) -> nn.Module:
     if recipe.flow == NO_FLOW:
-        return NoFlow()
+        return NoFlow(16 * recipe.shrink)
     if recipe.flow == EXACT_FLOW:
         return ExactFlow()
     if recipe.flow in HAND_CRAFTED:

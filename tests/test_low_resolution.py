@@ -8,6 +8,7 @@ from hand_made import DETECTION, SEGMENTATION, SIZE, label_map, recipe, snippets
 from torch.nn import functional as F
 
 from dffkit.assembly import build
+from dffkit.evaluation import evaluate
 from dffkit.jobs import make_job
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.low_resolution import LowResolution
@@ -52,6 +53,13 @@ def test_it_trains_and_answers_in_the_frames_own_pixels(task):
         assert first.shape == label_map(0).shape
     else:
         assert (first["boxes"] <= torch.tensor([SIZE[1], SIZE[0]] * 2)).all()
+
+
+def test_its_features_can_be_copied_to_later_frames():
+    data = snippets(count=1)
+    model = build(recipe("frames", SEGMENTATION, shrink=2, flow="none", flow_width=0))
+    scores = evaluate(model, data, max_duration=3, history=10)
+    assert scores.max_duration == 3
 
 
 def test_the_same_weights_serve_both_resolutions():
