@@ -70,7 +70,7 @@ def score(
         rows += [{**row, **common} for row in means]
         if draws is not None and recipe.job != "stills":
             draws += [{**row, **common} for row in _replicates(evaluation, task)]
-        judged = recipe.job != "stills" and recipe.flow != EXACT_FLOW and split != "elsewhere"
+        judged = recipe.job != "stills" and recipe.flow != EXACT_FLOW and recipe.shrink == 1 and split != "elsewhere"
         if judged and streets > STREETS_IN_TRAINING:
             rows += [{**common, **row} for row in _region_rows(recognition.flow_network, task, split, streets)]
     return rows
