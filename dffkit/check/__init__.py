@@ -8,7 +8,6 @@ from dffkit.check.bilinear_weights import four_weights
 from dffkit.check.complexity import duration_for, speedup
 from dffkit.check.feature_maps import filter_correlation, similarity_over_gap
 from dffkit.check.flow_units import flow_in_cells
-from dffkit.check.paired_interval import paired_interval
 from dffkit.check.pyramid_target import flow_target
 from dffkit.check.training import draw_pair, switch
 from dffkit.check.warping import warp_one_channel
@@ -20,7 +19,6 @@ __all__ = [
     "flow_in_cells",
     "flow_target",
     "four_weights",
-    "paired_interval",
     "similarity_over_gap",
     "speedup",
     "switch",
