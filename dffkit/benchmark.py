@@ -3,7 +3,6 @@
 import argparse
 import itertools
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.networks.segmentation import ScoreMaps
+from dffkit.stopwatch import milliseconds
 from dffkit.video import in_lower_precision
 from dffkit.warp import propagate
 
@@ -89,9 +89,9 @@ def measure(args: argparse.Namespace, precision: str, task: str, depth: int, flo
         times = _times(model, bare, frames, args.look_ahead, args.repeats)
     case = {"precision": precision, "task": task, "features": f"ResNet-{depth}", "flow": flow, "height": height}
     case |= {"width": width, "duration": args.key_frame_duration, "look_ahead": args.look_ahead, "seed": 0}
-    milliseconds = {f"{part}_ms": time for part, time in times.items()}
+    parts = {f"{part}_ms": time for part, time in times.items()}
     peak = {"peak_mib": _peak_memory_mib(args.device)}
-    return case | milliseconds | _speedups(times, costs, args.key_frame_duration) | peak
+    return case | parts | _speedups(times, costs, args.key_frame_duration) | peak
 
 
 def _speedups(times: dict[str, float], costs: complexity.Costs, duration: int) -> dict[str, float]:
@@ -151,23 +151,10 @@ def _times(model: DeepFeatureFlow, bare: nn.Module, frames: Tensor, look_ahead: 
     times: dict[str, list[float]] = {name: [] for name in parts}
     for repeat in range(repeats + 1):  # the first round warms up
         for name, part in parts.items():
-            taken = _milliseconds(part, frames.device)
+            taken = milliseconds(part, frames.device)
             if repeat:
                 times[name].append(taken)
     return {name: statistics.median(values) for name, values in times.items()}
-
-
-def _milliseconds(part: Callable[[], object], device: torch.device) -> float:
-    _synchronize(device)
-    start = time.perf_counter()
-    part()
-    _synchronize(device)
-    return (time.perf_counter() - start) * 1e3
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _reset_peak_memory(device: str) -> None:

@@ -15,12 +15,7 @@ from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.style import BLUE, GREEN, RED, STYLE
-
-# Line styles and markers tell the curves apart in grey, too.
-COLOURS = {"FlowNet": BLUE, "FlowNet Half": RED, "FlowNet Inception": GREEN}
-LINES = {"ResNet-50": "--", "ResNet-101": "-"}
-MARKERS = {"FlowNet": "o", "FlowNet Half": "s", "FlowNet Inception": "D"}
+from dffkit.style import COLOURS, LINES, MARKERS, STYLE
 
 
 def table2() -> tuple[Figure, pandas.DataFrame]:

@@ -74,8 +74,8 @@ def _ablation(task: str, frame: Recipe, dff: Recipe) -> list[Recipe]:
     def row(name: str, **changes: Any) -> Recipe:
         return dataclasses.replace(dff, name=f"toytown/{task}/{name}", **changes)
 
-    def untrained(name: str, flow: str, width: float = 0) -> Recipe:
-        return row(name, start=frames_n, flow=flow, flow_width=width, scale=False, iterations=0)
+    def untrained(name: str, flow: str) -> Recipe:
+        return row(name, start=frames_n, flow=flow, flow_width=0, scale=False, iterations=0)
 
     return [
         row("fix-n", start=(*frames_n, sprites_flow), freeze=whole),

@@ -6,7 +6,6 @@ first and l - 1 of the second, frame by frame as on a live stream; label maps an
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from dffkit.machine import describe
 from dffkit.place import default_place
 from dffkit.recipe import EXACT_FLOW, HAND_CRAFTED, NO_FLOW, Recipe
 from dffkit.recipes import RECIPES
+from dffkit.stopwatch import milliseconds
 
 TABLE = "speed.csv"
 MEASURED = ("key_ms", "current_ms", "key_gflop", "current_gflop", "ratio")
@@ -89,7 +89,7 @@ def measure(recipes: Sequence[Recipe], *, repeats: int = 9, device: str = "cpu")
     with torch.inference_mode():
         for repeat in tqdm(range(repeats + 1), desc="speed", unit="round"):  # the first warms up
             for each, part in parts.items():
-                taken = _milliseconds(part, device)
+                taken = milliseconds(part, device)
                 if repeat:
                     times[each].append(taken)
     medians = {each: statistics.median(values) for each, values in times.items()}
@@ -135,14 +135,3 @@ def _counted(recipe: Recipe, model: DeepFeatureFlow) -> dict[str, float]:
     key, current = costs.features + costs.task, costs.flow + costs.warp + costs.task
     ratio = complexity.cost_ratio(costs)
     return {"key_gflop": round(key / 1e9, 5), "current_gflop": round(current / 1e9, 5), "ratio": round(ratio, 5)}
-
-
-def _milliseconds(part: Callable[[], Any], device: str) -> float:
-    cuda = torch.device(device).type == "cuda"
-    if cuda:
-        torch.cuda.synchronize(device)
-    start = time.perf_counter()
-    part()
-    if cuda:
-        torch.cuda.synchronize(device)
-    return (time.perf_counter() - start) * 1e3

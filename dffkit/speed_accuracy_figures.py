@@ -7,13 +7,9 @@ from matplotlib.figure import Figure
 
 from dffkit import speed_accuracy, variations
 from dffkit.recipe import NO_FLOW
-from dffkit.style import BLUE, DARK_GREY, GREEN, GREY, RED
+from dffkit.style import BLUE, COLOURS, DARK_GREY, GREY, LINES, MARKERS, RED
 
 TASKS = {"segmentation": "mIoU", "detection": "mAP@0.5"}
-# Line styles and markers tell the curves apart in grey, too.
-COLOURS = {"FlowNet": BLUE, "FlowNet Half": RED, "FlowNet Inception": GREEN}
-MARKERS = {"FlowNet": "o", "FlowNet Half": "s", "FlowNet Inception": "D"}
-LINES = {"ResNet-50": "--", "ResNet-101": "-"}
 AXES = {"speedup": "speedup over Frame with ResNet-101, counted (Eq. 7)", "fps": "frames a second, measured here"}
 
 
