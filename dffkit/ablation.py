@@ -3,19 +3,18 @@
 Everything here is read from data/results: scores and their replicates on the test streets, and the measured speeds.
 """
 
-import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas
 
-from dffkit import complexity, results
+from dffkit import complexity
 from dffkit.place import default_place
 from dffkit.recipe import Recipe
 from dffkit.recipes import find
-from dffkit.scored import METRIC
-from dffkit.scores.differences import Difference, Drawn, difference
+from dffkit.scored import drawn
+from dffkit.scores.differences import Difference, Drawn, difference, statement
 from dffkit.scoring import TABLE_4
 from dffkit.speed import Architecture, frames_per_second, measured
 
@@ -71,7 +70,7 @@ def table(task: str, split: str = "test") -> pandas.DataFrame:
     it, `eq7` by counted FLOPs, NaN for hand-crafted flow; `paper`, `paper_fps`: printed, NaN where there is none.
     """
     lines = []
-    per_frame = scores(task, "Frame", split)
+    per_frame, times = scores(task, "Frame", split), measured(default_place().results)
     for name, row in ROWS.items():
         if not (runs := scores(task, name, split)):
             continue
@@ -81,7 +80,7 @@ def table(task: str, split: str = "test") -> pandas.DataFrame:
         lost = difference(per_frame, runs) if per_frame.keys() & runs.keys() else Difference(*[np.nan] * 4, 0)
         line |= _points(lost, ("loss", "loss_low", "loss_high"))
         printed, printed_fps = row.paper.get(task, (np.nan, np.nan))
-        lines.append({**line, **_speed(task, name), "paper": printed, "paper_fps": printed_fps})
+        lines.append({**line, **_speed(task, name, times), "paper": printed, "paper_fps": printed_fps})
     return pandas.DataFrame(lines)
 
 
@@ -93,24 +92,20 @@ def statements(task: str, split: str = "test") -> pandas.DataFrame:
     """
     rows = {name: runs for name in ROWS if (runs := scores(task, name, split))}
     pairs = [(first, second) for first, second in ORDER if first in rows and second in rows]
-    lines = [_line(f"{first} above {second}", difference(rows[first], rows[second])) for first, second in pairs]
+    lines = [statement(f"{first} above {second}", difference(rows[first], rows[second])) for first, second in pairs]
     if "DFF" in rows and "DFF without S" in rows:
         lost = difference(rows["DFF"], rows["DFF without S"])
-        verdict = "holds" if lost.high < LOSS_WITHOUT_S and lost.low > -LOSS_WITHOUT_S else "not resolved"
-        lines.append(_line("DFF without S within 2 points of DFF", lost) | {"verdict": verdict})
+        within = max(abs(lost.low), abs(lost.high)) < LOSS_WITHOUT_S
+        beyond = lost.low > LOSS_WITHOUT_S or lost.high < -LOSS_WITHOUT_S
+        verdict = "holds" if within else "does not hold" if beyond else "not resolved"
+        lines.append(statement("DFF without S within 2 points of DFF", lost) | {"verdict": verdict})
     return pandas.DataFrame(lines)
 
 
 def scores(task: str, row: str, split: str = "test") -> dict[int, Drawn]:
     """A row's score, 0..1, with its replicates, by seed; none if it has not been run."""
     duration = 1 if row == "Frame" else TABLE_4[task]
-    stored = _stored("replicates.csv")
-    if stored.empty:
-        return {}
-    wanted = {"hash": recipe(task, row).hash, "split": split, "duration": str(duration), "metric": METRIC[task]}
-    found = stored[functools.reduce(np.logical_and, (stored[name] == value for name, value in wanted.items()))]
-    draws = ((row.seed, row.value, np.array(row.replicates.split(), float) / 1e5) for row in found.itertuples())
-    return {int(seed): Drawn(float(value), replicates) for seed, value, replicates in draws}
+    return drawn(default_place().results, recipe(task, row), duration, split)
 
 
 def recipe(task: str, row: str) -> Recipe:
@@ -118,21 +113,13 @@ def recipe(task: str, row: str) -> Recipe:
     return find(f"toytown/{task}/{ROWS[row].recipe}")
 
 
-def _line(statement: str, found: Difference) -> dict[str, object]:
-    verdict = {"better": "holds", "worse": "does not hold"}.get(found.verdict, found.verdict)
-    points = _points(found, ("difference", "low", "high"))
-    sure = {"probability": found.probability, "seeds": found.seeds, "verdict": verdict}
-    return {"statement": statement, **points, **sure}
-
-
 def _points(found: Difference, names: tuple[str, str, str]) -> dict[str, float]:
     """A difference and the ends of its interval, in points."""
     return {name: 100 * value for name, value in zip(names, found[:3], strict=True)}
 
 
-def _speed(task: str, row: str) -> dict[str, float]:
+def _speed(task: str, row: str, times: Mapping[Architecture, Mapping[str, float]]) -> dict[str, float]:
     """Measured frames a second, the speedup over Frame by them, and Eq. 7's."""
-    times = measured(default_place().results)
     own, frame = (times.get(Architecture.of(recipe(task, name))) for name in (row, "Frame"))
     if own is None or frame is None:
         return {"fps": np.nan, "speedup": np.nan, "eq7": np.nan}
@@ -140,7 +127,3 @@ def _speed(task: str, row: str) -> dict[str, float]:
     fps = frames_per_second(own["key_ms"], own["current_ms"], duration)
     eq7 = complexity.speedup(duration, own["ratio"]) if own["ratio"] >= 0 else np.nan
     return {"fps": fps, "speedup": fps * frame["key_ms"] / 1000, "eq7": eq7}
-
-
-def _stored(name: str) -> pandas.DataFrame:
-    return pandas.DataFrame(results.read(default_place().results / name))

@@ -37,7 +37,7 @@ def score(
     """Rows with duration, metric, subset and value: mIoU or mAP by the paper's protocol; for "flow" its error.
 
     Without `streets` it is as many as the place says, or the split has. To `draws`, if given, rows are added with the
-    bootstrap's replicates of the overall score, at the durations that the paper's tables are of.
+    bootstrap's replicates of the overall score, at the durations that the paper's tables and curves are of.
     """
     streets = streets or place.streets or STREETS[split]
     if recipe.job == "flow":
@@ -69,26 +69,27 @@ def score(
         common = {"frames": evaluation.frames, "world": jobs.world(single, split)}
         rows += [{**row, **common} for row in means]
         if draws is not None and recipe.job != "stills":
-            draws += [{**row, **common} for row in _replicates(evaluation, task)]
+            draws += [{**row, **common} for row in _replicates(evaluation, single)]
         judged = recipe.job != "stills" and recipe.flow != EXACT_FLOW and recipe.shrink == 1 and split != "elsewhere"
         if judged and streets > STREETS_IN_TRAINING:
             rows += [{**common, **row} for row in _region_rows(recognition.flow_network, task, split, streets)]
     return rows
 
 
-def _replicates(evaluation: Evaluation, task: str) -> list[dict[str, Any]]:
-    """Rows with the bootstrap's replicates, in units of 1e-5, at durations 1 and that of Table 4."""
-    durations = [each for each in (1, TABLE_4[task]) if each <= evaluation.max_duration]
-    metric = {"segmentation": "mIoU", "detection": "mAP"}[task]
-    rows = []
-    for each in durations:
-        units = (replicates(evaluation, each) * 1e5).round().long().tolist()
-        value = evaluation.score(metric, duration=each)
-        rows.append(
-            {"duration": each, "metric": metric, "subset": "all", "value": value}
-            | {"replicates": " ".join(map(str, units))}
-        )
-    return rows
+def _replicates(evaluation: Evaluation, recipe: Recipe) -> list[dict[str, Any]]:
+    """Rows with the bootstrap's replicates, in units of 1e-5: at all durations for the curves of Figure 3, else at 1
+    and that of Table 4.
+    """
+    metric = {"segmentation": "mIoU", "detection": "mAP"}[recipe.task]
+    curve = recipe.job == "pairs" and recipe.name in CURVES
+    durations = range(1, evaluation.max_duration + 1) if curve else (1, TABLE_4[recipe.task])
+    drawn = (replicates(evaluation) * 1e5).round().long().tolist()
+    return [
+        {"duration": each, "metric": metric, "subset": "all", "value": evaluation.score(metric, duration=each)}
+        | {"replicates": " ".join(map(str, drawn[each - 1]))}
+        for each in durations
+        if each <= evaluation.max_duration
+    ]
 
 
 def validation(recipe: Recipe, place: Place) -> Callable[[nn.Module], Mapping[str, float]]:

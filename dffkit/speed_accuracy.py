@@ -4,11 +4,14 @@ Speed is told in two ways, both against Frame with ResNet-101: by counted FLOPs 
 every machine, and by frames a second as `python -m dffkit speed` measured them.
 """
 
+import numpy as np
 import pandas
 
 from dffkit import scored
 from dffkit.place import default_place
+from dffkit.recipe import NO_FLOW
 from dffkit.recipes import CURVES, find
+from dffkit.scores.differences import judged, statement
 from dffkit.speed import Architecture, frames_per_second, measured
 
 
@@ -56,3 +59,87 @@ def at_speedup(points: pandas.DataFrame, speedup: float, column: str = "speedup"
     if fast.empty:
         raise ValueError(f"speedup: expected at most {points[column].max():.1f}, the fastest point's, got {speedup:g}")
     return fast.loc[fast.score.idxmax()]
+
+
+def statements(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+    """What the paper says of Figure 3, each with its verdict, of the pairs with ResNet-101 and ResNet-50.
+
+    Speed is Eq. 7's. Columns as those of `ablation.statements`: the first difference is a share of accuracies, in
+    percent over one half, the others are points of the score. Nothing while a network is missing.
+    """
+    points = curves(task, split, seed)
+    points = points[points.features.isin(("ResNet-101", "ResNet-50")) & (points["shrink"] == 1)]
+    draws = _draws(points, task, split, seed)
+    points, draws = points[~np.isnan(draws[:, 0])], draws[~np.isnan(draws[:, 0])]
+    if points.groupby("features").flow.nunique().tolist() != [4, 4]:  # Frame and three flows
+        return pandas.DataFrame()
+    ahead = _resnet_101_ahead(points, draws)
+    found = {
+        "FlowNet Inception the fastest at equal accuracy, mostly": _share_of_inception(points, draws) - 0.5,
+        "ResNet-101 ahead where accuracy is high": ahead[0],
+    }
+    if task == "segmentation":
+        found["the ResNets' curves cross: ResNet-50 ahead where speed is high"] = -ahead[-1]
+    else:
+        found["ResNet-101 ahead at every speed"] = ahead.min(0)
+    return pandas.DataFrame([statement(text, judged(each[0], each[1:], 1)) for text, each in found.items()])
+
+
+def at_times(
+    task: str, times: float = 10, column: str = "speedup", split: str = "test", seed: int = 0
+) -> pandas.Series:
+    """Where ResNet-101 with FlowNet Inception, the paper's fastest pair, is first so many times as fast as Frame, by
+    counted ("speedup") or measured ("speedup_measured") speed: a line of `curves`, with `loss`, the points lost to
+    Frame, and its interval, `low` and `high`.
+
+    Raises:
+        ValueError: if it is so fast at no key frame duration.
+    """
+    points = curves(task, split, seed)
+    pair = points[(points.name == "dff-inception") | (points.name == "frame")].sort_values("duration")
+    if pair[column].max() < times:
+        raise ValueError(f"times: expected at most {pair[column].max():.1f}, the fastest point's, got {times:g}")
+    chosen = pair[pair[column] >= times].iloc[0]
+    both = _draws(pandas.DataFrame([pair[pair.name == "frame"].iloc[0], chosen]), task, split, seed)
+    lost = judged(both[0, 0] - both[1, 0], both[0, 1:] - both[1, 1:], 1)
+    return pandas.concat([chosen, 100 * pandas.Series({"loss": lost.mean, "low": lost.low, "high": lost.high})])
+
+
+def _draws(points: pandas.DataFrame, task: str, split: str, seed: int) -> np.ndarray:
+    """`(points, 1 + draws)`: each point's score, 0..1, and its replicates; NaN where there are none."""
+    folder, rows = default_place().results, []
+    for point in points.itertuples():
+        found = scored.drawn(folder, find(f"toytown/{task}/{point.name}"), point.duration, split).get(seed)
+        rows.append([np.nan] if found is None else [found.value, *found.replicates])
+    longest = max(map(len, rows), default=1)
+    return np.array([row if len(row) == longest else [np.nan] * longest for row in rows])
+
+
+def _share_of_inception(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarray:
+    """The share of accuracies, of those that every flow network reaches, at which FlowNet Inception is the fastest."""
+    flows = [name for name in points.flow.unique() if name != NO_FLOW]
+    speeds = {flow: points.speedup[points.flow == flow].to_numpy()[:, None] for flow in flows}
+    scores = {flow: draws[(points.flow == flow).to_numpy()] for flow in flows}
+    low = np.max([each.min(0) for each in scores.values()], axis=0)
+    high = np.min([each.max(0) for each in scores.values()], axis=0)
+    won = []
+    for level in np.linspace(low, high, 101):
+        fastest = {flow: np.where(scores[flow] >= level, speeds[flow], 0).max(0) for flow in flows}
+        won.append(fastest["FlowNet Inception"] >= np.max(list(fastest.values()), axis=0))
+    return np.mean(won, axis=0)
+
+
+def _resnet_101_ahead(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarray:
+    """How many points the best of ResNet-101 is above the best of ResNet-50 at equal speed, `(speeds, 1 + draws)`.
+
+    From the speed of ResNet-50's Frame, which is its most accurate, to the highest that both reach.
+    """
+    names = ("ResNet-101", "ResNet-50")
+    slowest = points.speedup[(points.features == "ResNet-50") & (points.flow == NO_FLOW)].item()
+    fastest = points.groupby("features").speedup.max().min()
+    best = {name: [] for name in names}
+    for speed in np.geomspace(slowest, fastest, 41):
+        for name in names:
+            fast = (points.features == name) & (points.speedup >= speed * (1 - 1e-9))
+            best[name].append(draws[fast.to_numpy()].max(0))
+    return np.array(best["ResNet-101"]) - np.array(best["ResNet-50"])

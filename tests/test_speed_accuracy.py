@@ -1,5 +1,6 @@
 """speed_accuracy.py: Figure 3's points from stored rows."""
 
+import numpy as np
 import pandas
 import pytest
 
@@ -76,3 +77,66 @@ def test_the_best_point_that_is_fast_enough():
     assert at_speedup(points, 10)["name"] == "dff-50-inception"
     with pytest.raises(ValueError, match=r"speedup: expected at most .* the fastest point's, got 100"):
         at_speedup(points, 100)
+
+
+def two_curves(folder, task, faster_is_better):
+    """All pairs of the two ResNets. Inception is the fastest and half a point worse; ResNet-50 is two points under
+    ResNet-101 where nothing is propagated, and then loses less with each frame, or more.
+    """
+    key_gflop = {101: 10.0, 50: 6.0}
+    flow_gflop = {"": 1.0, "half": 0.5, "inception": 0.2}
+    rows, speeds = [], []
+    for depth, number in ((101, ""), (50, "50")):
+        for flow in (None, *flow_gflop):
+            parts = ["frame" if flow is None else "dff", number, flow or ""]
+            recipe = find(f"toytown/{task}/" + "-".join(part for part in parts if part))
+            gflop = (key_gflop[depth], 0.0 if flow is None else flow_gflop[flow])
+            for duration in [1] if flow is None else range(1, 6):
+                slope = 0.01 if depth == 101 else 0.001 if faster_is_better else 0.02
+                value = 0.7 - 0.02 * (depth == 50) - 0.005 * (flow == "inception") - slope * (duration - 1)
+                noise = 0.001 * np.random.default_rng(0).standard_normal(50)
+                rows.append({
+                    "hash": recipe.hash, "world": "w", "seed": 0, "split": "test", "duration": duration,
+                    "metric": {"segmentation": "mIoU", "detection": "mAP"}[task], "subset": "all", "value": value,
+                    "replicates": " ".join(str(round(1e5 * (value + each))) for each in noise),
+                })  # fmt: skip
+            times = {"key_ms": 10 * gflop[0], "current_ms": 20 * gflop[1]}
+            times |= {"key_gflop": gflop[0], "current_gflop": gflop[1], "ratio": 0.1}
+            speeds.append(Architecture.of(recipe)._asdict() | times)
+    for table in ("evaluation.csv", "replicates.csv"):
+        results.write(folder / table, rows)
+    results.write(folder / "speed.csv", speeds)
+
+
+@pytest.mark.parametrize("faster_is_better", [True, False])
+def test_the_papers_statements_are_judged_on_equal_speed(tmp_path, faster_is_better):
+    two_curves(tmp_path, "segmentation", faster_is_better)
+    lines = speed_accuracy.statements("segmentation").set_index("statement")
+    assert lines.loc["ResNet-101 ahead where accuracy is high", "verdict"] == "holds"
+    crossing = lines.loc["the ResNets' curves cross: ResNet-50 ahead where speed is high"]
+    assert crossing.verdict == ("holds" if faster_is_better else "does not hold")
+    inception = lines.loc["FlowNet Inception the fastest at equal accuracy, mostly"]
+    assert inception.low <= inception.difference <= inception.high <= 50
+
+
+def test_ahead_at_every_speed_is_judged_where_it_is_least_so(tmp_path):
+    two_curves(tmp_path, "detection", faster_is_better=True)
+    lines = speed_accuracy.statements("detection").set_index("statement")
+    assert lines.loc["ResNet-101 ahead at every speed", "verdict"] == "does not hold"
+
+
+def test_nothing_is_said_while_a_network_is_missing():
+    assert speed_accuracy.statements("segmentation").empty
+
+
+@pytest.mark.parametrize("column", ["speedup", "speedup_measured"])
+def test_the_first_duration_that_is_fast_enough_and_what_it_loses(tmp_path, column):
+    two_curves(tmp_path, "detection", faster_is_better=True)
+    point = speed_accuracy.at_times("detection", 3, column)
+    # l frames cost 10 + 0.2 (l - 1), or 100 + 4 (l - 1) ms: l = 4 is 3.77 times as fast, or 3.57 times.
+    assert point.duration == 4
+    assert point[column] == pytest.approx(40 / 10.6 if column == "speedup" else 400 / 112)
+    assert point.loss == pytest.approx(0.5 + 3 * 1)
+    assert point.low == pytest.approx(point.high)  # the same noise in both
+    with pytest.raises(ValueError, match=r"times: expected at most 4\.\d, the fastest point's, got 10"):
+        speed_accuracy.at_times("detection", 10, column)

@@ -15,32 +15,27 @@ from dffkit.scores.segmentation import intersection_over_union
 DRAWS = 500
 
 
-def replicates(evaluation: Evaluation, duration: int, *, draws: int = DRAWS, seed: int = 0) -> Tensor:
-    """The overall mIoU, or mAP at IoU 0.5, at a key frame duration, on `draws` sets of as many snippets as there are.
+def replicates(evaluation: Evaluation, *, draws: int = DRAWS, seed: int = 0) -> Tensor:
+    """The overall mIoU, or mAP at IoU 0.5, at every key frame duration, on sets of as many snippets as there are.
 
     Which snippets are drawn depends on `seed` and on how many there are only.
 
     Args:
-        evaluation: with this duration evaluated.
-        duration: l; the score is the mean over the offsets 0 .. l - 1.
-        draws: how many.
+        evaluation: of a model.
+        draws: how many sets.
         seed: of the draws.
 
     Returns:
-        `(draws,)` float64, fractions, 0..1.
-
-    Raises:
-        ValueError: if there are no scores for this duration.
+        `(max_duration, draws)` float64, fractions, 0..1. Row l - 1 is duration l: the mean over the offsets 0 .. l - 1.
     """
-    if not 1 <= duration <= evaluation.max_duration:
-        raise ValueError(f"duration: expected 1..{evaluation.max_duration}, as evaluated, got {duration!r}")
     count = len(evaluation.snippets)
     rng = np.random.default_rng(seed)
     times = torch.from_numpy(rng.multinomial(count, np.full(count, 1 / count), size=draws)).double()  # (draws, S)
-    offsets = zip(*(snippet.offsets[:duration] for snippet in evaluation.snippets), strict=True)
+    offsets = zip(*(snippet.offsets for snippet in evaluation.snippets), strict=True)
     detection = isinstance(evaluation.snippets[0].offsets[0], DetectionScores)
     score = _mean_average_precision if detection else _mean_iou
-    return torch.stack([score(scores, times) for scores in offsets]).mean(0)
+    scores = torch.stack([score(each, times) for each in offsets])
+    return scores.cumsum(0) / torch.arange(1, len(scores) + 1)[:, None]
 
 
 def _mean_iou(scores: tuple, times: Tensor) -> Tensor:

@@ -64,9 +64,20 @@ def difference(
     rng = np.random.default_rng(seed)
     streets = rng.integers(differences.shape[1], size=draws)
     trainings = rng.integers(len(common), size=(len(common), draws))
-    means = differences[trainings, streets].mean(0)
+    mean = float(np.mean([one.value - other.value for one, other in pairs]))
+    return judged(mean, differences[trainings, streets].mean(0), len(common))
+
+
+def judged(mean: float, draws: np.ndarray, seeds: int) -> Difference:
+    """A difference from what it is in many draws `(draws,)`."""
     tail = (100 - INTERVAL) / 2
-    low, high = np.percentile(means, [tail, 100 - tail])
-    above = (means > 0).mean() + (means == 0).mean() / 2
-    mean = np.mean([one.value - other.value for one, other in pairs])
-    return Difference(float(mean), float(low), float(high), float(above), len(common))
+    low, high = np.percentile(draws, [tail, 100 - tail])
+    above = (draws > 0).mean() + (draws == 0).mean() / 2
+    return Difference(float(mean), float(low), float(high), float(above), seeds)
+
+
+def statement(text: str, found: Difference) -> dict[str, object]:
+    """A line of a table: that a difference is above 0, in points (or percent), and whether it "holds"."""
+    verdict = {"better": "holds", "worse": "does not hold"}.get(found.verdict, found.verdict)
+    points = {"difference": 100 * found.mean, "low": 100 * found.low, "high": 100 * found.high}
+    return {"statement": text, **points, "probability": found.probability, "seeds": found.seeds, "verdict": verdict}
