@@ -93,15 +93,30 @@ class Slider(NamedTuple):
         )  # fmt: skip
 
 
+class Choice(NamedTuple):
+    """One parameter of a picture that is one of a few words."""
+
+    label: str
+    options: tuple[str, ...]
+    start: str
+
+    def widget(self) -> ipywidgets.Widget:
+        """A list to choose from."""
+        return ipywidgets.Dropdown(
+            value=self.start, options=self.options, description=self.label,
+            style={"description_width": "16em"}, layout={"width": "36em", "max_width": "100%"},
+        )  # fmt: skip
+
+
 class Explorer(ipywidgets.VBox):
     """Sliders above the picture that they redraw. Without a kernel it is the picture of the starting values.
 
     Args:
         picture: called with the sliders' values by name; returns a `Picture`.
-        sliders: one `Slider` for each of its parameters.
+        sliders: one `Slider` or `Choice` for each of its parameters.
     """
 
-    def __init__(self, picture: Callable[..., Picture], **sliders: Slider) -> None:
+    def __init__(self, picture: Callable[..., Picture], **sliders: Slider | Choice) -> None:
         self.picture = picture
         self.sliders = {name: slider.widget() for name, slider in sliders.items()}
         self.fallback = self.draw()

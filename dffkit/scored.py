@@ -14,14 +14,14 @@ from dffkit.scores.differences import Drawn
 METRIC = {"segmentation": "mIoU", "detection": "mAP"}
 
 
-def overall(folder: Path, task: str, split: str = "test") -> pandas.DataFrame:
-    """The overall scores of a task's recipes for Frame and DFF.
+def overall(folder: Path, task: str, split: str = "test", subset: str = "all") -> pandas.DataFrame:
+    """The overall scores of a task's recipes for Frame and DFF, or those on a `subset`: "slow", "medium" or "fast".
 
     Columns: `name`, without the task; `seed`, `duration`, and `score` in percent. Rows of recipes that have changed
     since are left out.
     """
     names = {recipe.hash: name.split("/")[-1] for name, recipe in RECIPES.items() if f"/{task}/" in name}
-    wanted = {"split": split, "metric": METRIC[task], "subset": "all"}
+    wanted = {"split": split, "metric": METRIC[task], "subset": subset}
     rows = [
         (names[row["hash"]], int(row["seed"]), int(row["duration"]), 100 * float(row["value"]))
         for row in results.read(folder / "evaluation.csv")

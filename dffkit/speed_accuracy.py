@@ -4,6 +4,8 @@ Speed is told in two ways, both against Frame with ResNet-101: by counted FLOPs 
 every machine, and by frames a second as `python -m dffkit speed` measured them.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas
 
@@ -103,6 +105,47 @@ def at_times(
     both = _draws(pandas.DataFrame([pair[pair.name == "frame"].iloc[0], chosen]), task, split, seed)
     lost = judged(both[0, 0] - both[1, 0], both[0, 1:] - both[1, 1:], 1)
     return pandas.concat([chosen, 100 * pandas.Series({"loss": lost.mean, "low": lost.low, "high": lost.high})])
+
+
+def alternatives(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+    """What a user could take instead of Deep Feature Flow, per-frame recognition by less: each beside the most accurate
+    pair that is at least as fast, by Eq. 7.
+
+    Columns: `alternative` (its features, and "half size" where the frames are), `speedup`, `score`; `pair`, `duration`,
+    `dff`: of that pair; `gain`, `low`, `high`: how many points it is better.
+    """
+    points = curves(task, split, seed)
+    pairs, single = points[points.flow != NO_FLOW], points[(points.flow == NO_FLOW) & (points.name != "frame")]
+    lines = []
+    for other in single.sort_values("speedup").itertuples():
+        fast = pairs[pairs.speedup >= other.speedup]
+        if fast.empty:
+            continue
+        index = fast.score.idxmax()
+        best = points.loc[index]
+        both = _draws(points.loc[[index, other.Index]], task, split, seed)
+        gain = judged(both[0, 0] - both[1, 0], both[0, 1:] - both[1, 1:], 1)
+        name = other.features + (", half size" if other.shrink > 1 else "")
+        line = {"alternative": name, "speedup": other.speedup, "score": other.score}
+        line |= {"pair": f"{best.features}, {best.flow}", "duration": best.duration, "dff": best.score}
+        lines.append(line | {"gain": 100 * gain.mean, "low": 100 * gain.low, "high": 100 * gain.high})
+    return pandas.DataFrame(lines)
+
+
+def by_motion(task: str, duration: int, names: Sequence[str], split: str = "test", seed: int = 0) -> pandas.DataFrame:
+    """Scores in percent by how fast things move, slow, medium and fast: a line for each of these networks (names
+    without task), Frame ones at duration 1 and once more, as "copy", at `duration`.
+    """
+    subsets = ("slow", "medium", "fast")
+    scores = {subset: scored.overall(default_place().results, task, split, subset) for subset in subsets}
+    chosen = {name: (name, 1 if name.startswith("frame") else duration) for name in names}
+    chosen["copy"] = ("frame", duration)
+    found = {
+        subset: table[table.seed == seed].set_index(["name", "duration"]).score for subset, table in scores.items()
+    }
+    return pandas.DataFrame(
+        {subset: {line: found[subset].get(point, np.nan) for line, point in chosen.items()} for subset in subsets}
+    )
 
 
 def _draws(points: pandas.DataFrame, task: str, split: str, seed: int) -> np.ndarray:
