@@ -58,7 +58,8 @@ def test_labels_are_values_and_not_colours(tmp_path):
     palette.putpalette([value for index in range(256) for value in (255 - index, index, 7)])
     grey.save(tmp_path / "grey.png")
     palette.save(tmp_path / "palette.png")
-    assert Image.open(tmp_path / "palette.png").mode == "P"
+    with Image.open(tmp_path / "palette.png") as stored:
+        assert stored.mode == "P"
     for name in ("grey.png", "palette.png"):
         assert torch.equal(read_labels(tmp_path / name), torch.from_numpy(pixels))
 
