@@ -111,15 +111,18 @@ def flip_target(target: Any, width: int) -> Any:
     """A target mirrored left to right in a frame `width` pixels wide.
 
     Args:
-        target: a label map `(H, W)`, a dict with "boxes" `(N, 4)` xyxy, or a tuple of such.
+        target: a label map `(H, W)`, a dict with "boxes", and perhaps "ignore", `(N, 4)` xyxy, or a tuple of such.
         width: W of the frame.
     """
     if isinstance(target, tuple):
         return tuple(flip_target(part, width) for part in target)
     if isinstance(target, Tensor):
         return target.flip(-1)
-    x1, y1, x2, y2 = target["boxes"].unbind(1)
-    return {**target, "boxes": torch.stack([width - x2, y1, width - x1, y2], 1)}
+    mirror = target["boxes"].new_tensor([-1, 1, -1, 1]), target["boxes"].new_tensor([width, 0, width, 0])
+    mirrored = {
+        name: target[name][:, [2, 1, 0, 3]] * mirror[0] + mirror[1] for name in ("boxes", "ignore") if name in target
+    }
+    return {**target, **mirrored}
 
 
 def collate(targets: list[Any]) -> Any:

@@ -166,6 +166,32 @@ def test_head_loss_by_hand():
     torch.testing.assert_close(offset, torch.tensor(2.5 / 2))
 
 
+def test_regions_to_ignore_are_left_out_of_the_head_loss():
+    network = small_network(ohem=3, num_classes=1)
+    box = torch.tensor([[10.0, 10, 50, 50]])
+    regions = torch.tensor([[10.0, 10, 50, 50], [60, 60, 90, 90], [0, 60, 20, 80]])
+    votes = torch.zeros(3, 2 + 8)
+    votes[1, 1], votes[2, 1] = 3, 2
+    ignore = torch.tensor([[60.0, 60, 90, 80], [10, 10, 50, 50]])  # two thirds of region 1, and all of the object
+    score, _ = network._head_loss(votes, regions, box, torch.tensor([1]), ignore)
+    torch.testing.assert_close(score, torch.tensor((math.log(2) + math.log(1 + math.exp(2))) / 2))
+
+
+def test_a_region_to_ignore_reaches_both_losses():
+    network, features = small_network(), small_features(1)
+    plain = target((10, 10, 60, 60, 1))
+    everywhere = plain | {"ignore": torch.tensor([[0.0, 0, SIZE[1], SIZE[0]]])}
+    nowhere = plain | {"ignore": torch.zeros(0, 4)}
+    losses = [
+        network.loss(network(features), [each], SIZE, torch.Generator().manual_seed(0))
+        for each in (plain, nowhere, everywhere)
+    ]
+    for name in losses[0]:
+        torch.testing.assert_close(losses[0][name], losses[1][name], rtol=0, atol=0)
+    assert losses[2]["rpn_score"] != losses[0]["rpn_score"]
+    assert losses[2]["score"] != losses[0]["score"]
+
+
 def test_targets_are_regions_too():
     """Without any proposal the head still sees the target's own box, with its label."""
     network = small_network(proposals=0)
@@ -375,6 +401,13 @@ def test_wrong_targets(boxes, labels, message):
     network = small_network()
     with pytest.raises(ValueError, match=f"targets: expected .*{message}"):
         network.loss(network(small_features(1)), [{"boxes": boxes, "labels": labels.long()}], SIZE)
+
+
+def test_wrong_regions_to_ignore():
+    network = small_network()
+    wrong = target((10, 10, 60, 60, 1)) | {"ignore": torch.zeros(4)}
+    with pytest.raises(ValueError, match=r"targets: expected ignore \(R, 4\), got \(4,\)"):
+        network.loss(network(small_features(1)), [wrong], SIZE)
 
 
 def test_wrong_number_of_targets():

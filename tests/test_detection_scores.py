@@ -148,6 +148,18 @@ def test_a_detection_takes_the_free_box_that_it_overlaps_most():
     assert of(both, target, motion).matched[0].tolist() == [2, 0, -1]  # the best one is taken: the next best will do
 
 
+def test_a_detection_in_a_region_to_ignore_counts_for_nothing_unless_it_found_a_box():
+    boxes = torch.tensor([[0.0, 0, 20, 20], [50, 50, 70, 70]])
+    target = {"boxes": boxes[:1], "labels": torch.tensor([1])}
+    prediction = {"boxes": boxes, "labels": torch.tensor([1, 1]), "scores": torch.tensor([0.5, 0.9])}
+    regions = {"half": [[50.0, 50, 60, 80]], "less": [[50.0, 50, 59, 80]], "object": [[0.0, 0, 30, 30]], "none": []}
+    precisions = {
+        name: of(prediction, target | {"ignore": torch.tensor(region).view(-1, 4)}, None).values()["mAP", "all"]
+        for name, region in regions.items()
+    }
+    assert precisions == pytest.approx({"half": 1, "less": 0.5, "object": 0.5, "none": 0.5})
+
+
 def test_a_box_of_another_class_is_not_found():
     assert of([(0, 0, 50, 50, 2, 0.9)], [(0, 0, 50, 50, 1)]).matched.tolist() == [[-1], [-1]]
 

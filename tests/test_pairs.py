@@ -109,8 +109,9 @@ def test_only_the_current_frame_needs_a_label():
 
 
 def test_flipping_twice_changes_nothing():
-    target = (label_map(3), {**boxes(3), "tracks": torch.tensor([4])})
+    target = (label_map(3), {**boxes(3), "tracks": torch.tensor([4]), "ignore": torch.tensor([[0.0, 1, 10, 5]])})
     once = flip_target(target, WIDTH)
+    assert once[1]["ignore"].tolist() == [[WIDTH - 10, 1, WIDTH, 5]]
     assert once[1]["boxes"].tolist() == [[42, 8, 58, 24]]
     assert (once[1]["boxes"][:, 2:] > once[1]["boxes"][:, :2]).all()
     again = flip_target(once, WIDTH)

@@ -14,6 +14,7 @@ from dffkit.networks.proposals import (
     RPN_STD,
     SAMPLES,
     clip_boxes,
+    covered,
     decode_boxes,
     encode_boxes,
     make_anchors,
@@ -201,6 +202,22 @@ def test_labels_without_targets():
     foreground, target, background = sample_anchors(ANCHORS, torch.zeros(0, 4), SIZE)
     assert len(foreground) == len(target) == 0
     assert sorted(background.tolist()) == [0, 1, 2, 3, 4]
+
+
+def test_what_lies_in_a_region_to_ignore_is_no_background():
+    # The first region covers all of anchor 3; the second a quarter of anchor 4, and half of it in two pieces.
+    for ignore, left in (([[58.0, 38, 80, 64]], [4]), ([[0.0, 0, 8, 8]], [3, 4]), ([[0.0, 0, 8, 16]], [3])):
+        _, _, background = sample_anchors(ANCHORS, TARGET, SIZE, ignore=torch.tensor(ignore))
+        assert sorted(background.tolist()) == left
+    foreground, _, _ = sample_anchors(ANCHORS, TARGET, SIZE, ignore=TARGET)
+    assert sorted(foreground.tolist()) == [0, 1]  # what shows a box is foreground wherever it lies
+
+
+def test_covered_is_the_share_of_the_box_in_one_region():
+    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30]])
+    regions = torch.tensor([[0.0, 5, 10, 10], [0, 0, 10, 2]])
+    assert covered(boxes, regions).tolist() == [True, False, False]
+    assert covered(boxes, regions[:0]).tolist() == covered(boxes, None).tolist() == [False] * 3
 
 
 def test_the_best_anchor_of_a_target_is_foreground_whatever_its_iou():

@@ -13,7 +13,8 @@ MOTION_CLASSES = ("slow", "medium", "fast")
 NO_MOTION = 255  # in a motion map: pixels of no object
 
 # Segmentation: a label map (H, W) uint8, 255 = ignore.
-# Detection: {"boxes": (N, 4) float32 xyxy in pixels, x2 and y2 exclusive; "labels": (N,) int64 in 1..C}.
+# Detection: {"boxes": (N, 4) float32 xyxy in pixels, x2 and y2 exclusive; "labels": (N,) int64 in 1..C}, and where
+# there are regions in which nobody has labelled anything, "ignore": (R, 4), boxes of these.
 Target = Tensor | dict[str, Tensor]
 
 

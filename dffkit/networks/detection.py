@@ -11,7 +11,16 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torchvision.ops import batched_nms, remove_small_boxes
 
-from dffkit.networks.proposals import clip_boxes, decode_boxes, encode_boxes, make_anchors, overlaps, propose, rpn_loss
+from dffkit.networks.proposals import (
+    clip_boxes,
+    covered,
+    decode_boxes,
+    encode_boxes,
+    make_anchors,
+    overlaps,
+    propose,
+    rpn_loss,
+)
 from dffkit.networks.psroi import check_convention, ps_roi_pool
 
 HEAD_STD = (0.1, 0.1, 0.2, 0.2)  # proposals are nearer to the objects than anchors are: smaller than RPN_STD
@@ -87,18 +96,20 @@ class RFCN(nn.Module):
         """The four losses, each a float32 scalar, the mean over the images; training adds them without weights.
 
         `maps` is (B, K, h, w), `size` the frames' (H, W). A target has `boxes` (N, 4), xyxy in pixels, x2 and y2
-        exclusive, and `labels` (N,) in 1..C; N may be 0. `generator`, on the CPU, draws the RPN's anchors.
-        Raises ValueError if the maps do not fit the network and `size`, or a target is not as described.
+        exclusive, and `labels` (N,) in 1..C; N may be 0. It may have `ignore` (R, 4), regions in which nobody has
+        labelled anything: what lies in one by half or more is no background. `generator`, on the CPU, draws the RPN's
+        anchors. Raises ValueError if the maps do not fit the network and `size`, or a target is not as described.
         """
         self._check_targets(targets, len(maps))
         scores, deltas, anchors, head, rois = self._propose(maps, size)
         boxes = [target["boxes"].to(anchors) for target in targets]
+        ignore = [target["ignore"].to(anchors) if "ignore" in target else None for target in targets]
         rois = [torch.cat(pair) for pair in zip(rois, boxes, strict=True)]
         losses = []
         for i, votes in enumerate(self._vote(head, rois)):
-            rpn = rpn_loss(scores[i], deltas[i], anchors, boxes[i], size, generator)
+            rpn = rpn_loss(scores[i], deltas[i], anchors, boxes[i], size, generator, ignore[i])
             classes = targets[i]["labels"].to(maps.device, torch.int64)
-            losses.append(rpn + self._head_loss(votes, rois[i], boxes[i], classes))
+            losses.append(rpn + self._head_loss(votes, rois[i], boxes[i], classes, ignore[i]))
         means = [torch.stack(loss).mean() for loss in zip(*losses, strict=True)]
         return dict(zip(("rpn_score", "rpn_box", "score", "box"), means, strict=True))
 
@@ -140,10 +151,15 @@ class RFCN(nn.Module):
         keep = keep[batched_nms(boxes[keep], scores[keep], label[keep], self.nms)[: self.max_detections]]
         return {"boxes": boxes[keep], "labels": label[keep] + 1, "scores": scores[keep]}
 
-    def _head_loss(self, votes: Tensor, rois: Tensor, boxes: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+    def _head_loss(
+        self, votes: Tensor, rois: Tensor, boxes: Tensor, classes: Tensor, ignore: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Score and box loss of one image over its hardest regions."""
         overlap, target = overlaps(rois, boxes).max(1)
         positive = overlap >= 0.5
+        if ignore is not None:
+            known = positive | ~covered(rois, ignore)
+            votes, rois, target, positive = (each[known] for each in (votes, rois, target, positive))
         labels = torch.zeros_like(target)
         labels[positive] = classes[target[positive]]
         goal = encode_boxes(boxes[target[positive]], rois[positive], HEAD_STD)
@@ -156,7 +172,10 @@ class RFCN(nn.Module):
     def _check_targets(self, targets: list[dict[str, Tensor]], batch: int) -> None:
         if len(targets) != batch:
             raise ValueError(f"targets: expected one for each of {batch} images, got {len(targets)}")
-        for boxes, labels in ((target["boxes"], target["labels"]) for target in targets):
+        for target in targets:
+            boxes, labels = target["boxes"], target["labels"]
+            if "ignore" in target and (target["ignore"].dim() != 2 or target["ignore"].shape[1] != 4):
+                raise ValueError(f"targets: expected ignore (R, 4), got {tuple(target['ignore'].shape)}")
             shapes = tuple(boxes.shape), tuple(labels.shape)
             if boxes.dim() != 2 or boxes.shape[1] != 4 or labels.shape != boxes.shape[:1]:
                 raise ValueError("targets: expected boxes (N, 4) and labels (N,), got {} and {}".format(*shapes))

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.ops import box_iou, clip_boxes_to_image, remove_small_boxes
+from torchvision.ops import box_area, box_iou, clip_boxes_to_image, remove_small_boxes
 from torchvision.ops import nms as non_maximum_suppression
 
 from dffkit.networks.psroi import check_convention
@@ -111,14 +111,27 @@ def overlaps(boxes: Tensor, targets: Tensor) -> Tensor:
     return F.pad(box_iou(boxes, targets), (0, 1))
 
 
+def covered(boxes: Tensor, regions: Tensor | None) -> Tensor:
+    """Which of N boxes lie by half or more in one of the regions (R, 4) that nobody has labelled: (N,) bool."""
+    if regions is None or not len(regions):
+        return boxes.new_zeros(len(boxes), dtype=torch.bool)
+    corners = boxes[:, None].maximum(regions)[..., :2], boxes[:, None].minimum(regions)[..., 2:]
+    shared = (corners[1] - corners[0]).clamp(min=0).prod(-1)  # (N, R)
+    return (2 * shared >= box_area(boxes)[:, None]).any(1)
+
+
 def sample_anchors(
-    anchors: Tensor, boxes: Tensor, size: tuple[int, int], generator: Generator | None = None
+    anchors: Tensor,
+    boxes: Tensor,
+    size: tuple[int, int],
+    generator: Generator | None = None,
+    ignore: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw up to 256 of the anchors (N, 4) within a frame of `size` (H, W) to train on, at most half as foreground.
 
     Foreground has IoU >= 0.7 with one of the `boxes` (G, 4), or is the best anchor of a box; background has IoU < 0.3
-    with all. Returns indices, int64: of the foreground, of the box that each of it overlaps most, of the background.
-    `generator` is on the CPU.
+    with all, and does not lie in a region (R, 4) to `ignore`. Returns indices, int64: of the foreground, of the box
+    that each of it overlaps most, of the background. `generator` is on the CPU.
     """
     inside = (anchors[:, :2] >= 0).all(1) & (anchors[:, 2] <= size[1]) & (anchors[:, 3] <= size[0])
     iou = overlaps(anchors, boxes) * inside[:, None]
@@ -126,7 +139,10 @@ def sample_anchors(
     best = ((iou == iou.amax(0)) & (iou > 0)).any(1)  # in the official code all anchors are best if none meets a box
     positive = best | (overlap >= 0.7)
     foreground = _draw(positive, SAMPLES // 2, generator)
-    background = _draw(inside & ~positive & (overlap < 0.3), SAMPLES - len(foreground), generator)
+    negative = inside & ~positive & (overlap < 0.3)
+    if ignore is not None:
+        negative &= ~covered(anchors, ignore)
+    background = _draw(negative, SAMPLES - len(foreground), generator)
     return foreground, target[foreground], background
 
 
@@ -137,10 +153,16 @@ def _draw(mask: Tensor, count: int, generator: Generator | None) -> Tensor:
 
 
 def rpn_loss(
-    scores: Tensor, deltas: Tensor, anchors: Tensor, boxes: Tensor, size: tuple[int, int], generator: Generator | None
+    scores: Tensor,
+    deltas: Tensor,
+    anchors: Tensor,
+    boxes: Tensor,
+    size: tuple[int, int],
+    generator: Generator | None,
+    ignore: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Score and box loss of one image: logits (N, 2), background first, and deltas (N, 4) against `boxes` (G, 4)."""
-    foreground, target, background = sample_anchors(anchors, boxes, size, generator)
+    foreground, target, background = sample_anchors(anchors, boxes, size, generator, ignore)
     drawn = torch.cat([foreground, background])
     labels = torch.cat([torch.ones_like(foreground), torch.zeros_like(background)])
     score = F.cross_entropy(scores[drawn], labels, reduction="sum") / max(len(drawn), 1)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dffkit.scores.detection import DetectionScores, average_precision
+from dffkit.scores.detection import UNMATCHED, DetectionScores, average_precision
 from dffkit.scores.durations import Evaluation
 from dffkit.scores.segmentation import intersection_over_union
 
@@ -53,6 +53,7 @@ def _mean_average_precision(scores: tuple, times: Tensor) -> Tensor:
     precisions = []
     for label in range(1, boxes.shape[1]):
         found = order[joined.labels[order] == label]
-        weights, true = times[:, snippet[found]], joined.matched[0, found] >= 0
-        precisions.append(average_precision(weights * true, weights * ~true, boxes[:, label]))
+        weights, matched = times[:, snippet[found]], joined.matched[0, found]
+        true, false = weights * (matched >= 0), weights * (matched == UNMATCHED)
+        precisions.append(average_precision(true, false, boxes[:, label]))
     return torch.stack(precisions).nanmean(0)

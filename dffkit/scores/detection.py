@@ -12,12 +12,13 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from dffkit.datasets.snippets import MOTION_CLASSES, NO_MOTION, motion_class
+from dffkit.networks.proposals import covered
 
 OVERLAP = 0.5
 TOLERANCE = 10  # pixels: VID's allowance for small boxes
 RULES = ("fixed", "vid")  # how much a detection must overlap a box: 0.5 always, or less if the box is small
 SUFFIXES = ("", " vid")  # how the rules' metrics are called
-UNMATCHED = -1
+UNMATCHED, IGNORED = -1, -2
 UNKNOWN = len(MOTION_CLASSES)  # the motion class of boxes that have none; they count in the overall mAP only
 
 
@@ -28,7 +29,8 @@ class DetectionScores:
     Attributes:
         scores: `(D,)` float32.
         labels: `(D,)` int16.
-        matched: `(2, D)` int8, by rule: motion class of the box that was found, 3 if unknown; -1 for a false alarm.
+        matched: `(2, D)` int8, by rule: motion class of the box that was found, 3 if unknown; -1 for a false alarm; -2
+            for what found no box in a region that nobody has labelled, and counts for nothing.
         weights: `(3, D)` float32, by motion class: how much the detection counts there if it is a false alarm. NaN for
             frames without boxes, whose weight depends on all other frames.
         boxes: `(C + 1, 4)` int64, number of boxes by label and motion class (3: unknown).
@@ -53,7 +55,8 @@ class DetectionScores:
 
         Args:
             prediction: `boxes` (M, 4) xyxy in pixels, x2 and y2 exclusive, `labels` (M,) in 1..C, `scores` (M,).
-            target: `boxes` (N, 4) and `labels` (N,); other keys do not matter.
+            target: `boxes` (N, 4) and `labels` (N,), and perhaps `ignore` (R, 4), regions that nobody has labelled: a
+                detection that found no box and lies in one by half or more counts for nothing. Other keys don't matter.
             motion: motion IoU of the target's boxes `(N,)`, NaN where unknown; None if all are.
             num_classes: C.
 
@@ -70,11 +73,15 @@ class DetectionScores:
         iou = box_iou(prediction["boxes"][order].double(), boxes)
         same = predicted[:, None] == labels
         matched = [_match(iou * (same & (iou >= _threshold(rule, boxes)))) for rule in RULES]
+        found = torch.stack([torch.cat([classes, torch.tensor([UNMATCHED])])[index] for index in matched])
+        if "ignore" in target:
+            unlabelled = covered(prediction["boxes"][order].double(), target["ignore"].cpu().double())
+            found = torch.where((found == UNMATCHED) & unlabelled, IGNORED, found)
         counts = torch.bincount(labels * (UNKNOWN + 1) + classes, minlength=(num_classes + 1) * (UNKNOWN + 1))
         return cls(
             scores=prediction["scores"][order].float(),
             labels=predicted.to(torch.int16),
-            matched=torch.stack([torch.cat([classes, torch.tensor([UNMATCHED])])[index] for index in matched]).char(),
+            matched=found.char(),
             weights=_weights(iou, classes),
             boxes=counts.view(-1, UNKNOWN + 1),
         )
