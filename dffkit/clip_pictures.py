@@ -15,21 +15,15 @@ from PIL import Image
 from torch import Tensor
 from torchvision.ops import box_iou
 
+from dffkit import annotate
 from dffkit.datasets.toytown import CLASSES, LABELS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.explore import Explorer, Picture, Slider
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.style import BLUE, DARK_GREY, GREEN, ORANGE, PURPLE, RED, SKY, styled
+from dffkit.style import DARK_GREY, styled
 from dffkit.video import Recognition
 
-# As far apart in brightness as in hue, for all kinds of colour vision.
-COLOURS = dict(
-    zip(
-        LABELS,
-        ("#707070", PURPLE, "#C8B89A", GREEN, SKY, "#F0E442", BLUE, "#332288", RED, ORANGE),
-        strict=True,
-    )
-)
+COLOURS = dict(zip(LABELS, annotate.COLOURS, strict=False))
 PALETTE = torch.tensor([to_rgb(colour) for colour in COLOURS.values()])
 SURE = 0.5  # boxes with at least this score are drawn and counted
 MATCH = 0.5  # IoU with a true box of the same class

@@ -1,0 +1,83 @@
+"""Results drawn into the frames of a video: colours of a label map, boxes with their names, and a line of text."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+# Twenty colours that are far apart in brightness as well as in hue, so that most can be told apart by everyone: Okabe
+# and Ito's, then Tol's muted ones and greys.
+COLOURS = (
+    "#707070", "#CC79A7", "#C8B89A", "#009E73", "#56B4E9", "#F0E442", "#0072B2", "#332288", "#D55E00", "#E69F00",
+    "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499", "#DDDDDD", "#333333",
+)  # fmt: skip
+BOX_COLOURS = 5  # Toytown's labels of things begin there, so that boxes and labels have the same colours
+_PARTS = ("boxes", "labels", "scores")
+SURE = 0.5  # boxes with at least this score are drawn
+
+
+def labels_over(frame: Tensor, labels: Tensor, strength: float = 0.55) -> Tensor:
+    """A frame `(3, H, W)` uint8 under the colours of its label map `(H, W)`; where that is 255 it stays as it is."""
+    table = torch.tensor([_rgb(colour) for colour in COLOURS], dtype=torch.float32)
+    known = labels < len(table)
+    colours = table[torch.where(known, labels, 0).long()].permute(2, 0, 1)
+    mixed = (1 - strength) * frame + strength * colours
+    return torch.where(known, mixed.round(), frame.float()).to(torch.uint8)
+
+
+def boxes_over(frame: Tensor, detections: dict[str, Tensor], names: Sequence[str], sure: float = SURE) -> Tensor:
+    """A frame `(3, H, W)` uint8 with its detections: `boxes` (N, 4) xyxy in its pixels, `labels` (N,) in 1..C, and
+    `scores` (N,), of which those from `sure` on are drawn.
+    """
+    chosen = detections["scores"] >= sure
+    image = Image.fromarray(frame.permute(1, 2, 0).cpu().numpy())
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=_text_size(frame))
+    width = max(1, round(min(image.size) / 120))
+    for box, label, score in zip(*(detections[name][chosen].tolist() for name in _PARTS), strict=True):
+        colour, words = COLOURS[(label + BOX_COLOURS) % len(COLOURS)], f"{names[label - 1]} {score:.0%}"
+        draw.rectangle(box, outline=colour, width=width)
+        place = draw.textbbox((box[0], box[1]), words, font=font, anchor="lb" if box[1] > 2 * font.size else "lt")
+        draw.rectangle(place, fill=colour)
+        draw.text(place[:2], words, fill="white", font=font, anchor="lt")
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def result_over(frame: Tensor, result: Any, names: Sequence[str], sure: float = SURE) -> Tensor:
+    """A frame under what a task network's `decode` gives for it: a label map, or detections."""
+    return labels_over(frame, result) if isinstance(result, Tensor) else boxes_over(frame, result, names, sure)
+
+
+def captioned(frame: Tensor, text: str, framed: bool = False) -> Tensor:
+    """A frame `(3, H, W)` uint8 below a black line of text; `framed` ones have a white frame: key frames."""
+    band = _band(text, frame.shape[2], round(2 * _text_size(frame)))
+    frame = frame.clone()
+    if framed:
+        edge = max(2, round(min(frame.shape[1:]) / 60))
+        for side in (frame[:, :edge], frame[:, -edge:], frame[:, :, :edge], frame[:, :, -edge:]):
+            side.fill_(255)
+    return torch.cat([band, frame], 1)
+
+
+def beside(frames: Sequence[Tensor]) -> Tensor:
+    """Frames of one size, side by side."""
+    return torch.cat(list(frames), 2)
+
+
+@lru_cache(maxsize=64)
+def _band(text: str, width: int, height: int) -> Tensor:
+    image = Image.new("RGB", (width, height))
+    font = ImageFont.load_default(size=height / 2)
+    ImageDraw.Draw(image).text((height / 3, height / 2), text, fill="white", font=font, anchor="lm")
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def _text_size(frame: Tensor) -> int:
+    return max(8, round(min(frame.shape[1:]) / 24))
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour[1:]))
