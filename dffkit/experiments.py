@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import distributed
 
-from dffkit import runs, scoring, shipping, weights
+from dffkit import runs, scoring, shipping, sources, weights
 from dffkit.allocator import keep_freed_memory
 from dffkit.errors import DataError
 from dffkit.place import Place, default_place
@@ -18,6 +18,8 @@ from dffkit.recipes import RECIPES, find
 from dffkit.repository import CommandError
 from dffkit.runs import Run
 from dffkit.training import PRECISIONS, TrainingError
+
+REHEARSED = 4  # streets that a rehearsal trains on, and scores
 
 
 def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", duration: int | None = None) -> list[Run]:
@@ -32,7 +34,8 @@ def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", durati
             losses = run.recipe.iterations > 0  # what is only put together has none
             if not run.finished(place) or (losses and not runs.is_written(run, place, "training.csv")):
                 runs.train_run(run, place)
-            if not runs.is_written(run, place, "evaluation.csv", split=split):
+            scored = split in sources.counts(run.recipe)  # what others only start from may have no such split
+            if scored and not runs.is_written(run, place, "evaluation.csv", split=split):
                 runs.evaluate_run(run, place, split=split, duration=duration)
         except CommandError as reason:
             if is_distributed():
@@ -91,7 +94,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     default = "toytown/segmentation/dff"
     parser.add_argument("recipe", nargs="?", default=default, metavar="RECIPE", help=f"by default {default}")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--split", choices=scoring.STREETS, default="val")
+    parser.add_argument("--split", default="val", help='val (default), "test", or for Toytown "elsewhere"')
     parser.add_argument("--durations", type=int, metavar="L", help="key frame durations 1..L (default: 10, boxes 20)")
     _add_common(parser)
 
@@ -100,11 +103,10 @@ def evaluate_main(arguments: argparse.Namespace) -> int:
     """Score a recipe by the paper's protocol: the run that was trained here, or else the shipped weights."""
     with _clear_errors(), _place(arguments) as place:
         run, split, duration = Run(_find(arguments.recipe), arguments.seed), arguments.split, arguments.durations
+        _check_split(run.recipe, split)
         if shipped := not run.finished(place) and runs.is_shipped(run):
             model = weights.load(run.recipe.name).to(place.device)
-            rows = scoring.score(
-                run.recipe, model, place, split=split, streets=scoring.STREETS[split], duration=duration
-            )
+            rows = scoring.score(run.recipe, model, place, split=split, duration=duration)
         else:
             rows = runs.evaluate_run(run, place, split=split, duration=duration)
         if runs.is_first_process():
@@ -119,7 +121,7 @@ def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `experiments`."""
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these, and what they start from")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
-    parser.add_argument("--split", choices=scoring.STREETS, default="val")
+    parser.add_argument("--split", default="val", help='val (default), "test", or for Toytown "elsewhere"')
     parser.add_argument(
         "--rehearse", action="store_true", help="everything at a thousandth of the iterations, into build/rehearsal"
     )
@@ -132,6 +134,9 @@ def experiments_main(arguments: argparse.Namespace) -> int:
     """Train and score everything that is not finished yet."""
     with _clear_errors(), _place(arguments) as place:
         recipes = [_find(name) for name in arguments.recipes or RECIPES]
+        for recipe in recipes:
+            if not recipe.pretraining:
+                _check_split(recipe, arguments.split)
         if arguments.rehearse:
             recipes, place = [rehearsed(recipe) for recipe in recipes], _rehearsal(place)
         wanted = [Run(recipe, 0 if recipe.pretraining else seed) for seed in arguments.seeds for recipe in recipes]
@@ -147,14 +152,13 @@ def rehearsed(recipe: Recipe) -> Recipe:
     """The recipe, and all that it starts from, at a thousandth of the iterations and on a few streets."""
     start = tuple((part, rehearsed(needed)) for part, needed in recipe.start)
     iterations = -(-recipe.iterations // 1000)
-    return dataclasses.replace(recipe, start=start, iterations=iterations, streets=min(recipe.streets, 4))
+    return dataclasses.replace(recipe, start=start, iterations=iterations, streets=min(recipe.streets, REHEARSED))
 
 
 def _rehearsal(place: Place) -> Place:
     """A place of its own for runs that only show that everything runs."""
     folder = place.runs.parent / "rehearsal"
-    streets = scoring.STREETS_IN_TRAINING + 1  # the fewest that are scored as in earnest
-    return dataclasses.replace(place, runs=folder / "runs", results=folder / "results", streets=streets)
+    return dataclasses.replace(place, runs=folder / "runs", results=folder / "results", streets=REHEARSED)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -183,6 +187,11 @@ def _find(name: str) -> Recipe:
         return find(name)
     except ValueError as error:
         raise CommandError(str(error)) from None
+
+
+def _check_split(recipe: Recipe, split: str) -> None:
+    if split not in (known := sources.counts(recipe)):
+        raise CommandError(f"--split: expected one of {list(known)} for {recipe.name}, got {split!r}")
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.explore import Choice, Explorer, Picture, Slider
 from dffkit.recipe import NO_FLOW
-from dffkit.scoring import DURATIONS
+from dffkit.sources.toytown import DURATIONS
 from dffkit.style import COLOURS, DARK_GREY, GREY, LINES, RED, styled
 
 # The networks whose weights are shipped: what they are called here, and the last part of their recipe's name.

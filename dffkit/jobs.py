@@ -1,8 +1,7 @@
-"""What a run trains its network on: where batches come from, and what their loss is. One class per objective."""
+"""What a run trains its network on: how batches are made, and what their loss is. One class per objective."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -122,64 +121,3 @@ def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob
         module.flow_network.know(data)
     pairs = Pairs(data, seed, max_offset=offset, label_interval=recipe.label_interval, flip=recipe.flip)
     return (StillsJob if recipe.job == "stills" else RecognitionJob)(module, pairs)
-
-
-def snippets(
-    recipe: Recipe, split: str, streets: int | Sequence[int] | None = None, folder: Path | None = None
-) -> Sequence[Snippet]:
-    """The recipe's data set: its training data, or another split of it, with the targets that its heads need.
-
-    Args:
-        recipe: says which data set, and which task.
-        split: the data set's part, or "elsewhere": another town at another frame rate.
-        streets: how many, or which; None for the recipe's own.
-        folder: where rendered snippets are kept; None renders them whenever they are needed.
-
-    Raises:
-        ValueError: for another data set.
-    """
-    if recipe.data != "toytown":
-        raise ValueError(f'data: expected "toytown", got {recipe.data!r}')
-    from dffkit.datasets import toytown
-
-    task = "both" if recipe.job == "stills" else recipe.task
-    streets = recipe.streets if streets is None else streets
-    if split == "elsewhere":
-        town, fps = toytown.ELSEWHERE[task]
-        return toytown.snippets("test", task, streets, fps=fps, world=town, folder=folder)
-    if split != "train":
-        return toytown.snippets(split, task, streets, folder=folder)
-    labelled = range(recipe.first_label, recipe.length)
-    return toytown.snippets(split, task, streets, annotated=labelled, length=recipe.length, folder=folder)
-
-
-def render(recipe: Recipe, split: str, streets: int | None, folder: Path, progress: bool = True) -> None:
-    """Render ahead what `snippets` with the same arguments would render when needed: on all cores, and only once."""
-    from dffkit.datasets.toytown import ELSEWHERE, FPS, recordings
-
-    fps = {"stills": recordings.STILLS_FPS, "elsewhere": ELSEWHERE[recipe.task][1]}.get(split, FPS[recipe.task])
-    length = {"stills": recordings.STILLS_LENGTH, "train": recipe.length}.get(split, recordings.LENGTH)
-    count = recipe.streets if streets is None else streets
-    part = "test" if split == "elsewhere" else split
-    town = _town(recipe, split)
-    recordings.render_all(part, fps, count, folder=folder, length=length, world=town, progress=progress)
-
-
-def world(recipe: Recipe, split: str = "train") -> str:
-    """Twelve hex digits that say what the recipe's data looks like, in training and in all splits but "elsewhere"."""
-    if recipe.job == "flow":
-        from dffkit.datasets import sprites
-
-        return sprites.world_hash()
-    from dffkit.datasets import toytown
-
-    return toytown.world_hash(_town(recipe, split))
-
-
-def _town(recipe: Recipe, split: str) -> Any:
-    """The world of a recipe's streets: its task's; stills, which serve both tasks, have the standard one."""
-    from dffkit.datasets.toytown import DEFAULT, ELSEWHERE, WORLDS
-
-    if split == "elsewhere":
-        return ELSEWHERE[recipe.task][0]
-    return DEFAULT if recipe.job == "stills" else WORLDS[recipe.task]

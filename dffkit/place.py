@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dffkit import jobs, results
+from dffkit import results, sources
 from dffkit.datasets.snippets import Snippet
 from dffkit.recipe import Recipe
 from dffkit.repository import root
@@ -43,5 +43,5 @@ def default_place(**options: Any) -> Place:
 def data(recipe: Recipe, place: Place, split: str, streets: int | None = None) -> Sequence[Snippet]:
     """Snippets for a recipe, rendered; processes that want the same ones wait for the first to render them."""
     with results.locked(place.cache):
-        jobs.render(recipe, split, streets, place.cache, place.progress)
-    return jobs.snippets(recipe, split, streets, place.cache)
+        sources.prepare(recipe, split, streets, place.cache, place.progress)
+    return sources.snippets(recipe, split, streets, place.cache)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from dffkit import checkpoint, jobs, results, scoring, weights
+from dffkit import checkpoint, results, scoring, sources, weights
 from dffkit.assembly import build
 from dffkit.machine import describe
 from dffkit.place import Place, data
@@ -77,7 +77,7 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
             data=() if recipe.job == "flow" else data(recipe, place, recipe.data_split),
             start=start,
             seed=run.seed,
-            world=jobs.world(recipe),
+            world=sources.world(recipe),
             device=place.device,
             resume=resume,
             progress=place.progress,
@@ -105,7 +105,7 @@ def trained_state(run: Run, place: Place) -> dict[str, Tensor]:
     if not run.finished(place):
         raise CommandError(f"{run} is not trained yet. Train it with:  python -m dffkit train {run.recipe.name}")
     state = checkpoint.read(path)
-    checkpoint.check(path, state, {"recipe": run.recipe.hash, "seed": run.seed, "world": jobs.world(run.recipe)})
+    checkpoint.check(path, state, {"recipe": run.recipe.hash, "seed": run.seed, "world": sources.world(run.recipe)})
     return state["module"]
 
 
@@ -119,7 +119,7 @@ def is_shipped(run: Run) -> bool:
         return False
     stored = weights.entry(run.recipe.name)
     known = stored["recipe_hash"], stored["world_hash"], stored["seed"]
-    return known == (run.recipe.hash, jobs.world(run.recipe), run.seed)
+    return known == (run.recipe.hash, sources.world(run.recipe), run.seed)
 
 
 def start_state(run: Run, place: Place) -> dict[str, Tensor]:
@@ -159,7 +159,7 @@ def evaluate_run(
 
 def is_written(run: Run, place: Place, table: str, **more: Any) -> bool:
     """Whether a result table has rows of this run, as the data looks today; `more` are other columns' values."""
-    world = jobs.world(run.recipe, more.get("split", "train"))
+    world = sources.world(run.recipe, more.get("split", "train"))
     wanted = {"hash": run.recipe.hash, "seed": run.seed, "world": world, **more}
     rows = results.read(place.results / table)
     return any(all(row.get(name) == str(value) for name, value in wanted.items()) for row in rows)
@@ -167,9 +167,10 @@ def is_written(run: Run, place: Place, table: str, **more: Any) -> bool:
 
 def _write_down(run: Run, place: Place, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if is_first_process():
-        about = {"recipe": run.recipe.name, "hash": run.recipe.hash, "world": jobs.world(run.recipe), "seed": run.seed}
+        recipe = run.recipe
+        about = {"recipe": recipe.name, "hash": recipe.hash, "world": sources.world(recipe), "seed": run.seed}
         seconds = checkpoint.read(run.folder(place) / FINISHED)["seconds"]
-        costs = {"iterations": run.recipe.iterations, "seconds": round(seconds, 1), **describe(place.device)}
+        costs = {"iterations": recipe.iterations, "seconds": round(seconds, 1), **describe(place.device)}
         results.add(place.results / table, [{**about, **row, **costs} for row in rows])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from dffkit import jobs
+from dffkit import sources
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.no_flow import NoFlow
 from dffkit.place import Place, data
@@ -15,12 +15,8 @@ from dffkit.recipes import CURVES
 from dffkit.scores import Evaluation
 from dffkit.scores.bootstrap import replicates
 
-# How many streets are scored: a few during training, more at its end.
-STREETS = {"val": 48, "test": 60, "elsewhere": 60}
-STREETS_IN_TRAINING = 4
-# The longest key frame duration that is scored: of the networks whose curve Figure 3 shows, and of the others.
-DURATIONS = {"segmentation": 10, "detection": 20}
-TABLE_4 = {"segmentation": 5, "detection": 10}
+STREETS_IN_TRAINING = 4  # that are scored during training; at its end there are more
+TABLE_4 = {"segmentation": 5, "detection": 10}  # the key frame durations of Tables 4 and 5
 SPRITE_PAIRS = 64
 
 
@@ -33,15 +29,18 @@ def score(
     streets: int | None = None,
     duration: int | None = None,
     draws: list | None = None,
+    quick: bool = False,
 ) -> list[dict[str, Any]]:
     """Rows with duration, metric, subset and value: mIoU or mAP by the paper's protocol; for "flow" its error.
 
     Without `streets` it is as many as the place says, or the split has. To `draws`, if given, rows are added with the
-    bootstrap's replicates of the overall score, at the durations that the paper's tables and curves are of.
+    bootstrap's replicates of the overall score, at the durations that the paper's tables and curves are of. `quick`
+    leaves out what takes long, for a look during training: the flow's error on streets, and scores of boxes pooled over
+    all offsets.
     """
-    streets = streets or place.streets or STREETS[split]
+    streets = streets or place.streets or sources.counts(recipe)[split]
     if recipe.job == "flow":
-        return _flow_rows(model["flow_network"], recipe, place, split, streets)
+        return _flow_rows(model["flow_network"], recipe, place, split, 0 if quick else streets)
     from dffkit.evaluation import evaluate
 
     rows = []
@@ -55,25 +54,34 @@ def score(
             recognition.flow_network.know(snippets)
         if recipe.flow in HAND_CRAFTED:  # the slowest takes a second a pair, and serves every seed
             recognition.flow_network.folder = place.cache / "flow"
-        longest = duration or (DURATIONS if recipe.name in CURVES else TABLE_4)[task]
+        longest = duration or _longest(single)
         evaluation = evaluate(
             recognition,
             snippets,
             max_duration=1 if recipe.job == "stills" else longest,
             history=longest,
-            progress=place.progress and streets > STREETS_IN_TRAINING,
+            progress=place.progress and not quick,
         )
-        pooled = task == "detection" and streets > STREETS_IN_TRAINING
-        table = evaluation.by_duration(pooled=pooled)
+        table = evaluation.by_duration(pooled=task == "detection" and not quick)
         means = (row for row in table if row["metric"].startswith("m"))  # without single classes
-        common = {"frames": evaluation.frames, "world": jobs.world(single, split)}
+        common = {"frames": evaluation.frames, "world": sources.world(single, split)}
         rows += [{**row, **common} for row in means]
         if draws is not None and recipe.job != "stills":
-            draws += [{**row, **common} for row in _replicates(evaluation, single)]
-        judged = recipe.job != "stills" and recipe.flow != EXACT_FLOW and recipe.shrink == 1 and split != "elsewhere"
-        if judged and streets > STREETS_IN_TRAINING:
+            draws += [{**row, **common} for row in _replicates(evaluation, recipe)]
+        if not quick and _has_flow_to_judge(recipe, split):
             rows += [{**common, **row} for row in _region_rows(recognition.flow_network, task, split, streets)]
     return rows
+
+
+def _has_flow_to_judge(recipe: Recipe, split: str) -> bool:
+    carries = recipe.job != "stills" and recipe.flow != EXACT_FLOW and recipe.shrink == 1
+    return carries and recipe.data == "toytown" and split != "elsewhere"
+
+
+def _longest(recipe: Recipe) -> int:
+    """The longest key frame duration to score: Toytown's rows beside the curves of Figure 3 need only Table 4's."""
+    curve = recipe.data != "toytown" or recipe.name in CURVES
+    return sources.longest(recipe) if curve else TABLE_4[recipe.task]
 
 
 def _replicates(evaluation: Evaluation, recipe: Recipe) -> list[dict[str, Any]]:
@@ -96,7 +104,7 @@ def validation(recipe: Recipe, place: Place) -> Callable[[nn.Module], Mapping[st
     """What scores a network in training: on a few streets of val, the overall scores at a few durations, by name."""
 
     def validate(model: nn.Module) -> dict[str, float]:
-        rows = score(recipe, model, place, split="val", streets=STREETS_IN_TRAINING)
+        rows = score(recipe, model, place, split="val", streets=STREETS_IN_TRAINING, quick=True)
         ends = (row for row in rows if row["subset"] in ("all", "sprites all") and row["duration"] in ("", 1, 5, 10))
         return {row["metric"] + (f"@{row['duration']}" if row["duration"] else ""): row["value"] for row in ends}
 
@@ -113,18 +121,18 @@ def _region_rows(flow_network: nn.Module, task: str, split: str, streets: int) -
 
 
 def _flow_rows(flow_network: nn.Module, recipe: Recipe, place: Place, split: str, streets: int) -> list[dict[str, Any]]:
-    """Endpoint errors in pixels of the frame: during training on sprites alone, else on Toytown and of others too."""
+    """Endpoint errors in pixels of the frame: on sprites, and if there are `streets` on Toytown, also of other flow."""
     from dffkit import flow_quality as quality
     from dffkit.classical_flow import ClassicalFlow
 
     flows = {"EPE": quality.network_flow(flow_network)}
-    if streets > STREETS_IN_TRAINING:
+    if streets:
         others = {"EPE of no flow": NoFlow(), "EPE of DIS": ClassicalFlow("DIS")}
         flows |= {metric: quality.network_flow(other) for metric, other in others.items()}
     rows = []
     for metric, flow in flows.items():
         found = {("sprites", SPRITE_PAIRS): quality.endpoint_errors(flow, quality.sprites(SPRITE_PAIRS, recipe.size))}
-        if streets > STREETS_IN_TRAINING:
+        if streets:
             pairs = streets * len(quality.OFFSETS)
             found["toytown", pairs] = quality.endpoint_errors(flow, quality.streets(split, range(streets)))
         for (name, frames), errors in found.items():

@@ -6,11 +6,11 @@ from typing import Any
 
 from dffkit import results, runs, scoring, weights
 from dffkit.assembly import build
-from dffkit.jobs import world
 from dffkit.machine import describe
 from dffkit.place import Place
 from dffkit.recipes import find
 from dffkit.runs import Run
+from dffkit.sources import world
 
 SHIPPED = (
     "toytown/flow", "toytown/stills", "toytown/segmentation/frame", "toytown/segmentation/dff",

@@ -12,9 +12,9 @@ import sys
 import pandas
 import pytest
 import torch
-from hand_made import DETECTION, FLOW, SEGMENTATION, STILLS, recipe, snippets
+from hand_made import DETECTION, FLOW, SEGMENTATION, SIZE, STILLS, recipe, snippets
 
-from dffkit import experiments, jobs, machine, results, runs, scoring
+from dffkit import experiments, flow_quality, machine, results, runs, scoring, sources
 from dffkit.experiments import run_queue, status
 from dffkit.place import Place
 from dffkit.recipes import RECIPES
@@ -41,13 +41,15 @@ def place(tmp_path, monkeypatch):
         assert folder == tmp_path / "cache"
         return snippets("both" if tiny.job == "stills" else tiny.task, count=streets or 3)
 
-    monkeypatch.setattr(jobs, "snippets", data)
-    monkeypatch.setattr(jobs, "render", lambda *words: None)
-    monkeypatch.setattr(jobs, "world", lambda tiny, split="train": f"world of {tiny.data}")
-    monkeypatch.setattr(scoring, "STREETS", {"val": 1, "test": 2})
+    monkeypatch.setattr(sources, "snippets", data)
+    monkeypatch.setattr(sources, "prepare", lambda *words: None)
+    monkeypatch.setattr(sources, "world", lambda tiny, split="train": f"world of {tiny.data}")
+    monkeypatch.setattr(sources, "counts", lambda tiny: {"val": 1, "test": 2})
     monkeypatch.setattr(scoring, "STREETS_IN_TRAINING", 2)
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 10, "detection": 10})
     monkeypatch.setattr(scoring, "SPRITE_PAIRS", 8)
+    monkeypatch.setattr(scoring, "_region_rows", lambda *words: [])  # they would render streets
+    monkeypatch.setattr(flow_quality, "streets", lambda split, numbers: flow_quality.sprites(len(numbers), SIZE))
     return Place(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)
 
 
@@ -103,7 +105,10 @@ def test_a_queue_trains_and_scores_everything_once(place):
     assert (trained[trained.metric == "loss"].value > 0).all()
     assert set(scored[scored.recipe == "stills"].metric) > {"mIoU", "mAP"}
     flow = scored[scored.recipe == "flow"]
-    assert list(zip(flow.metric, flow.subset, strict=True)) == [("EPE", "sprites all"), ("EPE", "sprites visible")]
+    assert set(zip(flow.metric, flow.subset, strict=True)) == {
+        (f"EPE{of}", f"{where} {part}")
+        for of in ("", " of no flow", " of DIS") for where in ("sprites", "toytown") for part in ("all", "visible")
+    }  # fmt: skip
     assert not scored.duplicated(list(results.KEY)).any()
     assert not trained.duplicated([name for name in results.KEY if name in trained]).any()
 
@@ -168,7 +173,7 @@ def test_status_says_what_is_done(place):
 
 def test_a_run_on_another_world_is_not_taken_for_this_one(place, monkeypatch):
     run_queue([Run(FLOW)], place)
-    monkeypatch.setattr(jobs, "world", lambda tiny, split="train": "new world")
+    monkeypatch.setattr(sources, "world", lambda tiny, split="train": "new world")
     with pytest.raises(Exception, match="another run: expected world 'new world', got 'world of toytown'; delete"):
         run_queue([Run(FLOW)], place)
 
@@ -221,35 +226,35 @@ def test_toytown_is_rendered_ahead_where_its_snippets_are_looked_for(tmp_path, m
     tiny = STILLS if job == "stills" else recipe(length=12, first_label=9)
     monkeypatch.setattr(recordings, "record", lambda *words: {"frames": torch.zeros(1, 3, 2, 2, dtype=torch.uint8)})
     monkeypatch.setattr(recordings, "ProcessPoolExecutor", lambda *words: contextlib.nullcontext(builtins))
-    jobs.render(tiny, split, 2, tmp_path, progress=False)
+    sources.prepare(tiny, split, 2, tmp_path, progress=False)
     files = {path.relative_to(tmp_path): path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     assert len(files) == 2
-    for snippet in jobs.snippets(tiny, split, 2, tmp_path):
+    for snippet in sources.snippets(tiny, split, 2, tmp_path):
         assert snippet.frames[0].shape == (3, 2, 2)
     assert {path.relative_to(tmp_path): path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == files
 
 
 def test_only_training_streets_are_as_long_and_labelled_as_the_recipe_says():
     tiny = recipe(length=12, first_label=9)
-    (train,), (val,) = (jobs.snippets(tiny, split, 1) for split in ("train", "val"))
+    (train,), (val,) = (sources.snippets(tiny, split, 1) for split in ("train", "val"))
     assert (len(train.frames), list(train.targets)) == (12, [9, 10, 11])
     assert (len(val.frames), list(val.targets)) == (30, [9, 19, 29])
 
 
 def test_another_data_set_is_named():
-    with pytest.raises(ValueError, match="data: expected \"toytown\", got 'cityscapes'"):
-        jobs.snippets(recipe(data="cityscapes"), "val")
+    with pytest.raises(ValueError, match=r"data: expected one of .*toytown.*, got 'cityscapes'"):
+        sources.snippets(recipe(data="cityscapes"), "val")
 
 
 def test_worlds_are_named_by_what_is_trained_on():
     from dffkit.datasets import sprites, toytown
 
-    assert jobs.world(FLOW) == sprites.world_hash()
-    assert jobs.world(STILLS) == toytown.world_hash()
+    assert sources.world(FLOW) == sprites.world_hash()
+    assert sources.world(STILLS) == toytown.world_hash()
     for task in (SEGMENTATION, DETECTION):
-        assert jobs.world(recipe(task=task)) == toytown.world_hash(toytown.WORLDS[task[0]])
-        assert jobs.world(recipe(task=task), "test") == jobs.world(recipe(task=task))
-        assert jobs.world(recipe(task=task), "elsewhere") == toytown.world_hash(toytown.ELSEWHERE[task[0]][0])
+        assert sources.world(recipe(task=task)) == toytown.world_hash(toytown.WORLDS[task[0]])
+        assert sources.world(recipe(task=task), "test") == sources.world(recipe(task=task))
+        assert sources.world(recipe(task=task), "elsewhere") == toytown.world_hash(toytown.ELSEWHERE[task[0]][0])
 
 
 def add_rows(path, process):

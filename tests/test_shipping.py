@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 import torch
-from hand_made import FLOW, STILLS, recipe, snippets
+from hand_made import FLOW, SIZE, STILLS, recipe, snippets
 
-from dffkit import jobs, reproduce, runs, scoring, shipping, weights
+from dffkit import flow_quality, reproduce, runs, scoring, shipping, sources, weights
 from dffkit.experiments import run_queue
 from dffkit.place import Place
 from dffkit.recipes import RECIPES
@@ -24,12 +24,15 @@ FRAME = dataclasses.replace(
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A place of its own with hand-made data and tiny recipes, three of which are shipped."""
-    monkeypatch.setattr(jobs, "snippets", lambda r, *_: snippets("both" if r.job == "stills" else r.task, count=3))
-    monkeypatch.setattr(jobs, "render", lambda *words: None)
+    monkeypatch.setattr(sources, "snippets", lambda r, *_: snippets("both" if r.job == "stills" else r.task, count=3))
+    monkeypatch.setattr(sources, "prepare", lambda *words: None)
     monkeypatch.setattr(shipping, "world", lambda tiny: "0123456789ab")
-    monkeypatch.setattr(jobs, "world", lambda tiny, split="train": "0123456789ab")
-    for name, value in {"STREETS": {"val": 3}, "STREETS_IN_TRAINING": 3, "SPRITE_PAIRS": 8}.items():
+    monkeypatch.setattr(sources, "world", lambda tiny, split="train": "0123456789ab")
+    monkeypatch.setattr(sources, "counts", lambda tiny: {"val": 3})
+    for name, value in {"STREETS_IN_TRAINING": 3, "SPRITE_PAIRS": 8}.items():
         monkeypatch.setattr(scoring, name, value)
+    monkeypatch.setattr(scoring, "_region_rows", lambda *words: [])  # they would render streets
+    monkeypatch.setattr(flow_quality, "streets", lambda split, numbers: flow_quality.sprites(len(numbers), SIZE))
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 3, "detection": 3})
     monkeypatch.setattr(shipping, "SHIPPED", ("flow", "seg/frame", "seg/dff"))
     monkeypatch.setattr(shipping, "CHECKED", {"segmentation": (1, 2)})

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from hand_made import DETECTION, recipe, snippets
 
-from dffkit import checkpoint, jobs, runs, scoring
+from dffkit import checkpoint, runs, scoring, sources
 from dffkit.experiments import run_queue
 from dffkit.place import Place
 from dffkit.training import train
@@ -82,9 +82,10 @@ def train_shared(folder, rank, processes):
             train(recipe(batch=3), folder / "odd", data=snippets(), progress=False)
         except ValueError as error:
             print(error)
-        jobs.snippets = lambda tiny, split, streets, folder: snippets(count=streets or 3)
-        jobs.render, jobs.world = lambda *words: None, lambda tiny, split="train": "hand-made"
-        scoring.STREETS["val"], scoring.STREETS_IN_TRAINING = 3, 1  # more and fewer than there are processes
+        sources.snippets = lambda tiny, split, streets, folder: snippets(count=streets or 3)
+        sources.prepare, sources.world = lambda *words: None, lambda tiny, split="train": "hand-made"
+        sources.counts = lambda tiny: {"val": 3}
+        scoring.STREETS_IN_TRAINING = 1  # fewer than there are processes
         place = Place(folder / "runs", folder / "results", folder / "cache", progress=False)
         run_queue([runs.Run(recipe())], place, split="val", duration=2)
 

@@ -1,0 +1,24 @@
+"""What pre-trains flow networks: sprites, which a job makes itself; they are scored on Toytown too."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dffkit.datasets import sprites
+from dffkit.datasets.snippets import Snippet
+from dffkit.recipe import Recipe
+
+COUNTS = {"val": 48, "test": 60}
+
+
+def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, folder: Path | None) -> Sequence[Snippet]:
+    """None: sprites are pairs, and endless."""
+    return ()
+
+
+def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
+    """Nothing to be done."""
+
+
+def world(recipe: Recipe, split: str) -> str:
+    """What sprites look like."""
+    return sprites.world_hash()
