@@ -1,7 +1,7 @@
 """Toytown as a data set: snippets whose frames and labels are rendered once and, where that pays, kept on disk."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from multiprocessing import get_context
@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dffkit import atomic
+from dffkit.datasets.on_demand import Frames, OnDemand
 from dffkit.datasets.snippets import NO_MOTION, Snippet, motion_class, motion_iou
 from dffkit.datasets.toytown.film import DEFAULT, FPS, WORLDS, Film, World, world_hash
 
@@ -166,39 +167,6 @@ def render_all(
 def _render(recording: Recording) -> None:
     torch.set_num_threads(1)
     recording.open()
-
-
-class Frames(Sequence):
-    """The frames of a snippet, made when they are asked for."""
-
-    def __init__(self, make: Callable[[int], Tensor], length: int) -> None:
-        self._make, self._length = make, length
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, i: int) -> Tensor:
-        if not -self._length <= i < self._length:
-            raise IndexError(f"frame: expected 0..{self._length - 1}, got {i}")
-        return self._make(i % self._length)
-
-
-class OnDemand(Mapping):
-    """What belongs to the annotated frames, made when it is asked for."""
-
-    def __init__(self, make: Callable[[int], Any], annotated: Sequence[int]) -> None:
-        self._make, self._annotated = make, tuple(annotated)
-
-    def __len__(self) -> int:
-        return len(self._annotated)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._annotated)
-
-    def __getitem__(self, i: int) -> Any:
-        if i not in self._annotated:
-            raise KeyError(i)
-        return self._make(i)
 
 
 _film = lru_cache(maxsize=2)(Film)

@@ -1,0 +1,125 @@
+"""Cityscapes: 30 frames a snippet at 17 frames a second, of which the 20th has a label map (Sec. 5 of the paper).
+
+The layout is the official one (https://github.com/mcordts/cityscapesScripts). The frames are those of the package
+leftImg8bit_sequence_trainvaltest.zip, whose description is "30-frame snippets (17Hz) surrounding each left 8-bit image
+(-19 | +10)" (quoted in https://github.com/NVIDIA/vid2vid/issues/33), the labels those of gtFine_trainvaltest.zip.
+"""
+
+import re
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dffkit.datasets.images import ImageFrames, list_images, read_labels
+from dffkit.datasets.on_demand import OnDemand
+from dffkit.datasets.snippets import Snippet
+from dffkit.errors import DataError
+
+FPS = 17.0
+BEFORE, AFTER = 19, 10  # frames of a snippet around the labelled one
+IGNORE = 255
+
+# Label id -> class, in the order of the train ids 0..18; the other label ids, up to 33, are ignored. From
+# https://github.com/mcordts/cityscapesScripts/blob/master/cityscapesscripts/helpers/labels.py
+CLASS_OF_LABEL_ID = {
+    7: "road", 8: "sidewalk", 11: "building", 12: "wall", 13: "fence", 17: "pole", 19: "traffic light",
+    20: "traffic sign", 21: "vegetation", 22: "terrain", 23: "sky", 24: "person", 25: "rider", 26: "car", 27: "truck",
+    28: "bus", 31: "train", 32: "motorcycle", 33: "bicycle",
+}  # fmt: skip
+LAST_LABEL_ID = 33
+CLASSES = tuple(CLASS_OF_LABEL_ID.values())
+_TRAIN_ID = torch.full((LAST_LABEL_ID + 1,), IGNORE, dtype=torch.uint8)
+_TRAIN_ID[list(CLASS_OF_LABEL_ID)] = torch.arange(len(CLASSES), dtype=torch.uint8)
+
+FRAME, TRAIN_IDS, LABEL_IDS = "leftImg8bit", "gtFine_labelTrainIds", "gtFine_labelIds"  # how names end
+Place = tuple[str, int]  # the numbers of a sequence, as it is written, and of a frame
+
+
+def snippets(folder: Path | str, split: str) -> list[Snippet]:
+    """The snippets of a split, one for each labelled frame, in the order of cities, sequences and frames.
+
+    Targets are label maps `(H, W)` uint8 of the 19 `CLASSES`, 255 = ignore: from `..._gtFine_labelTrainIds.png`, or,
+    where csCreateTrainIdLabelImgs has not made that, from `..._gtFine_labelIds.png`. Folders are listed now, images
+    are decoded when they are asked for.
+
+    Args:
+        folder: with `leftImg8bit_sequence` and `gtFine`.
+        split: "train" (2975 snippets) or "val" (500).
+
+    Raises:
+        ValueError: for another split.
+        DataError: if a folder, a frame or a label is missing, or a name is not of the official form; on access, if an
+            image is damaged, or a label is none of Cityscapes'.
+    """
+    if split not in ("train", "val"):
+        raise ValueError(f'split: expected "train" or "val", got {split!r}; the labels of "test" are dummies')
+    videos, labels = Path(folder) / "leftImg8bit_sequence" / split, Path(folder) / "gtFine" / split
+    if not videos.is_dir():
+        raise DataError(
+            f"{videos}: no such folder; unpack leftImg8bit_sequence_trainvaltest.zip there, on request from"
+            " cityscapes-dataset.com; the single frames of leftImg8bit_trainvaltest.zip make no video"
+        )
+    if not labels.is_dir():
+        raise DataError(f"{labels}: no such folder; unpack gtFine_trainvaltest.zip there")
+    cities = sorted({city.name for part in (videos, labels) for city in part.iterdir() if city.is_dir()})
+    found = [snippet for city in cities for snippet in _city(videos / city, labels / city)]
+    if not found:
+        raise DataError(f"{videos}: has no city; unpack leftImg8bit_sequence_trainvaltest.zip there")
+    return found
+
+
+def _city(videos: Path, labels: Path) -> list[Snippet]:
+    """A city's snippets. Labels say where to cut: there may be no gap between two snippets of one sequence number."""
+    frames = {_place(path, FRAME): path for path in list_images(videos, [".png"])}
+    images = list_images(labels, [".png"])  # colours and instances as well
+    annotated = {_place(path, ending): path for ending in (LABEL_IDS, TRAIN_IDS) for path in _of(images, ending)}
+    cut = [_snippet(place, frames, annotated[place]) for place in sorted(annotated)]
+    covered = {(sequence, i) for sequence, frame in annotated for i in range(frame - BEFORE, frame + AFTER + 1)}
+    for place in sorted(frames.keys() - covered):
+        raise DataError(
+            f"{frames[place]}: belongs to no labelled frame, which would be at most {BEFORE} frames after it or {AFTER}"
+            f" before; is the label missing from {labels}? unpack gtFine_trainvaltest.zip again"
+        )
+    return cut
+
+
+def _snippet(place: Place, frames: dict[Place, Path], label: Path) -> Snippet:
+    """The frames around a label."""
+    sequence, labelled = place
+    numbers = range(labelled - BEFORE, labelled + AFTER + 1)
+    for i in numbers:
+        if (sequence, i) not in frames:
+            raise DataError(
+                f"{label}: has no frame {i} in leftImg8bit_sequence, expected {numbers[0]} to {numbers[-1]} of sequence"
+                f" {sequence}; unpack leftImg8bit_sequence_trainvaltest.zip again"
+            )
+    name = frames[place].stem.removesuffix(f"_{FRAME}")
+    paths = [frames[sequence, i] for i in numbers]
+    return Snippet(name, FPS, ImageFrames(paths), OnDemand(lambda _: _read_labels(label), (BEFORE,)))
+
+
+def _of(images: list[Path], ending: str) -> list[Path]:
+    return [path for path in images if path.stem.endswith(ending)]
+
+
+def _place(path: Path, ending: str) -> Place:
+    """Where an image stands, by its name."""
+    match = re.fullmatch(rf"(?P<city>.+)_([0-9]+)_([0-9]+)_{ending}", path.stem)
+    if match is None or match["city"] != path.parent.name:
+        raise DataError(
+            f"{path}: expected a name like {path.parent.name}_000000_000019_{ending}.png; rename or move it"
+        )
+    return match[2], int(match[3])
+
+
+def _read_labels(path: Path) -> Tensor:
+    """A label image -> train ids `(H, W)` uint8, 255 = ignore."""
+    labels = read_labels(path)
+    made = path.stem.endswith(TRAIN_IDS)
+    wrong = (labels >= len(CLASSES)) & (labels != IGNORE) if made else labels > LAST_LABEL_ID
+    if wrong.any():
+        expected = f"0..{len(CLASSES) - 1} or {IGNORE}" if made else f"0..{LAST_LABEL_ID}"
+        remedy = "make it again with csCreateTrainIdLabelImgs" if made else "unpack gtFine_trainvaltest.zip again"
+        raise DataError(f"{path}: expected label ids {expected}, got {int(labels[wrong][0])}; {remedy}")
+    return labels if made else _TRAIN_ID[labels.long()]

@@ -1,0 +1,267 @@
+"""imagenet_vid.py and vid_lists.py: videos and stills from the official layout, and the authors' lists of them."""
+
+from collections import Counter
+
+import pytest
+import torch
+from vid_tree import (
+    AIRPLANE,
+    CROQUET_BALL,
+    DOG,
+    SIZE,
+    STILL,
+    TRAIN,
+    VAL,
+    thing,
+    write_annotation,
+    write_image,
+    write_still,
+    write_text,
+    write_video,
+)
+
+from dffkit.datasets.imagenet_vid import census, snippets, stills
+from dffkit.datasets.snippets import motion_iou
+from dffkit.errors import DataError
+from dffkit.pairs import Pairs
+
+
+def brightness(frame):
+    return round(frame.float().mean().item() / 10)
+
+
+def listed(tmp_path, *lines):
+    return write_text(tmp_path / "list.txt", "\n".join(lines) + "\n")
+
+
+# Videos
+
+
+@pytest.mark.parametrize(("split", "name"), [("train", TRAIN), ("val", VAL)])
+def test_a_video_is_its_frames_in_order(tmp_path, split, name):
+    (snippet,) = snippets(write_video(tmp_path, name), split)
+    assert (snippet.name, snippet.fps, len(snippet.frames)) == (name, 30.0, 12)
+    assert snippet.frames[0].shape == (3, *reversed(SIZE))
+    assert [brightness(frame) for frame in snippet.frames] == list(range(12))
+    assert list(snippet.targets) == list(snippet.motion) == list(range(12))
+    assert snippet.targets[10]["boxes"].tolist() == [[20, 5, 30, 15], [40, 10, 50, 20]]
+    assert snippet.targets[10]["labels"].tolist() == [1, 9]
+
+
+def test_videos_come_in_natural_order_from_all_four_folders(tmp_path):
+    names = [f"train/ILSVRC2015_VID_train_000{part}/video_{i}" for part in range(4) for i in (9, 10)]
+    for name in reversed(names):
+        write_video(tmp_path, name, length=1)
+    assert [snippet.name for snippet in snippets(tmp_path, "train")] == names
+
+
+def test_motion_is_that_of_the_frames_around(tmp_path):
+    (snippet,) = snippets(write_video(tmp_path, length=26), "train")
+    boxes = [dict(zip(t["tracks"].tolist(), t["boxes"], strict=True)) for t in snippet.targets.values()]
+    for i in (0, 3, 13, 25):
+        expected = motion_iou(boxes, i)
+        assert snippet.motion[i].tolist() == pytest.approx([expected[track] for track in boxes[i]])
+    airplane, dog = snippet.motion[13]
+    assert airplane < 0.7
+    assert dog == 1
+    assert snippet.motion[13].dtype == torch.float32
+
+
+def test_an_empty_frame_has_no_motion(tmp_path):
+    write_video(tmp_path)
+    write_annotation(tmp_path / "Annotations" / "VID" / TRAIN / "000004.xml")
+    (snippet,) = snippets(tmp_path, "train")
+    assert snippet.targets[4]["boxes"].shape == (0, 4)
+    assert snippet.motion[4].shape == (0,)
+
+
+def test_nothing_is_read_before_it_is_asked_for(tmp_path):
+    write_video(tmp_path)
+    for path in [*tmp_path.rglob("*.JPEG"), *tmp_path.rglob("*.xml")]:
+        path.write_bytes(b"broken")
+    (snippet,) = snippets(tmp_path, "train")
+    assert 5 in snippet.targets
+    assert 12 not in snippet.targets
+    Pairs([snippet], 0).sample(0)
+    with pytest.raises(DataError, match=r"000005.JPEG: is no image"):
+        snippet.frames[5]
+    with pytest.raises(DataError, match=r"000005.xml: is damaged"):
+        snippet.targets[5]
+    with pytest.raises(DataError, match=r"000000.xml: is damaged"):
+        snippet.motion[5]
+    with pytest.raises(IndexError):
+        snippet.frames[12]
+    with pytest.raises(KeyError):
+        snippet.targets[12]
+
+
+def test_a_cut_image_and_a_missing_annotation_are_named_on_access(tmp_path):
+    write_video(tmp_path)
+    image = tmp_path / "Data" / "VID" / TRAIN / "000003.JPEG"
+    image.write_bytes(image.read_bytes()[:-30])
+    (tmp_path / "Annotations" / "VID" / TRAIN / "000007.xml").unlink()
+    (snippet,) = snippets(tmp_path, "train")
+    with pytest.raises(DataError, match=r"000003.JPEG: is damaged.*get the file again"):
+        snippet.frames[3]
+    with pytest.raises(DataError, match=r"000007.xml: no such file"):
+        snippet.targets[7]
+
+
+@pytest.mark.parametrize("frame", [0, 5])
+def test_a_missing_frame_is_named(tmp_path, frame):
+    write_video(tmp_path)
+    (tmp_path / "Data" / "VID" / TRAIN / f"{frame:06d}.JPEG").unlink()
+    with pytest.raises(DataError, match=rf"00000000: has 11 frames but no {frame:06d}.JPEG; unpack this video again"):
+        snippets(tmp_path, "train")
+
+
+def test_a_video_without_frames_is_named(tmp_path):
+    write_video(tmp_path)
+    (tmp_path / "Data" / "VID" / "train" / "ILSVRC2015_VID_train_0000" / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty: has 0 frames but no 000000.JPEG"):
+        snippets(tmp_path, "train")
+
+
+@pytest.mark.parametrize("missing", ["Data/VID", "Data/VID/train", "Annotations/VID/train"])
+def test_a_missing_folder_is_named(tmp_path, missing):
+    write_video(tmp_path)
+    (tmp_path / missing).rename(tmp_path / "away")
+    with pytest.raises(DataError, match=rf"{missing.replace('/', '.')}: no such folder; unpack ILSVRC2015"):
+        snippets(tmp_path, "train")
+
+
+def test_a_split_without_videos_is_named(tmp_path):
+    write_video(tmp_path)
+    for part in ("Data", "Annotations"):
+        (tmp_path / part / "VID" / "val").mkdir()
+    with pytest.raises(DataError, match=r"val: has no folder with videos"):
+        snippets(tmp_path, "val")
+
+
+def test_other_splits_and_two_lists_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"^split: expected .*got 'test'; \"test\" has no public labels"):
+        snippets(tmp_path, "test")
+    with pytest.raises(ValueError, match=r"^frames, videos: expected at most one list"):
+        snippets(tmp_path, "train", frames="a", videos="b")
+
+
+# Lists
+
+
+def test_a_list_of_frames_says_which_are_annotated_and_all_can_be_key_frames(tmp_path):
+    write_video(tmp_path)
+    write_video(tmp_path, f"{TRAIN}-not-listed")
+    path = listed(tmp_path, f"{TRAIN} 1 11 12", f"{TRAIN} 1 2 12", f"{TRAIN} 1 2 12")
+    (snippet,) = snippets(tmp_path, "train", frames=path)
+    assert (len(snippet.frames), list(snippet.targets), list(snippet.motion)) == (12, [2, 11], [2, 11])
+    drawn = [Pairs([snippet], 0).sample(number) for number in range(200)]
+    assert {sample.frame for sample in drawn} == {2, 11}
+    assert {sample.key for sample in drawn} == set(range(12))
+
+
+def test_a_list_of_videos_annotates_all_their_frames(tmp_path):
+    other = f"{VAL[:-1]}1"
+    for name, length in ((VAL, 3), (other, 4), (f"{VAL[:-1]}2", 2)):
+        write_video(tmp_path, name, length)
+    found = snippets(tmp_path, "val", videos=str(listed(tmp_path, f"{other} 4 0 4", f"{VAL} 1 0 3")))
+    assert {snippet.name: list(snippet.targets) for snippet in found} == {other: [0, 1, 2, 3], VAL: [0, 1, 2]}
+
+
+FRAMES, VIDEOS, STILLS = "frames", "videos", "stills"
+
+
+def read(tmp_path, kind, path):
+    return stills(tmp_path, path) if kind == STILLS else snippets(tmp_path, "train", **{kind: path})
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "said"),
+    [
+        (FRAMES, f"{TRAIN} 1 2", "expected a line of split .train. like .*got"),
+        (FRAMES, f"{TRAIN} 1 two 12", "expected a line.*got"),
+        (FRAMES, f"{TRAIN} 1 -2 12", "expected a line.*got"),
+        (FRAMES, "", "expected a line.*got ''"),
+        (FRAMES, f"../{TRAIN} 1 2 12", "expected a line.*got"),
+        (FRAMES, f"/{TRAIN} 1 2 12", "expected a line.*got"),
+        (FRAMES, f"{VAL} 1 2 12", "expected a line of split .train. like .*got"),
+        (FRAMES, f"{TRAIN} 1 12 12", r"expected a frame in 0\.\.11, got 12"),
+        (FRAMES, f"{TRAIN} 1 3 13", "train/.* has 13 frames here and 12 in a line above"),
+        (VIDEOS, f"{TRAIN} 1 0 12", "expected each video once, from frame 0"),
+        (VIDEOS, f"{TRAIN}-2 1 5 12", "expected each video once, from frame 0"),
+        (STILLS, STILL, "expected a line like .*got"),
+        (STILLS, f"{STILL} 1 2 12", "expected a line like .*got"),
+        (STILLS, f"{STILL}.JPEG 1", "expected a line like .*got"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path, kind, line, said):
+    write_still(write_video(tmp_path))
+    right = {FRAMES: f"{TRAIN} 1 2 12", VIDEOS: f"{TRAIN} 1 0 12", STILLS: f"{STILL} 1"}[kind]
+    path = listed(tmp_path, right, line, right)
+    with pytest.raises(DataError, match=rf"list.txt, line 2: {said}.*; the authors' lists are at https"):
+        read(tmp_path, kind, path)
+
+
+@pytest.mark.parametrize("kind", [FRAMES, VIDEOS, STILLS])
+def test_a_list_that_is_none_is_named(tmp_path, kind):
+    write_still(write_video(tmp_path))
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "image.txt").write_bytes(b"\xff\xd8\xff\xe0")
+    for name, said in (("missing", "no such file"), ("empty", "is empty"), ("image", "is no list that can be read")):
+        with pytest.raises(DataError, match=rf"{name}.txt: {said}.*; the authors' lists are at"):
+            read(tmp_path, kind, tmp_path / f"{name}.txt")
+
+
+def test_a_video_that_is_not_as_long_as_the_list_says_is_named(tmp_path):
+    write_video(tmp_path)
+    with pytest.raises(DataError, match=r"00000000: has 12 frames, but .*list.txt says 300; unpack it again"):
+        snippets(tmp_path, "train", frames=listed(tmp_path, f"{TRAIN} 1 10 300"))
+    with pytest.raises(DataError, match=r"train_00001000: no such folder"):
+        snippets(tmp_path, "train", frames=listed(tmp_path, f"{TRAIN[:-4]}1000 1 10 300"))
+
+
+# Stills
+
+
+def test_a_still_is_its_own_key_frame(tmp_path):
+    write_still(tmp_path, STILL, thing(track=None), brightness=200)
+    (snippet,) = stills(tmp_path, listed(tmp_path, f"{STILL} 1"))
+    assert (snippet.name, len(snippet.frames), list(snippet.targets), dict(snippet.motion)) == (STILL, 1, [0], {})
+    assert brightness(snippet.frames[0]) == 20
+    assert snippet.targets[0]["labels"].tolist() == [1]
+    assert Pairs([snippet], 0).batch(range(6)).same.all()
+
+
+def test_an_image_that_a_list_repeats_comes_once(tmp_path):
+    write_still(tmp_path)
+    assert len(stills(tmp_path, listed(tmp_path, f"{STILL} 1", f"{STILL} 1"))) == 1
+
+
+def test_stills_are_read_when_they_are_asked_for(tmp_path):
+    write_still(tmp_path)
+    path = listed(tmp_path, f"{STILL} 1", "val/ILSVRC2012_val_00000001 1")
+    found = stills(tmp_path, path)
+    with pytest.raises(DataError, match=r"val_00000001.JPEG: no such file"):
+        found[1].frames[0]
+    with pytest.raises(DataError, match=r"val_00000001.xml: no such file"):
+        found[1].targets[0]
+    write_image(tmp_path / "Data" / "DET" / "val" / "ILSVRC2012_val_00000001.JPEG", 0)
+    assert brightness(found[1].frames[0]) == 0
+
+
+@pytest.mark.parametrize("part", ["Data", "Annotations"])
+def test_a_missing_folder_of_stills_is_named(tmp_path, part):
+    write_still(tmp_path)
+    (tmp_path / part / "DET").rename(tmp_path / "away")
+    with pytest.raises(DataError, match=rf"{part}.DET: no such folder"):
+        stills(tmp_path, listed(tmp_path, f"{STILL} 1"))
+
+
+def test_a_census_counts_what_is_left_out_and_what_is_clipped(tmp_path):
+    balls = [thing(name=CROQUET_BALL, track=None)] * 2
+    write_still(tmp_path, f"{STILL}-1", *balls, thing((50, 5, 64, 14), AIRPLANE, None), thing(name=DOG, track=None))
+    write_still(tmp_path, f"{STILL}-2", thing(name="n00007846", track=None))
+    found = stills(tmp_path, listed(tmp_path, f"{STILL}-1 1", f"{STILL}-2 1"))
+    counted = {"frames": 2, "frames without objects": 1, "objects": 2, "clipped boxes": 1}
+    assert census(found) == Counter({**counted, "left out: n03134739": 2, "left out: n00007846": 1})
+    (snippet,) = snippets(write_video(tmp_path), "train")
+    assert census([snippet]) == Counter({"frames": 12, "objects": 23})
