@@ -107,6 +107,17 @@ def load(name: str | None = None, *, task: str = "segmentation", folder: Path | 
     return model.eval()
 
 
+def load_mxnet(path: Path) -> nn.Module:
+    """The authors' own checkpoint, R-FCN with ResNet-101 and FlowNet, as this kit's model: `mxnet_names.load_mxnet`.
+
+    Raises:
+        DataError: if the file is missing or damaged, or is not a checkpoint of that network.
+    """
+    from dffkit import mxnet_names  # late, as above
+
+    return mxnet_names.load_mxnet(path)
+
+
 def save(models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | None = None) -> Path:
     """Store models beside those already there, in place of any with the same name. Returns the manifest's path.
 
