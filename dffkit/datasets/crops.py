@@ -1,0 +1,100 @@
+"""Random windows of a video as snippets of their own: small enough to train on, at the scale of what will be seen."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dffkit.datasets.on_demand import Frames, OnDemand
+from dffkit.datasets.snippets import Snippet
+
+VISIBLE = 0.4  # share of a box that has to be in the window; of one that has less, the rest becomes a region to ignore
+LEAST = 1.0  # pixels: what is smaller is not there
+
+
+class Window(NamedTuple):
+    """A part of a frame, and the size at which it is seen."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    size: tuple[int, int]
+
+    def frame(self, frame: Tensor) -> Tensor:
+        """`(3, H, W)` uint8 -> `(3, *size)` uint8."""
+        part = frame[:, self.top : self.top + self.height, self.left : self.left + self.width]
+        scaled = F.interpolate(part[None].float(), self.size, mode="bilinear", antialias=True)[0]
+        return scaled.round().clamp(0, 255).to(torch.uint8)
+
+    def target(self, target: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Boxes and regions to ignore in the window."""
+        boxes, share = self._clipped(target["boxes"])
+        regions, rest = self._clipped(target.get("ignore", torch.zeros(0, 4)))
+        there, partly = share >= VISIBLE, (share > 0) & (share < VISIBLE)
+        others = {name: rows[there] for name, rows in target.items() if name not in ("boxes", "ignore")}
+        return {**others, "boxes": boxes[there], "ignore": torch.cat([regions[rest > 0], boxes[partly]])}
+
+    def _clipped(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Boxes `(N, 4)` in the window, and which share `(N,)` of each is seen."""
+        ratio = torch.tensor([self.size[1] / self.width, self.size[0] / self.height] * 2)
+        moved = (boxes - torch.tensor([self.left, self.top] * 2)) * ratio
+        clipped = moved.clamp(min=0).minimum(torch.tensor([self.size[1], self.size[0]] * 2))
+        sides = clipped[:, 2:] - clipped[:, :2]
+        share = sides.prod(1) / (moved[:, 2:] - moved[:, :2]).prod(1)
+        return clipped, torch.where((sides >= LEAST).all(1), share, 0.0)
+
+
+class Crops(Sequence[Snippet]):
+    """Snippets of which each shows one random window of a video with boxes; all their frames show the same window.
+
+    Args:
+        snippets: the videos; all frames of one have the same size.
+        count: how many windows of each.
+        size: (H, W) of the frames.
+        scales: smallest and largest factor by which a window is enlarged; all orders of size are equally frequent.
+        seed: which windows.
+
+    Raises:
+        ValueError: if a video is too small for its windows.
+    """
+
+    def __init__(
+        self, snippets: Sequence[Snippet], *, count: int, size: tuple[int, int], scales: tuple[float, float], seed: int
+    ) -> None:
+        self.snippets, self.count, self.size, self.scales, self.seed = snippets, count, size, scales, seed
+        self._largest = [tuple(snippet.frames[0].shape[1:]) for snippet in snippets]
+        needed = [round(side / scales[0]) for side in size]
+        for snippet, has in zip(snippets, self._largest, strict=True):
+            if any(side > room for side, room in zip(needed, has, strict=True)):
+                raise ValueError(
+                    f"size: windows of {size} at {scales[0]:g} need {needed} pixels, {snippet.name} has {has}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.snippets) * self.count
+
+    def __getitem__(self, index: int) -> Snippet:
+        number, variant = divmod(range(len(self))[index], self.count)
+        snippet, window = self.snippets[number], self._window(number, variant)
+
+        def target(i: int) -> Any:
+            return window.target(snippet.targets[i])
+
+        frames = Frames(lambda i: window.frame(snippet.frames[i]), len(snippet.frames))
+        targets = OnDemand(target, list(snippet.targets))
+        return Snippet(f"{snippet.name}/{variant}", snippet.fps, frames, targets)
+
+    def _window(self, number: int, variant: int) -> Window:
+        rng = np.random.default_rng((self.seed, number, variant))
+        low, high = np.log(self.scales)
+        scale = np.exp(rng.uniform(low, high))
+        height, width = (round(side / scale) for side in self.size)
+        top, left = (
+            int(rng.integers(room - side, endpoint=True))
+            for room, side in zip(self._largest[number], (height, width), strict=True)
+        )
+        return Window(top, left, height, width, self.size)

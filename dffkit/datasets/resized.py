@@ -1,0 +1,64 @@
+"""Snippets at another size: frames, label maps and boxes scaled together when they are asked for."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dffkit.datasets.on_demand import Frames, OnDemand
+from dffkit.datasets.snippets import Snippet
+
+Size = tuple[int, int]
+
+
+def short_side(least: int, most: int) -> Callable[[Size], Size]:
+    """Sizes whose shorter side is `least` pixels, or less where the longer one would have more than `most`.
+
+    The authors': 600 and 1000 for ImageNet VID, so that its frames of 720x1280 become 562x1000 (Sec. 5).
+    """
+
+    def fit(size: Size) -> Size:
+        factor = min(least / min(size), most / max(size))
+        return tuple(max(1, round(factor * side)) for side in size)
+
+    return fit
+
+
+def resized(snippet: Snippet, fit: Callable[[Size], Size]) -> Snippet:
+    """A snippet whose frames have another size; exact flow is left out.
+
+    Frames are scaled bilinearly with antialiasing, label maps take the nearest pixel, boxes and regions to ignore are
+    multiplied.
+
+    Args:
+        snippet: what is scaled; frames of one size.
+        fit: (H, W) of a frame -> what it shall be.
+    """
+
+    def target(i: int) -> Any:
+        size = tuple(snippet.frames[i].shape[1:])
+        return resized_target(snippet.targets[i], size, fit(size))
+
+    annotated = list(snippet.targets)
+    frames = Frames(lambda i: resized_frame(snippet.frames[i], fit), len(snippet.frames))
+    return replace(snippet, frames=frames, targets=OnDemand(target, annotated), flow=None)
+
+
+def resized_frame(frame: Tensor, fit: Callable[[Size], Size]) -> Tensor:
+    """A frame `(3, H, W)` uint8 at its new size."""
+    size = fit(tuple(frame.shape[1:]))
+    if size == tuple(frame.shape[1:]):
+        return frame
+    scaled = F.interpolate(frame[None].float(), size, mode="bilinear", antialias=True)[0]
+    return scaled.round().clamp(0, 255).to(torch.uint8)
+
+
+def resized_target(target: Any, old: Size, new: Size) -> Any:
+    """A label map or boxes of a frame of size `old` (H, W), for the same frame at size `new`."""
+    if isinstance(target, Tensor):
+        return F.interpolate(target[None, None], new, mode="nearest-exact")[0, 0]
+    ratio = torch.tensor([new[1] / old[1], new[0] / old[0]] * 2)
+    return target | {name: target[name] * ratio for name in ("boxes", "ignore") if name in target}

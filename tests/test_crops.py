@@ -1,0 +1,79 @@
+"""crops.py: windows of a video whose boxes are where their pixels are."""
+
+import pytest
+import torch
+
+from dffkit.datasets.crops import Crops, Window
+from dffkit.datasets.snippets import Snippet
+from dffkit.pairs import Pairs
+
+HEIGHT, WIDTH = 60, 90
+BOX = torch.tensor([[30.0, 20, 50, 50]])
+
+
+def video(count=4):
+    """A bright box that stands in noise, and moves a pixel a frame."""
+    frames = torch.randint(
+        0, 90, (count, 3, HEIGHT, WIDTH), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
+    for i in range(count):
+        frames[i, :, 20:50, 30 + i : 50 + i] = 255
+    boxes = {i: BOX + torch.tensor([i, 0, i, 0]) for i in range(count)}
+    targets = {i: {"boxes": box, "labels": torch.tensor([1]), "tracks": torch.tensor([7])} for i, box in boxes.items()}
+    return Snippet("video", 10.0, list(frames), targets)
+
+
+def crops(**changes):
+    return Crops([video()], **({"count": 30, "size": (64, 64), "scales": (1.5, 2.5), "seed": 0} | changes))
+
+
+def test_boxes_are_where_the_pixels_are():
+    seen = 0
+    for snippet in crops():
+        for i in (0, 3):
+            frame, target = snippet.frames[i], snippet.targets[i]
+            assert frame.shape == (3, 64, 64)
+            for x1, y1, x2, y2 in target["boxes"].round().int().tolist():
+                assert 0 <= x1 < x2 <= 64
+                assert 0 <= y1 < y2 <= 64
+                inside = frame[:, y1 + 3 : y2 - 3, x1 + 3 : x2 - 3]
+                assert inside.numel() == 0 or inside.min() > 200
+                seen += 1
+            if len(target["boxes"]) + len(target["ignore"]) == 0:
+                assert (frame > 200).float().mean() < 0.05
+            assert len(target["labels"]) == len(target["tracks"]) == len(target["boxes"])
+    assert seen > 20
+
+
+def test_windows_differ_are_repeatable_and_stay_for_a_whole_snippet():
+    first, second = crops(), crops()
+    assert len(first) == 30
+    assert [snippet.name for snippet in first][:2] == ["video/0", "video/1"]
+    assert all(torch.equal(a.frames[1], b.frames[1]) for a, b in zip(first, second, strict=True))
+    assert not torch.equal(first[0].frames[1], first[1].frames[1])
+    assert not torch.equal(first[0].frames[1], crops(seed=1)[0].frames[1])
+    moved = first[0].targets[3]["boxes"], first[0].targets[0]["boxes"]
+    assert len({len(boxes) for boxes in moved}) == 1
+
+
+@pytest.mark.parametrize(("left", "boxes", "ignored"), [(30, 1, 0), (41, 1, 0), (43, 0, 1), (50, 0, 0)])
+def test_what_is_mostly_cut_off_is_ignored(left, boxes, ignored):
+    target = Window(10, left, 40, 40, (80, 80)).target({"boxes": BOX, "labels": torch.tensor([1])})
+    assert (len(target["boxes"]), len(target["ignore"])) == (boxes, ignored)
+    if boxes:
+        assert target["boxes"].tolist() == [[0.0, 20, 2 * (50 - left), 80]]
+
+
+def test_regions_to_ignore_come_along():
+    target = {"boxes": BOX[:0], "labels": torch.zeros(0, dtype=torch.int64), "ignore": BOX}
+    assert Window(10, 20, 40, 40, (80, 80)).target(target)["ignore"].tolist() == [[20.0, 20, 60, 80]]
+
+
+def test_pairs_can_be_drawn():
+    batch = Pairs(crops(), 0, max_offset=3).batch(range(6))
+    assert batch.frames.shape == batch.key_frames.shape == (6, 3, 64, 64)
+
+
+def test_a_video_that_is_too_small_is_named():
+    with pytest.raises(ValueError, match=r"size: windows of \(128, 64\) at 1.5 need \[85, 43\] pixels, video has"):
+        crops(size=(128, 64))
