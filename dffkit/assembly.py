@@ -57,10 +57,22 @@ def build(recipe: Recipe, seed: int = 0) -> nn.Module:
 
 
 def _features(recipe: Recipe) -> FeatureNetwork:
-    options = {"width": recipe.width, "norm": recipe.norm}
+    options = {"width": recipe.width, "norm": recipe.norm, "layout": recipe.layout}
     if recipe.shrink > 1:
         return LowResolution(recipe.depth, shrink=recipe.shrink, **options)
     return FeatureNetwork(recipe.depth, **options)
+
+
+def published(recipe: Recipe, seed: int = 0) -> dict[str, Tensor]:
+    """N_feat's weights as `recipe.weights` says, for `load_part`: torchvision's, and random ones where it has none.
+
+    Raises:
+        ValueError: if there are none for this N_feat.
+        OSError: if they can't be downloaded.
+    """
+    options = {"width": recipe.width, "norm": recipe.norm, "layout": recipe.layout, "weights": recipe.weights}
+    network = _seeded(seed, "feature_network", partial(FeatureNetwork, recipe.depth, **options))
+    return {f"feature_network.{name}": value for name, value in network.state_dict().items()}
 
 
 def _flow(recipe: Recipe, channels: int | None) -> nn.Module:

@@ -23,7 +23,7 @@ class Command:
 RUNS_NOTEBOOKS = ("nbclient", "nbconvert", "nbformat", "jupyter_client", "ipykernel", "ipywidgets", "tqdm")
 TESTS = ("ruff", "pytest", "xdist", "nbval", "hypothesis", "psutil", "yaml", "packaging")
 TESTS += ("torchmetrics", "faster_coco_eval")
-TRAINS = ("numpy", "numba", "cv2", "PIL", "safetensors", "tqdm")
+TRAINS = ("numpy", "numba", "cv2", "PIL", "av", "defusedxml", "safetensors", "tqdm")
 DRAWS = ("matplotlib", "pandas", *TRAINS)
 
 COMMANDS = {
@@ -88,6 +88,23 @@ COMMANDS = {
         "training",
         TRAINS,
     ),
+    "run": Command(
+        "recognise a video, a folder of images or a camera, and write it with the results drawn in",
+        (
+            "run",
+            "run street.mp4 --compare",
+            "run frames/ --task detection -l 10 --out boxes.mp4 --json boxes.jsonl",
+            "run camera:0 --frames 500",
+        ),
+        "training",
+        TRAINS,
+    ),
+    "fetch": Command(
+        "download a public copy of a data set; without a name, list them",
+        ("fetch", "fetch camvid", "fetch pets09 --to /data"),
+        "training",
+        ("requests", "tqdm"),
+    ),
     "benchmark": Command(
         "measure how fast this machine is, beside what Eq. 7 says",
         ("benchmark", "benchmark --task detection --size 360 480 -l 5", "benchmark --stream 10000"),
@@ -97,7 +114,13 @@ COMMANDS = {
 }
 
 # Commands whose options and work are in a module: `add_arguments(parser)` and `main(arguments)`.
-MODULES = {"toytown": "town_report", "speed": "speed", "benchmark": "benchmark"}
+MODULES = {
+    "toytown": "town_report",
+    "speed": "speed",
+    "run": "run_video",
+    "fetch": "fetch",
+    "benchmark": "benchmark",
+}
 
 
 def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:

@@ -13,7 +13,8 @@ from dffkit.allocator import keep_freed_memory
 from dffkit.errors import DataError
 from dffkit.place import Place, default_place
 from dffkit.processes import is_distributed
-from dffkit.recipe import Recipe
+from dffkit.real_recipes import REAL
+from dffkit.recipe import Recipe, options
 from dffkit.recipes import RECIPES, find
 from dffkit.repository import CommandError
 from dffkit.runs import Run
@@ -65,8 +66,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `train`."""
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="without one, all recipes are listed")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--iterations", type=int, metavar="N", help="another number; makes it another recipe")
-    parser.add_argument("--precision", choices=PRECISIONS, help="another one; makes it another recipe")
+    _add_changes(parser)
     parser.add_argument("--fresh", action="store_true", help="begin again, whatever there is already")
     _add_common(parser)
 
@@ -74,12 +74,10 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 def train_main(arguments: argparse.Namespace) -> int:
     """Train one recipe, and first whatever it starts from that is neither trained here nor shipped."""
     if arguments.recipe is None:
-        print("\n".join(recipe.describe() for recipe in RECIPES.values()))
+        print("\n".join(recipe.describe() for recipe in (*RECIPES.values(), *REAL.values())))
         return 0
     with _clear_errors(), _place(arguments) as place:
-        changes = {"iterations": arguments.iterations, "precision": arguments.precision}
-        changes = {name: value for name, value in changes.items() if value is not None}
-        wanted = Run(dataclasses.replace(_find(arguments.recipe), **changes), arguments.seed)
+        wanted = Run(_changed(_find(arguments.recipe), arguments), arguments.seed)
         for run in runs.in_order([wanted]):
             if run != wanted and (run.finished(place) or runs.is_shipped(run)):
                 continue
@@ -89,12 +87,25 @@ def train_main(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _changed(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
+    """The recipe with what the command line changes; on other data it gets their name."""
+    changes = {"iterations": arguments.iterations, "precision": arguments.precision, "data": arguments.data}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if arguments.data:
+        changes["name"] = f"{arguments.data.replace(':', '.')}/{recipe.name.rpartition('/')[2]}"
+    if arguments.classes:
+        ((task, head),) = recipe.heads
+        changes["heads"] = ((task, options(**(dict(head) | {"num_classes": arguments.classes}))),)
+    return dataclasses.replace(recipe, **changes)
+
+
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `evaluate`."""
     default = "toytown/segmentation/dff"
     parser.add_argument("recipe", nargs="?", default=default, metavar="RECIPE", help=f"by default {default}")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--split", default="val", help='val (default), "test", or for Toytown "elsewhere"')
+    _add_changes(parser)
     parser.add_argument("--durations", type=int, metavar="L", help="key frame durations 1..L (default: 10, boxes 20)")
     _add_common(parser)
 
@@ -102,7 +113,8 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 def evaluate_main(arguments: argparse.Namespace) -> int:
     """Score a recipe by the paper's protocol: the run that was trained here, or else the shipped weights."""
     with _clear_errors(), _place(arguments) as place:
-        run, split, duration = Run(_find(arguments.recipe), arguments.seed), arguments.split, arguments.durations
+        run = Run(_changed(_find(arguments.recipe), arguments), arguments.seed)
+        split, duration = arguments.split, arguments.durations
         _check_split(run.recipe, split)
         if shipped := not run.finished(place) and runs.is_shipped(run):
             model = weights.load(run.recipe.name).to(place.device)
@@ -159,6 +171,14 @@ def _rehearsal(place: Place) -> Place:
     """A place of its own for runs that only show that everything runs."""
     folder = place.runs.parent / "rehearsal"
     return dataclasses.replace(place, runs=folder / "runs", results=folder / "results", streets=REHEARSED)
+
+
+def _add_changes(parser: argparse.ArgumentParser) -> None:
+    """What makes a recipe another one."""
+    parser.add_argument("--iterations", type=int, metavar="N", help="another number; makes it another recipe")
+    parser.add_argument("--precision", choices=PRECISIONS, help="another one; makes it another recipe")
+    parser.add_argument("--data", metavar="MODULE:FUNCTION", help="a data set of your own; makes it another recipe")
+    parser.add_argument("--classes", type=int, metavar="C", help="how many classes that data set has")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

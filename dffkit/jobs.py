@@ -1,5 +1,6 @@
 """What a run trains its network on: how batches are made, and what their loss is. One class per objective."""
 
+import random
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -9,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from dffkit.assembly import build
 from dffkit.datasets.snippets import Snippet
+from dffkit.mixed_pairs import MixedPairs, Mixture
 from dffkit.pairs import Batch, Pairs
 from dffkit.recipe import EXACT_FLOW, Recipe
 
@@ -16,7 +18,7 @@ Losses = dict[str, Tensor]  # scalars; their sum is minimised, and those without
 
 
 class FlowJob:
-    """Pre-trains F: the multi-scale endpoint error on flying sprites (Sec. 4.2).
+    """Pre-trains F: the multi-scale endpoint error on flying sprites, or on the pairs of a data set (Sec. 4.2).
 
     With four `mirrors` each pair comes four times, as it is, mirrored left to right, upside down, and both: rendering
     takes as long as training, and a mirrored pair is a new one to F. A pair's four are `BLOCK` samples apart.
@@ -24,10 +26,12 @@ class FlowJob:
 
     BLOCK = 256
 
-    def __init__(self, module: nn.Module, seed: int, size: tuple[int, int], mirrors: int = 1) -> None:
-        self.module, self.seed, self.size, self.mirrors = module, seed, size, mirrors
+    def __init__(
+        self, module: nn.Module, seed: int, size: tuple[int, int], mirrors: int = 1, data: Sequence[Any] = ()
+    ) -> None:
+        self.module, self.seed, self.size, self.mirrors, self.data = module, seed, size, mirrors, data
         # Batches are made by several threads, a little out of order: the pairs of two blocks are kept.
-        self._pair = lru_cache(maxsize=2 * self.BLOCK)(self._render) if mirrors > 1 else self._render
+        self._pair = lru_cache(maxsize=2 * self.BLOCK)(self._make) if mirrors > 1 else self._make
 
     def batch(self, numbers: Iterable[int]) -> Any:
         """A batch of `SpritePair`s."""
@@ -41,9 +45,11 @@ class FlowJob:
             pairs.append(mirrored(pair, left_right=mirror in (1, 3), upside_down=mirror in (2, 3)))
         return stacked(pairs)
 
-    def _render(self, index: int) -> Any:
+    def _make(self, index: int) -> Any:
         from dffkit.datasets.sprites import sprite_pair
 
+        if self.data:
+            return self.data[random.Random(f"{self.seed}/{index}").randrange(len(self.data))]
         return sprite_pair(self.seed, index, self.size)
 
     def forward(self, batch: Any) -> tuple[list[Tensor], Tensor]:
@@ -112,12 +118,13 @@ def task_loss(task_network: nn.Module, maps: Tensor, targets: Any, batch: Batch,
 
 
 def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob | RecognitionJob:
-    """The job of a recipe, with its untrained network; `data` is what it trains on, which "flow" makes itself."""
+    """The job of a recipe, with its untrained network; `data` is what it trains on. Sprites are made by the job."""
     module = build(recipe, seed)
     if recipe.job == "flow":
-        return FlowJob(module, seed, recipe.size, recipe.mirrors)
+        return FlowJob(module, seed, recipe.size, recipe.mirrors, data)
     offset = recipe.max_offset if recipe.job == "pairs" else None
     if recipe.job == "pairs" and recipe.flow == EXACT_FLOW:
         module.flow_network.know(data)
-    pairs = Pairs(data, seed, max_offset=offset, label_interval=recipe.label_interval, flip=recipe.flip)
+    options = {"max_offset": offset, "label_interval": recipe.label_interval, "flip": recipe.flip}
+    pairs = MixedPairs(data.parts, seed, **options) if isinstance(data, Mixture) else Pairs(data, seed, **options)
     return (StillsJob if recipe.job == "stills" else RecognitionJob)(module, pairs)

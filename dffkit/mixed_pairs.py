@@ -8,6 +8,14 @@ from dffkit.datasets.snippets import Snippet
 from dffkit.pairs import Pairs, Sample
 
 
+class Mixture(list[Snippet]):
+    """The snippets of several data sets from which training draws in a ratio: `parts` as `MixedPairs` has them."""
+
+    def __init__(self, parts: Sequence[tuple[Sequence[Snippet], int]]) -> None:
+        super().__init__(snippet for data, _ in parts for snippet in data)
+        self.parts = parts
+
+
 class MixedPairs(Pairs):
     """`Pairs` that takes its samples from several data sets in turns: sample number n is still a function of (seed, n).
 

@@ -33,11 +33,15 @@ class Recipe:
         start: (part, recipe whose trained part it starts with); a part is one of "feature_network", "flow_network"
             and "task_network". What is not named starts at random, by the seed.
         freeze: what is not trained: beginnings of parameter names, e.g. "flow_network".
-        data: name of the data set. "flow" always takes sprites, of `size` (H, W).
+        data: name of the data set, one of `sources.SOURCES`, or "module:function" for one's own. "flow" takes sprites
+            unless it names one with exact flow.
+        size: (H, W) of sprites, and of the frames that are cut out of real data sets to train on.
+        data_options: (name, value) of what else the data set's source is to know.
         data_split, streets: the data set's part to train on, and how many streets of it.
         length, first_label: frames of each of these streets, and the first that has a label; those before it serve as
             key frames alone. For "frames" and "pairs".
-        depth, width, norm: of `FeatureNetwork`.
+        depth, width, norm, layout: of `FeatureNetwork`.
+        weights: "imagenet" starts N_feat from torchvision's ImageNet weights.
         shrink: how many times smaller frames become before N_feat; its features' stride is 16 times that.
         flow, flow_width: name in `FLOW_NETWORKS` and width of F; or what stands in for it, and has no width and no
             scale field: one of `HAND_CRAFTED`, "exact" for the data set's own flow, or "none" to copy features.
@@ -48,7 +52,8 @@ class Recipe:
         optimiser: "sgd" with momentum 0.9, as the paper, or "adamw".
         lr, weight_decay: at the start; weights of layers decay, biases and normalisation do not, as in MXNet.
         lr_factors: (beginning of parameter names, factor on the learning rate); the first that fits counts.
-        schedule: "step" divides the learning rate by 10 after 2/3 of the iterations, as the paper; "cosine" to 0.
+        schedule: "step" divides the learning rate by 10 after `step_at` of the iterations, as the paper after 2/3 on
+            ImageNet VID, 3/4 on Cityscapes; "cosine" to 0.
         warm_up: iterations over which the learning rate rises linearly.
         clip: largest norm of the whole gradient; 0 for no limit.
         precision: "float32", or "bfloat16" for mixed precision.
@@ -90,6 +95,10 @@ class Recipe:
     length: int = 30
     first_label: int = 0
     shrink: int = 1
+    layout: str = "msra"
+    weights: str = ""
+    step_at: float = 2 / 3
+    data_options: Options = ()
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # JSON knows no tuples, and a recipe within a recipe comes as a mapping
@@ -102,6 +111,8 @@ class Recipe:
             "precision": ("float32", "bfloat16"),
             "norm": ("frozen", "trained"),
             "scale_bias": ("trained", "frozen"),
+            "layout": ("msra", "torchvision"),
+            "weights": ("", "imagenet"),
         }
         for field, allowed in choices.items():
             if getattr(self, field) not in allowed:

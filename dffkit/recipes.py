@@ -1,4 +1,4 @@
-"""The kit's recipes, by name."""
+"""The kit's recipes on Toytown, by name."""
 
 import dataclasses
 import difflib
@@ -29,6 +29,7 @@ SFF = {"DIS": "sff-dis", "SIFT Flow, fast": "sff-fast", "SIFT Flow, slow": "sff-
 # How networks other than the default ones are called in names.
 DEPTH_NAMES = {101: "", 50: "50", 26: "26", 14: "14"}
 FLOW_NAMES = {"FlowNet": "", "FlowNet Half": "half", "FlowNet Inception": "inception"}
+FIRST_STAGES = ("feature_network.conv1", "feature_network.layer1")  # which the authors don't train
 ITERATIONS = 3000  # T of every row of Tables 3, 4 and 5 and of every curve
 # How many times faster F learns in joint training. For segmentation 3 gains at every l and 10 diverges; for detection 3
 # costs at every l, and 0.3 is no better than 1.
@@ -57,7 +58,7 @@ def _recognition(name: str, task: str, stills: Recipe, flow: Recipe | None, **ch
     fields |= {"flow": flow.flow if flow else NO_FLOW, "flow_width": flow.flow_width if flow else 0}
     # Of many streets three frames each, as Cityscapes labels one in a snippet: objects vary more than frames do.
     fields |= {"iterations": ITERATIONS, "batch": 8, "streets": 600, "length": 12, "first_label": 9}
-    fields |= {"freeze": ("feature_network.conv1", "feature_network.layer1")}  # the first two stages, as the authors
+    fields |= {"freeze": FIRST_STAGES}
     fields |= {"optimiser": "adamw", "lr": 5e-4, "schedule": "cosine", "warm_up": 100, "clip": 10.0}
     if flow and task in FLOW_RATES:
         fields |= {"lr_factors": (("flow_network", FLOW_RATES[task]),)}
@@ -147,12 +148,16 @@ CURVES = {name for name in RECIPES if name.split("/")[-1].startswith(("frame", "
 
 
 def find(name: str) -> Recipe:
-    """The recipe of this name.
+    """The recipe of this name, those on real video included.
 
     Raises:
         ValueError: naming the closest ones, if there is none.
     """
-    if name not in RECIPES:
-        close = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.4) or list(RECIPES)
+    if name in RECIPES:
+        return RECIPES[name]
+    from dffkit.real_recipes import REAL  # late, as they begin with those above
+
+    if name not in REAL:
+        close = difflib.get_close_matches(name, [*RECIPES, *REAL], n=3, cutoff=0.4) or [*RECIPES, *REAL]
         raise ValueError(f"recipe: no {name!r}; did you mean {' or '.join(close)}?")
-    return RECIPES[name]
+    return REAL[name]

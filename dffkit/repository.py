@@ -1,5 +1,6 @@
 """The repository this package runs from, and the extras that a command needs."""
 
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,11 @@ def root() -> Path:
             "Clone the repository and run this command there (README.md, 'Two commands')."
         )
     return folder
+
+
+def data_folder() -> Path:
+    """Where real data sets are: the folder that DFFKIT_DATA names, or data/real/."""
+    return Path(os.environ.get("DFFKIT_DATA") or root() / "data" / "real")
 
 
 def require(extra: str, modules: tuple[str, ...]) -> None:

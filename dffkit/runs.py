@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from dffkit import checkpoint, results, scoring, sources, weights
-from dffkit.assembly import build
+from dffkit.assembly import build, published
 from dffkit.machine import describe
 from dffkit.place import Place, data
 from dffkit.processes import rank_and_count
@@ -67,6 +67,8 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
     """
     recipe, folder = run.recipe, run.folder(place)
     start = {part: start_state(needed, place) for part, needed in run.starts().items()}
+    if recipe.weights and not run.iteration(place):
+        start["feature_network"] = _published(run)
     with _claimed(run, place):
         if is_first_process() and not (resume and run.finished(place)):  # scores of other weights
             for table in ("evaluation.csv", "replicates.csv"):
@@ -74,7 +76,7 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
         model = train(
             recipe,
             folder,
-            data=() if recipe.job == "flow" else data(recipe, place, recipe.data_split),
+            data=data(recipe, place, recipe.data_split),
             start=start,
             seed=run.seed,
             world=sources.world(recipe),
@@ -155,6 +157,16 @@ def evaluate_run(
     rows = [{"split": split, **row} for row in rows]
     _write_down(run, place, "evaluation.csv", rows)  # last, as its rows say that the run is scored
     return rows
+
+
+def _published(run: Run) -> dict[str, Tensor]:
+    try:
+        return published(run.recipe, run.seed)
+    except OSError as error:
+        raise CommandError(
+            f"{run} starts from torchvision's ImageNet weights, which can't be reached: {error}.\n"
+            "Put their file into torch's cache by hand (torch.hub.get_dir() + '/checkpoints'), or start from others."
+        ) from error
 
 
 def is_written(run: Run, place: Place, table: str, **more: Any) -> bool:

@@ -1,7 +1,7 @@
 """The scores of a trained network, as rows for the result tables (Sec. 5.1)."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from torch import nn
@@ -12,6 +12,7 @@ from dffkit.networks.no_flow import NoFlow
 from dffkit.place import Place, data
 from dffkit.recipe import EXACT_FLOW, HAND_CRAFTED, Recipe
 from dffkit.recipes import CURVES
+from dffkit.repository import data_folder
 from dffkit.scores import Evaluation
 from dffkit.scores.bootstrap import replicates
 
@@ -40,7 +41,7 @@ def score(
     """
     streets = streets or place.streets or sources.counts(recipe)[split]
     if recipe.job == "flow":
-        return _flow_rows(model["flow_network"], recipe, place, split, 0 if quick else streets)
+        return _flow_rows(model["flow_network"], recipe, split, streets, quick)
     from dffkit.evaluation import evaluate
 
     rows = []
@@ -120,22 +121,39 @@ def _region_rows(flow_network: nn.Module, task: str, split: str, streets: int) -
     return [{**common, "subset": region, "value": error} for region, error in errors.items()]
 
 
-def _flow_rows(flow_network: nn.Module, recipe: Recipe, place: Place, split: str, streets: int) -> list[dict[str, Any]]:
-    """Endpoint errors in pixels of the frame: on sprites, and if there are `streets` on Toytown, also of other flow."""
+def _flow_rows(
+    flow_network: nn.Module, recipe: Recipe, split: str, streets: int | None, quick: bool
+) -> list[dict[str, Any]]:
+    """Endpoint errors in pixels of the frame; unless it shall be quick of other flow, too."""
     from dffkit import flow_quality as quality
     from dffkit.classical_flow import ClassicalFlow
 
     flows = {"EPE": quality.network_flow(flow_network)}
-    if streets:
+    if not quick:
         others = {"EPE of no flow": NoFlow(), "EPE of DIS": ClassicalFlow("DIS")}
         flows |= {metric: quality.network_flow(other) for metric, other in others.items()}
     rows = []
     for metric, flow in flows.items():
-        found = {("sprites", SPRITE_PAIRS): quality.endpoint_errors(flow, quality.sprites(SPRITE_PAIRS, recipe.size))}
-        if streets:
-            pairs = streets * len(quality.OFFSETS)
-            found["toytown", pairs] = quality.endpoint_errors(flow, quality.streets(split, range(streets)))
-        for (name, frames), errors in found.items():
-            common = {"duration": "", "metric": metric, "frames": frames}
+        for name, (count, pairs) in _flow_pairs(recipe, split, streets, quick).items():
+            common = {"duration": "", "metric": metric, "frames": count}
+            errors = quality.endpoint_errors(flow, pairs())
             rows += [{**common, "subset": f"{name} {part}", "value": error} for part, error in errors.items()]
     return rows
+
+
+def _flow_pairs(
+    recipe: Recipe, split: str, streets: int | None, quick: bool
+) -> dict[str, tuple[int, Callable[[], Iterator]]]:
+    """What a flow network is judged on: name -> how many pairs, and what gives them."""
+    from dffkit import flow_quality as quality
+
+    if "flying_chairs" in (recipe.data, split):
+        from dffkit.datasets.flying_chairs import FlyingChairs, batches
+
+        chairs = FlyingChairs(data_folder() / "flying_chairs", None if split == "flying_chairs" else split)
+        count = min(len(chairs), SPRITE_PAIRS) if quick else len(chairs)
+        return {"flying chairs": (count, lambda: batches([chairs[i] for i in range(count)]))}
+    pairs = {"sprites": (SPRITE_PAIRS, lambda: quality.sprites(SPRITE_PAIRS, recipe.size))}
+    if not quick:
+        pairs["toytown"] = streets * len(quality.OFFSETS), lambda: quality.streets(split, range(streets))
+    return pairs

@@ -58,7 +58,8 @@ def train(
         recipe: what to train.
         folder: where checkpoints are kept, while it runs, and the results.
         data: the snippets to train on; none for "flow".
-        start: part -> the state dict of a trained network that has this part, for each part in `recipe.start`.
+        start: part -> the state dict of a trained network that has this part, for each part in `recipe.start`, and
+            for others if there is something to start them with.
         seed: of the random weights and of the samples.
         world: what the data looks like, any string; a checkpoint made with another one is refused.
         device: "cpu" or "cuda".
@@ -142,7 +143,8 @@ class _Run:
             for part, _ in self.recipe.start:
                 if part not in start:
                     raise ValueError(f"start: expected weights for {part}, got them for {list(start) or 'nothing'}")
-                load_part(self.job.module, part, start[part])
+            for part, weights in start.items():
+                load_part(self.job.module, part, weights)
             return
         self.job.module.load_state_dict(state["module"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -274,7 +276,7 @@ def rate_factor(recipe: Recipe, iteration: int) -> float:
     warm = min(1.0, (iteration + 1) / (recipe.warm_up + 1))
     if recipe.schedule == "cosine":
         return warm * (1 + math.cos(math.pi * iteration / recipe.iterations)) / 2
-    return warm * (0.1 if iteration >= recipe.iterations * 2 / 3 else 1.0)
+    return warm * (0.1 if iteration >= recipe.iterations * recipe.step_at else 1.0)
 
 
 def make_optimiser(parameters: Mapping[str, nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:

@@ -1,45 +1,13 @@
 """cityscapes.py: snippets from the official layout, in small, and what is said of one that is incomplete."""
 
-import random
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from city_tree import SIZE, frame_path, label_path, write, write_snippet
 
 from dffkit.datasets.cityscapes import CLASS_OF_LABEL_ID, CLASSES, snippets
 from dffkit.errors import DataError
 from dffkit.pairs import Pairs
-
-SIZE = (4, 8)
-
-
-def name(city, sequence, frame, ending):
-    return f"{city}_{sequence:06d}_{frame:06d}_{ending}.png"
-
-
-def frame_path(root, frame, city="ulm", sequence=0, split="train"):
-    return root / "leftImg8bit_sequence" / split / city / name(city, sequence, frame, "leftImg8bit")
-
-
-def label_path(root, frame, kind="labelTrainIds", city="ulm", sequence=0, split="train"):
-    return root / "gtFine" / split / city / name(city, sequence, frame, f"gtFine_{kind}")
-
-
-def write(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(path)
-
-
-def write_snippet(root, labelled=19, kind="labelTrainIds", labels=3, **place):
-    """Thirty frames, each as bright as its number, and a label."""
-    numbers = list(range(labelled - 19, labelled + 11))
-    random.Random(labelled).shuffle(numbers)  # so that no folder lists them in order by chance
-    for number in numbers:
-        write(frame_path(root, number, **place), np.full((*SIZE, 3), number % 256))
-    write(label_path(root, labelled, kind, **place), np.full(SIZE, labels))
-    write(label_path(root, labelled, "color", **place), np.zeros((*SIZE, 4)))
-    return root
 
 
 def test_a_snippet_has_thirty_frames_and_the_twentieth_is_labelled(tmp_path):

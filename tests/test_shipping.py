@@ -24,7 +24,10 @@ FRAME = dataclasses.replace(
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A place of its own with hand-made data and tiny recipes, three of which are shipped."""
-    monkeypatch.setattr(sources, "snippets", lambda r, *_: snippets("both" if r.job == "stills" else r.task, count=3))
+    def data(tiny, *_):
+        return () if tiny.job == "flow" else snippets("both" if tiny.job == "stills" else tiny.task, count=3)
+
+    monkeypatch.setattr(sources, "snippets", data)
     monkeypatch.setattr(sources, "prepare", lambda *words: None)
     monkeypatch.setattr(shipping, "world", lambda tiny: "0123456789ab")
     monkeypatch.setattr(sources, "world", lambda tiny, split="train": "0123456789ab")

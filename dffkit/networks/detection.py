@@ -157,9 +157,8 @@ class RFCN(nn.Module):
         """Score and box loss of one image over its hardest regions."""
         overlap, target = overlaps(rois, boxes).max(1)
         positive = overlap >= 0.5
-        if ignore is not None:
-            known = positive | ~covered(rois, ignore)
-            votes, rois, target, positive = (each[known] for each in (votes, rois, target, positive))
+        known = positive | ~covered(rois, ignore)
+        votes, rois, target, positive = (each[known] for each in (votes, rois, target, positive))
         labels = torch.zeros_like(target)
         labels[positive] = classes[target[positive]]
         goal = encode_boxes(boxes[target[positive]], rois[positive], HEAD_STD)

@@ -113,20 +113,16 @@ def overlaps(boxes: Tensor, targets: Tensor) -> Tensor:
 
 def covered(boxes: Tensor, regions: Tensor | None) -> Tensor:
     """Which of N boxes lie by half or more in one of the regions (R, 4) that nobody has labelled: (N,) bool."""
-    if regions is None or not len(regions):
-        return boxes.new_zeros(len(boxes), dtype=torch.bool)
+    regions = boxes[:0] if regions is None else regions
     corners = boxes[:, None].maximum(regions)[..., :2], boxes[:, None].minimum(regions)[..., 2:]
     shared = (corners[1] - corners[0]).clamp(min=0).prod(-1)  # (N, R)
     return (2 * shared >= box_area(boxes)[:, None]).any(1)
 
 
 def sample_anchors(
-    anchors: Tensor,
-    boxes: Tensor,
-    size: tuple[int, int],
-    generator: Generator | None = None,
+    anchors: Tensor, boxes: Tensor, size: tuple[int, int], generator: Generator | None = None,
     ignore: Tensor | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Draw up to 256 of the anchors (N, 4) within a frame of `size` (H, W) to train on, at most half as foreground.
 
     Foreground has IoU >= 0.7 with one of the `boxes` (G, 4), or is the best anchor of a box; background has IoU < 0.3
@@ -139,9 +135,7 @@ def sample_anchors(
     best = ((iou == iou.amax(0)) & (iou > 0)).any(1)  # in the official code all anchors are best if none meets a box
     positive = best | (overlap >= 0.7)
     foreground = _draw(positive, SAMPLES // 2, generator)
-    negative = inside & ~positive & (overlap < 0.3)
-    if ignore is not None:
-        negative &= ~covered(anchors, ignore)
+    negative = inside & ~positive & (overlap < 0.3) & ~covered(anchors, ignore)
     background = _draw(negative, SAMPLES - len(foreground), generator)
     return foreground, target[foreground], background
 
@@ -153,14 +147,9 @@ def _draw(mask: Tensor, count: int, generator: Generator | None) -> Tensor:
 
 
 def rpn_loss(
-    scores: Tensor,
-    deltas: Tensor,
-    anchors: Tensor,
-    boxes: Tensor,
-    size: tuple[int, int],
-    generator: Generator | None,
-    ignore: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
+    scores: Tensor, deltas: Tensor, anchors: Tensor, boxes: Tensor, size: tuple[int, int],
+    generator: Generator | None, ignore: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Score and box loss of one image: logits (N, 2), background first, and deltas (N, 4) against `boxes` (G, 4)."""
     foreground, target, background = sample_anchors(anchors, boxes, size, generator, ignore)
     drawn = torch.cat([foreground, background])

@@ -1,7 +1,7 @@
 """The data sets that recipes name: where a run gets its snippets from, and what says that they have changed.
 
-Each is a module here with the functions below and two constants: COUNTS, how many snippets of each split are scored,
-None for all; DURATIONS, the longest key frame duration that is scored, by task.
+Each is a module here with the functions below and three constants: COUNTS, how many snippets of each split are scored,
+None for all; DURATIONS, the longest key frame duration that is scored, and NAMES, those of the classes, both by task.
 """
 
 import importlib
@@ -12,13 +12,15 @@ from typing import Any
 from dffkit.datasets.snippets import Snippet
 from dffkit.recipe import Recipe
 
-SOURCES = ("toytown",)
+SOURCES = ("toytown", "camvid", "pets09", "cityscapes", "imagenet_vid", "flying_chairs")
 
 
 def snippets(
     recipe: Recipe, split: str, count: int | Sequence[int] | None = None, folder: Path | None = None
 ) -> Sequence[Snippet]:
     """A split of the recipe's data set, with the targets that its heads need.
+
+    For job "flow" it is pairs with exact flow instead, and nothing at all for sprites, which are endless.
 
     Args:
         recipe: says which data set, and which task.
@@ -53,8 +55,17 @@ def longest(recipe: Recipe) -> int:
     return _module(recipe).DURATIONS[recipe.task]
 
 
+def names(recipe: Recipe) -> tuple[str, ...]:
+    """What the classes are called: label map value i is `names[i]`, a box's label i is `names[i - 1]`."""
+    return _module(recipe).NAMES[recipe.task]
+
+
 def _module(recipe: Recipe) -> Any:
-    name = "sprites" if recipe.job == "flow" else recipe.data
-    if name not in (*SOURCES, "sprites"):
-        raise ValueError(f"data: expected one of {list(SOURCES)}, got {name!r}")
+    if ":" in recipe.data:
+        from dffkit.sources.yours import YourSource
+
+        return YourSource(recipe.data)
+    if recipe.data not in SOURCES:
+        raise ValueError(f'data: expected one of {list(SOURCES)}, or "module:function", got {recipe.data!r}')
+    name = "sprites" if recipe.job == "flow" and recipe.data == "toytown" else recipe.data
     return importlib.import_module(f"dffkit.sources.{name}")

@@ -7,7 +7,7 @@ from dffkit.datasets import sprites
 from dffkit.datasets.snippets import Snippet
 from dffkit.recipe import Recipe
 
-COUNTS = {"val": 48, "test": 60}
+COUNTS = {"val": 48, "test": 60, "flying_chairs": None}  # streets of Toytown, or the pairs of FlyingChairs
 
 
 def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, folder: Path | None) -> Sequence[Snippet]:

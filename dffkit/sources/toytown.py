@@ -10,6 +10,7 @@ from dffkit.recipe import Recipe
 
 COUNTS = {"val": 48, "test": 60, "elsewhere": 60}
 DURATIONS = {"segmentation": 10, "detection": 20}
+NAMES = {"segmentation": toytown.LABELS, "detection": toytown.CLASSES}
 
 
 def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, folder: Path | None) -> Sequence[Snippet]:

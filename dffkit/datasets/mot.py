@@ -1,0 +1,204 @@
+"""MOTChallenge: videos of people with boxes, as folders of images or as a video file with a `gt.txt` beside it."""
+
+import configparser
+import warnings
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dffkit.datasets import files
+from dffkit.datasets.images import ImageFrames, list_images, natural
+from dffkit.datasets.mot_annotations import Annotation, clipped, read
+from dffkit.datasets.on_demand import Frames, OnDemand
+from dffkit.datasets.resized import resized_frame
+from dffkit.datasets.snippets import Snippet, motion_iou
+from dffkit.errors import DataError
+
+CLASSES = ("person",)
+PERSON = 1
+MEMORY = 4 * 2**30  # bytes: a longer video is refused, since training asks for its frames in any order
+
+Size = tuple[int, int]
+
+
+def snippets(
+    source: Path,
+    *,
+    frames: range | Sequence[range] | None = None,
+    annotated_size: Size | None = None,
+    size: Size | None = None,
+    outside: str = "raise",
+) -> list[Snippet]:
+    """The snippets of MOTChallenge data.
+
+    A target is {"boxes": (N, 4) float32 xyxy in pixels of the frame, x2 and y2 exclusive; "labels": (N,) int64, all 1;
+    "tracks": (N,) int64; "ignore": (R, 4)}. The frames up to the last with a box are annotated; one of them without
+    has no person. Images are read when they are asked for. A video file is decoded into memory, once
+    for all snippets that are in use at the same time.
+
+    Args:
+        source: a sequence's folder (`img1/`, `gt/gt.txt`, `seqinfo.ini`), a folder of such, or a video file with its
+            `gt.txt` beside it.
+        frames: the part of each video that becomes a snippet, as indices from 0; or several parts; None for all of it.
+        annotated_size: (H, W) of the picture in which the boxes were drawn; None for what `seqinfo.ini` says, and for a
+            video file its own size.
+        size: (H, W) to which frames and boxes are scaled; None for their own.
+        outside: what becomes of a box that lies outside the picture: "raise", or "drop" to leave it out with a warning.
+
+    Raises:
+        DataError: if something is missing, damaged, or does not fit together; it names the file and the line.
+        ValueError: for a wrong option, or a part that the video does not have.
+    """
+    if outside not in ("raise", "drop"):
+        raise ValueError(f"outside: expected 'raise' or 'drop', got {outside!r}")
+    source = Path(source)
+    recordings = [_recording(place, annotated_size, size, outside) for place in _sequences(source)]
+    parts = [frames] if isinstance(frames, range) else frames
+    return [_snippet(recording, part) for recording in recordings for part in ([None] if parts is None else parts)]
+
+
+@dataclass(frozen=True)
+class _Recording:
+    """A whole video; `targets` and `tracks` of the annotated frames, from the first on."""
+
+    name: str
+    fps: float
+    frames: Sequence[Tensor]
+    targets: Sequence[dict[str, Tensor]]
+    tracks: Sequence[Mapping[int, Tensor]]
+
+
+def _snippet(recording: _Recording, part: range | None) -> Snippet:
+    whole = range(len(recording.frames))
+    if part is not None and (len(part) == 0 or part.step != 1 or part[0] < 0 or part[-1] not in whole):
+        raise ValueError(f"frames: expected a part of {whole} without steps, got {part}")
+    name = recording.name if part is None else f"{recording.name}[{part.start}:{part.stop}]"
+    part = whole if part is None else part
+    annotated = [i for i, frame in enumerate(part) if frame < len(recording.targets)]
+
+    def motion(i: int) -> Tensor:
+        iou = motion_iou(recording.tracks, part[i])
+        return torch.tensor([iou[track] for track in recording.targets[part[i]]["tracks"].tolist()])
+
+    return Snippet(
+        name,
+        recording.fps,
+        Frames(lambda i: recording.frames[part[i]], len(part)),
+        OnDemand(lambda i: recording.targets[part[i]], annotated),
+        OnDemand(motion, annotated),
+    )
+
+
+def _sequences(source: Path) -> list[Path]:
+    if not source.is_dir() or (source / "img1").is_dir():
+        return [source]
+    found = sorted((path.parent for path in source.glob("*/img1")), key=natural)
+    if not found:
+        raise DataError(f"{source}: has no img1, nor a folder that has; name a sequence's folder, or a video file")
+    return found
+
+
+def _recording(source: Path, annotated: Size | None, size: Size | None, outside: str) -> _Recording:
+    if source.is_dir():
+        frames, fps, drawn_in = _images(source)
+        file = source / "gt" / "gt.txt"
+    else:
+        frames, fps, drawn_in = _video(source)
+        file = source.parent / "gt.txt"
+    size = tuple(size or frames[0].shape[1:])
+    annotations, boxes = _checked(file, len(frames), annotated or drawn_in, size, outside)
+    count = 1 + max((annotation.frame for annotation in annotations), default=-1)
+    rows = [[] for _ in range(count)]
+    for annotation, box in zip(annotations, boxes, strict=True):
+        rows[annotation.frame].append((annotation, box))
+    targets = [_target(row) for row in rows]
+    # Regions too: a person who is to be ignored in one frame may count in the next.
+    tracks = [{annotation.track: box for annotation, box in row} for row in rows]
+    return _Recording(
+        source.stem, fps, Frames(lambda i: resized_frame(frames[i], lambda _: size), len(frames)), targets, tracks
+    )
+
+
+def _checked(file: Path, count: int, annotated: Size, size: Size, outside: str) -> tuple[list[Annotation], Tensor]:
+    """The annotations of a video of `count` frames, and their boxes in its frames."""
+    annotations = read(file)
+    for annotation in annotations:
+        if annotation.frame >= count:
+            raise DataError(
+                f"{file}:{annotation.line}: names frame {annotation.frame + 1}, but the video has {count}; do they "
+                "belong together, and is the video whole?"
+            )
+    boxes, inside = clipped(annotations, annotated, size)
+    if not inside.all():
+        first = annotations[int(inside.int().argmin())]
+        what = f"has {int((~inside).sum())} boxes outside the picture of {annotated[1]}x{annotated[0]}"
+        if outside == "raise":
+            remedy = "is annotated_size right? Then leave them out by outside='drop'"
+            raise DataError(f"{file}:{first.line}: {what}, this is the first; {remedy}")
+        warnings.warn(f"{file}: {what}, which are left out", stacklevel=4)
+        annotations = [annotation for annotation, there in zip(annotations, inside, strict=True) if there]
+    return annotations, boxes[inside]
+
+
+def _target(row: Sequence[tuple[Annotation, Tensor]]) -> dict[str, Tensor]:
+    def stacked(ignore: bool) -> Tensor:
+        boxes = [box for annotation, box in row if annotation.ignore == ignore]
+        return torch.stack(boxes) if boxes else torch.zeros(0, 4)
+
+    tracks = torch.tensor([annotation.track for annotation, _ in row if not annotation.ignore], dtype=torch.int64)
+    boxes = stacked(ignore=False)
+    return {
+        "boxes": boxes, "labels": torch.full((len(boxes),), PERSON), "tracks": tracks, "ignore": stacked(ignore=True),
+    }  # fmt: skip
+
+
+def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size]:
+    """Frames, frames a second, and the size of the pictures in which the boxes were drawn."""
+    paths = list_images(folder / "img1")
+    for number, path in enumerate(paths, 1):
+        # The boxes are found by the frames' numbers: behind a gap all would be wrong.
+        if not path.stem.isdecimal() or int(path.stem) != number:
+            raise DataError(f"{path}: expected frame number {number} in its place; get the images again")
+    file, parser = folder / "seqinfo.ini", configparser.ConfigParser()
+    try:
+        with file.open() as lines:
+            parser.read_file(lines)
+        fps = parser.getfloat("Sequence", "frameRate")
+        length, height, width = (parser.getint("Sequence", key) for key in ("seqLength", "imHeight", "imWidth"))
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file; is the data set complete?") from None
+    except (configparser.Error, ValueError) as error:
+        raise DataError(f"{file}: does not say what it should: {error}; get the file again") from error
+    if length != len(paths):
+        raise DataError(f"{folder / 'img1'}: has {len(paths)} images, but seqinfo.ini says {length}; get them again")
+    if min(fps, height, width) <= 0:
+        raise DataError(f"{file}: expected numbers above 0, got {fps:g} Hz, {width}x{height}; get the file again")
+    return ImageFrames(paths), fps, (height, width)
+
+
+class _Decoded(list[Tensor]):
+    """The frames of a video file in memory."""
+
+
+_in_use: "weakref.WeakValueDictionary[tuple, _Decoded]" = weakref.WeakValueDictionary()
+
+
+def _video(path: Path) -> tuple[Sequence[Tensor], float, Size]:
+    stream = files.frames(path)
+    if stream.fps is None:
+        raise DataError(f"{path}: does not say how many frames a second it has; is it a video?")
+    name = (path.resolve(), path.stat().st_mtime_ns)
+    decoded = _in_use.get(name)
+    if decoded is None:
+        decoded = _Decoded()
+        for frame in stream:
+            decoded.append(frame)
+            if max(len(decoded), stream.count or 0) * frame.numel() > MEMORY:
+                remedy = "store its frames as images, in the layout of MOTChallenge"
+                raise DataError(f"{path}: needs more than {MEMORY / 2**30:.3g} GiB of memory; {remedy}")
+        _in_use[name] = decoded
+    return decoded, float(stream.fps), stream.size

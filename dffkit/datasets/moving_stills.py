@@ -1,0 +1,131 @@
+"""Labelled stills made into short videos, for training on pairs where only single images have labels.
+
+The last frame of a snippet is a random view of a still with its label map or boxes. The frames before it are that view,
+moved on smoothly backwards in time, together with pieces of the picture that move by themselves. Every frame is a
+function of (seed, still, variant, frame) alone, and so is the exact flow between any two.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from dffkit.datasets.on_demand import Frames, OnDemand
+from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.still_camera import Shot, draw_shot, moved_boxes
+
+IGNORE = 255
+FPS = 15.0  # what the speeds are made for: nine frames of CamVid's clip
+VISIBLE = 0.3  # share of a box that has to be in the view; of one that has less, the rest becomes a region to ignore
+LEAST = 1.0  # pixels: what is smaller is not there
+
+
+class MovingStills(Sequence[Snippet]):
+    """Snippets of which only the last frame has a target, one for each still and variant; exact flow included.
+
+    In a label map, what lies outside the still is 255, and the picture has its mirror image there: a plain colour would
+    have edges to learn. With boxes it has the mean colour after all, since a mirrored person would lack a box.
+
+    Args:
+        stills: every annotated frame of these snippets is a still. A target is a label map `(H, W)` uint8; a dict of
+            "boxes" `(N, 4)`, perhaps "ignore" `(R, 4)`, and other tensors with a row for each box; or a tuple of such.
+        variants: how many snippets are made of each still.
+        length: frames of each snippet.
+        seed: which random views and motions.
+        size: (H, W) of the frames, which show the still at 0.7 to 1.4 times its size: the smaller they are, the less of
+            them lies outside it.
+
+    Raises:
+        ValueError: for a wrong option, or if no frame is annotated.
+    """
+
+    def __init__(
+        self, stills: Sequence[Snippet], *, variants: int, length: int = 10, seed: int, size: tuple[int, int]
+    ) -> None:
+        if min(variants, length, *size) < 1:
+            raise ValueError(f"variants, length, size: expected at least 1, got {variants}, {length}, {size}")
+        self.places = [(still, frame) for still in stills for frame in still.targets]
+        if not self.places:
+            raise ValueError(f"stills: expected at least one annotated frame, got none in {len(stills)} snippets")
+        self.variants, self.length, self.seed, self.size = variants, length, seed, tuple(size)
+        # A sample asks for its frame, its target and its key frame in turn: the still is read once.
+        self._scene = lru_cache(maxsize=32)(self._make_scene)
+
+    def __len__(self) -> int:
+        return len(self.places) * self.variants
+
+    def __getitem__(self, index: int) -> Snippet:
+        index = range(len(self))[index]
+        last = self.length - 1
+
+        def frame(t: int) -> Tensor:
+            scene = self._scene(index)
+            return _tensor(scene.shot.picture(scene.still, last - t, scene.fill))
+
+        def flow(i: int, k: int) -> tuple[Tensor, Tensor]:
+            field, hidden = self._scene(index).shot.flow(last - i, last - k)
+            return torch.from_numpy(field), torch.from_numpy(hidden)
+
+        def target(_: int) -> Any:
+            scene = self._scene(index)
+            return _seen(scene.target, scene.shot)
+
+        return Snippet(self._name(index), FPS, Frames(frame, self.length), OnDemand(target, [last]), flow=flow)
+
+    def _name(self, index: int) -> str:
+        still, frame = self.places[index // self.variants]
+        return f"{still.name}/{frame}/{index % self.variants}"
+
+    def _make_scene(self, index: int) -> "_Scene":
+        snippet, frame = self.places[index // self.variants]
+        still, target = snippet.frames[frame].permute(1, 2, 0).contiguous().numpy(), snippet.targets[frame]
+        boxes = _boxes(target)
+        rng = np.random.default_rng(list(f"{self.seed}/{self._name(index)}".encode()))
+        shot = draw_shot(rng, still.shape[:2], self.size, boxes)
+        return _Scene(still, target, shot, None if boxes is None else tuple(cv2.mean(still)[:3]))
+
+
+class _Scene(NamedTuple):
+    still: np.ndarray
+    target: Any
+    shot: Shot
+    fill: tuple[float, float, float] | None
+
+
+def _boxes(target: Any) -> np.ndarray | None:
+    """All boxes of a target, None if it is of another kind."""
+    parts = target if isinstance(target, tuple) else (target,)
+    found = [part["boxes"].numpy() for part in parts if isinstance(part, dict)]
+    return np.concatenate(found) if found else None
+
+
+def _seen(target: Any, shot: Shot) -> Any:
+    """A still's target in the current frame."""
+    if isinstance(target, tuple):
+        return tuple(_seen(part, shot) for part in target)
+    if isinstance(target, Tensor):
+        flags = {"flags": cv2.INTER_NEAREST, "borderValue": IGNORE}
+        return torch.from_numpy(cv2.warpAffine(target.numpy(), shot.view[:2], shot.size[::-1], **flags))
+    boxes, share = _clipped(target["boxes"], shot)
+    regions, rest = _clipped(target.get("ignore", torch.zeros(0, 4)), shot)
+    there, partly = share >= VISIBLE, (share > 0) & (share < VISIBLE)
+    others = {name: rows[there] for name, rows in target.items() if name not in ("boxes", "ignore")}
+    return {**others, "boxes": boxes[there], "ignore": torch.cat([regions[rest > 0], boxes[partly]])}
+
+
+def _clipped(boxes: Tensor, shot: Shot) -> tuple[Tensor, Tensor]:
+    """What is seen of boxes `(N, 4)`, and which share `(N,)` of each that is; 0 where it is less than a pixel wide."""
+    moved = torch.from_numpy(moved_boxes(boxes.double().numpy(), shot.view))
+    height, width = shot.size
+    clipped = moved.clamp(min=0).minimum(torch.tensor([width, height, width, height]))
+    sides = clipped[:, 2:] - clipped[:, :2]
+    share = sides.prod(1) / (moved[:, 2:] - moved[:, :2]).prod(1)
+    return clipped.float(), torch.where((sides >= LEAST).all(1), share, 0)
+
+
+def _tensor(image: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

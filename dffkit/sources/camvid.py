@@ -1,0 +1,35 @@
+"""CamVid for runs: it is trained and chosen on stills that a random camera moves over, and tested on its one clip."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dffkit.datasets import camvid
+from dffkit.datasets.moving_stills import MovingStills
+from dffkit.datasets.snippets import Snippet
+from dffkit.fingerprint import fingerprint
+from dffkit.recipe import Recipe
+from dffkit.repository import data_folder
+
+COUNTS = {"val": None, "test": None}
+DURATIONS = {"segmentation": 10}
+NAMES = {"segmentation": camvid.CLASSES}
+VERSION = 1  # another one whenever the same recipe gets other frames or labels
+VARIANTS = {"train": 64, "val": 2}  # views and motions of each still
+
+
+def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, folder: Path | None) -> Sequence[Snippet]:
+    """For "train" and "val" ten frames for each view of a still, `recipe.size` large; for "test" the clip as it is."""
+    found = camvid.snippets(data_folder() / "camvid", split)
+    if split == "test":
+        return found
+    moving = MovingStills(found, variants=VARIANTS[split], length=recipe.length, seed=VERSION, size=recipe.size)
+    return moving if count is None or split == "train" else [moving[i] for i in range(count)]
+
+
+def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
+    """Nothing: frames are drawn as fast as they are needed."""
+
+
+def world(recipe: Recipe, split: str) -> str:
+    """What is made of the data set."""
+    return fingerprint({"data": "camvid", "version": VERSION})

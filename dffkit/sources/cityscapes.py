@@ -1,0 +1,33 @@
+"""Cityscapes for runs, as in the paper: short side 512, one labelled frame in each snippet of 30 (Sec. 5)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dffkit.datasets import cityscapes
+from dffkit.datasets.resized import resized, short_side
+from dffkit.datasets.snippets import Snippet
+from dffkit.fingerprint import fingerprint
+from dffkit.recipe import Recipe
+from dffkit.repository import data_folder
+
+COUNTS = {"val": None}  # the test split's labels are not public
+DURATIONS = {"segmentation": 10}
+NAMES = {"segmentation": cityscapes.CLASSES}
+VERSION = 1  # another one whenever the same recipe gets other frames or labels
+SHORT, LONG = 512, 1024
+
+
+def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, folder: Path | None) -> Sequence[Snippet]:
+    """The split's snippets at 512x1024; a number takes the first ones."""
+    found = cityscapes.snippets(data_folder() / "cityscapes", split)
+    found = found if count is None or split == "train" else found[:count]
+    return [resized(snippet, short_side(SHORT, LONG)) for snippet in found]
+
+
+def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
+    """Nothing: images are read when they are needed."""
+
+
+def world(recipe: Recipe, split: str) -> str:
+    """What is made of the data set."""
+    return fingerprint({"data": "cityscapes", "version": VERSION})

@@ -1,0 +1,27 @@
+"""FlyingChairs for runs: what the paper's FlowNet was pre-trained on (Sec. 4.2)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dffkit.datasets.flying_chairs import FlyingChairs
+from dffkit.fingerprint import fingerprint
+from dffkit.recipe import Recipe
+from dffkit.repository import data_folder
+
+COUNTS = {"val": None}
+VERSION = 1
+
+
+def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, folder: Path | None) -> Sequence[Any]:
+    """Pairs with exact flow, by the official split."""
+    return FlyingChairs(data_folder() / "flying_chairs", split)
+
+
+def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
+    """Nothing: pairs are read when they are needed."""
+
+
+def world(recipe: Recipe, split: str) -> str:
+    """What is made of the data set."""
+    return fingerprint({"data": "flying_chairs", "version": VERSION})

@@ -1,0 +1,43 @@
+"""PETS09-S2L1 for runs: frames 1-400 of one video train, 401-500 choose, 501-600 test.
+
+People are about as wide as one cell of the feature map. So frames are enlarged, by the data option "scale"; training
+sees random windows of them, "windows" many.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dffkit.datasets import mot, pets09
+from dffkit.datasets.crops import Crops
+from dffkit.datasets.snippets import Snippet
+from dffkit.fingerprint import fingerprint
+from dffkit.recipe import Recipe
+from dffkit.repository import data_folder
+
+COUNTS = {"val": None, "test": None}
+DURATIONS = {"detection": 10}
+NAMES = {"detection": mot.CLASSES}
+VERSION = 1  # another one whenever the same recipe gets other frames or boxes
+SIZE = (360, 480)  # what "scale" counts from
+SPREAD = 1.25  # windows are enlarged by so much more or less than the frames that are scored
+
+
+def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, folder: Path | None) -> Sequence[Snippet]:
+    """For "train" random windows, `recipe.size` large; else the split's part of the video, enlarged."""
+    options = {"scale": 1.0, "windows": 100} | dict(recipe.data_options)
+    scale, video = options["scale"], data_folder() / "pets09"
+    if split != "train":
+        return pets09.snippets(video, split, size=tuple(round(side * scale) for side in SIZE))
+    found = pets09.snippets(video, split)
+    scale *= SIZE[1] / found[0].frames[0].shape[2]  # the video is of another size where it comes from
+    scales = scale / SPREAD, scale * SPREAD
+    return Crops(found, count=options["windows"], size=recipe.size, scales=scales, seed=VERSION)
+
+
+def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
+    """Nothing: the video is decoded when it is needed."""
+
+
+def world(recipe: Recipe, split: str) -> str:
+    """What is made of the data set."""
+    return fingerprint({"data": "pets09", "version": VERSION})

@@ -1,0 +1,59 @@
+"""A data set of one's own for runs: `--data my_module:dataset`, where `dataset(split)` returns snippets."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dffkit.datasets.snippets import Snippet
+from dffkit.errors import DataError
+from dffkit.fingerprint import fingerprint
+from dffkit.recipe import Recipe
+
+REMEDY = 'give "module:function" with a module in the present folder or installed, e.g. --data my_clips:dataset'
+
+
+class YourSource:
+    """A function as the source of a recipe's data.
+
+    The function takes "train", "val" or "test" and returns snippets. If it has an attribute `names`, they are its
+    classes; `version`, any string, says that its data has changed.
+
+    Args:
+        name: "module:function".
+
+    Raises:
+        DataError: if there is no such module or function.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        module, _, function = name.partition(":")
+        if str(Path.cwd()) not in sys.path:  # as `python -m` has it, but not every other way to start
+            sys.path.insert(0, str(Path.cwd()))
+        try:
+            self._function = getattr(importlib.import_module(module), function)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise DataError(f"{name}: can't be imported: {error}; {REMEDY}") from error
+        names = tuple(getattr(self._function, "names", ())) or tuple(map(str, range(256)))
+        # As the constants of other sources, which are modules.
+        self.COUNTS = {"val": None, "test": None}
+        self.DURATIONS = {"segmentation": 10, "detection": 10}
+        self.NAMES = dict.fromkeys(self.DURATIONS, names)
+
+    def snippets(self, recipe: Recipe, split: str, count: Any, folder: Path | None) -> Sequence[Snippet]:
+        """What the function returns; a number takes the first ones."""
+        found = self._function(split)
+        if not isinstance(found, Sequence) or not all(isinstance(found[i], Snippet) for i in range(min(len(found), 1))):
+            raise DataError(f"{self.name}: expected a list of dffkit.Snippet for {split!r}, got {type(found).__name__}")
+        return (
+            found if count is None or split == recipe.data_split else [found[i] for i in range(min(count, len(found)))]
+        )
+
+    def prepare(self, recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
+        """Nothing."""
+
+    def world(self, recipe: Recipe, split: str) -> str:
+        """Its name and version."""
+        return fingerprint({"data": self.name, "version": str(getattr(self._function, "version", ""))})

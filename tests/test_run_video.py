@@ -1,0 +1,140 @@
+"""run_video.py: a video in, the same video with results out, whatever happens on the way."""
+
+import argparse
+import json
+
+import av
+import pytest
+import torch
+from torchvision.ops import box_iou
+
+import dffkit
+from dffkit import cli, run_video
+from dffkit.datasets.files import frames
+from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film
+from dffkit.datasets.video_files import VideoWriter
+from dffkit.live_recognition import LiveRecognition
+from dffkit.repository import CommandError
+
+
+def run(*words):
+    parser = argparse.ArgumentParser()
+    run_video.add_arguments(parser)
+    return run_video.main(parser.parse_args([*map(str, words), "--no-progress", "--threads", "1"]))
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Seven frames of a street as a file."""
+    film, path = Film("val", 4), tmp_path / "clip.mp4"
+    with VideoWriter(path, 10) as video:
+        for index in range(7):
+            video.write(film.frame(index))
+    return path
+
+
+def count(path):
+    return sum(1 for _ in frames(path))
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_a_clip_gets_results_drawn_in_and_written_down(tmp_path, clip, task, capsys):
+    out, lines = tmp_path / "new" / "out.mp4", tmp_path / "out.jsonl"
+    assert run(clip, "--task", task, "-l", 3, "--out", out, "--json", lines) == 0
+    stream = frames(out)
+    assert (count(out), stream.fps) == (7, 10)
+    assert stream.size[1] == 2 * 384  # larger, and below a line of text
+    assert stream.size[0] > 2 * 192
+    rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert [row["frame"] for row in rows] == list(range(7))
+    assert [row["key_frame"] for row in rows] == [True, False, False, True, False, False, True]
+    assert all(row["milliseconds"] > 0 for row in rows)
+    if task == "segmentation":
+        assert list(rows[0]["shares"]) == list(LABELS)
+        assert sum(rows[0]["shares"].values()) == pytest.approx(1, abs=1e-3)
+    else:
+        assert {box["class"] for row in rows for box in row["boxes"]} <= set(CLASSES)
+        assert any(row["boxes"] for row in rows)
+    assert "7 frames" in capsys.readouterr().err
+
+
+def test_to_compare_is_twice_as_wide_and_says_what_is_gained(tmp_path, clip, capsys):
+    assert run(clip, "--compare", "--frames", 3, "--out", tmp_path / "out.mp4", "--json", "-") == 0
+    assert frames(tmp_path / "out.mp4").size[1] == 4 * 384
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 3
+    assert "speedup" in captured.err
+    assert "Frame" in captured.err
+
+
+def test_results_are_those_of_the_library(clip):
+    live, stream = LiveRecognition("toytown/segmentation/dff", 3), list(frames(clip))
+    mine = [live.step(frame) for frame in stream]
+    theirs = list(dffkit.recognize(dffkit.load(), stream, dffkit.FixedInterval(3)))
+    assert all(torch.equal(a.output, b.output) for a, b in zip(mine, theirs, strict=True))
+    assert [each.is_key_frame for each in mine] == [each.is_key_frame for each in theirs]
+
+
+def test_results_of_scaled_frames_are_in_the_frames_own_pixels():
+    frame = Film("val", 13, 30.0, WORLDS["detection"]).frame(0)
+    large = frame.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    boxes, twice = (LiveRecognition("toytown/detection/dff", 5).step(each).output for each in (frame, large))
+    assert box_iou(2 * boxes["boxes"][:3], twice["boxes"]).amax(1)[:2].min() > 0.9  # scaling back blurs a little
+    labels = LiveRecognition("toytown/segmentation/dff", 5).step(large).output
+    assert labels.shape == large.shape[1:]
+    own_size = LiveRecognition("toytown/segmentation/dff", 5, short_side=0).step(large).output
+    assert not torch.equal(labels, own_size)
+
+
+def test_an_interruption_leaves_what_was_done(tmp_path, clip, monkeypatch, capsys):
+    step, calls = LiveRecognition.step, []
+
+    def interrupted(self, frame):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return step(self, frame)
+
+    monkeypatch.setattr(LiveRecognition, "step", interrupted)
+    assert run(clip, "--out", tmp_path / "out.mp4") == 130
+    assert count(tmp_path / "out.mp4") == 3
+    assert "3 frames, then interrupted" in capsys.readouterr().err
+
+
+def test_a_damaged_end_leaves_what_was_before_it(tmp_path, capsys):
+    broken = tmp_path / "broken.avi"
+    with av.open(broken, "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 192, 384, "yuvj420p"
+        for index in range(6):
+            picture = Film("val", 4).frame(index).permute(1, 2, 0).numpy()
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.copy(), format="rgb24")))
+    broken.write_bytes(broken.read_bytes()[: int(0.6 * broken.stat().st_size)])
+    assert run(broken, "--out", tmp_path / "out.mp4") == 1
+    done = count(tmp_path / "out.mp4")
+    assert 0 < done < 6
+    assert f"{done} frames, then {broken}: is damaged" in capsys.readouterr().err
+
+
+def test_the_rendered_street_needs_no_file(tmp_path):
+    assert run("--frames", 2, "--out", tmp_path / "out.mp4") == 0
+    assert count(tmp_path / "out.mp4") == 2
+
+
+def test_wrong_words_are_named(tmp_path, clip):
+    with pytest.raises(CommandError, match=r"nothing\.mp4: no such file"):
+        run(tmp_path / "nothing.mp4")
+    with pytest.raises(CommandError, match="has no model 'toytown/segmentation/dfff'; did you mean"):
+        run(clip, "--weights", "toytown/segmentation/dfff")
+    with pytest.raises(CommandError, match="--weights: expected a network for segmentation or detection"):
+        run(clip, "--weights", "toytown/flow")
+    with pytest.raises(CommandError, match=r"path: expected a name that ends in \.mp4, got 'out\.avi'"):
+        run(clip, "--out", tmp_path / "out.avi")
+    with pytest.raises(CommandError, match=r"duration: expected a whole number of frames, at least 1, got -2"):
+        run(clip, "-l", -2)
+
+
+def test_help_shows_examples(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--help"])
+    assert "python -m dffkit run street.mp4 --compare" in capsys.readouterr().out

@@ -1,0 +1,232 @@
+"""sources/ and the recipes on real video: from official layouts, which the tests write in small, to scores."""
+
+import dataclasses
+import textwrap
+
+import city_tree
+import numpy as np
+import pytest
+import torch
+import vid_tree
+from PIL import Image
+
+from dffkit import jobs, results, runs, sources
+from dffkit.datasets.snippets import Snippet
+from dffkit.errors import DataError
+from dffkit.mixed_pairs import MixedPairs, Mixture
+from dffkit.place import Place
+from dffkit.real_recipes import REAL
+from dffkit.recipe import Recipe
+from dffkit.recipes import RECIPES, find
+from dffkit.repository import CommandError, data_folder
+from dffkit.runs import Run
+from dffkit.sources import cityscapes, imagenet_vid
+
+SMALL = {"depth": 14, "width": 1 / 16, "iterations": 2, "batch": 1, "start": (), "weights": ""}
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A place of its own, and a data folder that is empty."""
+    monkeypatch.setenv("DFFKIT_DATA", str(tmp_path / "real"))
+    return Place(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)
+
+
+def small(recipe, **changes):
+    """A recipe, by its name, that is trained in a moment, and else as it is."""
+    recipe = find(recipe)
+    flow = {"flow_width": 1 / 16} if recipe.flow_width else {}
+    return dataclasses.replace(recipe, **{**SMALL, **flow, **changes})
+
+
+def trained_and_scored(recipe, place, split="val", duration=2):
+    """The metrics that a run of a few iterations gives."""
+    runs.train_run(Run(recipe), place)
+    rows = runs.evaluate_run(Run(recipe), place, split=split, duration=duration)
+    assert (place.results / "evaluation.csv").exists()
+    return {(row["metric"], row["duration"]) for row in rows if row["subset"] == "all"}
+
+
+def picture(path, size, high=256, mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (*size, 3) if mode == "RGB" else size
+    Image.fromarray(np.random.default_rng(0).integers(0, high, shape, dtype=np.uint8)).save(path)
+
+
+def write_camvid(folder):
+    for number in range(70):
+        picture(folder / "train" / f"s_{number:03}.png", (120, 160))
+        picture(folder / "trainannot" / f"s_{number:03}.png", (120, 160), 12, "L")
+    for number in range(1, 24, 2):
+        picture(folder / "val" / f"clip_{number:03}.png", (120, 160))
+        picture(folder / "valannot" / f"clip_{number:03}.png", (120, 160), 12, "L")
+
+
+@pytest.mark.parametrize("name", ["camvid/frame", "camvid/dff"])
+def test_camvid_trains_on_moving_stills_and_is_scored_on_its_clip(place, name):
+    write_camvid(data_folder() / "camvid")
+    recipe = small(name, size=(96, 128), batch=2)
+    train = sources.snippets(recipe, "train")
+    assert len(train) == 3 * 64
+    assert train[0].frames[0].shape == (3, 96, 128)
+    (clip,) = sources.snippets(recipe, "test")
+    assert (len(clip.frames), clip.frames[0].shape) == (12, (3, 120, 160))
+    assert len(sources.snippets(recipe, "val", 4)) == 4
+    found = trained_and_scored(recipe, place, "test")
+    assert {("mIoU", 1), ("mIoU", 2)} <= found
+
+
+def test_cityscapes_trains_and_is_scored_at_the_papers_size_but_smaller(place, monkeypatch):
+    monkeypatch.setattr(cityscapes, "SHORT", 32)
+    root = data_folder() / "cityscapes"
+    for split in ("train", "val"):
+        city_tree.write_snippet(root, split=split)
+    recipe = small("paper/cityscapes/dff")
+    (snippet,) = sources.snippets(recipe, "train")
+    assert snippet.frames[0].shape == (3, 32, 64)
+    assert snippet.targets[19].shape == (32, 64)
+    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, place)
+
+
+@pytest.fixture
+def vid(place):
+    """ImageNet VID and DET, in small, with the authors' lists."""
+    root = data_folder() / "ILSVRC2015"
+    vid_tree.write_video(root)
+    vid_tree.write_video(root, vid_tree.VAL, length=21)
+    vid_tree.write_still(root, vid_tree.STILL, vid_tree.thing(track=None))
+    lists = root / "ImageSets"
+    frames = "".join(f"{vid_tree.TRAIN} 1 {i} 12\n" for i in (3, 11))
+    vid_tree.write_text(lists / imagenet_vid.LISTS["vid"], frames)
+    vid_tree.write_text(lists / imagenet_vid.LISTS["det"], f"{vid_tree.STILL} 1\n")
+    vid_tree.write_text(lists / imagenet_vid.LISTS["val"], f"{vid_tree.VAL} 1 0 21\n")
+    return root
+
+
+def test_imagenet_vid_trains_on_videos_and_stills_two_to_one(place, vid, monkeypatch):
+    monkeypatch.setattr(imagenet_vid, "SHORT", 64)
+    recipe = small("paper/imagenet-vid/dff", iterations=3)
+    train = sources.snippets(recipe, "train")
+    assert isinstance(train, Mixture)
+    job = jobs.make_job(recipe, 0, train)
+    assert isinstance(job.pairs, MixedPairs)
+    assert [len(train[job.pairs.sample(number).snippet].frames) for number in range(6)] == [12, 12, 1] * 2
+    (video,) = sources.snippets(recipe, "val")
+    assert video.frames[0].shape == (3, 64, 128)
+    assert video.targets[3]["boxes"][0].tolist() == [12, 10, 32, 30]  # twice as large
+    assert {("mAP", 1), ("mAP", 2)} <= trained_and_scored(recipe, place)
+
+
+def test_pets_are_seen_enlarged_in_windows(real_data, monkeypatch):
+    monkeypatch.setenv("DFFKIT_DATA", str(real_data("pets09").parent))
+    recipe = REAL["pets09/dff"]
+    train = sources.snippets(recipe, "train")
+    assert (len(train), train[0].frames[0].shape) == (100, (3, *recipe.size))
+    (test,) = sources.snippets(recipe, "test")
+    assert (len(test.frames), test.frames[0].shape) == (100, (3, 720, 960))
+    heights = torch.cat([test.targets[i]["boxes"] for i in range(0, 100, 10)])
+    assert 80 < (heights[:, 3] - heights[:, 1]).median() < 130
+
+
+@pytest.mark.parametrize("name", ["camvid/dff", "pets09/frame", "paper/cityscapes/dff", "paper/imagenet-vid/dff"])
+def test_data_that_is_not_there_is_named(place, name):
+    with pytest.raises(DataError, match=rf"{data_folder()}.*: no such (folder|file)"):
+        runs.train_run(Run(dataclasses.replace(find(name), start=(), weights="")), place)
+
+
+def write_chairs(folder):
+    """Four pairs that move one pixel to the right, of which the last two choose."""
+    for number in range(1, 5):
+        picture(folder / f"{number:05}_img1.ppm", (64, 96))
+        with Image.open(folder / f"{number:05}_img1.ppm") as image:
+            Image.fromarray(np.roll(np.array(image), 1, 1)).save(folder / f"{number:05}_img2.ppm")
+        flow = np.broadcast_to(np.array([1, 0], "<f4"), (64, 96, 2))
+        header = b"PIEH" + np.array([96, 64], "<i4").tobytes()
+        (folder / f"{number:05}_flow.flo").write_bytes(header + flow.tobytes())
+    (folder / "FlyingChairs_train_val.txt").write_text("1\n1\n2\n2\n")
+
+
+def test_flownet_trains_on_chairs_and_is_judged_on_others(place):
+    write_chairs(data_folder() / "flying_chairs")
+    recipe = small("paper/flow", flow_width=1 / 16)
+    job = jobs.make_job(recipe, 0, sources.snippets(recipe, "train"))
+    assert job.batch(range(3)).flow[:, 0].unique().tolist() == [1.0]
+    runs.train_run(Run(recipe), place)
+    rows = runs.evaluate_run(Run(recipe), place)
+    assert {(row["subset"], row["frames"]) for row in rows} == {(f"flying chairs {of}", 2) for of in ("all", "visible")}
+    values = {row["metric"]: row["value"] for row in rows if row["subset"] == "flying chairs all"}
+    assert set(values) == {"EPE", "EPE of no flow", "EPE of DIS"}
+    assert values["EPE of no flow"] == pytest.approx(1)
+
+
+YOURS = """
+import torch
+from dffkit.datasets.snippets import Snippet
+
+def dataset(split):
+    frames = [torch.randint(0, 256, (3, 32, 48), dtype=torch.uint8) for _ in range(12)]
+    labels = {i: (frames[i][0] > 127).byte() for i in (9, 11)}
+    return [Snippet(f"{split}-{number}", 30.0, frames, labels) for number in range(2)]
+
+dataset.names = ("dark", "bright")
+
+def wrong(split):
+    return {"frames": []}
+"""
+
+
+@pytest.fixture
+def yours(tmp_path, monkeypatch):
+    (tmp_path / "my_clips.py").write_text(textwrap.dedent(YOURS))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def test_a_data_set_of_ones_own_trains_and_is_scored(place, yours):
+    recipe = small("toytown/segmentation/dff", data="my_clips:dataset", name="mine/dff", heads=(
+        ("segmentation", (("num_classes", 2),)),
+    ))  # fmt: skip
+    assert sources.names(recipe) == ("dark", "bright")
+    assert isinstance(sources.snippets(recipe, "train")[0], Snippet)
+    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, place)
+    assert {row["world"] for row in results.read(place.results / "evaluation.csv")} == {sources.world(recipe)}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("no_such_module:dataset", "no_such_module:dataset: can't be imported: No module named 'no_such_module'"),
+        ("my_clips:nothing", "my_clips:nothing: can't be imported: .*has no attribute 'nothing'"),
+        ("my_clips:wrong", "my_clips:wrong: expected a list of dffkit.Snippet for 'train', got dict"),
+    ],
+)
+def test_a_data_set_that_can_not_be_used_is_named(yours, data, message):
+    with pytest.raises(DataError, match=message):
+        sources.snippets(small("toytown/segmentation/frame", data=data), "train")
+
+
+def test_the_recipes_on_real_video_are_whole():
+    assert not REAL.keys() & RECIPES.keys()
+    for name, recipe in REAL.items():
+        assert find(name) == recipe
+        assert recipe.data in sources.SOURCES
+        assert Recipe(**dataclasses.asdict(recipe)).hash == recipe.hash
+        for _, needed in recipe.start:
+            assert find(needed.name) == needed
+    for data in ("camvid", "pets09"):
+        frame, dff = (dataclasses.asdict(REAL[f"{data}/{name}"]) for name in ("frame", "dff"))
+        differing = {field for field in frame if frame[field] != dff[field]}
+        assert differing == {"name", "job", "start", "flow", "flow_width"}
+
+
+def test_imagenet_weights_start_the_feature_network_or_the_reader_is_told_how(place, monkeypatch):
+    asked = []
+
+    def published(recipe, seed):
+        asked.append(seed)
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(runs, "published", published)
+    with pytest.raises(CommandError, match=r"ImageNet weights, which can't be reached: no route to host.\s.*by hand"):
+        runs.train_run(Run(dataclasses.replace(find("paper/cityscapes/frame"), start=()), 3), place)
+    assert asked == [3]
