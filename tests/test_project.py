@@ -266,7 +266,7 @@ def test_a_path_of_one_machine_would_be_found():
 def test_the_readmes_examples_run(capsys):
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     examples = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         exec(compile(example, "README.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()

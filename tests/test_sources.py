@@ -2,6 +2,7 @@
 
 import dataclasses
 import textwrap
+from pathlib import Path
 
 import city_tree
 import numpy as np
@@ -22,6 +23,7 @@ from dffkit.repository import CommandError, data_folder
 from dffkit.runs import Run
 from dffkit.sources import cityscapes, imagenet_vid
 
+REPOSITORY = Path(__file__).resolve().parent.parent
 SMALL = {"depth": 14, "width": 1 / 16, "iterations": 2, "batch": 1, "start": (), "weights": ""}
 
 
@@ -164,7 +166,7 @@ import torch
 from dffkit.datasets.snippets import Snippet
 
 def dataset(split):
-    frames = [torch.randint(0, 256, (3, 32, 48), dtype=torch.uint8) for _ in range(12)]
+    frames = [torch.randint(0, 256, (3, 64, 128), dtype=torch.uint8) for _ in range(12)]
     labels = {i: (frames[i][0] > 127).byte() for i in (9, 11)}
     return [Snippet(f"{split}-{number}", 30.0, frames, labels) for number in range(2)]
 
@@ -230,3 +232,21 @@ def test_imagenet_weights_start_the_feature_network_or_the_reader_is_told_how(pl
     with pytest.raises(CommandError, match=r"ImageNet weights, which can't be reached: no route to host.\s.*by hand"):
         runs.train_run(Run(dataclasses.replace(find("paper/cityscapes/frame"), start=()), 3), place)
     assert asked == [3]
+
+
+def test_the_readmes_own_data_set_trains(place, tmp_path, monkeypatch):
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    code = readme.partition("# my_clips.py\n")[2].partition("```")[0]
+    (tmp_path / "readme_clips.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for split in ("train", "val"):
+        for i in range(11):
+            picture(tmp_path / "clips" / split / "a" / f"{i:02}.jpg", (64, 128))
+        picture(tmp_path / "clips" / split / "a" / "10.png", (64, 128), 3, "L")
+    recipe = small("toytown/segmentation/dff", data="readme_clips:dataset", name="mine/dff", heads=(
+        ("segmentation", (("num_classes", 3),)),
+    ))  # fmt: skip
+    (snippet,) = sources.snippets(recipe, "train")
+    assert (len(snippet.frames), list(snippet.targets)) == (11, [10])
+    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, place)
