@@ -9,14 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas
 
-from dffkit import complexity
 from dffkit.place import default_place
 from dffkit.recipe import Recipe
 from dffkit.recipes import find
 from dffkit.scored import drawn
 from dffkit.scores.differences import Difference, Drawn, difference, statement
 from dffkit.scoring import TABLE_4
-from dffkit.speed import Architecture, frames_per_second, measured
+from dffkit.speed import Architecture, Speed, measured
 
 
 class Row(NamedTuple):
@@ -118,12 +117,11 @@ def _points(found: Difference, names: tuple[str, str, str]) -> dict[str, float]:
     return {name: 100 * value for name, value in zip(names, found[:3], strict=True)}
 
 
-def _speed(task: str, row: str, times: Mapping[Architecture, Mapping[str, float]]) -> dict[str, float]:
+def _speed(task: str, row: str, times: Mapping[Architecture, Speed]) -> dict[str, float]:
     """Measured frames a second, the speedup over Frame by them, and Eq. 7's."""
     own, frame = (times.get(Architecture.of(recipe(task, name))) for name in (row, "Frame"))
     if own is None or frame is None:
         return {"fps": np.nan, "speedup": np.nan, "eq7": np.nan}
     duration = 1 if row == "Frame" else TABLE_4[task]
-    fps = frames_per_second(own["key_ms"], own["current_ms"], duration)
-    eq7 = complexity.speedup(duration, own["ratio"]) if own["ratio"] >= 0 else np.nan
-    return {"fps": fps, "speedup": fps * frame["key_ms"] / 1000, "eq7": eq7}
+    fps = own.fps(duration)
+    return {"fps": fps, "speedup": fps / frame.fps(1), "eq7": own.eq7(duration)}

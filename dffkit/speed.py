@@ -1,7 +1,9 @@
 """How fast the recipes' networks are on this machine: `python -m dffkit speed`, for Tables 4 and 5 and Figure 3.
 
-Two times say all: that of a key frame and that of another frame. With key frame duration l, l frames take one of the
-first and l - 1 of the second, frame by frame as on a live stream; label maps and boxes are not made of the maps.
+With key frame duration l, l frames take the time of one key frame and of l - 1 others. The others are measured one by
+one, as a live stream has them, and several at a time, as recorded video allows (`recognize`'s `look_ahead`): these
+networks are so small that much of a frame's time does not depend on how many there are. Label maps and boxes are not
+made of the maps.
 """
 
 import argparse
@@ -25,8 +27,8 @@ from dffkit.recipes import RECIPES
 from dffkit.stopwatch import milliseconds
 
 TABLE = "speed.csv"
-MEASURED = ("key_ms", "current_ms", "key_gflop", "current_gflop", "ratio")
 CURRENT, KEY = 19, 15  # frames of a street of val
+TOGETHER = 9  # current frames at a time: all of a key frame's where l is 10
 
 
 class Architecture(NamedTuple):
@@ -46,6 +48,37 @@ class Architecture(NamedTuple):
         """The architecture of a recipe for Frame or DFF."""
         flow = (recipe.flow, recipe.flow_width, recipe.scale and recipe.flow not in (*HAND_CRAFTED, NO_FLOW))
         return cls(recipe.task, f"ResNet-{recipe.depth}", recipe.width, *flow, recipe.split, recipe.shrink)
+
+
+class Speed(NamedTuple):
+    """How fast a network is.
+
+    Attributes:
+        key_ms, current_ms: milliseconds of a key frame, and of another frame on a live stream.
+        together_ms: of another frame, where `TOGETHER` of them go through the networks together.
+        key_gflop, current_gflop: the same, counted.
+        ratio: Eq. 5's r; NaN, as the counts, for hand-crafted flow.
+    """
+
+    key_ms: float
+    current_ms: float
+    together_ms: float
+    key_gflop: float
+    current_gflop: float
+    ratio: float
+
+    def fps(self, duration: int, *, live: bool = True) -> float:
+        """Frames a second at a key frame duration, of a live stream or of recorded video."""
+        other = self.current_ms if live else self.together_ms
+        return 1000 * duration / (self.key_ms + (duration - 1) * other)
+
+    def gflop(self, duration: int) -> float:
+        """The mean of a frame, counted."""
+        return (self.key_gflop + (duration - 1) * self.current_gflop) / duration
+
+    def eq7(self, duration: int) -> float:
+        """Eq. 7's speedup over the same N_feat on every frame, by Eq. 5's r."""
+        return complexity.speedup(duration, self.ratio) if self.ratio >= 0 else float("nan")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,14 +102,14 @@ def main(arguments: argparse.Namespace) -> int:
     for row in rows:
         print(
             f"  {row['task']:12} {row['features']:10} {row['flow']:17} split {row['split']:2}  "
-            f"key frame {row['key_ms']:7.1f} ms  other frame {row['current_ms']:7.1f} ms"
+            f"key frame {row['key_ms']:7.1f} ms  other frame {row['current_ms']:7.1f} ms, "
+            f"{row['together_ms']:7.1f} of {TOGETHER}"
         )
     return 0
 
 
 def measure(recipes: Sequence[Recipe], *, repeats: int = 9, device: str = "cpu") -> list[dict[str, Any]]:
-    """Rows with the architecture, the medians `key_ms` and `current_ms`, the counts `key_gflop` and `current_gflop`,
-    and Eq. 5's `ratio`.
+    """Rows with the architecture and the fields of `Speed`; times are medians.
 
     All take turns, so that a machine that slows down slows them all. Weights are random: they decide no time here.
     Nothing is counted for hand-crafted flow, whose work is not a network's: there it is NaN.
@@ -98,25 +131,24 @@ def measure(recipes: Sequence[Recipe], *, repeats: int = 9, device: str = "cpu")
             **Architecture.of(recipe)._asdict(),
             "key_ms": round(medians[number, "key"], 3),
             "current_ms": round(medians[number, "current"], 3),
+            # A hand-crafted method takes one pair after another, whoever asks.
+            "together_ms": round(
+                medians.get((number, "together"), TOGETHER * medians[number, "current"]) / TOGETHER, 3
+            ),
             **_counted(recipe, model),
         }
         for number, (recipe, model) in enumerate(zip(recipes, models, strict=True))
     ]
 
 
-def measured(folder: Path) -> dict[Architecture, dict[str, float]]:
-    """The stored table in a folder: times, counts and r by architecture; nothing if there is none."""
+def measured(folder: Path) -> dict[Architecture, Speed]:
+    """The stored table in a folder, by architecture; nothing if there is none."""
     kinds = Architecture.__annotations__
     found = {}
     for row in results.read(folder / TABLE):
         values = (row[name] == "True" if kind is bool else kind(row[name]) for name, kind in kinds.items())
-        found[Architecture(*values)] = {name: float(row[name]) for name in MEASURED}
+        found[Architecture(*values)] = Speed(*(float(row[name]) for name in Speed._fields))
     return found
-
-
-def frames_per_second(key_ms: float, current_ms: float, duration: int) -> float:
-    """At a key frame duration: one key frame and `duration` - 1 others."""
-    return 1000 * duration / (key_ms + (duration - 1) * current_ms)
 
 
 def _parts(recipe: Recipe, model: DeepFeatureFlow, device: str) -> dict[str, Callable[[], Any]]:
@@ -124,7 +156,11 @@ def _parts(recipe: Recipe, model: DeepFeatureFlow, device: str) -> dict[str, Cal
     current, key = (film.frame(index)[None].to(device) for index in (CURRENT, KEY))
     with torch.inference_mode():
         _, kept = model.on_key_frame(key)
-    return {"key": lambda: model.on_key_frame(current), "current": lambda: model.on_current_frame(current, kept)}
+    parts = {"key": lambda: model.on_key_frame(current), "current": lambda: model.on_current_frame(current, kept)}
+    if recipe.flow not in HAND_CRAFTED:
+        several = current.repeat(TOGETHER, 1, 1, 1)
+        parts["together"] = lambda: model.on_current_frame(several, kept)
+    return parts
 
 
 def _counted(recipe: Recipe, model: DeepFeatureFlow) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Figure 3 on Toytown: how accurate and how fast each pair of networks is at every key frame duration.
 
 Speed is told in two ways, both against Frame with ResNet-101: by counted FLOPs as Eq. 7 does, which is the same on
-every machine, and by frames a second as `python -m dffkit speed` measured them.
+every machine, and by frames a second of recorded video as `python -m dffkit speed` measured them.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from dffkit.place import default_place
 from dffkit.recipe import NO_FLOW
 from dffkit.recipes import CURVES, find
 from dffkit.scores.differences import judged, statement
-from dffkit.speed import Architecture, frames_per_second, measured
+from dffkit.speed import Architecture, measured
 
 
 def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
@@ -34,12 +34,11 @@ def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
         if recipe.name not in CURVES or own is None or reference is None or copied:
             continue
         duration = point.duration
-        counted = (own["key_gflop"] + (duration - 1) * own["current_gflop"]) / duration
-        fps = frames_per_second(own["key_ms"], own["current_ms"], duration)
+        fps = own.fps(duration, live=False)
         lines.append(
             {"name": point.name, "features": f"ResNet-{recipe.depth}", "flow": recipe.flow, "shrink": recipe.shrink}
-            | {"duration": duration, "score": point.score, "speedup": reference["key_gflop"] / counted}
-            | {"fps": fps, "speedup_measured": fps * reference["key_ms"] / 1000}
+            | {"duration": duration, "score": point.score, "speedup": reference.gflop(1) / own.gflop(duration)}
+            | {"fps": fps, "speedup_measured": fps / reference.fps(1)}
         )
     return pandas.DataFrame(lines)
 

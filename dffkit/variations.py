@@ -3,11 +3,11 @@
 import numpy as np
 import pandas
 
-from dffkit import complexity, scored
+from dffkit import scored
 from dffkit.place import default_place
 from dffkit.recipes import find
 from dffkit.scoring import TABLE_4
-from dffkit.speed import Architecture, frames_per_second, measured
+from dffkit.speed import Architecture, measured
 
 SPLITS = (21, 12, 5, 1, 0)
 # Table 5 as printed: score and frames a second, by the number of layers in N_task.
@@ -32,9 +32,7 @@ def table5(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
             continue
         line = {"layers": layers, "score": own.score.item(), "ratio": np.nan, "speedup": np.nan, "fps": np.nan}
         if speed := times.get(Architecture.of(find(f"toytown/{task}/{name}"))):
-            line["ratio"] = speed["ratio"]
-            line["speedup"] = complexity.speedup(duration, speed["ratio"])
-            line["fps"] = frames_per_second(speed["key_ms"], speed["current_ms"], duration)
+            line |= {"ratio": speed.ratio, "speedup": speed.eq7(duration), "fps": speed.fps(duration)}
         paper, paper_fps = PRINTED[task][layers]
         lines.append({**line, "paper": paper, "paper_fps": paper_fps})
     return pandas.DataFrame(lines)

@@ -24,6 +24,7 @@ FRAME = dataclasses.replace(
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A place of its own with hand-made data and tiny recipes, three of which are shipped."""
+
     def data(tiny, *_):
         return () if tiny.job == "flow" else snippets("both" if tiny.job == "stills" else tiny.task, count=3)
 

@@ -11,7 +11,7 @@ from hand_made import DETECTION, SEGMENTATION, recipe
 from dffkit import speed
 from dffkit.place import Place
 from dffkit.recipes import find
-from dffkit.speed import Architecture, frames_per_second, measure
+from dffkit.speed import Architecture, Speed, measure
 
 TINY = recipe(task=SEGMENTATION)
 
@@ -26,17 +26,24 @@ def test_training_does_not_change_the_speed():
     assert Architecture.of(dataclasses.replace(TINY, split=0)) != Architecture.of(TINY)
 
 
-def test_frames_per_second():
-    assert frames_per_second(50, 10, 1) == 20
-    assert frames_per_second(50, 10, 5) == pytest.approx(1000 * 5 / 90)
+def test_frames_per_second_live_and_recorded():
+    network = Speed(50, 10, 5, 100, 10, 0.1)
+    assert network.fps(1) == network.fps(1, live=False) == 20
+    assert network.fps(5) == pytest.approx(1000 * 5 / 90)
+    assert network.fps(5, live=False) == pytest.approx(1000 * 5 / 70)
+    assert network.gflop(5) == pytest.approx(140 / 5)
+    assert network.eq7(5) == pytest.approx(5 / 1.4)
+    assert math.isnan(network._replace(ratio=math.nan).eq7(5))
 
 
 def test_every_recipe_gets_both_times_and_its_ratio():
     others = [recipe(task=DETECTION), dataclasses.replace(TINY, flow="DIS", flow_width=0, scale=False)]
     rows = measure([TINY, *others, dataclasses.replace(TINY, flow="none", flow_width=0)], repeats=1)
     assert [row["task"] for row in rows] == ["segmentation", "detection", "segmentation", "segmentation"]
-    assert all(row["key_ms"] > 0 < row["current_ms"] for row in rows)
+    assert all(min(row["key_ms"], row["current_ms"], row["together_ms"]) > 0 for row in rows)
     dff, _, dis, copy = rows
+    assert dis["together_ms"] == dis["current_ms"]
+    assert dff["together_ms"] != dff["current_ms"]
     assert 0 < dff["ratio"] < 1
     assert dff["ratio"] == pytest.approx(dff["current_gflop"] / dff["key_gflop"], rel=0.01)
     assert math.isnan(dis["ratio"])
