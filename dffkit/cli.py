@@ -59,7 +59,7 @@ COMMANDS = {
         TRAINS,
     ),
     "train": Command(
-        "train a recipe on rendered data, going on where it was stopped; without one, list them",
+        "train a recipe, going on where it was stopped; without one, list them",
         ("train", "train toytown/segmentation/dff", "train toytown/flow --iterations 500 --threads 2"),
         "training",
         TRAINS,
