@@ -4,7 +4,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dffkit.datasets.snippets import Snippet
     from dffkit.dff import DeepFeatureFlow, KeyFrame, split_points
+    from dffkit.errors import DataError
     from dffkit.networks.detection import RFCN
     from dffkit.networks.features import FeatureNetwork
     from dffkit.networks.flow import FlowNetwork, flownet, flownet_half, flownet_inception
@@ -18,6 +20,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "RFCN",
+    "DataError",
     "DeepFeatureFlow",
     "FeatureNetwork",
     "FixedInterval",
@@ -26,6 +29,7 @@ __all__ = [
     "KeyFrame",
     "Recognition",
     "ScoreMaps",
+    "Snippet",
     "flownet",
     "flownet_half",
     "flownet_inception",
@@ -35,7 +39,8 @@ __all__ = [
     "split_points",
 ]
 
-_MODULES = ("warp", "networks.features", "networks.flow", "networks.segmentation", "networks.detection")
+_MODULES = ("errors", "datasets.snippets")
+_MODULES += ("warp", "networks.features", "networks.flow", "networks.segmentation", "networks.detection")
 _MODULES += ("dff", "schedules", "video", "weights")
 
 

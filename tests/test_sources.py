@@ -163,7 +163,7 @@ def test_flownet_trains_on_chairs_and_is_judged_on_others(place):
 
 YOURS = """
 import torch
-from dffkit.datasets.snippets import Snippet
+from dffkit import Snippet
 
 def dataset(split):
     frames = [torch.randint(0, 256, (3, 64, 128), dtype=torch.uint8) for _ in range(12)]
