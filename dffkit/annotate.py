@@ -17,7 +17,7 @@ COLOURS = (
 )  # fmt: skip
 BOX_COLOURS = 5  # Toytown's labels of things begin there, so that boxes and labels have the same colours
 _PARTS = ("boxes", "labels", "scores")
-SURE = 0.5  # boxes with at least this score are drawn
+SURE = 0.5  # boxes with at least this score are drawn, and counted where something is counted
 
 
 def labels_over(frame: Tensor, labels: Tensor, strength: float = 0.55) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from dffkit import annotate
+from dffkit.annotate import SURE
 from dffkit.datasets.toytown import CLASSES, LABELS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.explore import Explorer, Picture, Slider
@@ -25,7 +26,6 @@ from dffkit.video import Recognition
 
 COLOURS = dict(zip(LABELS, annotate.COLOURS, strict=False))
 PALETTE = torch.tensor([to_rgb(colour) for colour in COLOURS.values()])
-SURE = 0.5  # boxes with at least this score are drawn and counted
 MATCH = 0.5  # IoU with a true box of the same class
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from dffkit import weights
+from dffkit.datasets.resized import resized_frame, resized_target
 from dffkit.dff import DeepFeatureFlow
+from dffkit.pairs import move
 from dffkit.recipe import Recipe
 from dffkit.schedules import FixedInterval
 from dffkit.sources import names
@@ -58,7 +59,8 @@ class LiveRecognition:
         found = next(self._results)
         _wait_for(found.output)
         self.milliseconds.append(1000 * (time.perf_counter() - start))
-        return found._replace(output=_unscaled(found.output, tuple(seen.shape[1:]), tuple(frame.shape[1:])))
+        sizes = (tuple(picture.shape[1:]) for picture in (seen, frame))
+        return found._replace(output=resized_target(move(found.output, Tensor.cpu), *sizes))
 
     @property
     def fps(self) -> float:
@@ -73,18 +75,7 @@ class LiveRecognition:
         side, shorter = self.short_side, min(frame.shape[1:])
         if not side or side == shorter:
             return frame
-        size = [max(1, round(length * side / shorter)) for length in frame.shape[1:]]
-        scaled = F.interpolate(frame[None].float(), size, mode="bilinear", antialias=True)[0]
-        return scaled.round().clamp(0, 255).to(torch.uint8)
-
-
-def _unscaled(result: Any, seen: tuple[int, int], size: tuple[int, int]) -> Any:
-    """A result of a frame that was scaled to the size `seen`, in pixels of the frame as it came."""
-    if isinstance(result, Tensor):
-        return F.interpolate(result[None, None], size, mode="nearest-exact")[0, 0].cpu()
-    height, width = (own / scaled for own, scaled in zip(size, seen, strict=True))
-    boxes = result["boxes"].cpu() * torch.tensor([width, height, width, height])
-    return {**{name: value.cpu() for name, value in result.items()}, "boxes": boxes}
+        return resized_frame(frame, tuple(max(1, round(length * side / shorter)) for length in frame.shape[1:]))
 
 
 def _wait_for(result: Any) -> None:

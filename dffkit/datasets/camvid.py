@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dffkit.datasets.images import ImageFrames, list_images, natural, read_frame, read_labels
+from dffkit.datasets.images import ImageFrames, image_size, list_images, natural, read_labels
 from dffkit.datasets.on_demand import OnDemand
 from dffkit.datasets.snippets import Snippet
 from dffkit.errors import DataError
@@ -93,7 +93,7 @@ def _labels(path: Path, image: Path) -> Tensor:
     wrong = labels[labels > VOID].unique().tolist()
     if wrong:
         raise DataError(f"{path}: expected label ids 0..{VOID}, got {wrong}; are these CamVid's 11 classes?")
-    size = tuple(read_frame(image).shape[1:])
+    size = image_size(image)
     if tuple(labels.shape) != size:
         raise DataError(f"{path}: expected the size {size} of {image.name}, got {tuple(labels.shape)}; get both again")
     return torch.where(labels == VOID, IGNORE, labels)

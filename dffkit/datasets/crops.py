@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from dffkit.datasets.in_view import in_view
 from dffkit.datasets.on_demand import Frames, OnDemand
+from dffkit.datasets.resized import resized_frame
 from dffkit.datasets.snippets import Snippet
 
 VISIBLE = 0.4  # share of a box that has to be in the window; of one that has less, the rest becomes a region to ignore
-LEAST = 1.0  # pixels: what is smaller is not there
 
 
 class Window(NamedTuple):
@@ -27,25 +27,15 @@ class Window(NamedTuple):
     def frame(self, frame: Tensor) -> Tensor:
         """`(3, H, W)` uint8 -> `(3, *size)` uint8."""
         part = frame[:, self.top : self.top + self.height, self.left : self.left + self.width]
-        scaled = F.interpolate(part[None].float(), self.size, mode="bilinear", antialias=True)[0]
-        return scaled.round().clamp(0, 255).to(torch.uint8)
+        return resized_frame(part, self.size)
 
     def target(self, target: dict[str, Tensor]) -> dict[str, Tensor]:
         """Boxes and regions to ignore in the window."""
-        boxes, share = self._clipped(target["boxes"])
-        regions, rest = self._clipped(target.get("ignore", torch.zeros(0, 4)))
-        there, partly = share >= VISIBLE, (share > 0) & (share < VISIBLE)
-        others = {name: rows[there] for name, rows in target.items() if name not in ("boxes", "ignore")}
-        return {**others, "boxes": boxes[there], "ignore": torch.cat([regions[rest > 0], boxes[partly]])}
+        return in_view(target, self._moved, self.size, VISIBLE)
 
-    def _clipped(self, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """Boxes `(N, 4)` in the window, and which share `(N,)` of each is seen."""
+    def _moved(self, boxes: Tensor) -> Tensor:
         ratio = torch.tensor([self.size[1] / self.width, self.size[0] / self.height] * 2)
-        moved = (boxes - torch.tensor([self.left, self.top] * 2)) * ratio
-        clipped = moved.clamp(min=0).minimum(torch.tensor([self.size[1], self.size[0]] * 2))
-        sides = clipped[:, 2:] - clipped[:, :2]
-        share = sides.prod(1) / (moved[:, 2:] - moved[:, :2]).prod(1)
-        return clipped, torch.where((sides >= LEAST).all(1), share, 0.0)
+        return (boxes - torch.tensor([self.left, self.top] * 2)) * ratio
 
 
 class Crops(Sequence[Snippet]):

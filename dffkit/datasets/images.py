@@ -58,6 +58,15 @@ def read_labels(path: Path) -> Tensor:
     return torch.from_numpy(np.array(image, dtype=np.uint8))
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """(H, W) of an image, from the beginning of its file: nothing is decoded.
+
+    Raises:
+        DataError: if it is missing, or no image.
+    """
+    return _open(path, whole=False).size[::-1]
+
+
 class ImageFrames(Sequence[Tensor]):
     """The frames of a video that is stored as images; each is decoded when it is asked for.
 
@@ -76,12 +85,13 @@ class ImageFrames(Sequence[Tensor]):
         return self.read(self.paths[index])
 
 
-def _open(path: Path) -> Image.Image:
-    """An image, decoded whole."""
+def _open(path: Path, whole: bool = True) -> Image.Image:
+    """An image, decoded unless only its head is wanted."""
     try:
         with path.open("rb") as file:
             image = Image.open(file)
-            image.load()
+            if whole:
+                image.load()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is the data set complete?") from None
     except UnidentifiedImageError:

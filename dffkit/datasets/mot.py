@@ -118,9 +118,7 @@ def _recording(source: Path, annotated: Size | None, size: Size | None, outside:
     targets = [_target(row) for row in rows]
     # Regions too: a person who is to be ignored in one frame may count in the next.
     tracks = [{annotation.track: box for annotation, box in row} for row in rows]
-    return _Recording(
-        source.stem, fps, Frames(lambda i: resized_frame(frames[i], lambda _: size), len(frames)), targets, tracks
-    )
+    return _Recording(source.stem, fps, Frames(lambda i: resized_frame(frames[i], size), len(frames)), targets, tracks)
 
 
 def _checked(file: Path, count: int, annotated: Size, size: Size, outside: str) -> tuple[list[Annotation], Tensor]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dffkit.datasets.in_view import in_view
 from dffkit.datasets.on_demand import Frames, OnDemand
 from dffkit.datasets.snippets import Snippet
 from dffkit.datasets.still_camera import Shot, draw_shot, moved_boxes
@@ -21,7 +22,6 @@ from dffkit.datasets.still_camera import Shot, draw_shot, moved_boxes
 IGNORE = 255
 FPS = 15.0  # what the speeds are made for: nine frames of CamVid's clip
 VISIBLE = 0.3  # share of a box that has to be in the view; of one that has less, the rest becomes a region to ignore
-LEAST = 1.0  # pixels: what is smaller is not there
 
 
 class MovingStills(Sequence[Snippet]):
@@ -110,21 +110,11 @@ def _seen(target: Any, shot: Shot) -> Any:
     if isinstance(target, Tensor):
         flags = {"flags": cv2.INTER_NEAREST, "borderValue": IGNORE}
         return torch.from_numpy(cv2.warpAffine(target.numpy(), shot.view[:2], shot.size[::-1], **flags))
-    boxes, share = _clipped(target["boxes"], shot)
-    regions, rest = _clipped(target.get("ignore", torch.zeros(0, 4)), shot)
-    there, partly = share >= VISIBLE, (share > 0) & (share < VISIBLE)
-    others = {name: rows[there] for name, rows in target.items() if name not in ("boxes", "ignore")}
-    return {**others, "boxes": boxes[there], "ignore": torch.cat([regions[rest > 0], boxes[partly]])}
+    return in_view(target, lambda boxes: _moved(boxes, shot), shot.size, VISIBLE)
 
 
-def _clipped(boxes: Tensor, shot: Shot) -> tuple[Tensor, Tensor]:
-    """What is seen of boxes `(N, 4)`, and which share `(N,)` of each that is; 0 where it is less than a pixel wide."""
-    moved = torch.from_numpy(moved_boxes(boxes.double().numpy(), shot.view))
-    height, width = shot.size
-    clipped = moved.clamp(min=0).minimum(torch.tensor([width, height, width, height]))
-    sides = clipped[:, 2:] - clipped[:, :2]
-    share = sides.prod(1) / (moved[:, 2:] - moved[:, :2]).prod(1)
-    return clipped.float(), torch.where((sides >= LEAST).all(1), share, 0)
+def _moved(boxes: Tensor, shot: Shot) -> Tensor:
+    return torch.from_numpy(moved_boxes(boxes.double().numpy(), shot.view))
 
 
 def _tensor(image: np.ndarray) -> Tensor:

@@ -43,13 +43,17 @@ def resized(snippet: Snippet, fit: Callable[[Size], Size]) -> Snippet:
         return resized_target(snippet.targets[i], size, fit(size))
 
     annotated = list(snippet.targets)
-    frames = Frames(lambda i: resized_frame(snippet.frames[i], fit), len(snippet.frames))
+
+    def frame(i: int) -> Tensor:
+        own = snippet.frames[i]
+        return resized_frame(own, fit(tuple(own.shape[1:])))
+
+    frames = Frames(frame, len(snippet.frames))
     return replace(snippet, frames=frames, targets=OnDemand(target, annotated), flow=None)
 
 
-def resized_frame(frame: Tensor, fit: Callable[[Size], Size]) -> Tensor:
-    """A frame `(3, H, W)` uint8 at its new size."""
-    size = fit(tuple(frame.shape[1:]))
+def resized_frame(frame: Tensor, size: Size) -> Tensor:
+    """A frame `(3, H, W)` uint8 at another size."""
     if size == tuple(frame.shape[1:]):
         return frame
     scaled = F.interpolate(frame[None].float(), size, mode="bilinear", antialias=True)[0]
