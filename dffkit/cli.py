@@ -116,10 +116,10 @@ COMMANDS = {
 # Commands whose options and work are in a module: `add_arguments(parser)` and `main(arguments)`.
 MODULES = {
     "toytown": "town_report",
-    "speed": "speed",
-    "run": "run_video",
+    "speed": "timing.speed",
+    "run": "live.run_video",
     "fetch": "fetch",
-    "benchmark": "benchmark",
+    "benchmark": "timing.benchmark",
 }
 
 
@@ -151,7 +151,7 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
         elif name in MODULES and chosen == name:
             _module(name).add_arguments(subparser)
         elif name in ("train", "evaluate", "experiments") and chosen == name:
-            from dffkit import experiments
+            from dffkit.experiments import commands as experiments
 
             getattr(experiments, f"add_{name}_arguments")(subparser)
     return parser
@@ -185,7 +185,7 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
             notebooks.execute_in_place(notebooks.find(root() / "notebooks", tuple(arguments.numbers)))
             return 0
         case "train" | "evaluate" | "experiments" as name:
-            from dffkit import experiments
+            from dffkit.experiments import commands as experiments
 
             return getattr(experiments, f"{name}_main")(arguments)
         case name:

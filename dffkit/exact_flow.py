@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dffkit.datasets.snippets import Snippet
-from dffkit.flow_training import flow_to_cells
+from dffkit.training.flow import flow_to_cells
 
 REACH = 19  # a current frame is at most that far from its key frame: the longest duration that is scored is 20
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from dffkit.datasets import toytown
 from dffkit.datasets.sprites import sprite_batch
-from dffkit.flow_training import CELL, flow_to_cells
+from dffkit.training.flow import CELL, flow_to_cells
 
 SPRITE_SEED = 1_000_000  # another endless data set than any run's
 OFFSETS = tuple(range(1, 10))  # i - k: those of training but 0, where no flow is asked for

@@ -5,8 +5,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from dffkit import claims, figures, notebooks, shipping
-from dffkit.place import default_place
+from dffkit import claims, figures, notebooks
+from dffkit.experiments import shipping
+from dffkit.experiments.place import default_place
 from dffkit.repository import root
 
 

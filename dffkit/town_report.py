@@ -12,7 +12,7 @@ from dffkit.datasets import toytown
 from dffkit.datasets.snippets import MOTION_CLASSES, motion_class
 from dffkit.networks.proposals import make_anchors, overlaps
 from dffkit.networks.segmentation import upsample
-from dffkit.recipes import DETECTION
+from dffkit.recipes.toytown import DETECTION
 from dffkit.scores import SegmentationScores, merge
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -91,7 +91,7 @@ def load(name: str | None = None, *, task: str = "segmentation", folder: Path | 
     name = f"toytown/{task}/dff" if name is None else name
     about, weights = entry(name, folder), state(name, folder)
     where = f"{_folder(folder) / 'manifest.json'}: model {name!r}"
-    from dffkit import assembly, recipe  # late: what is stored can be told without the networks
+    from dffkit.recipes import assembly, recipe  # late: what is stored can be told without the networks
 
     try:
         described = recipe.Recipe(**about["recipe"])
@@ -108,12 +108,12 @@ def load(name: str | None = None, *, task: str = "segmentation", folder: Path | 
 
 
 def load_mxnet(path: Path) -> nn.Module:
-    """The authors' own checkpoint, R-FCN with ResNet-101 and FlowNet, as this kit's model: `mxnet_names.load_mxnet`.
+    """The authors' own checkpoint, R-FCN with ResNet-101 and FlowNet, as this kit's model: `mxnet.names.load_mxnet`.
 
     Raises:
         DataError: if the file is missing or damaged, or is not a checkpoint of that network.
     """
-    from dffkit import mxnet_names  # late, as above
+    from dffkit.mxnet import names as mxnet_names  # late, as above
 
     return mxnet_names.load_mxnet(path)
 

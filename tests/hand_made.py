@@ -5,7 +5,7 @@ import dataclasses
 import torch
 
 from dffkit.datasets.snippets import Snippet
-from dffkit.recipe import Recipe, options
+from dffkit.recipes.recipe import Recipe, options
 
 HEIGHT, WIDTH = SIZE = (32, 64)
 SEGMENTATION = ("segmentation", options(num_classes=3))

@@ -2,7 +2,7 @@
 
 import struct
 
-from dffkit.mxnet_params import DTYPES
+from dffkit.mxnet.params import DTYPES
 
 MAGIC = {"V1": 0xF993FAC8, "V2": 0xF993FAC9, "V3": 0xF993FACA}
 

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
-from dffkit import ablation, ablation_figures, results
-from dffkit.ablation_figures import flow_quality, table3, table4
-from dffkit.place import Place
+from dffkit.experiments import results
+from dffkit.experiments.place import Place
+from dffkit.experiments.scoring import TABLE_4
+from dffkit.figures import ablation_figures
+from dffkit.figures.ablation_figures import flow_quality, table3, table4
+from dffkit.findings import ablation
 from dffkit.recipes import find
-from dffkit.scoring import TABLE_4
-from dffkit.speed import Architecture
+from dffkit.timing.speed import Architecture
 
 SCORES = {"Frame": 0.72, "DFF": 0.70, "DFF fix N": 0.69, "DFF separate": 0.68, "copy": 0.66, "DFF without S": 0.699}
 NOISE = 0.002

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from dffkit import weights
-from dffkit.ablation_live import LIVE, compose, live
-from dffkit.assembly import build
 from dffkit.datasets import toytown
+from dffkit.lessons.ablation_live import LIVE, compose, live
 from dffkit.recipes import find
+from dffkit.recipes.assembly import build
 
 
 def assert_same(one, other):

@@ -2,10 +2,10 @@
 
 import pytest
 
-from dffkit.ablation_live import compose
-from dffkit.ablation_pictures import one_frame
-from dffkit.clip_pictures import recognise, verdict
 from dffkit.datasets.toytown import FPS, WORLDS, Film
+from dffkit.lessons.ablation_live import compose
+from dffkit.lessons.ablation_pictures import one_frame
+from dffkit.lessons.clip_pictures import recognise, verdict
 
 
 @pytest.mark.parametrize(("task", "unit"), [("segmentation", "Pixels right"), ("detection", "Objects found")])

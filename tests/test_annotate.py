@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from dffkit.annotate import COLOURS, beside, boxes_over, captioned, labels_over, result_over
-from dffkit.clip_pictures import COLOURS as TOYTOWN
 from dffkit.datasets.toytown import CLASSES
+from dffkit.lessons.clip_pictures import COLOURS as TOYTOWN
+from dffkit.live.annotate import COLOURS, beside, boxes_over, captioned, labels_over, result_over
 
 FRAME = torch.randint(0, 256, (3, 60, 80), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 

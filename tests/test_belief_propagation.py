@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dffkit.belief_propagation import minimise, tell
+from dffkit.classical_flow.belief_propagation import minimise, tell
 
 
 def energy(costs, centre, flow, alpha, truncation, gamma):

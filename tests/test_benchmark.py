@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from dffkit import allocator, benchmark, machine, stream_memory
+from dffkit import allocator, machine
 from dffkit.networks.features import FeatureNetwork
+from dffkit.timing import benchmark, stream_memory
 
 
 def arguments(*words):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dffkit import check
-from dffkit.check.exercise import Example, Exercise, Mistake, answer_of, same
+from dffkit.lessons import check
+from dffkit.lessons.check.exercise import Example, Exercise, Mistake, answer_of, same
 
 EXERCISES = [exercise for exercise in vars(check).values() if isinstance(exercise, Exercise)]
 by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)

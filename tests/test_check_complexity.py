@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dffkit import check
+from dffkit.lessons import check
 
 
 @pytest.mark.parametrize(

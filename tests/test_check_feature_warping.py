@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dffkit import check
+from dffkit.lessons import check
 from dffkit.warp import warp, warp_loops
 
 # Exercise 1 of notebook 02

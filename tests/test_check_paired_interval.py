@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dffkit.check.paired_interval import paired_interval
+from dffkit.lessons.check.paired_interval import paired_interval
 from dffkit.scores.differences import Drawn, difference
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dffkit import complexity
-from dffkit.check.split_point import split_ratio
+from dffkit.lessons.check.split_point import split_ratio
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dffkit.check.pyramid_target import flow_target
-from dffkit.check.training import draw_pair, switch
-from dffkit.flow_training import pyramid_loss
+from dffkit.lessons.check.pyramid_target import flow_target
+from dffkit.lessons.check.training import draw_pair, switch
+from dffkit.training.flow import pyramid_loss
 
 # Exercise 1
 

@@ -7,8 +7,8 @@ import zipfile
 import pytest
 import torch
 
-from dffkit import checkpoint
 from dffkit.errors import DataError
+from dffkit.training import checkpoint
 
 IDENTITY = {"recipe": "abc", "seed": 0}
 

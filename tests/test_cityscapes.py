@@ -7,7 +7,7 @@ from city_tree import SIZE, frame_path, label_path, write, write_snippet
 
 from dffkit.datasets.cityscapes import CLASS_OF_LABEL_ID, CLASSES, snippets
 from dffkit.errors import DataError
-from dffkit.pairs import Pairs
+from dffkit.training.pairs import Pairs
 
 
 def test_a_snippet_has_thirty_frames_and_the_twentieth_is_labelled(tmp_path):

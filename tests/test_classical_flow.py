@@ -7,11 +7,11 @@ import torch
 
 from dffkit import classical_flow
 from dffkit.classical_flow import ClassicalFlow
+from dffkit.classical_flow.sift_flow import SiftFlowParameters
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.recipe import HAND_CRAFTED
-from dffkit.sift_flow import SiftFlowParameters
+from dffkit.recipes.recipe import HAND_CRAFTED
 
 
 def frames(shift):

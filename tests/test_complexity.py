@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from dffkit import complexity, explore_complexity
+from dffkit import complexity
 from dffkit.complexity import Costs, cost_ratio, cost_ratio_approximate, count_costs, count_flops, speedup, warp_flops
 from dffkit.dff import DeepFeatureFlow
+from dffkit.lessons import explore_complexity
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet, flownet_inception

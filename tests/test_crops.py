@@ -5,7 +5,7 @@ import torch
 
 from dffkit.datasets.crops import Crops, Window
 from dffkit.datasets.snippets import Snippet
-from dffkit.pairs import Pairs
+from dffkit.training.pairs import Pairs
 
 HEIGHT, WIDTH = 60, 90
 BOX = torch.tensor([[30.0, 20, 50, 50]])

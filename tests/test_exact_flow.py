@@ -6,11 +6,11 @@ import pytest
 import torch
 from hand_made import SIZE, flow, recipe, snippets
 
-from dffkit.assembly import build
 from dffkit.evaluation import evaluate
 from dffkit.exact_flow import REACH, ExactFlow
-from dffkit.flow_training import flow_to_cells
-from dffkit.jobs import make_job
+from dffkit.recipes.assembly import build
+from dffkit.training.flow import flow_to_cells
+from dffkit.training.jobs import make_job
 
 
 @pytest.fixture

@@ -5,7 +5,14 @@ import math
 import pytest
 import torch
 
-from dffkit.examples import address_map, forward_warp, grid_sample_warp, moving_scene, same_everywhere, simple_features
+from dffkit.lessons.examples import (
+    address_map,
+    forward_warp,
+    grid_sample_warp,
+    moving_scene,
+    same_everywhere,
+    simple_features,
+)
 from dffkit.warp import warp
 
 

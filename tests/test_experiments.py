@@ -14,14 +14,15 @@ import pytest
 import torch
 from hand_made import DETECTION, FLOW, SEGMENTATION, SIZE, STILLS, recipe, snippets
 
-from dffkit import experiments, flow_quality, machine, results, runs, scoring, sources
-from dffkit.experiments import run_queue, status
-from dffkit.place import Place
-from dffkit.real_recipes import REAL
+from dffkit import flow_quality, machine, sources
+from dffkit.experiments import commands, results, runs, scoring
+from dffkit.experiments.commands import run_queue, status
+from dffkit.experiments.place import Place
+from dffkit.experiments.runs import Run, in_order
 from dffkit.recipes import RECIPES
+from dffkit.recipes.real import REAL
 from dffkit.repository import CommandError
-from dffkit.runs import Run, in_order
-from dffkit.training import FINISHED
+from dffkit.training.loop import FINISHED
 
 PAIRS = dataclasses.replace(
     recipe(iterations=2), name="seg/dff", start=(("feature_network", STILLS), ("flow_network", FLOW))
@@ -277,7 +278,7 @@ def test_processes_that_add_at_the_same_time_lose_no_row(tmp_path):
 
 
 def test_a_lock_goes_with_its_process(tmp_path):
-    code = "import os, sys; from pathlib import Path; from dffkit.results import locked\n"
+    code = "import os, sys; from pathlib import Path; from dffkit.experiments.results import locked\n"
     code += "with locked(Path(sys.argv[1]), wait=False): os.kill(os.getpid(), 9)"
     assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == -9
     with results.locked(tmp_path, wait=False), pytest.raises(BlockingIOError), results.locked(tmp_path, wait=False):
@@ -287,9 +288,9 @@ def test_a_lock_goes_with_its_process(tmp_path):
 @pytest.fixture
 def here(place, tiny_recipes, monkeypatch):
     """The commands, at this place."""
-    monkeypatch.setattr(experiments, "default_place", lambda **options: dataclasses.replace(place, **options))
+    monkeypatch.setattr(commands, "default_place", lambda **options: dataclasses.replace(place, **options))
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 3, "detection": 3})
-    monkeypatch.setattr(experiments, "keep_freed_memory", lambda: True)
+    monkeypatch.setattr(commands, "keep_freed_memory", lambda: True)
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
     return place
 
@@ -299,53 +300,53 @@ QUIET = ("--no-progress", "--device", "cpu", "--threads", "1")
 
 def test_train_trains_what_a_recipe_starts_from_too(here, capsys):
     words = ("seg/dff", "--seed", "2", *QUIET)
-    assert experiments.train_main(arguments(experiments.add_train_arguments, *words)) == 0
+    assert commands.train_main(arguments(commands.add_train_arguments, *words)) == 0
     assert [Run(*run).finished(here) for run in ((STILLS,), (FLOW,), (PAIRS, 2), (PAIRS, 0))] == [True] * 3 + [False]
     assert str(Run(PAIRS, 2).folder(here)) in capsys.readouterr().out
 
 
 def test_train_with_other_settings_is_another_recipe(here):
     words = (FRAMES.name, "--iterations", "1", "--precision", "bfloat16", *QUIET)
-    assert experiments.train_main(arguments(experiments.add_train_arguments, *words)) == 0
+    assert commands.train_main(arguments(commands.add_train_arguments, *words)) == 0
     assert Run(dataclasses.replace(FRAMES, iterations=1, precision="bfloat16")).finished(here)
     assert not Run(FRAMES).finished(here)
     assert Run(STILLS).finished(here)
 
 
 def test_train_fresh_begins_again(here):
-    options = arguments(experiments.add_train_arguments, "flow", *QUIET)
-    experiments.train_main(options)
+    options = arguments(commands.add_train_arguments, "flow", *QUIET)
+    commands.train_main(options)
     path = Run(FLOW).folder(here) / FINISHED
     first = path.stat().st_mtime_ns
-    experiments.train_main(options)
+    commands.train_main(options)
     assert path.stat().st_mtime_ns == first
-    experiments.train_main(arguments(experiments.add_train_arguments, "flow", "--fresh", *QUIET))
+    commands.train_main(arguments(commands.add_train_arguments, "flow", "--fresh", *QUIET))
     assert path.stat().st_mtime_ns != first
 
 
 def test_train_without_a_name_lists_the_recipes(here, capsys):
-    assert experiments.train_main(arguments(experiments.add_train_arguments)) == 0
+    assert commands.train_main(arguments(commands.add_train_arguments)) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*RECIPES, *REAL]
 
 
 def test_evaluate_prints_scores_and_writes_rows(here, capsys):
-    experiments.train_main(arguments(experiments.add_train_arguments, "seg/dff", *QUIET))
+    commands.train_main(arguments(commands.add_train_arguments, "seg/dff", *QUIET))
     words = ("seg/dff", "--durations", "2", *QUIET)
-    assert experiments.evaluate_main(arguments(experiments.add_evaluate_arguments, *words)) == 0
+    assert commands.evaluate_main(arguments(commands.add_evaluate_arguments, *words)) == 0
     said = capsys.readouterr().out
     assert "l =  2  mIoU" in said
     assert set(table(here, "evaluation").split) == {"val"}
 
 
 def test_evaluate_asks_for_training_first(here):
-    options = arguments(experiments.add_evaluate_arguments, "seg/dff", *QUIET)
+    options = arguments(commands.add_evaluate_arguments, "seg/dff", *QUIET)
     with pytest.raises(CommandError, match=r"not trained yet\. Train it with:  python -m dffkit train seg/dff"):
-        experiments.evaluate_main(options)
+        commands.evaluate_main(options)
 
 
 def test_experiments_runs_everything(here, capsys):
-    options = arguments(experiments.add_experiments_arguments, "--seeds", "0", "1", *QUIET)
-    assert experiments.experiments_main(options) == 0
+    options = arguments(commands.add_experiments_arguments, "--seeds", "0", "1", *QUIET)
+    assert commands.experiments_main(options) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6  # pre-training once, the others for both seeds
     assert all(line.endswith("trained, scored") for line in lines)
@@ -353,7 +354,7 @@ def test_experiments_runs_everything(here, capsys):
 
 def test_a_rehearsal_runs_everything_in_a_place_of_its_own(here, capsys):
     words = ("seg/dff", "--rehearse", *QUIET)
-    assert experiments.experiments_main(arguments(experiments.add_experiments_arguments, *words)) == 0
+    assert commands.experiments_main(arguments(commands.add_experiments_arguments, *words)) == 0
     assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["scored"] * 3
     assert not here.runs.exists()
     assert not here.results.exists()
@@ -364,7 +365,7 @@ def test_a_rehearsal_runs_everything_in_a_place_of_its_own(here, capsys):
 
 
 def test_a_rehearsed_recipe_is_short_and_so_is_what_it_starts_from():
-    short = experiments.rehearsed(RECIPES["toytown/detection/separate"])
+    short = commands.rehearsed(RECIPES["toytown/detection/separate"])
     assert short.iterations == 0
     assert short.streets == 4
     assert {part: needed.iterations for part, needed in short.start} == {
@@ -373,7 +374,7 @@ def test_a_rehearsed_recipe_is_short_and_so_is_what_it_starts_from():
 
 
 def test_experiments_can_only_list(here, capsys):
-    assert experiments.experiments_main(arguments(experiments.add_experiments_arguments, "--list", *QUIET)) == 0
+    assert commands.experiments_main(arguments(commands.add_experiments_arguments, "--list", *QUIET)) == 0
     assert "waits for stills, flow" in capsys.readouterr().out
     assert not here.runs.exists()
 
@@ -381,9 +382,9 @@ def test_experiments_can_only_list(here, capsys):
 @pytest.mark.parametrize(
     ("main", "add"),
     [
-        (experiments.train_main, experiments.add_train_arguments),
-        (experiments.evaluate_main, experiments.add_evaluate_arguments),
-        (experiments.experiments_main, experiments.add_experiments_arguments),
+        (commands.train_main, commands.add_train_arguments),
+        (commands.evaluate_main, commands.add_evaluate_arguments),
+        (commands.experiments_main, commands.add_experiments_arguments),
     ],
 )
 def test_unknown_recipes_are_named_with_close_ones(here, main, add):
@@ -392,10 +393,10 @@ def test_unknown_recipes_are_named_with_close_ones(here, main, add):
 
 
 def test_damaged_weights_are_a_clear_error(here):
-    options = arguments(experiments.add_train_arguments, "flow", *QUIET)
-    experiments.train_main(options)
+    options = arguments(commands.add_train_arguments, "flow", *QUIET)
+    commands.train_main(options)
     (Run(FLOW).folder(here) / FINISHED).write_bytes(b"damaged")
     with pytest.raises(CommandError, match=r"trained.pt: is no checkpoint, or a damaged one .* delete it"):
-        experiments.train_main(options)
+        commands.train_main(options)
     shutil.rmtree(here.runs)
-    assert experiments.train_main(options) == 0
+    assert commands.train_main(options) == 0

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from dffkit import examples, explore, sketches
-from dffkit.explore import Explorer, Picture, Slider, bilinear, bilinear_explorer, read
+from dffkit.lessons import examples, explore, sketches
+from dffkit.lessons.explore import Explorer, Picture, Slider, bilinear, bilinear_explorer, read
 from dffkit.warp import bilinear_kernel, warp
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"

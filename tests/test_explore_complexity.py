@@ -5,7 +5,8 @@ import io
 import pytest
 from PIL import Image
 
-from dffkit import claims, complexity, explore_complexity
+from dffkit import claims, complexity
+from dffkit.lessons import explore_complexity
 
 
 @pytest.mark.parametrize("duration", [1, 2, 10, 30])

@@ -9,10 +9,12 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dffkit import explore_features, feature_maps, figure1, weights
+from dffkit import weights
 from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
-from dffkit.explore import Picture
+from dffkit.figures import figure1
+from dffkit.lessons import explore_features, feature_maps
+from dffkit.lessons.explore import Picture
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
 from dffkit.networks.segmentation import ScoreMaps

@@ -3,10 +3,11 @@
 import pandas
 import pytest
 
-from dffkit import explore_plane, weights
-from dffkit.clip_pictures import recognise, verdict
+from dffkit import weights
 from dffkit.datasets.toytown import Film
-from dffkit.explore_plane import NETWORKS, place, plane_explorer
+from dffkit.lessons import explore_plane
+from dffkit.lessons.clip_pictures import recognise, verdict
+from dffkit.lessons.explore_plane import NETWORKS, place, plane_explorer
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dffkit import feature_maps
-from dffkit.check import feature_maps as check
 from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
-from dffkit.feature_maps import Survey
+from dffkit.lessons import feature_maps
+from dffkit.lessons.check import feature_maps as check
+from dffkit.lessons.feature_maps import Survey
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
 from dffkit.networks.no_flow import NoFlow

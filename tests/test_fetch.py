@@ -16,8 +16,9 @@ import loopback_server
 import pytest
 from loopback_server import only, ranged, whole
 
-from dffkit import fetch, results
+from dffkit import fetch
 from dffkit.errors import DataError
+from dffkit.experiments import results
 from dffkit.fetch import public_copies
 from dffkit.fetch.download import Patience
 from dffkit.fetch.public_copies import ZIP, File, PublicCopy

@@ -7,9 +7,9 @@ from torch.nn.functional import avg_pool2d
 from dffkit import flow_quality
 from dffkit.classical_flow import ClassicalFlow
 from dffkit.datasets.toytown import WORLDS, Film
-from dffkit.flow_training import CELL, flow_to_cells
 from dffkit.networks.flow import flownet_inception
 from dffkit.networks.no_flow import NoFlow
+from dffkit.training.flow import CELL, flow_to_cells
 
 
 def shifted(step: int, hidden: bool = False):

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dffkit.flow_training import LEVEL_WEIGHTS, endpoint_error, flow_to_cells, pyramid_loss
 from dffkit.networks.flow import flownet
+from dffkit.training.flow import LEVEL_WEIGHTS, endpoint_error, flow_to_cells, pyramid_loss
 
 STRIDES = (128, 64, 32, 16, 8)  # of the frame, coarse to fine
 

@@ -12,7 +12,7 @@ from dffkit import flow_quality
 from dffkit.classical_flow import ClassicalFlow
 from dffkit.datasets.flying_chairs import SPLIT_FILE, FlyingChairs, batches, read_flo
 from dffkit.errors import DataError
-from dffkit.flow_training import flow_to_cells
+from dffkit.training.flow import flow_to_cells
 
 HEIGHT, WIDTH = SIZE = (32, 48)
 RNG = np.random.default_rng(0)

@@ -23,7 +23,7 @@ from vid_tree import (
 from dffkit.datasets.imagenet_vid import census, snippets, stills
 from dffkit.datasets.snippets import motion_iou
 from dffkit.errors import DataError
-from dffkit.pairs import Pairs
+from dffkit.training.pairs import Pairs
 
 
 def brightness(frame):

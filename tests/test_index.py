@@ -3,7 +3,7 @@
 import pandas
 import pytest
 
-from dffkit import index, tables
+from dffkit.lessons import index, tables
 
 
 def test_the_series_is_made_from_the_notebooks_heads():

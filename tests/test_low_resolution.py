@@ -7,11 +7,11 @@ import torch
 from hand_made import DETECTION, SEGMENTATION, SIZE, label_map, recipe, snippets
 from torch.nn import functional as F
 
-from dffkit.assembly import build
 from dffkit.evaluation import evaluate
-from dffkit.jobs import make_job
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.low_resolution import LowResolution
+from dffkit.recipes.assembly import build
+from dffkit.training.jobs import make_job
 
 
 def test_it_is_the_network_on_averaged_frames():

@@ -4,8 +4,8 @@ import pytest
 import torch
 from hand_made import snippets
 
-from dffkit.mixed_pairs import MixedPairs
-from dffkit.pairs import Pairs
+from dffkit.training.mixed_pairs import MixedPairs
+from dffkit.training.pairs import Pairs
 
 
 def videos():

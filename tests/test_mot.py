@@ -12,7 +12,7 @@ from PIL import Image
 from dffkit.datasets import files, mot, pets09
 from dffkit.datasets.video_files import VideoWriter
 from dffkit.errors import DataError
-from dffkit.pairs import Pairs, flip_target
+from dffkit.training.pairs import Pairs, flip_target
 
 HEIGHT, WIDTH = SIZE = (32, 48)
 SEQINFO = "[Sequence]\nname=walk\nimDir=img1\nframeRate=14\nseqLength={}\nimWidth={}\nimHeight={}\nimExt=.png\n"

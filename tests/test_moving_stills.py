@@ -10,7 +10,7 @@ from dffkit.datasets import camvid, pets09
 from dffkit.datasets.moving_stills import VISIBLE, MovingStills
 from dffkit.datasets.snippets import Snippet
 from dffkit.datasets.still_camera import draw_shot, moved_boxes
-from dffkit.pairs import Pairs
+from dffkit.training.pairs import Pairs
 
 STILL, SIZE = (96, 128), (80, 112)
 COLOURS = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=torch.uint8)

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from mxnet_writer import encode
 
-from dffkit import mxnet_names, weights
+from dffkit import weights
 from dffkit.errors import DataError
+from dffkit.mxnet import names as mxnet_names
 from dffkit.networks.detection import RFCN
 from dffkit.networks.proposals import RPN_STD
 

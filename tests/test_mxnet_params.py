@@ -12,9 +12,9 @@ import pytest
 import torch
 from mxnet_writer import MAGIC, encode, encode_array, encode_list
 
-from dffkit import mxnet_params
 from dffkit.errors import DataError
-from dffkit.mxnet_params import DTYPES
+from dffkit.mxnet import params as mxnet_params
+from dffkit.mxnet.params import DTYPES
 
 GOLDEN = Path(__file__).parent / "golden"
 SAMPLE = (GOLDEN / "sample-0000.params").read_bytes()

@@ -11,7 +11,7 @@ import pytest
 from nbformat import NotebookNode
 
 from dffkit import notebooks
-from dffkit.check.exercise import NOT_ATTEMPTED, Exercise
+from dffkit.lessons.check.exercise import NOT_ATTEMPTED, Exercise
 from dffkit.repository import root
 
 FOLDER = root() / "notebooks"
@@ -178,7 +178,7 @@ def test_the_folded_solution_passes_its_check(task, capsys):
 
 
 def test_every_check_is_used():
-    from dffkit import check
+    from dffkit.lessons import check
 
     names = {name for name, value in vars(check).items() if isinstance(value, Exercise)}
     used = {name for task in TASKS for name in re.findall(r"check\.(\w+)\(", task.stub.source)}

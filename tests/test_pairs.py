@@ -8,7 +8,7 @@ from hand_made import HEIGHT, SIZE, WIDTH, boxes, label_map, picture, snippets
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dffkit.pairs import Pairs, flip_target, move
+from dffkit.training.pairs import Pairs, flip_target, move
 
 
 def samples(pairs, count=2000):

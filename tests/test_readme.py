@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dffkit import results
+from dffkit.experiments import results
 from dffkit.recipes import find
 
 REPOSITORY = Path(__file__).resolve().parent.parent

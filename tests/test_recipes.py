@@ -7,14 +7,13 @@ import pytest
 import torch
 from hand_made import DETECTION, FLOW, SEGMENTATION, STILLS, recipe, started
 
-from dffkit import widths
-from dffkit.assembly import build, load_part
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.detection import RFCN
 from dffkit.networks.no_flow import NoFlow
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.recipe import Recipe, options
-from dffkit.recipes import RECIPES, find
+from dffkit.recipes import RECIPES, find, widths
+from dffkit.recipes.assembly import build, load_part
+from dffkit.recipes.recipe import Recipe, options
 
 
 @pytest.mark.parametrize("depth", widths.TABLE_2)

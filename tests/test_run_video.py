@@ -9,11 +9,12 @@ import torch
 from torchvision.ops import box_iou
 
 import dffkit
-from dffkit import cli, run_video
+from dffkit import cli
 from dffkit.datasets.files import frames
 from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film
 from dffkit.datasets.video_files import VideoWriter
-from dffkit.live_recognition import LiveRecognition
+from dffkit.live import run_video
+from dffkit.live.recognition import LiveRecognition
 from dffkit.repository import CommandError
 
 

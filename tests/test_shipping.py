@@ -6,12 +6,13 @@ import pytest
 import torch
 from hand_made import FLOW, SIZE, STILLS, recipe, snippets
 
-from dffkit import flow_quality, reproduce, runs, scoring, shipping, sources, weights
-from dffkit.experiments import run_queue
-from dffkit.place import Place
+from dffkit import flow_quality, reproduce, sources, weights
+from dffkit.experiments import runs, scoring, shipping
+from dffkit.experiments.commands import run_queue
+from dffkit.experiments.place import Place
+from dffkit.experiments.runs import Run
 from dffkit.recipes import RECIPES
 from dffkit.repository import CommandError
-from dffkit.runs import Run
 
 DFF = dataclasses.replace(
     recipe(iterations=2), name="seg/dff", start=(("feature_network", STILLS), ("flow_network", FLOW))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dffkit.sift_flow import SiftFlowParameters, dense_sift, sift_flow
+from dffkit.classical_flow.sift_flow import SiftFlowParameters, dense_sift, sift_flow
 
 
 @pytest.fixture(scope="module")

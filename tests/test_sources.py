@@ -11,17 +11,19 @@ import torch
 import vid_tree
 from PIL import Image
 
-from dffkit import jobs, results, runs, sources
+from dffkit import sources
 from dffkit.datasets.snippets import Snippet
 from dffkit.errors import DataError
-from dffkit.mixed_pairs import MixedPairs, Mixture
-from dffkit.place import Place
-from dffkit.real_recipes import REAL
-from dffkit.recipe import Recipe
+from dffkit.experiments import results, runs
+from dffkit.experiments.place import Place
+from dffkit.experiments.runs import Run
 from dffkit.recipes import RECIPES, find
+from dffkit.recipes.real import REAL
+from dffkit.recipes.recipe import Recipe
 from dffkit.repository import CommandError, data_folder
-from dffkit.runs import Run
 from dffkit.sources import cityscapes, imagenet_vid
+from dffkit.training import jobs
+from dffkit.training.mixed_pairs import MixedPairs, Mixture
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SMALL = {"depth": 14, "width": 1 / 16, "iterations": 2, "batch": 1, "start": (), "weights": ""}

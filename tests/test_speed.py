@@ -8,10 +8,10 @@ import pandas
 import pytest
 from hand_made import DETECTION, SEGMENTATION, recipe
 
-from dffkit import speed
-from dffkit.place import Place
+from dffkit.experiments.place import Place
 from dffkit.recipes import find
-from dffkit.speed import Architecture, Speed, measure
+from dffkit.timing import speed
+from dffkit.timing.speed import Architecture, Speed, measure
 
 TINY = recipe(task=SEGMENTATION)
 

@@ -4,11 +4,13 @@ import numpy as np
 import pandas
 import pytest
 
-from dffkit import results, speed_accuracy, speed_accuracy_figures
-from dffkit.place import Place
+from dffkit.experiments import results
+from dffkit.experiments.place import Place
+from dffkit.figures import speed_accuracy_figures
+from dffkit.findings import speed_accuracy
+from dffkit.findings.speed_accuracy import at_speedup, curves, envelope
 from dffkit.recipes import find
-from dffkit.speed import Architecture
-from dffkit.speed_accuracy import at_speedup, curves, envelope
+from dffkit.timing.speed import Architecture
 
 TIMES = {  # ms and GFLOP of a key frame and of another
     "frame": (100.0, 1.0, 10.0, 0.1), "dff": (102.0, 10.0, 10.0, 0.8), "dff-50-inception": (60.0, 2.0, 5.0, 0.2),

@@ -14,12 +14,12 @@ import torch
 from hand_made import DETECTION, FLOW, SEGMENTATION, SIZE, STILLS, label_map, recipe, snippets, started
 from torch import nn
 
-from dffkit import checkpoint
-from dffkit.assembly import build
 from dffkit.errors import DataError
-from dffkit.jobs import FlowJob, make_job, task_loss
-from dffkit.pairs import Pairs
-from dffkit.training import FINISHED, TrainingError, make_optimiser, rate_factor, train
+from dffkit.recipes.assembly import build
+from dffkit.training import checkpoint
+from dffkit.training.jobs import FlowJob, make_job, task_loss
+from dffkit.training.loop import FINISHED, TrainingError, make_optimiser, rate_factor, train
+from dffkit.training.pairs import Pairs
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

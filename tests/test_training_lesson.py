@@ -11,16 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dffkit import FeatureNetwork, FixedInterval, clip_pictures, flow_pictures, flownet, recognize, training_lesson
+from dffkit import FeatureNetwork, FixedInterval, flownet, recognize
 from dffkit.datasets import toytown
 from dffkit.datasets.sprites import sprite_pair
 from dffkit.dff import DeepFeatureFlow
-from dffkit.flow_pictures import Estimate, colours
-from dffkit.flow_training import flow_to_cells
+from dffkit.lessons import clip_pictures, flow_pictures, training_lesson
+from dffkit.lessons.flow_pictures import Estimate, colours
 from dffkit.networks.detection import RFCN
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.pairs import Pairs
-from dffkit.recipes import DETECTION
+from dffkit.recipes.toytown import DETECTION
+from dffkit.training.flow import flow_to_cells
+from dffkit.training.pairs import Pairs
 
 
 def width_of(picture):

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from dffkit import results, speed_accuracy_figures, variations
-from dffkit.place import Place
+from dffkit.experiments import results
+from dffkit.experiments.place import Place
+from dffkit.experiments.scoring import TABLE_4
+from dffkit.figures import speed_accuracy_figures
+from dffkit.findings import variations
 from dffkit.recipes import find
-from dffkit.scoring import TABLE_4
-from dffkit.speed import Architecture
+from dffkit.timing.speed import Architecture
 
 METRIC = {"segmentation": "mIoU", "detection": "mAP"}
 SPLITS = {"split-21": 0.693, "split-5": 0.692, "dff": 0.690, "split-0": 0.687}

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dffkit import assembly, atomic, recipes, weights
+from dffkit import atomic, recipes, weights
 from dffkit.errors import DataError
+from dffkit.recipes import assembly
 
 DFF, FRAME = "toytown/segmentation/dff", "toytown/segmentation/frame"
 
@@ -44,7 +45,7 @@ class Recipe:
 @pytest.fixture
 def _recipes(monkeypatch):
     """Recipes that build `Network`, in place of the experiments'."""
-    monkeypatch.setattr("dffkit.recipe.Recipe", Recipe)
+    monkeypatch.setattr("dffkit.recipes.recipe.Recipe", Recipe)
     monkeypatch.setattr(assembly, "build", lambda recipe: Network(recipe.width, recipe.flow))
 
 

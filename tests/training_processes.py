@@ -15,10 +15,12 @@ from pathlib import Path
 import torch
 from hand_made import DETECTION, recipe, snippets
 
-from dffkit import checkpoint, runs, scoring, sources
-from dffkit.experiments import run_queue
-from dffkit.place import Place
-from dffkit.training import train
+from dffkit import sources
+from dffkit.experiments import runs, scoring
+from dffkit.experiments.commands import run_queue
+from dffkit.experiments.place import Place
+from dffkit.training import checkpoint
+from dffkit.training.loop import train
 
 KILLED = recipe(iterations=40, lr=0.01, clip=10.0)
 

@@ -13,8 +13,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dffkit import atomic, results
+from dffkit import atomic
 from dffkit.errors import DataError
+from dffkit.experiments import results
 from dffkit.fetch.disk import readable
 from dffkit.fetch.public_copies import PUBLIC_COPIES, PublicCopy
 from dffkit.repository import CommandError, data_folder

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dffkit.datasets.snippets import Snippet
-from dffkit.recipe import Recipe
+from dffkit.recipes.recipe import Recipe
 
 SOURCES = ("toytown", "camvid", "pets09", "cityscapes", "imagenet_vid", "flying_chairs")
 

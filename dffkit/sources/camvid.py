@@ -7,7 +7,7 @@ from dffkit.datasets import camvid
 from dffkit.datasets.moving_stills import MovingStills
 from dffkit.datasets.snippets import Snippet
 from dffkit.fingerprint import fingerprint
-from dffkit.recipe import Recipe
+from dffkit.recipes.recipe import Recipe
 from dffkit.repository import data_folder
 
 COUNTS = {"val": None, "test": None}

@@ -7,7 +7,7 @@ from dffkit.datasets import cityscapes
 from dffkit.datasets.resized import resized, short_side
 from dffkit.datasets.snippets import Snippet
 from dffkit.fingerprint import fingerprint
-from dffkit.recipe import Recipe
+from dffkit.recipes.recipe import Recipe
 from dffkit.repository import data_folder
 
 COUNTS = {"val": None}  # the test split's labels are not public

@@ -6,7 +6,7 @@ from typing import Any
 
 from dffkit.datasets.flying_chairs import FlyingChairs
 from dffkit.fingerprint import fingerprint
-from dffkit.recipe import Recipe
+from dffkit.recipes.recipe import Recipe
 from dffkit.repository import data_folder
 
 COUNTS = {"val": None}

@@ -10,9 +10,9 @@ from dffkit.datasets import imagenet_vid
 from dffkit.datasets.resized import resized, short_side
 from dffkit.datasets.snippets import Snippet
 from dffkit.fingerprint import fingerprint
-from dffkit.mixed_pairs import Mixture
-from dffkit.recipe import Recipe
+from dffkit.recipes.recipe import Recipe
 from dffkit.repository import data_folder
+from dffkit.training.mixed_pairs import Mixture
 
 COUNTS = {"val": None}  # the test split has no public labels
 DURATIONS = {"detection": 20}

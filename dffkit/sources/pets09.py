@@ -11,7 +11,7 @@ from dffkit.datasets import mot, pets09
 from dffkit.datasets.crops import Crops
 from dffkit.datasets.snippets import Snippet
 from dffkit.fingerprint import fingerprint
-from dffkit.recipe import Recipe
+from dffkit.recipes.recipe import Recipe
 from dffkit.repository import data_folder
 
 COUNTS = {"val": None, "test": None}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dffkit.datasets import sprites
 from dffkit.datasets.snippets import Snippet
-from dffkit.recipe import Recipe
+from dffkit.recipes.recipe import Recipe
 
 COUNTS = {"val": 48, "test": 60, "flying_chairs": None}  # streets of Toytown, or the pairs of FlyingChairs
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from dffkit.datasets import toytown
 from dffkit.datasets.snippets import Snippet
 from dffkit.datasets.toytown import recordings
-from dffkit.recipe import Recipe
+from dffkit.recipes.recipe import Recipe
 
 COUNTS = {"val": 48, "test": 60, "elsewhere": 60}
 DURATIONS = {"segmentation": 10, "detection": 20}

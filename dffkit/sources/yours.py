@@ -9,7 +9,7 @@ from typing import Any
 from dffkit.datasets.snippets import Snippet
 from dffkit.errors import DataError
 from dffkit.fingerprint import fingerprint
-from dffkit.recipe import Recipe
+from dffkit.recipes.recipe import Recipe
 
 REMEDY = 'give "module:function" with a module in the present folder or installed, e.g. --data my_clips:dataset'
 

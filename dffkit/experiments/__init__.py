@@ -1,0 +1,1 @@
+"""Recipes carried out: the runs, their scores, and the rows of `data/results`."""

@@ -1,0 +1,224 @@
+"""The queue of experiments and its commands: `python -m dffkit train`, `evaluate` and `experiments`."""
+
+import argparse
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import distributed
+
+from dffkit import sources, weights
+from dffkit.allocator import keep_freed_memory
+from dffkit.errors import DataError
+from dffkit.experiments import runs, scoring, shipping
+from dffkit.experiments.place import Place, default_place
+from dffkit.experiments.runs import Run
+from dffkit.processes import is_distributed
+from dffkit.recipes import RECIPES, find
+from dffkit.recipes.real import REAL
+from dffkit.recipes.recipe import Recipe, options
+from dffkit.repository import CommandError
+from dffkit.training.loop import PRECISIONS, TrainingError
+
+REHEARSED = 4  # streets that a rehearsal trains on, and scores
+
+
+def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", duration: int | None = None) -> list[Run]:
+    """Train and score what is not finished, in the order of what starts from what; returns what is left to do.
+
+    It may be stopped or killed at any time and called again. Several queues may run at the same time: what another one
+    is training, and what waits for that, is left.
+    """
+    left = []
+    for run in runs.in_order(wanted):
+        try:
+            losses = run.recipe.iterations > 0  # what is only put together has none
+            if not run.finished(place) or (losses and not runs.is_written(run, place, "training.csv")):
+                runs.train_run(run, place)
+            scored = split in sources.counts(run.recipe)  # what others only start from may have no such split
+            if scored and not runs.is_written(run, place, "evaluation.csv", split=split):
+                runs.evaluate_run(run, place, split=split, duration=duration)
+        except CommandError as reason:
+            if is_distributed():
+                raise  # the other processes don't know of it
+            print(f"Left for later: {reason}")
+            left.append(run)
+    return left
+
+
+def status(wanted: Sequence[Run], place: Place) -> str:
+    """A table of what is done and what is not, with all that it starts from."""
+    lines = []
+    for run in runs.in_order(wanted):
+        done = run.iteration(place)
+        waits = [needed.recipe.name for needed in run.starts().values() if not needed.finished(place)]
+        state = "trained" if run.finished(place) else f"{done} of {run.recipe.iterations} iterations"
+        if run.finished(place) and runs.is_written(run, place, "evaluation.csv"):
+            state = "trained, scored"
+        elif waits and not done:
+            state = f"waits for {', '.join(dict.fromkeys(waits))}"
+        lines.append((run.recipe.name, run.recipe.hash, f"s{run.seed}", state))
+    widths = [max(len(line[i]) for line in lines) for i in range(3)]
+    return "\n".join("  ".join((*(f"{line[i]:{widths[i]}}" for i in range(3)), line[3])) for line in lines)
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `train`."""
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="without one, all recipes are listed")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    _add_changes(parser)
+    parser.add_argument("--fresh", action="store_true", help="begin again, whatever there is already")
+    _add_common(parser)
+
+
+def train_main(arguments: argparse.Namespace) -> int:
+    """Train one recipe, and first whatever it starts from that is neither trained here nor shipped."""
+    if arguments.recipe is None:
+        print("\n".join(recipe.describe() for recipe in (*RECIPES.values(), *REAL.values())))
+        return 0
+    with _clear_errors(), _place(arguments) as place:
+        wanted = Run(_changed(_find(arguments.recipe), arguments), arguments.seed)
+        for run in runs.in_order([wanted]):
+            if run != wanted and (run.finished(place) or runs.is_shipped(run)):
+                continue
+            runs.train_run(run, place, resume=not (arguments.fresh and run == wanted))
+            if runs.is_first_process():
+                print(f"{run} is trained: {run.folder(place)}")
+    return 0
+
+
+def _changed(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
+    """The recipe with what the command line changes; on other data it gets their name."""
+    changes = {"iterations": arguments.iterations, "precision": arguments.precision, "data": arguments.data}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if arguments.data:
+        changes["name"] = f"{arguments.data.replace(':', '.')}/{recipe.name.rpartition('/')[2]}"
+    if arguments.classes:
+        ((task, head),) = recipe.heads
+        changes["heads"] = ((task, options(**(dict(head) | {"num_classes": arguments.classes}))),)
+    return dataclasses.replace(recipe, **changes)
+
+
+def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `evaluate`."""
+    default = "toytown/segmentation/dff"
+    parser.add_argument("recipe", nargs="?", default=default, metavar="RECIPE", help=f"by default {default}")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--split", default="val", help='val (default), "test", or for Toytown "elsewhere"')
+    _add_changes(parser)
+    parser.add_argument("--durations", type=int, metavar="L", help="key frame durations 1..L (default: 10, boxes 20)")
+    _add_common(parser)
+
+
+def evaluate_main(arguments: argparse.Namespace) -> int:
+    """Score a recipe by the paper's protocol: the run that was trained here, or else the shipped weights."""
+    with _clear_errors(), _place(arguments) as place:
+        run = Run(_changed(_find(arguments.recipe), arguments), arguments.seed)
+        split, duration = arguments.split, arguments.durations
+        _check_split(run.recipe, split)
+        if shipped := not run.finished(place) and runs.is_shipped(run):
+            model = weights.load(run.recipe.name).to(place.device)
+            rows = scoring.score(run.recipe, model, place, split=split, duration=duration)
+        else:
+            rows = runs.evaluate_run(run, place, split=split, duration=duration)
+        if runs.is_first_process():
+            print(f"{run}{', as shipped' if shipped else ''}, {split}, {rows[0]['frames']} frames")
+            for row in (row for row in rows if row["subset"] == "all" or not row["duration"]):
+                where = f"l = {row['duration']:>2}" if row["duration"] else f"{row['subset']:15}"
+                print(f"  {where}  {row['metric']:14} {row['value']:.4f}")
+    return 0
+
+
+def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `experiments`."""
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these, and what they start from")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
+    parser.add_argument("--split", default="val", help='val (default), "test", or for Toytown "elsewhere"')
+    parser.add_argument(
+        "--rehearse", action="store_true", help="everything at a thousandth of the iterations, into build/rehearsal"
+    )
+    parser.add_argument("--list", action="store_true", help="only print what is done and what is not")
+    parser.add_argument("--ship", action="store_true", help="afterwards put the weights of seed 0 into data/weights")
+    _add_common(parser)
+
+
+def experiments_main(arguments: argparse.Namespace) -> int:
+    """Train and score everything that is not finished yet."""
+    with _clear_errors(), _place(arguments) as place:
+        recipes = [_find(name) for name in arguments.recipes or RECIPES]
+        for recipe in recipes:
+            if not recipe.pretraining:
+                _check_split(recipe, arguments.split)
+        if arguments.rehearse:
+            recipes, place = [rehearsed(recipe) for recipe in recipes], _rehearsal(place)
+        wanted = [Run(recipe, 0 if recipe.pretraining else seed) for seed in arguments.seeds for recipe in recipes]
+        left = [] if arguments.list else run_queue(wanted, place, split=arguments.split)
+        if runs.is_first_process():
+            print(status(wanted, place))
+            if arguments.ship and not left and not arguments.rehearse:
+                print("\n".join(f"data/weights: {name}" for name in shipping.ship(place)))
+    return 1 if left else 0
+
+
+def rehearsed(recipe: Recipe) -> Recipe:
+    """The recipe, and all that it starts from, at a thousandth of the iterations and on a few streets."""
+    start = tuple((part, rehearsed(needed)) for part, needed in recipe.start)
+    iterations = -(-recipe.iterations // 1000)
+    return dataclasses.replace(recipe, start=start, iterations=iterations, streets=min(recipe.streets, REHEARSED))
+
+
+def _rehearsal(place: Place) -> Place:
+    """A place of its own for runs that only show that everything runs."""
+    folder = place.runs.parent / "rehearsal"
+    return dataclasses.replace(place, runs=folder / "runs", results=folder / "results", streets=REHEARSED)
+
+
+def _add_changes(parser: argparse.ArgumentParser) -> None:
+    """What makes a recipe another one."""
+    parser.add_argument("--iterations", type=int, metavar="N", help="another number; makes it another recipe")
+    parser.add_argument("--precision", choices=PRECISIONS, help="another one; makes it another recipe")
+    parser.add_argument("--data", metavar="MODULE:FUNCTION", help="a data set of your own; makes it another recipe")
+    parser.add_argument("--classes", type=int, metavar="C", help="how many classes that data set has")
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: torch's)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="threads that make batches ahead")
+    parser.add_argument("--no-progress", action="store_true", help="show no bars")
+
+
+@contextlib.contextmanager
+def _place(arguments: argparse.Namespace) -> Iterator[Place]:
+    """The repository's own place, with the process set up for long runs."""
+    keep_freed_memory()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    device = runs.join_processes(arguments.device)
+    try:
+        yield default_place(device=device, workers=arguments.workers, progress=not arguments.no_progress)
+    finally:
+        if is_distributed():
+            distributed.destroy_process_group()
+
+
+def _find(name: str) -> Recipe:
+    try:
+        return find(name)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+
+
+def _check_split(recipe: Recipe, split: str) -> None:
+    if split not in (known := sources.counts(recipe)):
+        raise CommandError(f"--split: expected one of {list(known)} for {recipe.name}, got {split!r}")
+
+
+@contextlib.contextmanager
+def _clear_errors() -> Iterator[None]:
+    """What the user can mend ends the command with a message and without a traceback."""
+    try:
+        yield
+    except (DataError, TrainingError) as error:
+        raise CommandError(str(error)) from error

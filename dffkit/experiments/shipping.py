@@ -1,0 +1,101 @@
+"""What is shipped of the runs: the weights in `data/weights`, and the proof that they give their scores anywhere."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from dffkit import weights
+from dffkit.experiments import results, runs, scoring
+from dffkit.experiments.place import Place
+from dffkit.experiments.runs import Run
+from dffkit.machine import describe
+from dffkit.recipes import find
+from dffkit.recipes.assembly import build
+from dffkit.sources import world
+
+SHIPPED = (
+    "toytown/flow", "toytown/stills", "toytown/segmentation/frame", "toytown/segmentation/dff",
+    "toytown/detection/frame", "toytown/detection/dff",
+)  # fmt: skip
+# What is scored again on every machine: the first streets of val, at two key frame durations.
+CHECK_STREETS = 10
+CHECKED = {"segmentation": (1, 5), "detection": (1, 10)}
+# Processors round differently, and a frame, a label or a box at the edge of a threshold may tip over.
+TOLERANCE = {"segmentation": 0.005, "detection": 0.015}
+
+
+def ship(place: Place, folder: Path | None = None) -> list[str]:
+    """Put the trained runs of seed 0 into `data/weights`, or another folder, with their scores; returns their names.
+
+    Raises:
+        CommandError: if one of them is not trained.
+        DataError: if its file is damaged.
+    """
+    models = {}
+    for name in SHIPPED:
+        run = Run(find(name))
+        model = build(run.recipe)
+        model.load_state_dict(runs.trained_state(run, place))
+        models[name] = (model, _about(run, place, {}))
+    weights.save(models, folder)
+    for name in _scored():  # what they score as they are stored, in half precision
+        again = {f"check {key}": value for key, value in check_scores(name, place, folder).items()}
+        models[name] = (models[name][0], _about(Run(find(name)), place, again))
+    weights.save(models, folder)
+    return list(models)
+
+
+def check_scores(name: str, place: Place, folder: Path | None = None) -> dict[str, float]:
+    """Scores of stored weights on a few rendered streets, by metric and duration: "mIoU@5" and so on."""
+    recipe = find(name)
+    durations = CHECKED[recipe.task]
+    model = weights.load(name, folder=folder)
+    rows = scoring.score(recipe, model, place, split="val", streets=CHECK_STREETS, duration=max(durations))
+    metrics = ("mIoU", "mAP")
+    found = (row for row in rows if row["metric"] in metrics and row["subset"] == "all")
+    return {f"{row['metric']}@{row['duration']}": row["value"] for row in found if row["duration"] in durations}
+
+
+def recheck(place: Place, folder: Path | None = None) -> list[dict[str, Any]]:
+    """Score the shipped weights again: rows with model, score, shipped, here, and whether they agree."""
+    rows = []
+    for name in _scored():
+        stored = weights.entry(name, folder)["scores"]
+        tolerance = TOLERANCE[find(name).task]
+        for key, value in check_scores(name, place, folder).items():
+            shipped = stored[f"check {key}"]
+            agree = abs(value - shipped) <= tolerance
+            rows.append({"model": name, "score": key, "shipped": shipped, "here": value, "agree": agree})
+    return rows
+
+
+def _about(run: Run, place: Place, more: dict[str, float]) -> dict[str, Any]:
+    """What the manifest says of a run."""
+    wanted = {"hash": run.recipe.hash, "seed": str(run.seed), "world": world(run.recipe), "split": "val"}
+    if len(run.recipe.heads) > 1:
+        del wanted["world"]  # each task is scored in its own
+    table = results.read(place.results / "evaluation.csv")
+    rows = [row for row in table if all(row[key] == value for key, value in wanted.items())]
+    overall = [row for row in rows if row["subset"] == "all" or not row["duration"]]
+    scores = {
+        f"val {row['metric']}" + (f"@{row['duration']}" if row["duration"] else f" {row['subset']}"): float(
+            row["value"]
+        )
+        for row in overall
+        if row["duration"] in ("", "1", "5", "10", "20")
+    }
+    machine = describe()
+    return {
+        "recipe": dataclasses.asdict(run.recipe),
+        "recipe_hash": run.recipe.hash,
+        "world_hash": world(run.recipe),
+        "seed": run.seed,
+        "scores": {**scores, **more},
+        "commit": rows[0]["commit"].replace("+", "-dirty") if rows else machine["commit"].replace("+", "-dirty"),
+        "date": machine["date"],
+    }
+
+
+def _scored() -> list[str]:
+    """The shipped models that recognise something by themselves."""
+    return [name for name in SHIPPED if not find(name).pretraining]

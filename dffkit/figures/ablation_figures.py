@@ -1,0 +1,130 @@
+"""Tables 3 and 4 as pictures, and what joint training does to the flow; each with the numbers it shows."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dffkit.experiments import results
+from dffkit.experiments.place import default_place
+from dffkit.findings import ablation
+from dffkit.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED
+
+TASKS = ("segmentation", "detection")
+# Whose flow is judged, by row: flow that nobody trained, then F as sprites taught it, then F after joint training.
+FLOWS = {
+    "copy": ("no flow", GREY), "SFF-fast": ("SIFT Flow, fast", ORANGE), "SFF-slow": ("SIFT Flow, slow", ORANGE),
+    "SFF-DIS": ("DIS", ORANGE), "DFF separate": ("F, sprites only", GREEN), "DFF fix N": ("F of DFF fix N", BLUE),
+    "DFF without S": ("F of DFF without S", BLUE), "DFF": ("F of DFF", BLUE),
+}  # fmt: skip
+REGIONS = {"objects": "o", "borders": "s", "background": "D"}
+
+
+def table3() -> tuple[Figure, pandas.DataFrame]:
+    """Table 3, and this kit's own rows below it: where each row's N and its flow come from."""
+    printed = [name for name, row in ablation.ROWS.items() if row.paper]
+    numbers = pandas.DataFrame(
+        [(name, row.n, row.f, name in printed) for name, row in ablation.ROWS.items()],
+        columns=["row", "N", "F and S", "in the paper"],
+    ).sort_values("in the paper", ascending=False, kind="stable", ignore_index=True)
+    figure, axes = plt.subplots(figsize=(7.4, 0.3 * len(numbers) + 0.7), layout="constrained")
+    axes.axis("off")
+    cells = axes.table(
+        numbers[["row", "N", "F and S"]].to_numpy(), colLabels=["row", "N", "F and S"], loc="center",
+        cellLoc="left", colLoc="left", colWidths=[0.27, 0.33, 0.4], edges="horizontal",
+    )  # fmt: skip
+    cells.auto_set_font_size(False)
+    cells.set_fontsize(9)
+    cells.scale(1, 1.35)
+    for (line, _), cell in cells.get_celld().items():
+        cell.set_edgecolor(GREY)
+        if line == 0:
+            cell.set_text_props(weight="bold")
+        elif not numbers["in the paper"][line - 1]:
+            cell.set_text_props(color=BLUE)
+    axes.set_title("in blue: rows that the paper's table does not have", loc="right", fontsize=8, color=BLUE)
+    return figure, numbers
+
+
+def table4(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+    """Table 4: what each row loses to Frame, with its interval, beside what it loses in the paper."""
+    tables = {task: ablation.table(task, split) for task in TASKS}
+    run = [table.assign(task=task) for task, table in tables.items() if not table.empty]
+    numbers = pandas.concat(run, ignore_index=True)
+    figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.6), layout="constrained", sharey=True)
+    names = [name for name in ablation.ROWS if name in set(numbers.row)]
+    for axes, task in zip(panels, TASKS, strict=True):
+        _losses(axes, tables[task], task, names)
+    panels[0].set_yticks(range(len(names)), labels=names)
+    panels[0].invert_yaxis()
+    _legend(figure)
+    return figure, numbers
+
+
+def flow_quality(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+    """Section 6's open question: the endpoint error of each row's flow, inside objects, at their borders and outside.
+
+    The numbers are means over seeds, in pixels.
+    """
+    stored = pandas.DataFrame(results.read(default_place().results / "evaluation.csv"))
+    rows = []
+    for task in TASKS:
+        for row, (flow, _) in FLOWS.items():
+            found = stored[
+                (stored.metric == "EPE") & (stored.split == split) & (stored.hash == _flow_recipe(task, row))
+            ]
+            for region, errors in found.astype({"value": float}).groupby("subset").value:
+                rows.append({"task": task, "row": row, "flow": flow, "region": region, "error": errors.mean()})
+    numbers = pandas.DataFrame(rows, columns=["task", "row", "flow", "region", "error"])
+    figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.0), layout="constrained", sharey=True)
+    for axes, task in zip(panels, TASKS, strict=True):
+        _errors(axes, numbers[numbers.task == task], task)
+    names = [flow for flow, _ in FLOWS.values()]
+    panels[0].set_yticks(range(len(names)), labels=names)
+    panels[0].invert_yaxis()
+    _legend(figure)
+    return figure, numbers
+
+
+def _losses(axes: Axes, table: pandas.DataFrame, task: str, names: list[str]) -> None:
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    if not table.empty:
+        places = [names.index(row) for row in table.row]
+        bars = np.abs(table[["loss_low", "loss_high"]].to_numpy().T - table.loss.to_numpy())
+        axes.errorbar(table.loss, places, xerr=bars, fmt="o", color=BLUE, capsize=2.5, label="Toytown, 95% interval")
+        printed = table.paper[table.row == "Frame"].to_numpy() - table.paper.to_numpy()
+        axes.plot(printed, places, "o", markersize=11, markerfacecolor="none", color=RED, label="printed in the paper")
+    metric = {"segmentation": "mIoU, l = 5", "detection": "mAP@0.5, l = 10"}[task]
+    axes.set_title(f"{task.capitalize()}: {metric}", loc="left")
+    axes.set_xlabel("points lost to Frame")
+    axes.grid(axis="y", color=GREY, linewidth=0.4, linestyle=":")
+
+
+def _errors(axes: Axes, numbers: pandas.DataFrame, task: str) -> None:
+    for place, (row, (_, colour)) in enumerate(FLOWS.items()):
+        errors = numbers[numbers.row == row].set_index("region").error
+        for region, marker in REGIONS.items():
+            if region in errors:
+                axes.plot(errors[region], place, marker, color=colour, markersize=6)
+    for region, marker in REGIONS.items():
+        axes.plot([], [], marker, color=DARK_GREY, linestyle="none", label=region)
+    axes.set_title(task.capitalize(), loc="left")
+    axes.set_xlabel("mean endpoint error [pixels]")
+    axes.set_xlim(left=0)
+    axes.grid(axis="y", color=GREY, linewidth=0.4, linestyle=":")
+
+
+def _legend(figure: Figure) -> None:
+    """One legend for both panels, above them."""
+    labelled = {}
+    for axes in figure.axes:
+        artists, labels = axes.get_legend_handles_labels()
+        labelled |= dict(zip(labels, artists, strict=True))
+    figure.legend(
+        list(labelled.values()), list(labelled), loc="outside upper right", ncols=len(labelled), frameon=False
+    )
+
+
+def _flow_recipe(task: str, row: str) -> str:
+    return ablation.recipe(task, row).hash

@@ -1,0 +1,94 @@
+"""Figure 3, Table 5 and the sparse labels as pictures, each with the numbers it shows."""
+
+import matplotlib.pyplot as plt
+import pandas
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dffkit.findings import speed_accuracy, variations
+from dffkit.recipes.recipe import NO_FLOW
+from dffkit.style import BLUE, COLOURS, DARK_GREY, GREY, LINES, MARKERS, RED
+
+TASKS = {"segmentation": "mIoU", "detection": "mAP@0.5"}
+AXES = {"speedup": "speedup over Frame with ResNet-101, counted (Eq. 7)", "fps": "frames a second, measured here"}
+
+
+def figure3(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+    """Figure 3: accuracy over speed for every pair of networks and key frame duration, both tasks, speed told twice."""
+    numbers = pandas.concat([speed_accuracy.curves(task, split).assign(task=task) for task in TASKS], ignore_index=True)
+    figure, grid = plt.subplots(2, 2, figsize=(10.6, 8.2), layout="constrained", sharey="col")
+    for row, speed in zip(grid, AXES, strict=True):
+        for axes, (task, metric) in zip(row, TASKS.items(), strict=True):
+            _curves(axes, numbers[numbers.task == task], speed)
+            axes.set(xlabel=AXES[speed], ylabel=f"{metric} [%]")
+            axes.set_title(f"{task.capitalize()}, l = 1 .. {10 if task == 'segmentation' else 20}", loc="left")
+    artists, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(artists, labels, loc="outside upper center", ncols=4, frameon=False)
+    return figure, numbers
+
+
+def table5(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+    """Table 5: accuracy and speed by split point, ours and the paper's, each against the default of one layer."""
+    tables = {task: variations.table5(task, split) for task in TASKS}
+    figure, grid = plt.subplots(2, 2, figsize=(10.2, 5.6), layout="constrained", sharex=True)
+    for column, (task, metric) in zip(grid.T, TASKS.items(), strict=True):
+        table = tables[task].set_index("layers")
+        places = [variations.SPLITS.index(layers) for layers in table.index]
+        default = table.loc[1]
+        for (ours, paper), axes, relative in (
+            (("score", "paper"), column[0], lambda values, one: values - one),
+            (("fps", "paper_fps"), column[1], lambda values, one: values / one),
+        ):
+            axes.plot(places, relative(table[ours], default[ours]), "o-", color=BLUE, label="Toytown")
+            style = {"markersize": 10, "markerfacecolor": "none", "color": RED}
+            axes.plot(places, relative(table[paper], default[paper]), "o:", label="printed in the paper", **style)
+        column[0].set_title(task.capitalize(), loc="left")
+        column[0].set_ylabel(f"{metric}, points over the default")
+        column[1].set_ylabel("frames a second / the default's")
+        column[1].set_xticks(range(len(variations.SPLITS)), labels=variations.SPLITS)
+        column[1].set_xlabel("layers in the task network")
+    grid[0, 1].legend()
+    numbers = pandas.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)
+    return figure, numbers
+
+
+def sparse_labels(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+    """Section 3: Frame, DFF and copy by how many frames of a training snippet share one label."""
+    lines = {
+        "frame": ("Frame", "*-", "black"), "key_frames": ("DFF, key frames", "o--", BLUE), "dff": ("DFF", "o-", BLUE),
+        "copy": ("copy", "s:", DARK_GREY),
+    }  # fmt: skip
+    tables = {task: variations.sparse_labels(task, split) for task in TASKS}
+    figure, panels = plt.subplots(1, 2, figsize=(10.2, 4.0), layout="constrained")
+    for axes, (task, metric) in zip(panels, TASKS.items(), strict=True):
+        for column, (label, style, colour) in lines.items():
+            axes.plot(tables[task].interval, tables[task][column], style, color=colour, label=label)
+        axes.set(xscale="log", xlabel="one labelled frame in", ylabel=f"{metric} [%]")
+        axes.set_xticks(variations.INTERVALS, labels=variations.INTERVALS)
+        axes.minorticks_off()
+        axes.set_title(task.capitalize(), loc="left")
+    panels[1].legend()
+    numbers = pandas.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)
+    return figure, numbers
+
+
+def _curves(axes: Axes, points: pandas.DataFrame, speed: str) -> None:
+    axes.set_xscale("log")
+    pairs = points[points.flow != NO_FLOW]
+    for (features, flow), curve in pairs.groupby(["features", "flow"], sort=False):
+        curve = curve.sort_values("duration")
+        style = {"color": COLOURS[flow], "linestyle": LINES[features], "marker": MARKERS[flow], "markersize": 3.5}
+        axes.plot(curve[speed], curve.score, label=f"{features}, {flow}", **style)
+    single = points[(points.flow == NO_FLOW) & (points["shrink"] == 1)].sort_values(speed)
+    axes.plot(single[speed], single.score, "*", markersize=11, color="black", label="Frame: ResNet-101, 50, 26, 14")
+    for point in single.itertuples():
+        axes.annotate(point.features.removeprefix("ResNet-"), (getattr(point, speed), point.score), (5, 5),
+                      textcoords="offset points", fontsize=8, color=DARK_GREY)  # fmt: skip
+    smaller = points[points["shrink"] > 1]
+    axes.plot(smaller[speed], smaller.score, "v", markersize=8, color=GREY, markeredgecolor="black",
+              label="Frame, half resolution")  # fmt: skip
+    ticks = (1, 2, 5, 10, 20) if speed == "speedup" else (10, 20, 50, 100, 200, 500)
+    low, high = axes.get_xlim()
+    axes.set_xticks([tick for tick in ticks if low <= tick <= high])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()

@@ -1,0 +1,58 @@
+"""What else is varied: the split point (Table 5), and how many frames of a snippet have a label (Sec. 3)."""
+
+import numpy as np
+import pandas
+
+from dffkit.experiments.place import default_place
+from dffkit.experiments.scoring import TABLE_4
+from dffkit.findings import scored
+from dffkit.recipes import find
+from dffkit.timing.speed import Architecture, measured
+
+SPLITS = (21, 12, 5, 1, 0)
+# Table 5 as printed: score and frames a second, by the number of layers in N_task.
+PRINTED = {
+    "segmentation": {21: (69.1, 2.87), 12: (69.1, 3.14), 5: (69.2, 3.89), 1: (69.2, 5.60), 0: (69.5, 5.61)},
+    "detection": {21: (73.2, 7.23), 12: (73.3, 8.04), 5: (73.2, 9.99), 1: (73.1, 20.25), 0: (72.7, 20.40)},
+}
+INTERVALS = (1, 5, 10, 30)
+
+
+def table5(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+    """Table 5 with our numbers: columns `layers` in N_task, `score`, `ratio` (Eq. 5), `speedup` (Eq. 7), `fps`,
+    `paper` and `paper_fps`; a line for each split point that has been scored, at the duration of the paper's table.
+    """
+    folder, duration = default_place().results, TABLE_4[task]
+    scores, times = scored.overall(folder, task, split), measured(folder)
+    lines = []
+    for layers in SPLITS:
+        name = "dff" if layers == 1 else f"split-{layers}"
+        own = scores[(scores.name == name) & (scores.duration == duration) & (scores.seed == seed)]
+        if own.empty:
+            continue
+        line = {"layers": layers, "score": own.score.item(), "ratio": np.nan, "speedup": np.nan, "fps": np.nan}
+        if speed := times.get(Architecture.of(find(f"toytown/{task}/{name}"))):
+            line |= {"ratio": speed.ratio, "speedup": speed.eq7(duration), "fps": speed.fps(duration)}
+        paper, paper_fps = PRINTED[task][layers]
+        lines.append({**line, "paper": paper, "paper_fps": paper_fps})
+    return pandas.DataFrame(lines)
+
+
+def sparse_labels(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+    """Frame and DFF by how sparse labels are: columns `interval`, `frame` (l = 1), `key_frames` (DFF at l = 1),
+    `dff` and `copy` (both at the duration of the paper's table); a line for each interval that has been scored.
+    """
+    scores, duration = scored.overall(default_place().results, task, split), TABLE_4[task]
+    scores = scores[scores.seed == seed].set_index(["name", "duration"]).score
+    lines = []
+    for interval in INTERVALS:
+        wanted = {
+            "frame": ("frame", 1), "key_frames": ("dff", 1), "dff": ("dff", duration), "copy": ("frame", duration)
+        }  # fmt: skip
+        found = {
+            column: scores.get((f"{method}-1-in-{interval}", length), np.nan)
+            for column, (method, length) in wanted.items()
+        }
+        if not all(np.isnan(value) for value in found.values()):
+            lines.append({"interval": interval, **found})
+    return pandas.DataFrame(lines)

@@ -1,0 +1,1 @@
+"""What the notebooks need beside the library: pictures, widgets, exercises and their checks."""

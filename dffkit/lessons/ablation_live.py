@@ -1,0 +1,65 @@
+"""Rows of Table 4 put together from the shipped weights and scored on the spot, for notebook 05.
+
+Rows whose N is Frame's and whose flow needs no training of its own can be made of what is shipped; the others are read
+from data/results.
+"""
+
+from collections.abc import Sequence
+
+import pandas
+
+from dffkit import weights
+from dffkit.classical_flow import ClassicalFlow
+from dffkit.datasets import toytown
+from dffkit.datasets.snippets import Snippet
+from dffkit.dff import DeepFeatureFlow
+from dffkit.evaluation import evaluate
+from dffkit.exact_flow import ExactFlow
+from dffkit.experiments.scoring import TABLE_4
+from dffkit.findings.scored import METRIC
+from dffkit.networks.no_flow import NoFlow
+
+LIVE = ("Frame", "DFF", "DFF separate", "SFF-DIS", "copy", "exact flow")
+
+
+def compose(task: str, row: str, snippets: Sequence[Snippet] = ()) -> DeepFeatureFlow:
+    """The network of a row, in eval mode; `snippets` are what "exact flow" has to know.
+
+    Raises:
+        ValueError: for a row that is not in `LIVE`.
+        DataError: if the shipped weights are missing or damaged.
+    """
+    if row not in LIVE:
+        raise ValueError(
+            f"row: expected one of {list(LIVE)}, which need no other weights than the shipped, got {row!r}"
+        )
+    if row == "DFF":
+        return weights.load(f"toytown/{task}/dff")
+    frame = weights.load(f"toytown/{task}/frame")
+    if row in ("Frame", "copy"):
+        flow = NoFlow()
+    elif row == "DFF separate":
+        flow = weights.load("toytown/flow")["flow_network"]
+    elif row == "SFF-DIS":
+        flow = ClassicalFlow("DIS")
+    else:
+        flow = ExactFlow()
+        flow.know(snippets)
+    return DeepFeatureFlow(frame.feature_network, flow, frame.task_network).eval()
+
+
+def live(task: str, rows: Sequence[str] = LIVE, streets: int = 4, split: str = "val") -> pandas.DataFrame:
+    """Columns `row` and `score`, percent, at the duration of Table 4, on the first streets of a split.
+
+    Raises:
+        ValueError, DataError: as `compose`.
+    """
+    snippets = toytown.snippets(split, task, streets)
+    scores = []
+    for row in rows:
+        duration = 1 if row == "Frame" else TABLE_4[task]
+        found = evaluate(
+            compose(task, row, snippets), snippets, max_duration=duration, history=min(snippets[0].targets) + 1
+        )
+        scores.append(100 * found.score(METRIC[task], duration=duration))
+    return pandas.DataFrame({"row": rows, "score": scores})

@@ -1,0 +1,114 @@
+"""What notebook 04 shows: the cost of a stretch of frames, and the tables of costs and measured speeds."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dffkit import claims, complexity
+from dffkit.dff import DeepFeatureFlow
+from dffkit.lessons.explore import Explorer, Picture, Slider
+from dffkit.networks.detection import RFCN
+from dffkit.networks.features import FeatureNetwork
+from dffkit.networks.flow import FLOW_NETWORKS
+from dffkit.networks.segmentation import ScoreMaps
+from dffkit.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, styled
+
+if TYPE_CHECKING:
+    import pandas
+
+LONGEST = 30  # frames on the sliders and axes
+
+# Other ways to count Table 2, as options of `complexity.table2`.
+CONVENTIONS = {
+    "the rule that fits": {},
+    "no biases": {"biases": False},
+    "no scale field": {"scale_channels": None},
+    "flow and scale predicted at stride 8 (the paper's text)": {"head": "paper"},
+    "encoder of F only": {"encoder_only": True},
+    "stride on the 3x3 (torchvision's layout)": {"layout": "torchvision"},
+    "N_feat without the 3x3 reduction": {"reduction": False},
+    "frames of 1024x2048": {"size": (1024, 2048)},
+}
+
+
+@styled
+def stretch(duration: int, ratio: float) -> Picture:
+    """What `duration` = l frames cost, one key frame and the rest propagated at `ratio` = r, and Eq. 7's speedup."""
+    speedup, cost = complexity.speedup(duration, ratio), 1 + (duration - 1) * ratio
+    figure = Figure(figsize=(8.6, 3.6), layout="constrained")
+    frames, curve = figure.subplots(1, 2, width_ratios=[1.25, 1])
+    _draw_costs(frames, duration, ratio)
+    frames.set_title(f"{duration} × 1 = {duration} becomes 1 + {duration - 1} × {ratio:.3g} = {cost:.3g}")
+    _draw_curve(curve, duration, ratio, speedup)
+    limit = f"; no duration reaches 1/r = {1 / ratio:.3g}" if ratio else ""
+    return Picture.of(
+        figure,
+        f"A bar for each of {duration} frames: the key frame costs 1, each other frame {ratio:.3g}. Together they cost "
+        f"{cost:.3g} instead of {duration}, a speedup of {speedup:.2f}{limit}.",
+    )
+
+
+def speedup_explorer() -> Explorer:
+    """Move the cost ratio and the key frame duration, and see what a stretch of frames costs."""
+    return Explorer(
+        stretch,
+        duration=Slider("key frame duration l", 1, LONGEST, 1, 10),
+        ratio=Slider("cost ratio r", 0.0, 0.5, 0.005, 0.08),
+    )
+
+
+def cost_table(flow: str) -> "pandas.DataFrame":
+    """Eq. 5's parts for ResNet-101 and one flow network, both tasks, in 1e9 multiply-adds, and both ratios."""
+    import pandas
+
+    tasks = {"segmentation": lambda: ScoreMaps(num_classes=19), "detection": lambda: RFCN(num_classes=30)}
+    rows = {}
+    for name, make in tasks.items():
+        with torch.device("meta"):
+            model = DeepFeatureFlow(FeatureNetwork(101), FLOW_NETWORKS[flow](), make())
+        costs = complexity.count_costs(model)
+        parts = {"N_feat": costs.features, "F and S": costs.flow, "W": costs.warp, "N_task": costs.task}
+        ratios = {"r, Eq. 5": complexity.cost_ratio(costs), "r, Eq. 6": complexity.cost_ratio_approximate(costs)}
+        rows[name] = {part: flops / 2e9 for part, flops in parts.items()} | ratios
+    return pandas.DataFrame(rows).T
+
+
+def other_conventions() -> "pandas.DataFrame":
+    """What Table 2 would be under other counting rules: as `complexity.table2`, with a column `convention`."""
+    import pandas
+
+    tables = [complexity.table2(**options).assign(convention=name) for name, options in CONVENTIONS.items()]
+    return pandas.concat(tables, ignore_index=True)
+
+
+def benchmark_table(precision: str = "float32", duration: int = 10) -> "pandas.DataFrame":
+    """The stored benchmark (data/results/benchmark.csv): measured speedup beside Eq. 7's, for each pair and task."""
+    rows = claims.benchmark().query("precision == @precision and duration == @duration")
+    columns = ["frame_ms", "current_ms", "speedup_decoded", "speedup_live", "speedup", "eq7", "of_eq7", "of_eq7_eq6"]
+    table = rows.set_index(["task", "features", "flow"])[columns].round(2)
+    return table.astype({"frame_ms": int, "current_ms": int})
+
+
+def _draw_costs(axes: Axes, duration: int, ratio: float) -> None:
+    """One bar a frame: what it costs now, against the outline of what it cost per frame."""
+    axes.bar(range(duration), [1] * duration, width=0.8, facecolor="none", edgecolor=GREY, linewidth=0.8)
+    colours = [ORANGE] + [GREEN] * (duration - 1)
+    axes.bar(range(duration), [1] + [ratio] * (duration - 1), width=0.8, color=colours)
+    axes.set(xlabel="frame", ylabel="cost [key frames]", xlim=(-0.8, max(duration, 5) - 0.2), ylim=(0, 1.25))
+    axes.set_xticks(sorted({0, duration - 1}), labels=sorted({0, duration - 1}))
+    axes.text(-0.4, 1.06, "key", color=DARK_GREY)
+
+
+def _draw_curve(axes: Axes, duration: int, ratio: float, speedup: float) -> None:
+    """Eq. 7 at this ratio, this duration on it, and the limit."""
+    durations = range(1, LONGEST + 1)
+    axes.plot(durations, durations, color=GREY, linestyle=":", linewidth=1)
+    axes.plot(durations, [complexity.speedup(n, ratio) for n in durations], color=BLUE, linestyle="-")
+    if ratio and 1 / ratio < LONGEST:
+        axes.axhline(1 / ratio, color=DARK_GREY, linestyle="--", linewidth=1)
+        axes.text(LONGEST, 1 / ratio + 0.5, f"1/r = {1 / ratio:.3g}", ha="right", va="bottom", color=DARK_GREY)
+    axes.plot(duration, speedup, "o", color=BLUE, markersize=8)
+    axes.set(xlabel="key frame duration l [frames]", ylabel="speedup s", xlim=(0, LONGEST + 1), ylim=(0, LONGEST + 1))
+    axes.set_title(f"l = {duration}, r = {ratio:.3g}: s = {speedup:.2f}")

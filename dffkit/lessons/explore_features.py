@@ -1,0 +1,193 @@
+"""What notebook 01 shows: maps beside their frames, filters in order, curves over the gap, maps that are carried."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from dffkit.lessons.examples import STRIDE
+from dffkit.lessons.explore import Explorer, Picture, Slider
+from dffkit.lessons.feature_maps import CLASSES, Choice, Ride, Survey, correlation
+from dffkit.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, PURPLE, RED, styled
+
+if TYPE_CHECKING:
+    import pandas
+
+LOOKS = {  # layer -> line
+    "pixels": {"color": "black", "linestyle": ":", "marker": "s"},
+    "conv1": {"color": ORANGE, "linestyle": (0, (4, 1)), "marker": "^"},
+    "conv3": {"color": PURPLE, "linestyle": "-.", "marker": "v"},
+    "conv5": {"color": GREEN, "linestyle": "--", "marker": "D"},
+    "features": {"color": BLUE, "linestyle": "-", "marker": "o"},
+}
+WAYS = {
+    "no flow": {"color": RED, "linestyle": "--", "marker": "s"},
+    "the network's flow": {"color": BLUE, "linestyle": "-", "marker": "o"},
+    "the exact flow": {"color": DARK_GREY, "linestyle": ":", "marker": "D"},
+}
+
+
+@styled
+def one_filter(frame: Tensor, maps: Tensor, number: int) -> Picture:
+    """A frame `(3, H, W)` with the cells' borders, and beside it one of its maps `(1, C, h, w)`."""
+    figure = Figure(figsize=(9, 2.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    height, width = frame.shape[1:]
+    left.imshow(frame.permute(1, 2, 0).numpy())
+    borders = {"color": "white", "linewidth": 0.4, "alpha": 0.6}
+    left.hlines([y - 0.5 for y in range(STRIDE, height, STRIDE)], -0.5, width - 0.5, **borders)
+    left.vlines([x - 0.5 for x in range(STRIDE, width, STRIDE)], -0.5, height - 0.5, **borders)
+    left.set(title="the frame, and the cells of its maps", xlabel="x [pixels]", ylabel="y [pixels]")
+    shown = right.imshow(maps[0, number].numpy(), vmin=0)
+    right.set(title=f"filter {number}", xlabel="column [cells]", ylabel="row [cells]")
+    figure.colorbar(shown, ax=right, label="value", pad=0.01)
+    rows, columns = maps.shape[2:]
+    return Picture.of(
+        figure,
+        f"A frame of a street, {height} pixels high and {width} wide, divided into {rows} rows and {columns} columns "
+        f"of square cells; beside it the map of filter {number}, with one value for each of these cells.",
+    )
+
+
+@styled
+def in_order(test: Survey, choices: Sequence[Choice], drawn: Sequence[Choice], whole: Mapping[str, float]) -> Picture:
+    """The correlation of all filters with each class on test, from the highest to the lowest.
+
+    Args:
+        test: the survey.
+        choices, drawn: the filters chosen on val, and a random one, both marked.
+        whole: class -> correlation of the network's own probability, a line.
+    """
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(CLASSES), sharey=True), CLASSES, strict=True):
+        ordered = correlation(test.features, test.shares[name]).sort(descending=True).values.tolist()
+        axes.axhline(0, color=GREY, linewidth=0.8)
+        axes.plot(range(1, len(ordered) + 1), ordered, "-", color=DARK_GREY, label="every filter, in order")
+        axes.axhline(whole[name], linestyle="--", color=GREEN, label="the network's own probability")
+        for marks, look in ((choices, {"marker": "o", "color": BLUE}), (drawn, {"marker": "s", "color": RED})):
+            for mark in (choice for choice in marks if choice.name == name):
+                label = f"filter {mark.filter}, {'chosen on val' if marks is choices else 'drawn at random'}"
+                axes.plot(mark.rank, mark.test, linestyle="none", markersize=8, label=label, **look)
+        axes.set(title=f"“{name}”", xlabel="rank among the filters on test", ylim=(-1, 1))
+        axes.legend(loc="lower left")
+    figure.axes[0].set_ylabel("correlation on test")
+    found = ", ".join(
+        f"for {c.name} filter {c.filter} at {c.test:.2f}, rank {c.rank} of {len(ordered)}" for c in choices
+    )
+    blind = ", ".join(f"{c.test:.2f} for {c.name}" for c in drawn)
+    return Picture.of(
+        figure,
+        f"Correlation on test of all {len(ordered)} filters, sorted, one curve for each class. Chosen on val: {found}. "
+        f"Drawn at random, filter {drawn[0].filter}: {blind}. The network's own probability, which uses all filters: "
+        f"{', '.join(f'{value:.2f} for {name}' for name, value in whole.items())}.",
+    )
+
+
+@styled
+def alike(curves: Mapping[str, "pandas.DataFrame"], label: str = "similarity") -> Picture:
+    """Similarity over the gap, one panel for each table; a row "another street" becomes dashes at the right."""
+    figure = Figure(figsize=(9, 3.3), layout="constrained")
+    texts = []
+    for axes, (title, table) in zip(figure.subplots(1, len(curves), sharey=True), curves.items(), strict=True):
+        in_time, others = table.drop("another street", errors="ignore"), table.reindex(["another street"]).dropna()
+        gaps = [int(gap) for gap in in_time.index]
+        for layer, look in LOOKS.items():
+            axes.plot(gaps, in_time[layer].tolist(), markersize=4, label=layer, **look)
+            for level in others[layer]:
+                axes.hlines(level, gaps[-1] + 0.6, gaps[-1] + 1.6, color=look["color"], linestyle=look["linestyle"])
+        axes.set(title=title, xlabel="gap between the two frames [frames]", ylim=(0, 1.02), xticks=gaps)
+        texts.append(f"{title}, at {gaps[-1]} frames: {_listed(in_time.iloc[-1])}")
+        if len(others):
+            axes.annotate("another\nstreet", (gaps[-1] + 1.1, 0.02), ha="center", fontsize=8, color=DARK_GREY)
+            texts.append(f"in another street: {_listed(others.iloc[0])}")
+    figure.axes[0].set_ylabel(label)
+    figure.axes[0].legend(loc="lower left")
+    return Picture.of(figure, f"Curves of {label} over the gap, from 1 at gap 0 downwards. {'; '.join(texts)}.")
+
+
+@styled
+def wrong(tables: Mapping[str, "pandas.DataFrame"]) -> Picture:
+    """The error of propagated features over the gap, one panel for each table as `feature_maps.errors` gives it."""
+    figure = Figure(figsize=(9, 3.3), layout="constrained")
+    texts = []
+    for axes, (title, table) in zip(figure.subplots(1, len(tables), sharey=True), tables.items(), strict=True):
+        for name, look in WAYS.items():
+            axes.plot(table.index, table[name].tolist(), markersize=4.5, label=name, **look)
+        axes.set(title=title, xlabel="gap to the key frame [frames]", xticks=table.index)
+        texts.append(f"{title}, after {table.index[-1]} frames: {_listed(table.iloc[-1])}")
+    figure.axes[0].set_ylim(bottom=0)  # after all lines are drawn: the panels share it
+    figure.axes[0].set_ylabel("error, in parts of\nthe features' own mean")
+    figure.axes[0].legend(loc="upper left")
+    return Picture.of(figure, f"Error of the propagated features over the gap. {'; '.join(texts)}.")
+
+
+@styled
+def obeyed(table: "pandas.DataFrame") -> Picture:
+    """How well each layer follows the exact flow, as `feature_maps.obedience` gives it."""
+    figure = Figure(figsize=(6.4, 3.3), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(1, color=GREY, linewidth=0.8)
+    for layer, look in LOOKS.items():
+        axes.plot(table.index, table[layer].tolist(), markersize=4.5, label=layer, **look)
+    axes.set(
+        xlabel="gap to the key frame [frames]", ylabel="error with the exact flow\nover error without", ylim=(0, None)
+    )
+    axes.set(xticks=table.index)
+    figure.legend(loc="outside right upper")
+    return Picture.of(
+        figure,
+        "Error with the exact flow over error without any, for each layer; below 1 the flow helps. "
+        f"After {table.index[0]} frames: {_listed(table.iloc[0])}; after {table.index[-1]}: {_listed(table.iloc[-1])}.",
+    )
+
+
+def _listed(row: "pandas.Series") -> str:
+    return ", ".join(f"{name} {value:.2f}" for name, value in row.items())
+
+
+# The widget
+
+
+@styled
+def carried_filter(scene: Ride, number: int, gap: int) -> Picture:
+    """One filter's map on the key frame, on the frame `gap` later, propagated there, and what is wrong with it."""
+    key, own, carried = (part[number] for part in (scene.features[0], scene.features[gap], scene.carried[gap]))
+    brightest = float(scene.features[:, number].max()) or 1.0  # of all gaps, so that colours keep their meaning
+    figure = Figure(figsize=(9.4, 3.5), layout="constrained")
+    above, below = figure.subplots(2, 3)
+    for axes, frame in zip(above, (scene.frames[0], scene.frames[gap]), strict=False):
+        axes.imshow(frame.permute(1, 2, 0).numpy())
+    change = above[2].imshow((carried - own).numpy(), cmap="PuOr_r", vmin=-brightest, vmax=brightest)
+    titles = ["key frame k", f"current frame i = k + {gap}", "propagated minus the frame's own"]
+    titles += [f"filter {number} on k", f"filter {number} on i, its own", f"filter {number}, propagated from k to i"]
+    for axes, values in zip(below, (key, own, carried), strict=True):
+        shown = axes.imshow(values.numpy(), vmin=0, vmax=brightest)
+    for axes, title in zip((*above, *below), titles, strict=True):
+        axes.set(xticks=[], yticks=[], title=title)
+        axes.spines[:].set_visible(False)
+    for ax, values in ((above[2], change), (below[2], shown)):
+        figure.colorbar(values, ax=ax, pad=0.02)
+    return Picture.of(figure, f"Filter {number}, {gap} frames after the key frame. {_in_words(key, carried, own)}")
+
+
+def carried_explorer(scene: Ride, number: int, gap: int = 5) -> Explorer:
+    """Choose a filter and a gap, and compare its propagated map with the frame's own."""
+    last_frame, last_filter = len(scene.frames) - 1, scene.features.shape[1] - 1
+    return Explorer(
+        partial(carried_filter, scene),
+        number=Slider("filter", 0, last_filter, 1, number),
+        gap=Slider("frames since the key frame", 0, last_frame, 1, min(gap, last_frame)),
+    )
+
+
+def _in_words(key: Tensor, carried: Tensor, own: Tensor) -> str:
+    mean = float(own.abs().mean())
+    if not mean:
+        return "The filter is silent on the current frame: its own map is 0 everywhere."
+    copied, moved = (100 * float((guess - own).abs().mean()) / mean for guess in (key, carried))
+    return (
+        f"The key frame's map differs from the current frame's own by {copied:.0f}% of its mean, "
+        f"the propagated map by {moved:.0f}%."
+    )

@@ -1,0 +1,84 @@
+"""A trained network on a stream: one frame in, its result out, in the frame's own pixels, and how long that took."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dffkit import weights
+from dffkit.datasets.resized import resized_frame, resized_target
+from dffkit.dff import DeepFeatureFlow
+from dffkit.recipes.recipe import Recipe
+from dffkit.schedules import FixedInterval
+from dffkit.sources import names
+from dffkit.training.pairs import move
+from dffkit.video import Recognition, recognize
+
+
+class LiveRecognition:
+    """A stored network that takes one frame after another.
+
+    Args:
+        name: its stored weights.
+        duration: key frame duration l.
+        device: where it runs.
+        short_side: frames are scaled so that their shorter side has so many pixels; None as it was trained, 0 never.
+
+    Attributes:
+        recipe: what it was trained by.
+        names: of the classes.
+        milliseconds: that each frame took, without reading, scaling and drawing.
+
+    Raises:
+        DataError: if the weights are missing or damaged.
+        ValueError: for a wrong duration.
+    """
+
+    def __init__(self, name: str, duration: int, device: str = "cpu", short_side: int | None = None) -> None:
+        self.recipe = Recipe(**weights.entry(name)["recipe"])
+        self.names = names(self.recipe)
+        self.milliseconds: list[float] = []
+        self.short_side = min(self.recipe.size) if short_side is None else short_side
+        self._device, self._waiting = device, []
+        self._model: DeepFeatureFlow = weights.load(name).to(device)
+        self._results = recognize(self._model, self._feed(), FixedInterval(duration))
+
+    def step(self, frame: Tensor) -> Recognition:
+        """The result for the next frame `(3, H, W)` uint8: a label map `(H, W)`, or boxes in its pixels.
+
+        Raises:
+            ValueError: if it has another size than the first.
+        """
+        seen = self._scaled(frame).to(self._device)
+        if not self.milliseconds:  # a network's first calls take long, and say nothing
+            list(recognize(self._model, [seen, seen], FixedInterval(2)))
+        start = time.perf_counter()
+        self._waiting.append(seen)
+        found = next(self._results)
+        _wait_for(found.output)
+        self.milliseconds.append(1000 * (time.perf_counter() - start))
+        sizes = (tuple(picture.shape[1:]) for picture in (seen, frame))
+        return found._replace(output=resized_target(move(found.output, Tensor.cpu), *sizes))
+
+    @property
+    def fps(self) -> float:
+        """Frames a second so far."""
+        return 1000 * len(self.milliseconds) / max(sum(self.milliseconds), 1e-9)
+
+    def _feed(self) -> Iterator[Tensor]:
+        while True:
+            yield self._waiting.pop()
+
+    def _scaled(self, frame: Tensor) -> Tensor:
+        side, shorter = self.short_side, min(frame.shape[1:])
+        if not side or side == shorter:
+            return frame
+        return resized_frame(frame, tuple(max(1, round(length * side / shorter)) for length in frame.shape[1:]))
+
+
+def _wait_for(result: Any) -> None:
+    tensor = result if isinstance(result, Tensor) else result["boxes"]
+    if tensor.is_cuda:
+        torch.cuda.synchronize(tensor.device)

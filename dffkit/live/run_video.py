@@ -1,0 +1,184 @@
+"""`python -m dffkit run INPUT`: Deep Feature Flow on any video, drawn into it, and beside it per-frame recognition."""
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from dffkit import weights
+from dffkit.allocator import keep_freed_memory
+from dffkit.datasets.files import FrameStream, frames
+from dffkit.datasets.video_files import VideoWriter
+from dffkit.errors import DataError
+from dffkit.live import annotate
+from dffkit.live.recognition import LiveRecognition
+from dffkit.recipes.recipe import Recipe
+from dffkit.repository import CommandError
+from dffkit.video import Recognition
+
+TOYTOWN = "toytown"  # the input that needs no file
+TOYTOWN_FRAMES, TOYTOWN_STREET = 150, 4
+DURATIONS = {"segmentation": 5, "detection": 10}  # as in the paper's Table 4
+FPS = Fraction(25)  # of a source that has no rate of its own
+LEGIBLE = 360  # pixels: frames of a smaller height are drawn larger
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `run`."""
+    parser.add_argument(
+        "input", nargs="?", default=TOYTOWN, metavar="INPUT",
+        help="a video file, a folder of images, camera:0, or toytown, a rendered street (default)",
+    )  # fmt: skip
+    parser.add_argument("--task", choices=DURATIONS, default="segmentation")
+    parser.add_argument("--weights", metavar="NAME", help="shipped weights (default: toytown/TASK/dff)")
+    parser.add_argument("-l", "--key-frame-duration", type=int, metavar="L", help="default: 5, for boxes 10")
+    parser.add_argument(
+        "--out", type=Path, default=Path("annotated.mp4"), metavar="FILE", help="default: annotated.mp4"
+    )
+    parser.add_argument("--json", metavar="FILE", help="a line of results for each frame; - for standard output")
+    parser.add_argument("--compare", action="store_true", help="per-frame recognition at the left, DFF at the right")
+    parser.add_argument("--frames", type=int, metavar="N", help=f"stop after N (toytown: {TOYTOWN_FRAMES})")
+    parser.add_argument(
+        "--short-side", type=int, metavar="N", help="scale frames for the networks; default: as trained; 0: never"
+    )
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: torch's)")
+    parser.add_argument("--no-progress", action="store_true", help="show no bar")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Recognise a video, and write it with the results."""
+    keep_freed_memory()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    try:
+        methods = _methods(arguments)
+        stream = _toytown(arguments.task) if arguments.input == TOYTOWN else frames(arguments.input)
+        writer = VideoWriter(arguments.out, stream.fps or FPS)
+    except (DataError, ValueError) as error:
+        raise CommandError(str(error)) from error
+    count = arguments.frames or (TOYTOWN_FRAMES if arguments.input == TOYTOWN else None)
+    wanted = min(filter(None, (count, stream.count)), default=None)
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(tqdm(total=wanted, unit="frame", disable=arguments.no_progress))
+        video = stack.enter_context(writer)
+        lines = stack.enter_context(_lines(arguments.json))
+        stopped = _loop(islice(stream, count), methods, video, lines, bar)
+    done = len(next(iter(methods.values())).milliseconds)
+    print(f"{arguments.out}: {done} frames{f', then {stopped}' if stopped else ''}", file=sys.stderr)
+    for line in _summary(methods):
+        print(line, file=sys.stderr)
+    return {"": 0, "interrupted": 130}.get(stopped, 1)
+
+
+def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
+    """What recognises the video, by the title that the video shows; DFF is the last."""
+    name = arguments.weights or f"toytown/{arguments.task}/dff"
+    task = Recipe(**weights.entry(name)["recipe"]).task
+    if task not in DURATIONS:
+        raise CommandError(f"--weights: expected a network for {' or '.join(DURATIONS)}, got {name!r}")
+    duration = arguments.key_frame_duration or DURATIONS[task]
+    wanted = {"Frame": (f"{name.rpartition('/')[0]}/frame", 1)} if arguments.compare else {}
+    wanted[f"DFF, l = {duration}"] = name, duration
+    where = arguments.device, arguments.short_side
+    return {title: LiveRecognition(*which, *where) for title, which in wanted.items()}
+
+
+def _loop(
+    stream: Iterable[Tensor],
+    methods: dict[str, LiveRecognition],
+    video: VideoWriter,
+    lines: Callable[[str], Any],
+    bar: tqdm,
+) -> str:
+    """Go through the frames; returns what ended it early, in words, "" for nothing."""
+    try:
+        for frame in stream:
+            shown = []
+            for title, method in methods.items():
+                found = method.step(frame)
+                drawn = annotate.result_over(*_legible(frame, found.output), method.names)
+                marked = found.is_key_frame and len(methods) == len(shown) + 1  # Frame has nothing but key frames
+                caption = f"{title}   {method.fps:.1f} fps{'   key frame' if marked else ''}"
+                shown.append(annotate.captioned(drawn, caption, marked))
+            lines(json.dumps(_line(found, method)) + "\n")
+            video.write(annotate.beside(shown))
+            bar.update()
+            bar.set_postfix({title.partition(",")[0]: f"{method.fps:.1f} fps" for title, method in methods.items()})
+    except KeyboardInterrupt:
+        return "interrupted"
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def _line(found: Recognition, method: LiveRecognition) -> dict[str, Any]:
+    """What the JSON file says of a frame: its boxes, or the share of its pixels that each class has."""
+    result, milliseconds = found.output, round(method.milliseconds[-1], 2)
+    about = {"frame": found.index, "key_frame": found.is_key_frame, "milliseconds": milliseconds}
+    if isinstance(result, Tensor):
+        shares = torch.bincount(result.flatten().long(), minlength=256)[: len(method.names)] / result.numel()
+        return {**about, "shares": {name: round(float(s), 4) for name, s in zip(method.names, shares, strict=True)}}
+    rows = zip(*(result[name].tolist() for name in ("boxes", "labels", "scores")), strict=True)
+    boxes = [
+        {"box": [round(side, 1) for side in box], "class": method.names[label - 1], "score": round(score, 4)}
+        for box, label, score in rows
+        if score >= annotate.SURE
+    ]
+    return {**about, "boxes": boxes}
+
+
+def _summary(methods: dict[str, LiveRecognition]) -> list[str]:
+    rates = {title: method.fps for title, method in methods.items() if method.milliseconds}
+    lines = [f"{title:12} {fps:7.1f} frames a second" for title, fps in rates.items()]
+    if len(rates) == 2:
+        frame, dff = rates.values()
+        lines.append(f"{'speedup':12} {dff / frame:7.2f}")
+    return lines
+
+
+def _legible(frame: Tensor, result: Any) -> tuple[Tensor, Any]:
+    """A small frame and its result larger, so that the words in it can be read."""
+    factor = -(-LEGIBLE // min(frame.shape[1:]))
+    if factor == 1:
+        return frame, result
+    large = frame.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
+    if isinstance(result, Tensor):
+        return large, result.repeat_interleave(factor, 0).repeat_interleave(factor, 1)
+    return large, {**result, "boxes": result["boxes"] * factor}
+
+
+def _toytown(task: str) -> FrameStream:
+    """A street of the validation split."""
+    from dffkit.datasets.toytown import FPS as RATES
+    from dffkit.datasets.toytown import WORLDS, Film
+
+    film = Film("val", TOYTOWN_STREET, RATES[task], WORLDS[task])
+
+    def read() -> Iterator[Tensor]:
+        return (film.frame(index) for index in range(TOYTOWN_FRAMES))
+
+    return FrameStream(TOYTOWN, tuple(film.frame(0).shape[1:]), Fraction(RATES[task]), TOYTOWN_FRAMES, read)
+
+
+@contextlib.contextmanager
+def _lines(target: str | None) -> Iterator[Callable[[str], Any]]:
+    """Where the JSON lines go."""
+    if target is None:
+        yield lambda line: None
+    elif target == "-":
+        yield sys.stdout.write
+    else:
+        path = Path(target)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8") as file:
+            yield file.write

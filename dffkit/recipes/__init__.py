@@ -1,0 +1,25 @@
+"""The kit's recipes, by name: what is trained on what, and how. Each is data; `recipe.py` says what it holds."""
+
+import difflib
+
+from dffkit.recipes.real import REAL
+from dffkit.recipes.recipe import Recipe
+from dffkit.recipes.toytown import RECIPES
+
+# Those that are scored at all key frame durations of Figure 3.
+CURVES = {name for name in RECIPES if name.split("/")[-1].startswith(("frame", "dff")) and "-1-in-" not in name}
+
+__all__ = ["CURVES", "REAL", "RECIPES", "find"]
+
+
+def find(name: str) -> Recipe:
+    """The recipe of this name, on Toytown (`RECIPES`) or on real video (`REAL`).
+
+    Raises:
+        ValueError: naming the closest ones, if there is none.
+    """
+    known = RECIPES | REAL
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known)
+        raise ValueError(f"recipe: no {name!r}; did you mean {' or '.join(close)}?")
+    return known[name]
