@@ -313,6 +313,20 @@ def test_train_with_other_settings_is_another_recipe(here):
     assert Run(STILLS).finished(here)
 
 
+def test_rows_of_other_recipes_than_the_kits_stay_out_of_the_shipped_tables(here, monkeypatch, tmp_path):
+    place = dataclasses.replace(here, results=tmp_path / "shipped")
+    monkeypatch.setattr(commands, "default_place", lambda **options: dataclasses.replace(place, **options))
+    for words in ((FRAMES.name,), (FRAMES.name, "--iterations", "1")):
+        assert commands.train_main(arguments(commands.add_train_arguments, *words, *QUIET)) == 0
+        assert commands.evaluate_main(arguments(commands.add_evaluate_arguments, *words, *QUIET)) == 0
+    other = dataclasses.replace(FRAMES, iterations=1)
+    for name in ("training", "evaluation"):
+        shipped, own = table(place, name), table(here, name)
+        assert FRAMES.hash in set(shipped.hash)
+        assert other.hash not in set(shipped.hash)
+        assert set(own.hash) == {other.hash}
+
+
 def test_train_fresh_begins_again(here):
     options = arguments(commands.add_train_arguments, "flow", *QUIET)
     commands.train_main(options)

@@ -79,6 +79,7 @@ def train_main(arguments: argparse.Namespace) -> int:
         return 0
     with _clear_errors(), _place(arguments) as place:
         wanted = Run(_changed(_find(arguments.recipe), arguments), arguments.seed)
+        place = _results_of(wanted.recipe, place)
         for run in runs.in_order([wanted]):
             if run != wanted and (run.finished(place) or runs.is_shipped(run)):
                 continue
@@ -100,6 +101,13 @@ def _changed(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
     return dataclasses.replace(recipe, **changes)
 
 
+def _results_of(recipe: Recipe, place: Place) -> Place:
+    """The place with another folder for the rows of recipes that are not the kit's: those in `data/results` ship."""
+    if recipe.hash in {known.hash for known in (*RECIPES.values(), *REAL.values())}:
+        return place
+    return dataclasses.replace(place, results=place.runs.parent / "results")
+
+
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `evaluate`."""
     default = "toytown/segmentation/dff"
@@ -115,6 +123,7 @@ def evaluate_main(arguments: argparse.Namespace) -> int:
     """Score a recipe by the paper's protocol: the run that was trained here, or else the shipped weights."""
     with _clear_errors(), _place(arguments) as place:
         run = Run(_changed(_find(arguments.recipe), arguments), arguments.seed)
+        place = _results_of(run.recipe, place)
         split, duration = arguments.split, arguments.durations
         _check_split(run.recipe, split)
         if shipped := not run.finished(place) and runs.is_shipped(run):
