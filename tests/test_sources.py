@@ -176,6 +176,12 @@ dataset.names = ("dark", "bright")
 
 def wrong(split):
     return {"frames": []}
+
+def short(split):
+    return [Snippet(s.name, s.fps, s.frames[:4], {3: s.targets[9]}) for s in dataset(split)]
+
+def unlabelled(split):
+    return [Snippet(s.name, s.fps, s.frames, {}) for s in dataset(split)]
 """
 
 
@@ -207,6 +213,13 @@ def test_a_data_set_of_ones_own_trains_and_is_scored(place, yours):
 def test_a_data_set_that_can_not_be_used_is_named(yours, data, message):
     with pytest.raises(DataError, match=message):
         sources.snippets(small("toytown/segmentation/frame", data=data), "train")
+
+
+def test_short_clips_of_ones_own_are_scored_as_far_as_they_go(yours):
+    assert sources.longest(small("toytown/segmentation/dff", data="my_clips:dataset")) == 10
+    assert sources.longest(small("toytown/segmentation/dff", data="my_clips:short")) == 4
+    with pytest.raises(DataError, match="my_clips:unlabelled: expected targets in 'val', got none"):
+        sources.longest(small("toytown/segmentation/dff", data="my_clips:unlabelled"))
 
 
 def test_the_recipes_on_real_video_are_whole():

@@ -63,7 +63,7 @@ def sprites(pair: SpritePair, every: int = 32) -> Picture:
     arrows = pair.flow[:, y[:, None], x]
     look = {"color": "white", "width": 0.007, "edgecolor": "black", "linewidth": 0.5}
     current.quiver(x.numpy(), y.numpy(), *arrows.numpy(), angles="xy", scale_units="xy", scale=1, **look)
-    _wheel(flow)
+    wheel(flow)
     for axes, title in ((key, "key frame k"), (current, "current frame i, its flow"), (flow, "its flow in colours")):
         axes.set(title=title, xticks=[], yticks=[], xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     return picture_of(
@@ -101,7 +101,7 @@ def pyramid(predictions: Sequence[Tensor], flow: Tensor) -> Picture:
     for axes in (*above, *below):
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set(visible=True, linewidth=0.6)
-    _wheel(below[-1])
+    wheel(below[-1])
     return Picture.of(
         figure,
         f"""Five flow fields in colours, of {", ".join(sizes)} cells, above five targets of the same sizes. The coarsest
@@ -125,7 +125,7 @@ def estimates(named: Mapping[str, Estimate]) -> Picture:
         row[0].set_title("current frame")
         row[1].set_title("exact flow")
         row[2].set_title(f"F's flow: off by {pair.error:.1f} of {pair.motion:.1f} px")
-        _wheel(row[1])
+        wheel(row[1])
         for axes in row:
             axes.set(xticks=[], yticks=[], xlim=row[0].get_xlim(), ylim=row[0].get_ylim())
         texts.append(f"{name}: F's flow is off by {pair.error:.1f} pixels where the mean flow is {pair.motion:.1f}.")
@@ -141,7 +141,7 @@ def _rgb(frame: Tensor) -> np.ndarray:
     return frame.permute(1, 2, 0).numpy()
 
 
-def _wheel(axes: Axes) -> None:
+def wheel(axes: Axes) -> None:
     """The key to the colours, in a corner: what a vector from its middle to a point of it looks like."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, 61), torch.linspace(-1, 1, 61), indexing="ij")
     inset = axes.inset_axes([0.01, 0.02, 0.16, 0.3])

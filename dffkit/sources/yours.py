@@ -3,15 +3,17 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dffkit.datasets.snippets import Snippet
 from dffkit.errors import DataError
 from dffkit.fingerprint import fingerprint
-from dffkit.recipes.recipe import Recipe
+from dffkit.recipes.recipe import TASKS, Recipe
 
 REMEDY = 'give "module:function" with a module in the present folder or installed, e.g. --data my_clips:dataset'
+LONGEST = 10  # key frame duration that is scored
 
 
 class YourSource:
@@ -39,17 +41,30 @@ class YourSource:
         names = tuple(getattr(self._function, "names", ())) or tuple(map(str, range(256)))
         # As the constants of other sources, which are modules.
         self.COUNTS = {"val": None, "test": None}
-        self.DURATIONS = {"segmentation": 10, "detection": 10}
-        self.NAMES = dict.fromkeys(self.DURATIONS, names)
+        self.NAMES = dict.fromkeys(TASKS, names)
+
+    @cached_property
+    def DURATIONS(self) -> dict[str, int]:
+        """Up to 10, if an annotated frame of "val" has so many frames up to it."""
+        last = max((max(snippet.targets, default=-1) for snippet in self._checked("val")), default=-1)
+        if last < 0:
+            raise DataError(
+                f"{self.name}: expected targets in 'val', got none; give at least one frame there its target"
+            )
+        return dict.fromkeys(TASKS, min(LONGEST, last + 1))
 
     def snippets(self, recipe: Recipe, split: str, count: Any, folder: Path | None) -> Sequence[Snippet]:
         """What the function returns; a number takes the first ones."""
+        found = self._checked(split)
+        if count is None or split == recipe.data_split:
+            return found
+        return [found[i] for i in range(min(count, len(found)))]
+
+    def _checked(self, split: str) -> Sequence[Snippet]:
         found = self._function(split)
         if not isinstance(found, Sequence) or not all(isinstance(found[i], Snippet) for i in range(min(len(found), 1))):
             raise DataError(f"{self.name}: expected a list of dffkit.Snippet for {split!r}, got {type(found).__name__}")
-        return (
-            found if count is None or split == recipe.data_split else [found[i] for i in range(min(count, len(found)))]
-        )
+        return found
 
     def prepare(self, recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
         """Nothing."""

@@ -1,0 +1,68 @@
+"""What breaks Deep Feature Flow in the wild, measured where the truth is known (notebook 07)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from dffkit.datasets.toytown import Film
+from dffkit.dff import DeepFeatureFlow
+from dffkit.lessons.clip_pictures import draw, picture_of, recognise
+from dffkit.lessons.explore import Picture
+from dffkit.style import styled
+
+
+def new_in_view(film: Film, frame: int, key_frame: int) -> Tensor:
+    """`(H, W)` bool: the pixels of a frame that show what is hidden in the key frame, or outside it."""
+    return film.flow(frame, key_frame)[1]
+
+
+def seen_and_new(films: Sequence[Film], model: DeepFeatureFlow, gaps: Sequence[int]) -> pandas.DataFrame:
+    """How many pixels are labelled rightly where the key frame, frame 0, shows what is there, and where it does not.
+
+    Columns, in percent but for `gap`, in frames: `new`, the share of pixels that show something new; `seen, carried`
+    and `new, carried`: of the others, and of those, the share that is labelled rightly with the key frame's features;
+    `seen, own` and `new, own`: with the frame's own.
+    """
+    lines = []
+    for gap in gaps:
+        new = torch.stack([new_in_view(film, gap, 0) for film in films])
+        line = {"gap": gap, "new": 100 * float(new.double().mean())}
+        for source, key_frame in (("carried", 0), ("own", gap)):
+            found = [recognise(model, film.frame(gap), film.frame(key_frame), same=key_frame == gap) for film in films]
+            right = torch.stack(
+                [labels == film.labels(gap) for film, labels in zip(films, found, strict=True)]
+            ).double()
+            line |= {
+                f"seen, {source}": 100 * float(right[~new].mean()),
+                f"new, {source}": 100 * float(right[new].mean()),
+            }
+        lines.append(line)
+    return pandas.DataFrame(lines)
+
+
+@styled
+def around_the_new(film: Film, model: DeepFeatureFlow, frame: int, key_frame: int) -> Picture:
+    """A key frame, a later frame with what the key frame does not show darkened, and where its labels are wrong."""
+    result = recognise(model, film.frame(frame), film.frame(key_frame), same=False)
+    wrong, away = result != film.labels(frame), new_in_view(film, frame, key_frame)
+    figure = Figure(figsize=(8.8, 1.75), layout="constrained")
+    first, second, third = figure.subplots(1, 3)
+    draw(first, film.frame(key_frame))
+    first.set_title(f"key frame {key_frame}")
+    dark = torch.where(away, film.frame(frame) // 4, film.frame(frame))
+    draw(second, dark)
+    second.set_title(f"frame {frame}, what is new darkened")
+    draw(third, film.frame(frame))
+    third.imshow(np.where(wrong.numpy(), 1.0, np.nan), cmap="autumn", vmin=0, vmax=2, alpha=0.9)
+    third.set_title("wrong pixels")
+    share, inside = float(away.float().mean()), float(wrong[away].float().mean())
+    return picture_of(
+        figure,
+        f"""Key frame {key_frame}; frame {frame}, with {100 * share:.0f}% of its pixels darkened, which the key frame
+        does not show; and frame {frame} with the wrongly labelled pixels in colour, {100 * inside:.0f}% of the
+        darkened.""",
+    )

@@ -1,0 +1,45 @@
+"""A small data set in files, as a reader's own would be, and the kit's commands run on it (notebook 07)."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from dffkit.datasets.toytown import Film
+from dffkit.repository import root
+
+CLIPS = {"train": (0, 1, 2, 3), "val": (4,), "test": (5,)}
+FRAMES, STEP = 7, 2  # of each clip; only the last has a label map
+
+
+def example_folder() -> Path:
+    """A folder in `build/` with `clips/SPLIT/CLIP/NUMBER.jpg`, and a label map `.png` beside some; made once."""
+    folder = root() / "build" / "notebooks" / "my_data"
+    for split, numbers in CLIPS.items():
+        for number in numbers:
+            _write(folder / "clips" / split / f"street{number}", Film("train" if split == "train" else "val", number))
+    return folder
+
+
+def _write(folder: Path, film: Film) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in range(FRAMES):
+        path = folder / f"{index:04}.jpg"
+        if not path.exists():
+            Image.fromarray(film.frame(STEP * index).permute(1, 2, 0).numpy()).save(path, quality=95)
+    labels = path.with_suffix(".png")
+    if not labels.exists():
+        Image.fromarray(film.labels(STEP * index).numpy()).save(labels)
+
+
+def command(folder: Path, *words: str) -> str:
+    """What `python -m dffkit` prints in a folder, without the folders' own names.
+
+    Raises:
+        RuntimeError: with all that it printed, if it fails.
+    """
+    done = subprocess.run([sys.executable, "-m", "dffkit", *words], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"python -m dffkit {' '.join(words)}: {done.stdout}{done.stderr}")
+    return done.stdout.replace(f"{folder}/", "").replace(f"{root()}/", "")
