@@ -44,6 +44,12 @@ def test_a_clip_of_ones_own_is_scaled(tmp_path, clip):
     assert [tuple(frame.shape) for frame in found] == [(3, 24, 40)] * 3
 
 
+def test_a_cut_shows_another_street_at_the_same_size(clip):
+    joined = your_video.with_cut(clip, after=3)
+    assert [tuple(frame.shape) for frame in joined] == [(3, 48, 80)] * 6
+    assert all(torch.equal(one, other) for one, other in zip(joined, clip[:3], strict=False))
+
+
 def test_results_say_where_their_key_frames_are(model, clip):
     found = list(recognize(model, clip, FixedInterval(2)))
     picture = your_video.results(clip, {"every second": found}, [1, 2, 3], toytown.LABELS)

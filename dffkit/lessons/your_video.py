@@ -26,6 +26,7 @@ from dffkit.video import Recognition
 from dffkit.warp import propagate
 
 STREET, LENGTH = 4, 40  # of the street that stands in for a clip of the reader's own
+OTHER = 9  # a street that looks quite different
 SHORT_SIDE = 192  # pixels: what the shipped networks were trained at
 LINES = (BLUE, RED, GREEN, DARK_GREY)
 
@@ -52,6 +53,12 @@ def clip(source: str | Path | None = None, count: int = LENGTH, short_side: int 
         scale = short_side / min(frame.shape[1:])
         found.append(resized_frame(frame, tuple(round(side * scale) for side in frame.shape[1:])))
     return found
+
+
+def with_cut(clip: Sequence[Tensor], after: int = 18) -> list[Tensor]:
+    """The first frames of a clip, and then as many of another street, at the same size."""
+    film, size = Film("val", OTHER), tuple(clip[0].shape[1:])
+    return [*clip[:after], *(resized_frame(film.frame(index), size) for index in range(after))]
 
 
 @styled

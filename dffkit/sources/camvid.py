@@ -13,7 +13,7 @@ from dffkit.repository import data_folder
 COUNTS = {"val": None, "test": None}
 DURATIONS = {"segmentation": 10}
 NAMES = {"segmentation": camvid.CLASSES}
-VERSION = 1  # another one whenever the same recipe gets other frames or labels
+VERSION = 2  # another one whenever the same recipe gets other frames or labels
 VARIANTS = {"train": 64, "val": 2}  # views and motions of each still
 
 

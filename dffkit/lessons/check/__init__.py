@@ -11,6 +11,7 @@ from dffkit.lessons.check.flow_units import flow_in_cells
 from dffkit.lessons.check.pyramid_target import flow_target
 from dffkit.lessons.check.training import draw_pair, switch
 from dffkit.lessons.check.warping import warp_one_channel
+from dffkit.lessons.check.your_video import is_key_frame, longest_duration
 
 __all__ = [
     "draw_pair",
@@ -19,6 +20,8 @@ __all__ = [
     "flow_in_cells",
     "flow_target",
     "four_weights",
+    "is_key_frame",
+    "longest_duration",
     "similarity_over_gap",
     "speedup",
     "switch",
