@@ -1,6 +1,7 @@
 """run_video.py: a video in, the same video with results out, whatever happens on the way."""
 
 import argparse
+import dataclasses
 import json
 
 import av
@@ -15,7 +16,9 @@ from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film
 from dffkit.datasets.video_files import VideoWriter
 from dffkit.live import run_video
 from dffkit.live.recognition import LiveRecognition
+from dffkit.recipes import find
 from dffkit.repository import CommandError
+from dffkit.training.loop import train
 
 
 def run(*words):
@@ -66,6 +69,18 @@ def test_to_compare_is_twice_as_wide_and_says_what_is_gained(tmp_path, clip, cap
     assert len(captured.out.splitlines()) == 3
     assert "speedup" in captured.err
     assert "Frame" in captured.err
+
+
+def test_a_run_of_ones_own_is_compared_with_itself_or_with_other_weights(tmp_path, clip, capsys):
+    folder = tmp_path / "run"
+    recipe = dataclasses.replace(find("toytown/segmentation/separate"), name="mine/dff", depth=14, start=())
+    film = Film("val", 4)
+    train(recipe, folder, data=[dffkit.Snippet("a", 17.0, [film.frame(0)], {0: film.labels(0)})], progress=False)
+    words = (clip, "--weights", folder, "--frames", 2, "--out", tmp_path / "out.mp4", "--compare")
+    assert run(*words) == 0
+    assert "DFF, l = 1 " in capsys.readouterr().err
+    assert run(*words, "--compare-with", "toytown/segmentation/frame") == 0
+    assert "Frame " in capsys.readouterr().err
 
 
 def test_results_are_those_of_the_library(clip):
@@ -127,8 +142,10 @@ def test_wrong_words_are_named(tmp_path, clip):
         run(tmp_path / "nothing.mp4")
     with pytest.raises(CommandError, match="has no model 'toytown/segmentation/dfff'; did you mean"):
         run(clip, "--weights", "toytown/segmentation/dfff")
-    with pytest.raises(CommandError, match="--weights: expected a network for segmentation or detection"):
-        run(clip, "--weights", "toytown/flow")
+    with pytest.raises(CommandError, match="name: expected a network that recognises frames, got 'toytown/stills'"):
+        run(clip, "--weights", "toytown/stills")
+    with pytest.raises(CommandError, match=r"has no trained\.pt; give the folder of a run that is finished"):
+        run(clip, "--weights", tmp_path)
     with pytest.raises(CommandError, match=r"path: expected a name that ends in \.mp4, got 'out\.avi'"):
         run(clip, "--out", tmp_path / "out.avi")
     with pytest.raises(CommandError, match=r"duration: expected a whole number of frames, at least 1, got -2"):

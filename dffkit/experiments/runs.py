@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from dffkit import sources, weights
+from dffkit.errors import DataError
 from dffkit.experiments import results, scoring
 from dffkit.experiments.place import Place, data
 from dffkit.machine import describe
@@ -111,6 +113,25 @@ def trained_state(run: Run, place: Place) -> dict[str, Tensor]:
     state = checkpoint.read(path)
     checkpoint.check(path, state, {"recipe": run.recipe.hash, "seed": run.seed, "world": sources.world(run.recipe)})
     return state["module"]
+
+
+def load_trained(folder: Path) -> tuple[Recipe, nn.Module]:
+    """The recipe of the finished run in a folder, and its network in eval mode.
+
+    Raises:
+        DataError: if no finished run is there, or its file is damaged.
+    """
+    path = Path(folder) / FINISHED
+    if not path.exists():
+        raise DataError(f"{folder}: has no {FINISHED}; give the folder of a run that is finished, as `train` prints it")
+    state = checkpoint.read(path)
+    if "recipe" not in state:
+        raise DataError(f"{path}: does not say what it was trained by; train again")
+    recipe = Recipe(**json.loads(state["recipe"]))
+    checkpoint.check(path, state, {"recipe": recipe.hash})
+    model = build(recipe)
+    model.load_state_dict(state["module"])
+    return recipe, model.eval()
 
 
 def is_shipped(run: Run) -> bool:

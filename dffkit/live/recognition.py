@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,40 +11,49 @@ from torch import Tensor
 from dffkit import weights
 from dffkit.datasets.resized import resized_frame, resized_target
 from dffkit.dff import DeepFeatureFlow
+from dffkit.experiments.runs import load_trained
+from dffkit.experiments.scoring import TABLE_4
 from dffkit.recipes.recipe import Recipe
 from dffkit.schedules import FixedInterval
-from dffkit.sources import names
+from dffkit.sources import names, scored_side
 from dffkit.training.pairs import move
 from dffkit.video import Recognition, recognize
 
 
 class LiveRecognition:
-    """A stored network that takes one frame after another.
+    """A trained network that takes one frame after another.
 
     Args:
-        name: its stored weights.
-        duration: key frame duration l.
+        name: of shipped weights; or the folder of a finished run.
+        duration: key frame duration l; None for the one of the paper's Table 4.
         device: where it runs.
-        short_side: frames are scaled so that their shorter side has so many pixels; None as it was trained, 0 never.
+        short_side: frames are scaled so that their shorter side has so many pixels; None for as many as those have that
+            it was scored on, 0 for never.
 
     Attributes:
         recipe: what it was trained by.
+        duration: key frame duration l.
         names: of the classes.
         milliseconds: that each frame took, without reading, scaling and drawing.
 
     Raises:
         DataError: if the weights are missing or damaged.
-        ValueError: for a wrong duration.
+        ValueError: for a wrong duration, or weights that are only to start from.
     """
 
-    def __init__(self, name: str, duration: int, device: str = "cpu", short_side: int | None = None) -> None:
-        self.recipe = Recipe(**weights.entry(name)["recipe"])
+    def __init__(
+        self, name: str, duration: int | None = None, device: str = "cpu", short_side: int | None = None
+    ) -> None:
+        self.recipe, self._model = _trained(name)
+        if self.recipe.job not in ("frames", "pairs"):
+            raise ValueError(f"name: expected a network that recognises frames, got {name!r}, which is to start from")
+        self.duration = TABLE_4[self.recipe.task] if duration is None else duration
         self.names = names(self.recipe)
         self.milliseconds: list[float] = []
-        self.short_side = min(self.recipe.size) if short_side is None else short_side
+        self.short_side = scored_side(self.recipe) if short_side is None else short_side
         self._device, self._waiting = device, []
-        self._model: DeepFeatureFlow = weights.load(name).to(device)
-        self._results = recognize(self._model, self._feed(), FixedInterval(duration))
+        self._model.to(device)
+        self._results = recognize(self._model, self._feed(), FixedInterval(self.duration))
 
     def step(self, frame: Tensor) -> Recognition:
         """The result for the next frame `(3, H, W)` uint8: a label map `(H, W)`, or boxes in its pixels.
@@ -76,6 +86,12 @@ class LiveRecognition:
         if not side or side == shorter:
             return frame
         return resized_frame(frame, tuple(max(1, round(length * side / shorter)) for length in frame.shape[1:]))
+
+
+def _trained(name: str) -> tuple[Recipe, DeepFeatureFlow]:
+    if Path(name).is_dir():
+        return load_trained(Path(name))
+    return Recipe(**weights.entry(name)["recipe"]), weights.load(name)
 
 
 def _wait_for(result: Any) -> None:

@@ -19,15 +19,14 @@ from dffkit.allocator import keep_freed_memory
 from dffkit.datasets.files import FrameStream, frames
 from dffkit.datasets.video_files import VideoWriter
 from dffkit.errors import DataError
+from dffkit.experiments.scoring import TABLE_4
 from dffkit.live import annotate
 from dffkit.live.recognition import LiveRecognition
-from dffkit.recipes.recipe import Recipe
 from dffkit.repository import CommandError
 from dffkit.video import Recognition
 
 TOYTOWN = "toytown"  # the input that needs no file
 TOYTOWN_FRAMES, TOYTOWN_STREET = 150, 4
-DURATIONS = {"segmentation": 5, "detection": 10}  # as in the paper's Table 4
 FPS = Fraction(25)  # of a source that has no rate of its own
 LEGIBLE = 360  # pixels: frames of a smaller height are drawn larger
 
@@ -38,14 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "input", nargs="?", default=TOYTOWN, metavar="INPUT",
         help="a video file, a folder of images, camera:0, or toytown, a rendered street (default)",
     )  # fmt: skip
-    parser.add_argument("--task", choices=DURATIONS, default="segmentation")
-    parser.add_argument("--weights", metavar="NAME", help="shipped weights (default: toytown/TASK/dff)")
+    parser.add_argument("--task", choices=TABLE_4, default="segmentation")
+    parser.add_argument(
+        "--weights", metavar="NAME", help="shipped weights, or the folder of a run (default: toytown/TASK/dff)"
+    )
     parser.add_argument("-l", "--key-frame-duration", type=int, metavar="L", help="default: 5, for boxes 10")
     parser.add_argument(
         "--out", type=Path, default=Path("annotated.mp4"), metavar="FILE", help="default: annotated.mp4"
     )
     parser.add_argument("--json", metavar="FILE", help="a line of results for each frame; - for standard output")
     parser.add_argument("--compare", action="store_true", help="per-frame recognition at the left, DFF at the right")
+    parser.add_argument("--compare-with", metavar="NAME", help="the same, with these weights per frame")
     parser.add_argument("--frames", type=int, metavar="N", help=f"stop after N (toytown: {TOYTOWN_FRAMES})")
     parser.add_argument(
         "--short-side", type=int, metavar="N", help="scale frames for the networks; default: as trained; 0: never"
@@ -83,14 +85,21 @@ def main(arguments: argparse.Namespace) -> int:
 def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
     """What recognises the video, by the title that the video shows; DFF is the last."""
     name = arguments.weights or f"toytown/{arguments.task}/dff"
-    task = Recipe(**weights.entry(name)["recipe"]).task
-    if task not in DURATIONS:
-        raise CommandError(f"--weights: expected a network for {' or '.join(DURATIONS)}, got {name!r}")
-    duration = arguments.key_frame_duration or DURATIONS[task]
-    wanted = {"Frame": (f"{name.rpartition('/')[0]}/frame", 1)} if arguments.compare else {}
-    wanted[f"DFF, l = {duration}"] = name, duration
     where = arguments.device, arguments.short_side
-    return {title: LiveRecognition(*which, *where) for title, which in wanted.items()}
+    dff = LiveRecognition(name, arguments.key_frame_duration, *where)
+    methods = {f"DFF, l = {dff.duration}": dff}
+    if not (arguments.compare or arguments.compare_with):
+        return methods
+    title, other = _per_frame(name, arguments.compare_with)
+    return {title: LiveRecognition(other, 1, *where), **methods}
+
+
+def _per_frame(name: str, wanted: str | None) -> tuple[str, str]:
+    """What DFF is compared with: title and weights. Without a per-frame network it is DFF itself, on each frame."""
+    beside = f"{name.rpartition('/')[0]}/frame"
+    if wanted or beside in weights.names():
+        return "Frame", wanted or beside
+    return "DFF, l = 1", name
 
 
 def _loop(

@@ -1,7 +1,8 @@
 """The data sets that recipes name: where a run gets its snippets from, and what says that they have changed.
 
-Each is a module here with the functions below and three constants: COUNTS, how many snippets of each split are scored,
-None for all; DURATIONS, the longest key frame duration that is scored, and NAMES, those of the classes, both by task.
+Each is a module here with `snippets` and `world`, perhaps `prepare` and `scored_side`, and three constants: COUNTS, how
+many snippets of each split are scored, None for all; DURATIONS, the longest key frame duration that is scored, and
+NAMES, those of the classes, both by task.
 """
 
 import importlib
@@ -37,7 +38,9 @@ def snippets(
 
 def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool = True) -> None:
     """Make ahead, on all cores and only once, what `snippets` with the same arguments would make when needed."""
-    _module(recipe).prepare(recipe, split, count, folder, progress)
+    module = _module(recipe)
+    if hasattr(module, "prepare"):
+        module.prepare(recipe, split, count, folder, progress)
 
 
 def world(recipe: Recipe, split: str = "train") -> str:
@@ -53,6 +56,12 @@ def counts(recipe: Recipe) -> Mapping[str, int | None]:
 def longest(recipe: Recipe) -> int:
     """The longest key frame duration that is scored."""
     return _module(recipe).DURATIONS[recipe.task]
+
+
+def scored_side(recipe: Recipe) -> int | None:
+    """Pixels of the shorter side of the frames that are scored; None where they are scored as they are."""
+    module = _module(recipe)
+    return module.scored_side(recipe) if hasattr(module, "scored_side") else None
 
 
 def names(recipe: Recipe) -> tuple[str, ...]:

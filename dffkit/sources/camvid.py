@@ -13,6 +13,7 @@ from dffkit.repository import data_folder
 COUNTS = {"val": None, "test": None}
 DURATIONS = {"segmentation": 10}
 NAMES = {"segmentation": camvid.CLASSES}
+SIZE = (360, 480)  # of all frames
 VERSION = 2  # another one whenever the same recipe gets other frames or labels
 VARIANTS = {"train": 64, "val": 2}  # views and motions of each still
 
@@ -26,10 +27,11 @@ def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, fold
     return moving if count is None or split == "train" else [moving[i] for i in range(count)]
 
 
-def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
-    """Nothing: frames are drawn as fast as they are needed."""
-
-
 def world(recipe: Recipe, split: str) -> str:
     """What is made of the data set."""
     return fingerprint({"data": "camvid", "version": VERSION})
+
+
+def scored_side(recipe: Recipe) -> int:
+    """Shorter side of the frames that are scored, in pixels."""
+    return min(SIZE)

@@ -24,10 +24,11 @@ def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, fold
     return [resized(snippet, short_side(SHORT, LONG)) for snippet in found]
 
 
-def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
-    """Nothing: images are read when they are needed."""
-
-
 def world(recipe: Recipe, split: str) -> str:
     """What is made of the data set."""
     return fingerprint({"data": "cityscapes", "version": VERSION})
+
+
+def scored_side(recipe: Recipe) -> int:
+    """Shorter side of the frames that are scored, in pixels."""
+    return SHORT

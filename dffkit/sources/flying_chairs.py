@@ -18,10 +18,6 @@ def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, fold
     return FlyingChairs(data_folder() / "flying_chairs", split)
 
 
-def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
-    """Nothing: pairs are read when they are needed."""
-
-
 def world(recipe: Recipe, split: str) -> str:
     """What is made of the data set."""
     return fingerprint({"data": "flying_chairs", "version": VERSION})

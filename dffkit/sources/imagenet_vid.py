@@ -37,10 +37,11 @@ def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, fold
     return [resized(each, fit) for each in (found if count is None else found[:count])]
 
 
-def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
-    """Nothing: images and annotations are read when they are needed."""
-
-
 def world(recipe: Recipe, split: str) -> str:
     """What is made of the data set."""
     return fingerprint({"data": "imagenet_vid", "version": VERSION})
+
+
+def scored_side(recipe: Recipe) -> int:
+    """Shorter side of the frames that are scored, in pixels."""
+    return SHORT

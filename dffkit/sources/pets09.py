@@ -34,10 +34,11 @@ def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, fold
     return Crops(found, count=options["windows"], size=recipe.size, scales=scales, seed=VERSION)
 
 
-def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
-    """Nothing: the video is decoded when it is needed."""
-
-
 def world(recipe: Recipe, split: str) -> str:
     """What is made of the data set."""
     return fingerprint({"data": "pets09", "version": VERSION})
+
+
+def scored_side(recipe: Recipe) -> int:
+    """Shorter side of the frames that are scored, in pixels."""
+    return round(min(SIZE) * dict(recipe.data_options).get("scale", 1.0))

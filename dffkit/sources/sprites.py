@@ -15,10 +15,6 @@ def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, fold
     return ()
 
 
-def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
-    """Nothing to be done."""
-
-
 def world(recipe: Recipe, split: str) -> str:
     """What sprites look like."""
     return sprites.world_hash()

@@ -35,6 +35,11 @@ def world(recipe: Recipe, split: str) -> str:
     return toytown.world_hash(_filmed(recipe, split)[-1])
 
 
+def scored_side(recipe: Recipe) -> int:
+    """Shorter side of all frames, in pixels."""
+    return min(toytown.WORLDS[recipe.task].size)
+
+
 def _filmed(recipe: Recipe, split: str) -> tuple[str, float, int, toytown.World]:
     """A split's part of the world, its frame rate, the length of its snippets, and its town."""
     if split == "elsewhere":

@@ -66,9 +66,6 @@ class YourSource:
             raise DataError(f"{self.name}: expected a list of dffkit.Snippet for {split!r}, got {type(found).__name__}")
         return found
 
-    def prepare(self, recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
-        """Nothing."""
-
     def world(self, recipe: Recipe, split: str) -> str:
         """Its name and version."""
         return fingerprint({"data": self.name, "version": str(getattr(self._function, "version", ""))})

@@ -1,5 +1,7 @@
 """The training loop: one for every recipe (Sec. 4.2, Fig. 2b)."""
 
+import dataclasses
+import json
 import math
 import sys
 import time
@@ -258,6 +260,7 @@ class _Run:
         if self.rank == 0:
             self._write_log()
             state = {"identity": self.identity, "name": self.recipe.name, "iteration": self.iteration}
+            state |= {"recipe": json.dumps(dataclasses.asdict(self.recipe))}  # so that the file can be used by itself
             state |= {"seconds": self.seconds, "module": self.job.module.state_dict()}
             checkpoint.write(self.folder / FINISHED, state)
             for path in self.folder.glob("checkpoint-*.pt"):
