@@ -132,9 +132,18 @@ def test_pets_are_seen_enlarged_in_windows(real_data, monkeypatch):
     assert 80 < (heights[:, 3] - heights[:, 1]).median() < 130
 
 
-@pytest.mark.parametrize("name", ["camvid/dff", "pets09/frame", "paper/cityscapes/dff", "paper/imagenet-vid/dff"])
-def test_data_that_is_not_there_is_named(place, name):
-    with pytest.raises(DataError, match=rf"{data_folder()}.*: no such (folder|file)"):
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("camvid/dff", "python -m dffkit fetch camvid"),
+        ("pets09/frame", "python -m dffkit fetch pets09"),
+        ("paper/flow", "python -m dffkit fetch flying_chairs"),
+        ("paper/cityscapes/dff", "put the data set there"),
+        ("paper/imagenet-vid/dff", "put the data set there"),
+    ],
+)
+def test_data_that_is_not_there_is_named(place, name, remedy):
+    with pytest.raises(DataError, match=rf"{data_folder()}/\w+: no such folder; .*{remedy}"):
         runs.train_run(Run(dataclasses.replace(find(name), start=(), weights="")), place)
 
 

@@ -12,9 +12,9 @@ from dffkit.experiments.place import Place, data
 from dffkit.networks.no_flow import NoFlow
 from dffkit.recipes import CURVES
 from dffkit.recipes.recipe import EXACT_FLOW, HAND_CRAFTED, Recipe
-from dffkit.repository import data_folder
 from dffkit.scores import Evaluation
 from dffkit.scores.bootstrap import replicates
+from dffkit.sources.real_folder import real_folder
 
 STREETS_IN_TRAINING = 4  # that are scored during training; at its end there are more
 TABLE_4 = {"segmentation": 5, "detection": 10}  # the key frame durations of Tables 4 and 5
@@ -150,7 +150,7 @@ def _flow_pairs(
     if "flying_chairs" in (recipe.data, split):
         from dffkit.datasets.flying_chairs import FlyingChairs, batches
 
-        chairs = FlyingChairs(data_folder() / "flying_chairs", None if split == "flying_chairs" else split)
+        chairs = FlyingChairs(real_folder("flying_chairs"), None if split == "flying_chairs" else split)
         count = min(len(chairs), SPRITE_PAIRS) if quick else len(chairs)
         return {"flying chairs": (count, lambda: batches([chairs[i] for i in range(count)]))}
     pairs = {"sprites": (SPRITE_PAIRS, lambda: quality.sprites(SPRITE_PAIRS, recipe.size))}

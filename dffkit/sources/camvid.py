@@ -8,7 +8,7 @@ from dffkit.datasets.moving_stills import MovingStills
 from dffkit.datasets.snippets import Snippet
 from dffkit.fingerprint import fingerprint
 from dffkit.recipes.recipe import Recipe
-from dffkit.repository import data_folder
+from dffkit.sources.real_folder import real_folder
 
 COUNTS = {"val": None, "test": None}
 DURATIONS = {"segmentation": 10}
@@ -20,7 +20,7 @@ VARIANTS = {"train": 64, "val": 2}  # views and motions of each still
 
 def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, folder: Path | None) -> Sequence[Snippet]:
     """For "train" and "val" ten frames for each view of a still, `recipe.size` large; for "test" the clip as it is."""
-    found = camvid.snippets(data_folder() / "camvid", split)
+    found = camvid.snippets(real_folder("camvid"), split)
     if split == "test":
         return found
     moving = MovingStills(found, variants=VARIANTS[split], length=recipe.length, seed=VERSION, size=recipe.size)

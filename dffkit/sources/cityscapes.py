@@ -8,7 +8,7 @@ from dffkit.datasets.resized import resized, short_side
 from dffkit.datasets.snippets import Snippet
 from dffkit.fingerprint import fingerprint
 from dffkit.recipes.recipe import Recipe
-from dffkit.repository import data_folder
+from dffkit.sources.real_folder import real_folder
 
 COUNTS = {"val": None}  # the test split's labels are not public
 DURATIONS = {"segmentation": 10}
@@ -19,7 +19,7 @@ SHORT, LONG = 512, 1024
 
 def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, folder: Path | None) -> Sequence[Snippet]:
     """The split's snippets at 512x1024; a number takes the first ones."""
-    found = cityscapes.snippets(data_folder() / "cityscapes", split)
+    found = cityscapes.snippets(real_folder("cityscapes"), split)
     found = found if count is None or split == "train" else found[:count]
     return [resized(snippet, short_side(SHORT, LONG)) for snippet in found]
 

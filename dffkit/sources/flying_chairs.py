@@ -7,7 +7,7 @@ from typing import Any
 from dffkit.datasets.flying_chairs import FlyingChairs
 from dffkit.fingerprint import fingerprint
 from dffkit.recipes.recipe import Recipe
-from dffkit.repository import data_folder
+from dffkit.sources.real_folder import real_folder
 
 COUNTS = {"val": None}
 VERSION = 1
@@ -15,7 +15,7 @@ VERSION = 1
 
 def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, folder: Path | None) -> Sequence[Any]:
     """Pairs with exact flow, by the official split."""
-    return FlyingChairs(data_folder() / "flying_chairs", split)
+    return FlyingChairs(real_folder("flying_chairs"), split)
 
 
 def world(recipe: Recipe, split: str) -> str:

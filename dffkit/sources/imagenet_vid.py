@@ -11,7 +11,7 @@ from dffkit.datasets.resized import resized, short_side
 from dffkit.datasets.snippets import Snippet
 from dffkit.fingerprint import fingerprint
 from dffkit.recipes.recipe import Recipe
-from dffkit.repository import data_folder
+from dffkit.sources.real_folder import real_folder
 from dffkit.training.mixed_pairs import Mixture
 
 COUNTS = {"val": None}  # the test split has no public labels
@@ -26,7 +26,7 @@ LISTS = {"vid": "VID_train_15frames.txt", "det": "DET_train_30classes.txt", "val
 
 def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, folder: Path | None) -> Sequence[Snippet]:
     """For "train" VID and DET by the authors' lists, mixed 2:1; else the first so many of VID's videos, or all."""
-    place = data_folder() / "ILSVRC2015"
+    place = real_folder("ILSVRC2015")
     lists = {name: place / "ImageSets" / file for name, file in LISTS.items()}
     fit = short_side(SHORT, LONG)
     if split == "train":

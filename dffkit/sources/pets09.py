@@ -12,7 +12,7 @@ from dffkit.datasets.crops import Crops
 from dffkit.datasets.snippets import Snippet
 from dffkit.fingerprint import fingerprint
 from dffkit.recipes.recipe import Recipe
-from dffkit.repository import data_folder
+from dffkit.sources.real_folder import real_folder
 
 COUNTS = {"val": None, "test": None}
 DURATIONS = {"detection": 10}
@@ -25,7 +25,7 @@ SPREAD = 1.25  # windows are enlarged by so much more or less than the frames th
 def snippets(recipe: Recipe, split: str, count: int | Sequence[int] | None, folder: Path | None) -> Sequence[Snippet]:
     """For "train" random windows, `recipe.size` large; else the split's part of the video, enlarged."""
     options = {"scale": 1.0, "windows": 100} | dict(recipe.data_options)
-    scale, video = options["scale"], data_folder() / "pets09"
+    scale, video = options["scale"], real_folder("pets09")
     if split != "train":
         return pets09.snippets(video, split, size=tuple(round(side * scale) for side in SIZE))
     found = pets09.snippets(video, split)
