@@ -13,6 +13,7 @@ from dffkit.experiments.place import Place
 from dffkit.experiments.runs import Run
 from dffkit.recipes import RECIPES
 from dffkit.repository import CommandError
+from dffkit.weights import saving
 
 DFF = dataclasses.replace(
     recipe(iterations=2), name="seg/dff", start=(("feature_network", STILLS), ("flow_network", FLOW))
@@ -98,7 +99,8 @@ def test_training_starts_from_shipped_parts_where_none_are_trained(place, tmp_pa
     run_queue([Run(DFF)], place)
     monkeypatch.setattr(shipping, "SHIPPED", ("flow", "stills"))
     shipping.ship(place, folder)
-    monkeypatch.setattr(weights, "_folder", lambda given: given or folder)
+    for module in (weights, saving):
+        monkeypatch.setattr(module, "weights_folder", lambda given: given or folder)
     elsewhere = dataclasses.replace(place, runs=tmp_path / "elsewhere")
     assert runs.is_shipped(Run(STILLS))
     assert not runs.is_shipped(Run(dataclasses.replace(STILLS, iterations=9)))

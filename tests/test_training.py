@@ -18,7 +18,8 @@ from dffkit.errors import DataError
 from dffkit.recipes.assembly import build
 from dffkit.training import checkpoint
 from dffkit.training.jobs import FlowJob, make_job, task_loss
-from dffkit.training.loop import FINISHED, TrainingError, make_optimiser, rate_factor, train
+from dffkit.training.loop import FINISHED, TrainingError, train
+from dffkit.training.optimiser import make_optimiser, rate_factor
 from dffkit.training.pairs import Pairs
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -1,6 +1,7 @@
 """Stored weights: what comes back, what is stored once, what a killed run leaves, and every kind of damage refused."""
 
 import dataclasses
+import hashlib
 import json
 import pickle
 import shutil
@@ -18,6 +19,8 @@ from torch import nn
 from dffkit import atomic, recipes, weights
 from dffkit.errors import DataError
 from dffkit.recipes import assembly
+from dffkit.weights import files, saving
+from dffkit.weights.manifest import digest
 
 DFF, FRAME = "toytown/segmentation/dff", "toytown/segmentation/frame"
 
@@ -103,14 +106,14 @@ def edit(folder, change, rehash=True):
     change(manifest)
     if rehash:
         del manifest["sha256"]
-        manifest["sha256"] = weights.digest(manifest)
+        manifest["sha256"] = digest(manifest)
     path.write_text(json.dumps(manifest))
 
 
 def plant(folder, path, content):
     """Put other content in a file's place and make the manifest agree with it."""
     path.write_bytes(content)
-    edit(folder, lambda m: m["files"][path.name].update(sha256=weights.hashlib.sha256(content).hexdigest()))
+    edit(folder, lambda m: m["files"][path.name].update(sha256=hashlib.sha256(content).hexdigest()))
     edit(folder, lambda m: m["files"][path.name].update(bytes=len(content)))
 
 
@@ -175,7 +178,7 @@ def test_an_entry_tells_how_the_model_came_about(folder):
     assert len(files) == 3
     for file, listed in files.items():
         content = (folder / file).read_bytes()
-        assert listed == {"sha256": weights.hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        assert listed == {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
 def test_an_unknown_name_brings_close_ones(folder):
@@ -186,14 +189,14 @@ def test_an_unknown_name_brings_close_ones(folder):
 
 
 def test_the_default_folder_is_the_repositorys(monkeypatch, shelf):
-    monkeypatch.setattr(weights, "root", lambda: Path("here"))
+    monkeypatch.setattr(files, "root", lambda: Path("here"))
     with pytest.raises(DataError, match=r"here.data.weights.manifest\.json: no such file.*git checkout"):
         weights.names()
 
     def alone():
-        raise weights.CommandError("no repository")
+        raise files.CommandError("no repository")
 
-    monkeypatch.setattr(weights, "root", alone)
+    monkeypatch.setattr(files, "root", alone)
     with pytest.raises(DataError, match="without its repository"):
         weights.load()
 
@@ -338,12 +341,12 @@ def test_weights_that_cannot_be_shipped_are_refused(folder, model, message):
 
 
 def test_a_folder_over_60_mb_is_refused(folder, monkeypatch):
-    assert weights.MAX_FOLDER == 60_000_000
+    assert saving.MAX_FOLDER == 60_000_000
     before = contents(folder)
     size = sum(map(len, before.values()))
-    monkeypatch.setattr(weights, "MAX_FOLDER", size)
+    monkeypatch.setattr(saving, "MAX_FOLDER", size)
     weights.save(pair(), folder)  # which fits to the last byte
-    monkeypatch.setattr(weights, "MAX_FOLDER", size - 1)
+    monkeypatch.setattr(saving, "MAX_FOLDER", size - 1)
     with pytest.raises(ValueError, match=f"models: expected at most {size - 1:,} bytes in all, got {size:,}"):
         weights.save(pair(), folder)
     with pytest.raises(ValueError, match="models: expected at most"):

@@ -6,7 +6,6 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,9 @@ from dffkit.processes import rank_and_count
 from dffkit.recipes.assembly import load_part
 from dffkit.recipes.recipe import Recipe
 from dffkit.training import checkpoint
+from dffkit.training.ahead import ahead
 from dffkit.training.jobs import make_job
+from dffkit.training.optimiser import make_optimiser, rate_factor, trainable
 from dffkit.training.pairs import move
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
@@ -139,7 +140,7 @@ class _Run:
         if not resume and self.rank == 0:
             for path in [*self.folder.glob("checkpoint-*.pt"), self.folder / FINISHED]:
                 path.unlink(missing_ok=True)
-        self.parameters = _trainable(self.job.module, self.recipe)
+        self.parameters = trainable(self.job.module, self.recipe)
         self.optimiser = make_optimiser(self.parameters, self.recipe)
         state = checkpoint.load(self.folder, self.identity) if resume else None
         if state is None:
@@ -166,7 +167,7 @@ class _Run:
             return move(batch, Tensor.pin_memory) if self.device.type == "cuda" else batch
 
         iterations = range(self.iteration, self.recipe.iterations)
-        for batch in _ahead(make, iterations, workers):
+        for batch in ahead(make, iterations, workers):
             yield move(batch, lambda tensor: tensor.to(self.device, non_blocking=True))
 
     def step(self, batch: Any) -> None:
@@ -273,55 +274,6 @@ class _Run:
             columns = list(dict.fromkeys(["iteration", "loss", *(name for row in self.rows for name in row)]))
             lines = [",".join(columns), *(",".join(str(row.get(name, "")) for name in columns) for row in self.rows)]
             atomic.write(self.folder / "log.csv", "\n".join(lines) + "\n")
-
-
-def rate_factor(recipe: Recipe, iteration: int) -> float:
-    """What the learning rate is multiplied by at an iteration, 0 .. iterations - 1."""
-    warm = min(1.0, (iteration + 1) / (recipe.warm_up + 1))
-    if recipe.schedule == "cosine":
-        return warm * (1 + math.cos(math.pi * iteration / recipe.iterations)) / 2
-    return warm * (0.1 if iteration >= recipe.iterations * recipe.step_at else 1.0)
-
-
-def make_optimiser(parameters: Mapping[str, nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser: a group for each learning rate, with and without weight decay."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in parameters.items():
-        factor = next((factor for start, factor in recipe.lr_factors if name.startswith(start)), 1.0)
-        decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((factor, decay), []).append(parameter)
-    settings = [
-        {"params": members, "lr": factor * recipe.lr, "factor": factor, "weight_decay": decay}
-        for (factor, decay), members in groups.items()
-    ]
-    if recipe.optimiser == "sgd":
-        return torch.optim.SGD(settings, momentum=0.9)
-    return torch.optim.AdamW(settings)
-
-
-def _trainable(module: nn.Module, recipe: Recipe) -> dict[str, nn.Parameter]:
-    """The parameters to train, by name; those that the recipe freezes get no gradient from now on."""
-    for name, parameter in module.named_parameters():
-        if name.startswith(recipe.freeze):
-            parameter.requires_grad_(False)
-    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
-
-
-def _ahead(make: Callable[[int], Any], iterations: Sequence[int], workers: int) -> Iterator[Any]:
-    """`make(i)` for each iteration, in order, up to `workers` of them ahead of time."""
-    if not workers:
-        yield from map(make, iterations)
-        return
-    pool = ThreadPoolExecutor(workers)
-    try:
-        coming = [pool.submit(make, i) for i in iterations[:workers]]
-        for i in range(len(iterations)):
-            batch = coming.pop(0).result()
-            if i + workers < len(iterations):
-                coming.append(pool.submit(make, iterations[i + workers]))
-            yield batch
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _bar(recipe: Recipe, iteration: int, show: bool) -> Any:

@@ -1,0 +1,118 @@
+"""Weights are stored: in half precision where that is harmless, what models share only once, and all or nothing."""
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dffkit import atomic
+from dffkit.weights.files import count_parameters, read_tensors, weights_folder
+from dffkit.weights.manifest import FORMAT, complaint_about, digest, read_manifest
+
+MAX_FOLDER = 60_000_000  # bytes, the manifest included
+_HALF_STEP = 2.0**-11  # the largest relative error of rounding to float16, which has 11 significant bits
+
+
+def save(models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | None = None) -> Path:
+    """Store models beside those already there, in place of any with the same name. Returns the manifest's path.
+
+    Args:
+        models: name -> (the model, its metadata: all that `entry` returns but `parameters` and `files`).
+        folder: where to, the repository's `data/weights` unless given.
+
+    Raises:
+        ValueError: for a bad name or metadata, weights that are no finite numbers, or when a file would have over
+            20 MB or the folder over 60 MB. Nothing is written then.
+        DataError: if the models already there are damaged. Nothing is written then.
+    """
+    entries, states = {}, {}
+    for name, (model, metadata) in models.items():
+        where = f"models[{name!r}]"
+        try:
+            entries[name] = {**json.loads(json.dumps(metadata, allow_nan=False)), "parameters": count_parameters(model)}
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{where}: expected a mapping of plain, finite data, got {metadata!r}") from error
+        states[name] = {key: _stored(tensor, f"{where}: {key}") for key, tensor in model.state_dict().items()}
+    folder = weights_folder(folder)
+    if (folder / "manifest.json").exists():
+        manifest = read_manifest(folder)
+        for name in manifest["models"].keys() - models.keys():
+            entries[name] = manifest["models"][name]
+            files = {file: manifest["files"][file] for file in entries[name]["files"]}
+            states[name] = read_tensors(folder, files)
+    return _write(folder, entries, states)
+
+
+def _stored(tensor: Tensor, where: str) -> Tensor:
+    """A tensor as it is stored.
+
+    Kernels, which are nearly all of the bytes, go to half precision: their errors of 2^-11 drown in the sum over a
+    kernel's many weights. Values that come one per channel (batch norm's statistics and weights, biases) stay exact:
+    they are about 1% of the bytes, act on a whole channel, and a variance is divided by and need not fit float16. A
+    kernel stays exact too if it does not fit: above 65504, or all so small that float16 has few bits left for it.
+    """
+    tensor = tensor.detach().cpu()
+    if not tensor.is_floating_point():
+        if tensor.dtype != torch.int64:
+            raise ValueError(f"{where}: expected floating-point or int64 values, got {tensor.dtype}")
+        return tensor.clone(memory_format=torch.contiguous_format)
+    exact = tensor.float().clone(memory_format=torch.contiguous_format)
+    if not exact.isfinite().all():
+        raise ValueError(f"{where}: expected finite values, got some that are not; a failed training is not shipped")
+    if exact.ndim < 2 or not exact.numel():
+        return exact
+    half = exact.half()
+    return half if (half.float() - exact).abs().max() <= _HALF_STEP * exact.abs().max() else exact
+
+
+def _write(folder: Path, entries: dict[str, dict], states: dict[str, dict[str, Tensor]]) -> Path:
+    """Write all models: the files, then the manifest, then remove what it does not name."""
+    from safetensors import torch as safetensors  # late, here and below: the names of the package need no extra
+
+    models = {name: {**about, "files": []} for name, about in entries.items()}
+    contents, listed = {}, {}
+    for (part, sharing), tensors in sorted(_groups(states).items()):
+        content = safetensors.save(tensors)
+        sha256 = hashlib.sha256(content).hexdigest()
+        file = f"{part}-{sha256[:12]}.safetensors"
+        contents[file], listed[file] = content, {"sha256": sha256, "bytes": len(content)}
+        for name in sharing:
+            models[name]["files"].append(file)
+    body = {"format": FORMAT, "files": listed, "models": models}
+    manifest = {"sha256": digest(body), **body}
+    if trouble := complaint_about(manifest):
+        raise ValueError(f"models: {trouble}")
+    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+    if (total := sum(map(len, contents.values())) + len(text)) > MAX_FOLDER:
+        raise ValueError(f"models: expected at most {MAX_FOLDER:,} bytes in all, got {total:,}")
+    for file, content in contents.items():
+        atomic.write(folder / file, content)
+    path = atomic.write(folder / "manifest.json", text)
+    for old in [*folder.glob("*.safetensors"), *folder.glob("*.part")]:
+        if old.name not in contents:
+            old.unlink()
+    return path
+
+
+def _groups(states: dict[str, dict[str, Tensor]]) -> dict[tuple[str, tuple[str, ...]], dict[str, Tensor]]:
+    """Tensors by part and by the models that share them: each group becomes one file."""
+    from safetensors import torch as safetensors
+
+    sharing, tensors = defaultdict(list), {}
+    for name in sorted(states):
+        for key, tensor in states[name].items():
+            # The file's format holds name, type, shape and values: the same tensor is what has the same bytes there.
+            same = key, hashlib.sha256(safetensors.save({key: tensor})).digest()
+            sharing[same].append(name)
+            tensors[same] = tensor
+    groups = defaultdict(dict)
+    for same, tensor in tensors.items():
+        key = same[0]
+        part = re.sub(r"[^A-Za-z0-9_]", "_", key.partition(".")[0]) if "." in key else "model"
+        groups[part, tuple(sharing[same])][key] = tensor
+    return groups
