@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from dffkit.lessons import examples, explore, sketches
-from dffkit.lessons.explore import Explorer, Picture, Slider, bilinear, bilinear_explorer, read
+from dffkit.lessons.explore import Explorer, Picture, Slider
+from dffkit.lessons.explore_warp import bilinear, bilinear_explorer, read
 from dffkit.warp import bilinear_kernel, warp
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
