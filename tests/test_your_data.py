@@ -22,4 +22,4 @@ def test_the_example_has_clips_of_which_the_last_frame_is_labelled(tmp_path, mon
 def test_commands_run_in_the_folder_and_fail_with_what_they_said(tmp_path):
     assert "toytown/segmentation/dff" in your_data.command(tmp_path, "train")
     with pytest.raises(RuntimeError, match=r"train nothing: .*no 'nothing'"):
-        your_data.command(tmp_path, "train", "nothing")
+        your_data.command(tmp_path, "train nothing")

@@ -1,5 +1,6 @@
 """A small data set in files, as a reader's own would be, and the kit's commands run on it (notebook 07)."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -33,13 +34,15 @@ def _write(folder: Path, film: Film) -> None:
         Image.fromarray(film.labels(STEP * index).numpy()).save(labels)
 
 
-def command(folder: Path, *words: str) -> str:
-    """What `python -m dffkit` prints in a folder, without the folders' own names.
+def command(folder: Path, line: str) -> str:
+    """What `python -m dffkit` and the rest of a command line prints in a folder, without the folders' own names.
 
     Raises:
         RuntimeError: with all that it printed, if it fails.
     """
-    done = subprocess.run([sys.executable, "-m", "dffkit", *words], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "dffkit", *shlex.split(line)], cwd=folder, capture_output=True, text=True
+    )
     if done.returncode:
-        raise RuntimeError(f"python -m dffkit {' '.join(words)}: {done.stdout}{done.stderr}")
+        raise RuntimeError(f"python -m dffkit {line}: {done.stdout}{done.stderr}")
     return done.stdout.replace(f"{folder}/", "").replace(f"{root()}/", "")
