@@ -10,7 +10,7 @@ DFFKIT := .venv/bin/python -m dffkit
 INSTALLED := .venv/.dffkit-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test reproduce lab benchmark figures notebooks clean
+.PHONY: help setup test reproduce lab benchmark figures notebooks experiments clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1: /p' Makefile
@@ -34,6 +34,9 @@ figures: $(INSTALLED) ## redraw every figure
 
 notebooks: $(INSTALLED) ## for authors: run the notebooks again and store their outputs
 	$(DFFKIT) notebooks $(ARGS)
+
+experiments: $(INSTALLED) ## train and score every row of every table that is not trained yet: a day on two cores
+	$(DFFKIT) experiments $(ARGS)
 
 clean: ## remove what runs leave behind, but not .venv
 	rm -rf build .pytest_cache .ruff_cache .hypothesis dffkit.egg-info

@@ -131,7 +131,7 @@ def recipes() -> dict[str, list[str]]:
 def test_make_targets_only_call_the_package():
     preparing = {"help", "setup", "clean", "$(INSTALLED)"}
     commands = {target: lines for target, lines in recipes().items() if target not in preparing}
-    assert set(commands) == {"test", "reproduce", "lab", "benchmark", "figures", "notebooks"}
+    assert set(commands) == {"test", "reproduce", "lab", "benchmark", "figures", "notebooks", "experiments"}
     for target, lines in commands.items():
         assert lines == [f"$(DFFKIT) {target} $(ARGS)"]
 
