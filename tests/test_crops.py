@@ -52,8 +52,9 @@ def test_windows_differ_are_repeatable_and_stay_for_a_whole_snippet():
     assert all(torch.equal(a.frames[1], b.frames[1]) for a, b in zip(first, second, strict=True))
     assert not torch.equal(first[0].frames[1], first[1].frames[1])
     assert not torch.equal(first[0].frames[1], crops(seed=1)[0].frames[1])
-    moved = first[0].targets[3]["boxes"], first[0].targets[0]["boxes"]
-    assert len({len(boxes) for boxes in moved}) == 1
+    for snippet in first:
+        for (x, *_), (later, *_) in zip(snippet.targets[0]["boxes"], snippet.targets[3]["boxes"], strict=False):
+            assert x == 0 or 3 * 1.5 - 0.1 < later - x < 3 * 2.5 + 0.1
 
 
 @pytest.mark.parametrize(("left", "boxes", "ignored"), [(30, 1, 0), (41, 1, 0), (43, 0, 1), (50, 0, 0)])
@@ -72,6 +73,27 @@ def test_regions_to_ignore_come_along():
 def test_pairs_can_be_drawn():
     batch = Pairs(crops(), 0, max_offset=3).batch(range(6))
     assert batch.frames.shape == batch.key_frames.shape == (6, 3, 64, 64)
+
+
+def test_windows_are_where_boxes_are():
+    wide = Snippet(
+        "wide",
+        10.0,
+        [torch.zeros(3, 60, 1000, dtype=torch.uint8)] * 2,
+        {1: {"boxes": BOX, "labels": torch.tensor([1])}},
+    )
+    found = Crops([wide], count=40, size=(32, 32), scales=(1, 1), seed=0)
+    windows = [found._window(0, variant) for variant in range(40)]
+    assert all(window.left <= 40 <= window.left + 32 and window.top <= 35 <= window.top + 32 for window in windows)
+    assert len({(window.left, window.top) for window in windows}) > 30
+
+
+def test_a_video_without_boxes_is_named():
+    empty = Snippet(
+        "empty", 10.0, [torch.zeros(3, 60, 90, dtype=torch.uint8)], {0: {"boxes": BOX[:0], "labels": torch.zeros(0)}}
+    )
+    with pytest.raises(ValueError, match="snippets: expected boxes, got none in empty"):
+        Crops([empty], count=1, size=(32, 32), scales=(1, 1), seed=0)
 
 
 def test_a_video_that_is_too_small_is_named():

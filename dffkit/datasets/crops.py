@@ -41,6 +41,9 @@ class Window(NamedTuple):
 class Crops(Sequence[Snippet]):
     """Snippets of which each shows one random window of a video with boxes; all their frames show the same window.
 
+    A window lies so that the middle of a random box of a random frame is in it: most of a street is empty most of the
+    time, and nothing can be learned there but what is no box.
+
     Args:
         snippets: the videos; all frames of one have the same size.
         count: how many windows of each.
@@ -49,13 +52,14 @@ class Crops(Sequence[Snippet]):
         seed: which windows.
 
     Raises:
-        ValueError: if a video is too small for its windows.
+        ValueError: if a video is too small for its windows, or has no box.
     """
 
     def __init__(
         self, snippets: Sequence[Snippet], *, count: int, size: tuple[int, int], scales: tuple[float, float], seed: int
     ) -> None:
         self.snippets, self.count, self.size, self.scales, self.seed = snippets, count, size, scales, seed
+        self._middles = [_middles(snippet) for snippet in snippets]
         self._largest = [tuple(snippet.frames[0].shape[1:]) for snippet in snippets]
         needed = [round(side / scales[0]) for side in size]
         for snippet, has in zip(snippets, self._largest, strict=True):
@@ -83,8 +87,17 @@ class Crops(Sequence[Snippet]):
         low, high = np.log(self.scales)
         scale = np.exp(rng.uniform(low, high))
         height, width = (round(side / scale) for side in self.size)
+        middle = self._middles[number][rng.integers(len(self._middles[number]))]
         top, left = (
-            int(rng.integers(room - side, endpoint=True))
-            for room, side in zip(self._largest[number], (height, width), strict=True)
+            int((at - rng.uniform(0, side)).clip(0, room - side).round())
+            for at, room, side in zip(middle, self._largest[number], (height, width), strict=True)
         )
         return Window(top, left, height, width, self.size)
+
+
+def _middles(snippet: Snippet) -> np.ndarray:
+    """The middles of all boxes of all frames, `(n, 2)`, y then x."""
+    boxes = torch.cat([torch.zeros(0, 4), *(snippet.targets[i]["boxes"] for i in snippet.targets)])
+    if not len(boxes):
+        raise ValueError(f"snippets: expected boxes, got none in {snippet.name}")
+    return torch.stack([boxes[:, [1, 3]].mean(1), boxes[:, [0, 2]].mean(1)], 1).double().numpy()

@@ -17,7 +17,7 @@ from dffkit.sources.real_folder import real_folder
 COUNTS = {"val": None, "test": None}
 DURATIONS = {"detection": 10}
 NAMES = {"detection": mot.CLASSES}
-VERSION = 1  # another one whenever the same recipe gets other frames or boxes
+VERSION = 2  # another one whenever the same recipe gets other frames or boxes
 SIZE = (360, 480)  # what "scale" counts from
 SPREAD = 1.25  # windows are enlarged by so much more or less than the frames that are scored
 
