@@ -10,6 +10,7 @@ from dffkit.figures import ablation_figures
 from dffkit.figures.ablation_figures import flow_quality, table3, table4
 from dffkit.findings import ablation
 from dffkit.recipes import find
+from dffkit.scores.differences import Difference
 from dffkit.timing.speed import Architecture
 
 SCORES = {"Frame": 0.72, "DFF": 0.70, "DFF fix N": 0.69, "DFF separate": 0.68, "copy": 0.66, "DFF without S": 0.699}
@@ -44,7 +45,7 @@ def stored(tmp_path, monkeypatch):
     results.write(tmp_path / "speed.csv", [
         Architecture.of(find(f"toytown/segmentation/{name}"))._asdict()
         | dict(zip(("key_ms", "current_ms", "ratio"), values, strict=True))
-        | {"together_ms": 1, "key_gflop": 1, "current_gflop": 1}
+        | {"decode_ms": 0, "key_gflop": 1, "current_gflop": 1}
         for name, values in times.items()
     ])  # fmt: skip
     return tmp_path
@@ -82,9 +83,35 @@ def test_statements_have_the_verdict_of_their_interval(stored):
     assert lines.loc["Frame above DFF", "verdict"] == "holds"
     assert lines.loc["Frame above DFF", "difference"] == pytest.approx(2.0)
     assert lines.loc["DFF above DFF fix N", "low"] < 1 < lines.loc["DFF above DFF fix N", "high"]
-    assert lines.loc["DFF without S within 2 points of DFF", "verdict"] == "holds"
+    assert lines.loc["DFF without S less than 2 points below DFF", "verdict"] == "holds"
     assert "DFF above SFF-slow" not in lines.index
     assert set(lines.seeds) == {3}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(-0.03, 0.01, "holds"), (0.01, 0.03, "not resolved"), (0.021, 0.03, "does not hold")]
+)
+def test_a_loss_below_a_limit_has_three_verdicts(low, high, verdict):
+    assert ablation.below(Difference((low + high) / 2, low, high, 0.5, 3), 0.02) == verdict
+
+
+def test_sff_is_slower_than_frame_if_it_has_fewer_frames_a_second(stored):
+    folder = stored
+    frame = Architecture.of(ablation.recipe("segmentation", "Frame"))
+    rows = [
+        frame._asdict() | {"key_ms": 100, "current_ms": 4},
+        *(Architecture.of(ablation.recipe("segmentation", row))._asdict() | {"key_ms": 100, "current_ms": current}
+          for row, current in (("SFF-slow", 500), ("SFF-DIS", 10))),
+    ]  # fmt: skip
+    results.write(
+        folder / "speed.csv", [row | {"decode_ms": 0, "key_gflop": 1, "current_gflop": 1, "ratio": 1} for row in rows]
+    )
+    lines = ablation.slower("segmentation").set_index("statement")
+    assert lines.verdict.to_dict() == {
+        "SFF-slow slower than Frame": "holds",
+        "SFF-DIS slower than Frame": "does not hold",
+    }
+    assert lines.loc["SFF-slow slower than Frame", "fps"] == pytest.approx(5000 / 2100)
 
 
 def test_an_order_that_is_the_other_way_round_does_not_hold(stored):

@@ -1,4 +1,4 @@
-"""classical_flow.py: hand-crafted flow where a flow network is expected."""
+"""classical_flow/: hand-crafted flow where a flow network is expected."""
 
 import cv2
 import numpy as np

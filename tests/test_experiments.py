@@ -349,7 +349,26 @@ def test_evaluate_prints_scores_and_writes_rows(here, capsys):
     assert commands.evaluate_main(arguments(commands.add_evaluate_arguments, *words)) == 0
     said = capsys.readouterr().out
     assert "l =  2  mIoU" in said
+    assert not (here.results / "evaluation.csv").exists()  # fewer than the tables need: the run is not scored by that
+    assert commands.evaluate_main(arguments(commands.add_evaluate_arguments, "seg/dff", *QUIET)) == 0
     assert set(table(here, "evaluation").split) == {"val"}
+    assert max(table(here, "evaluation").duration) == 3
+
+
+def test_what_is_scored_on_one_split_is_not_scored_on_another(here):
+    commands.train_main(arguments(commands.add_train_arguments, "seg/dff", *QUIET))
+    runs.evaluate_run(Run(PAIRS), here)
+    assert "trained, scored" in status([Run(PAIRS)], here).splitlines()[-1]
+    assert status([Run(PAIRS)], here, "test").splitlines()[-1].endswith("trained")
+
+
+def test_a_training_keeps_the_name_of_its_machine(here, monkeypatch):
+    words = ("flow", *QUIET)
+    commands.train_main(arguments(commands.add_train_arguments, *words))
+    first = set(table(here, "training").device)
+    monkeypatch.setattr(runs, "describe", lambda device: {"device": "another"})
+    commands.train_main(arguments(commands.add_train_arguments, *words))
+    assert set(table(here, "training").device) == first
 
 
 def test_evaluate_asks_for_training_first(here):

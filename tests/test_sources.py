@@ -5,6 +5,7 @@ import textwrap
 from pathlib import Path
 
 import city_tree
+import hand_made
 import numpy as np
 import pytest
 import torch
@@ -14,10 +15,11 @@ from PIL import Image
 from dffkit import sources
 from dffkit.datasets.snippets import Snippet
 from dffkit.errors import DataError
-from dffkit.experiments import results, runs
+from dffkit.experiments import results, runs, scoring
 from dffkit.experiments.place import Place
 from dffkit.experiments.runs import Run
 from dffkit.recipes import RECIPES, find
+from dffkit.recipes.assembly import build
 from dffkit.recipes.real import REAL
 from dffkit.recipes.recipe import Recipe
 from dffkit.repository import CommandError, data_folder
@@ -256,6 +258,19 @@ def test_imagenet_weights_start_the_feature_network_or_the_reader_is_told_how(pl
     with pytest.raises(CommandError, match=r"ImageNet weights, which can't be reached: no route to host.\s.*by hand"):
         runs.train_run(Run(dataclasses.replace(find("paper/cityscapes/frame"), start=()), 3), place)
     assert asked == [3]
+
+
+def test_a_fresh_start_takes_the_imagenet_weights_again(place, monkeypatch):
+    asked = []
+    network = {"weights": "imagenet", "layout": "torchvision"}
+    recipe = dataclasses.replace(hand_made.recipe(iterations=1), name="mine/frame", **network)
+    start = build(recipe).state_dict()
+    monkeypatch.setattr(runs, "published", lambda recipe, seed: asked.append(seed) or start)
+    monkeypatch.setattr(runs, "data", lambda recipe, place, split: hand_made.snippets())
+    monkeypatch.setattr(scoring, "validation", lambda recipe, place: None)
+    for resume in (True, True, False):
+        runs.train_run(Run(recipe, 5), place, resume=resume)
+    assert asked == [5, 5]  # not when the run is finished already
 
 
 def test_the_readmes_own_data_set_trains(place, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from hand_made import DETECTION, SEGMENTATION, recipe
 
 from dffkit.experiments.place import Place
 from dffkit.recipes import find
+from dffkit.recipes.assembly import build
 from dffkit.timing import speed
 from dffkit.timing.speed import Architecture, Speed, measure
 
@@ -26,24 +27,32 @@ def test_training_does_not_change_the_speed():
     assert Architecture.of(dataclasses.replace(TINY, split=0)) != Architecture.of(TINY)
 
 
-def test_frames_per_second_live_and_recorded():
-    network = Speed(50, 10, 5, 100, 10, 0.1)
-    assert network.fps(1) == network.fps(1, live=False) == 20
-    assert network.fps(5) == pytest.approx(1000 * 5 / 90)
-    assert network.fps(5, live=False) == pytest.approx(1000 * 5 / 70)
+def test_frames_per_second_have_their_results():
+    network = Speed(45, 5, 5, 100, 10, 0.1)
+    assert network.fps(1) == 20
+    assert network.fps(5) == pytest.approx(1000 * 5 / (50 + 4 * 10))
     assert network.gflop(5) == pytest.approx(140 / 5)
     assert network.eq7(5) == pytest.approx(5 / 1.4)
     assert math.isnan(network._replace(ratio=math.nan).eq7(5))
 
 
-def test_every_recipe_gets_both_times_and_its_ratio():
+def trained():
+    return {
+        task: build(recipe(task=head)).eval()
+        for task, head in (("segmentation", SEGMENTATION), ("detection", DETECTION))
+    }
+
+
+def test_every_recipe_gets_its_times_and_its_ratio():
     others = [recipe(task=DETECTION), dataclasses.replace(TINY, flow="DIS", flow_width=0, scale=False)]
-    rows = measure([TINY, *others, dataclasses.replace(TINY, flow="none", flow_width=0)], repeats=1)
-    assert [row["task"] for row in rows] == ["segmentation", "detection", "segmentation", "segmentation"]
-    assert all(min(row["key_ms"], row["current_ms"], row["together_ms"]) > 0 for row in rows)
-    dff, _, dis, copy = rows
-    assert dis["together_ms"] == dis["current_ms"]
-    assert dff["together_ms"] != dff["current_ms"]
+    smaller = dataclasses.replace(TINY, flow="none", flow_width=0, shrink=2)
+    rows = measure([TINY, *others, dataclasses.replace(TINY, flow="none", flow_width=0), smaller], trained(), repeats=1)
+    assert [row["task"] for row in rows] == ["segmentation", "detection", *["segmentation"] * 3]
+    assert all(min(row["key_ms"], row["current_ms"], row["decode_ms"]) > 0 for row in rows)
+    dff, boxes, dis, copy, small = rows
+    assert dff["key_ms"] == dis["key_ms"] == copy["key_ms"] != small["key_ms"]  # the same computation
+    assert dff["decode_ms"] == dis["decode_ms"] == copy["decode_ms"] != boxes["decode_ms"]
+    assert dff["current_ms"] != copy["current_ms"]
     assert 0 < dff["ratio"] < 1
     assert dff["ratio"] == pytest.approx(dff["current_gflop"] / dff["key_gflop"], rel=0.01)
     assert math.isnan(dis["ratio"])
@@ -55,6 +64,7 @@ def test_the_command_writes_the_table_anew(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(speed, "default_place", lambda: place)
     frozen = dataclasses.replace(TINY, name="frozen", freeze=("feature_network",))
     exact = dataclasses.replace(TINY, name="exact", flow="exact", flow_width=0)  # rendering is not recognition
+    monkeypatch.setattr(speed.weights, "load", lambda name: trained()[name.split("/")[1]])
     monkeypatch.setattr(speed, "RECIPES", {each.name: each for each in (TINY, frozen, exact)})
     parser = argparse.ArgumentParser()
     speed.add_arguments(parser)

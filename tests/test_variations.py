@@ -30,7 +30,7 @@ def stored(tmp_path, monkeypatch):
             {"hash": find(f"toytown/{task}/{name}").hash, "duration": duration, "value": value, **common}
             for name, duration, value in rows
         ])  # fmt: skip
-    times = {"key_ms": 50, "together_ms": 1, "key_gflop": 1, "current_gflop": 0.1}
+    times = {"key_ms": 50, "decode_ms": 0, "key_gflop": 1, "current_gflop": 0.1}
     results.write(tmp_path / "speed.csv", [
         Architecture.of(find(f"toytown/segmentation/{name}"))._asdict() | times | {"current_ms": current, "ratio": r}
         for name, current, r in (("dff", 5, 0.1), ("split-21", 20, 0.4))

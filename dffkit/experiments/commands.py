@@ -47,14 +47,14 @@ def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", durati
     return left
 
 
-def status(wanted: Sequence[Run], place: Place) -> str:
-    """A table of what is done and what is not, with all that it starts from."""
+def status(wanted: Sequence[Run], place: Place, split: str = "val") -> str:
+    """A table of what is done and what is not, scored on a split, with all that it starts from."""
     lines = []
     for run in runs.in_order(wanted):
         done = run.iteration(place)
         waits = [needed.recipe.name for needed in run.starts().values() if not needed.finished(place)]
         state = "trained" if run.finished(place) else f"{done} of {run.recipe.iterations} iterations"
-        if run.finished(place) and runs.is_written(run, place, "evaluation.csv"):
+        if run.finished(place) and runs.is_written(run, place, "evaluation.csv", split=split):
             state = "trained, scored"
         elif waits and not done:
             state = f"waits for {', '.join(dict.fromkeys(waits))}"
@@ -115,7 +115,9 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--split", default="val", help='val (default), "test", or for Toytown "elsewhere"')
     _add_changes(parser)
-    parser.add_argument("--durations", type=int, metavar="L", help="key frame durations 1..L (default: 10, boxes 20)")
+    parser.add_argument(
+        "--durations", type=int, metavar="L", help="only 1..L, and store nothing (default: 10, boxes 20)"
+    )
     _add_common(parser)
 
 
@@ -129,8 +131,10 @@ def evaluate_main(arguments: argparse.Namespace) -> int:
         if shipped := not run.finished(place) and runs.is_shipped(run):
             model = weights.load(run.recipe.name).to(place.device)
             rows = scoring.score(run.recipe, model, place, split=split, duration=duration)
+        elif duration:  # fewer durations than the tables need: for a look
+            rows = scoring.score(run.recipe, runs.trained(run, place), place, split=split, duration=duration)
         else:
-            rows = runs.evaluate_run(run, place, split=split, duration=duration)
+            rows = runs.evaluate_run(run, place, split=split)
         if runs.is_first_process():
             print(f"{run}{', as shipped' if shipped else ''}, {split}, {rows[0]['frames']} frames")
             for row in (row for row in rows if row["subset"] == "all" or not row["duration"]):
@@ -164,8 +168,8 @@ def experiments_main(arguments: argparse.Namespace) -> int:
         wanted = [Run(recipe, 0 if recipe.pretraining else seed) for seed in arguments.seeds for recipe in recipes]
         left = [] if arguments.list else run_queue(wanted, place, split=arguments.split)
         if runs.is_first_process():
-            print(status(wanted, place))
-            if arguments.ship and not left and not arguments.rehearse:
+            print(status(wanted, place, arguments.split))
+            if arguments.ship and not (left or arguments.list or arguments.rehearse):
                 print("\n".join(f"data/weights: {name}" for name in shipping.ship(place)))
     return 1 if left else 0
 

@@ -71,7 +71,7 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
     """
     recipe, folder = run.recipe, run.folder(place)
     start = {part: start_state(needed, place) for part, needed in run.starts().items()}
-    if recipe.weights and not run.iteration(place):
+    if recipe.weights and not (resume and run.iteration(place)):
         start["feature_network"] = _published(run)
     with _claimed(run, place):
         if is_first_process() and not (resume and run.finished(place)):  # scores of other weights
@@ -113,6 +113,17 @@ def trained_state(run: Run, place: Place) -> dict[str, Tensor]:
     state = checkpoint.read(path)
     checkpoint.check(path, state, {"recipe": run.recipe.hash, "seed": run.seed, "world": sources.world(run.recipe)})
     return state["module"]
+
+
+def trained(run: Run, place: Place) -> nn.Module:
+    """The network of a finished run, on the place's device, in eval mode.
+
+    Raises:
+        CommandError, DataError: as `trained_state`.
+    """
+    model = build(run.recipe, run.seed)
+    model.load_state_dict(trained_state(run, place))
+    return model.to(place.device).eval()
 
 
 def load_trained(folder: Path) -> tuple[Recipe, nn.Module]:
@@ -169,10 +180,7 @@ def evaluate_run(
     Key frame durations are 1 .. `duration`, by default the longest of Fig. 3. Frame's rows are Frame at duration 1; its
     features copied without flow beyond.
     """
-    if model is None:
-        model = build(run.recipe, run.seed)
-        model.load_state_dict(trained_state(run, place))
-        model.to(place.device).eval()
+    model = trained(run, place) if model is None else model
     draws: list[dict[str, Any]] = []
     rows = scoring.score(run.recipe, model, place, split=split, duration=duration, draws=draws)
     if draws:
@@ -202,10 +210,12 @@ def is_written(run: Run, place: Place, table: str, **more: Any) -> bool:
 
 def _write_down(run: Run, place: Place, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if is_first_process():
-        recipe = run.recipe
+        recipe, state = run.recipe, checkpoint.read(run.folder(place) / FINISHED)
         about = {"recipe": recipe.name, "hash": recipe.hash, "world": sources.world(recipe), "seed": run.seed}
-        seconds = checkpoint.read(run.folder(place) / FINISHED)["seconds"]
-        costs = {"iterations": recipe.iterations, "seconds": round(seconds, 1), **describe(place.device)}
+        # A training's machine is the one that trained, whichever this is.
+        trained_on = json.loads(state.get("machine", "null")) if table == "training.csv" else None
+        machine = trained_on or describe(place.device)
+        costs = {"iterations": recipe.iterations, "seconds": round(state["seconds"], 1), **machine}
         results.add(place.results / table, [{**about, **row, **costs} for row in rows])
 
 

@@ -17,7 +17,7 @@ PRETRAINING = ("flow", "stills")
 TASKS = ("segmentation", "detection")
 NO_FLOW = "none"
 EXACT_FLOW = "exact"
-HAND_CRAFTED = ("DIS", "SIFT Flow, fast", "SIFT Flow, slow")  # the flows of `classical_flow.py`
+HAND_CRAFTED = ("DIS", "SIFT Flow, fast", "SIFT Flow, slow")  # the flows of `classical_flow/`
 
 
 @dataclasses.dataclass(frozen=True)

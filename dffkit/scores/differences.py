@@ -21,8 +21,9 @@ class Difference(NamedTuple):
     Attributes:
         mean: of the difference, over seeds.
         low, high: ends of its interval of 95%.
-        probability: that the difference is above 0, of the methods and not of one training: the share of draws.
-        seeds: how many trainings of each were compared.
+        probability: that the difference is above 0: the share of draws.
+        seeds: how many trainings of each were compared. With one, interval and probability are of these two trainings
+            on other streets; with more they are of the methods.
     """
 
     mean: float
@@ -44,6 +45,9 @@ def difference(
 ) -> Difference:
     """How much better the first method is than the second.
 
+    Streets are bootstrapped. What other trainings might have given is drawn from Student's t for the mean over seeds:
+    to draw again from three of them would make the interval much too narrow.
+
     Args:
         first, second: seed of a training -> its score. The seeds that both have are compared, each with its own
             partner, as both saw the same samples in the same order.
@@ -63,9 +67,11 @@ def difference(
     differences = np.stack([one.replicates - other.replicates for one, other in pairs])  # (seeds, draws of streets)
     rng = np.random.default_rng(seed)
     streets = rng.integers(differences.shape[1], size=draws)
-    trainings = rng.integers(len(common), size=(len(common), draws))
-    mean = float(np.mean([one.value - other.value for one, other in pairs]))
-    return judged(mean, differences[trainings, streets].mean(0), len(common))
+    drawn = differences.mean(0)[streets]
+    found = np.array([one.value - other.value for one, other in pairs])
+    if len(common) > 1:
+        drawn = drawn + found.std(ddof=1) / np.sqrt(len(common)) * rng.standard_t(len(common) - 1, size=draws)
+    return judged(found.mean(), drawn, len(common))
 
 
 def judged(mean: float, draws: np.ndarray, seeds: int) -> Difference:

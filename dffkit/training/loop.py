@@ -14,6 +14,7 @@ from torch import Tensor, distributed, nn
 
 from dffkit import atomic
 from dffkit.datasets.snippets import Snippet
+from dffkit.machine import describe
 from dffkit.processes import rank_and_count
 from dffkit.recipes.assembly import load_part
 from dffkit.recipes.recipe import Recipe
@@ -262,7 +263,8 @@ class _Run:
             self._write_log()
             state = {"identity": self.identity, "name": self.recipe.name, "iteration": self.iteration}
             state |= {"recipe": json.dumps(dataclasses.asdict(self.recipe))}  # so that the file can be used by itself
-            state |= {"seconds": self.seconds, "module": self.job.module.state_dict()}
+            state |= {"seconds": self.seconds, "machine": json.dumps(describe(self.device))}
+            state |= {"module": self.job.module.state_dict()}
             checkpoint.write(self.folder / FINISHED, state)
             for path in self.folder.glob("checkpoint-*.pt"):
                 path.unlink()
