@@ -327,6 +327,30 @@ def test_rows_of_other_recipes_than_the_kits_stay_out_of_the_shipped_tables(here
         assert set(own.hash) == {other.hash}
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("seg/dff", "--data", "my_clips"), "--data: expected \"module:function\", got 'my_clips'"),
+        (("flow", "--classes", "3"), "--data, --classes: expected a recipe for one task, .*, got flow"),
+        (("stills", "--data", "own_clips:dataset"), "--data, --classes: expected a recipe for one task"),
+        (("seg/dff", "--iterations", "-1"), "--iterations: expected at least 1, got -1"),
+        (("seg/dff", "--data", "os:path"), "os:path: expected a function, got module"),
+        (
+            ("seg/dff", "--data", "own_clips:dataset", "--classes", "3"),
+            "--classes: expected 2",
+        ),
+        (("seg/dff", "--data", "own_clips:nameless"), "own_clips:nameless: how many classes has it"),
+    ],
+)
+def test_changes_that_a_recipe_can_not_have_are_named(here, tmp_path, monkeypatch, words, message):
+    (tmp_path / "own_clips.py").write_text(
+        "def dataset(split): return []\ndataset.names = ('a', 'b')\ndef nameless(split): return []\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(CommandError, match=message):
+        commands.train_main(arguments(commands.add_train_arguments, *words, *QUIET))
+
+
 def test_train_fresh_begins_again(here):
     options = arguments(commands.add_train_arguments, "flow", *QUIET)
     commands.train_main(options)

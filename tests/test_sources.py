@@ -210,7 +210,7 @@ def test_a_data_set_of_ones_own_trains_and_is_scored(place, yours):
     assert sources.names(recipe) == ("dark", "bright")
     assert isinstance(sources.snippets(recipe, "train")[0], Snippet)
     assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, place)
-    assert {row["world"] for row in results.read(place.results / "evaluation.csv")} == {sources.world(recipe)}
+    assert {row["world"] for row in results.read(place.results / "evaluation.csv")} == {sources.world(recipe, "val")}
 
 
 @pytest.mark.parametrize(
@@ -224,6 +224,22 @@ def test_a_data_set_of_ones_own_trains_and_is_scored(place, yours):
 def test_a_data_set_that_can_not_be_used_is_named(yours, data, message):
     with pytest.raises(DataError, match=message):
         sources.snippets(small("toytown/segmentation/frame", data=data), "train")
+
+
+def test_a_data_set_of_ones_own_that_has_changed_is_another_world(yours, monkeypatch):
+    whole, short = (small("toytown/segmentation/dff", data=f"my_clips:{name}") for name in ("dataset", "short"))
+    assert sources.world(whole) == sources.world(whole)
+    before = sources.world(short)
+    import my_clips
+
+    monkeypatch.setattr(my_clips, "short", lambda split: my_clips.dataset(split)[:1])
+    assert sources.world(short) != before
+
+
+def test_boxes_without_names_count_from_one(yours):
+    names = sources.names(small("toytown/detection/dff", data="my_clips:short"))
+    assert names[:2] == ("1", "2")
+    assert sources.names(small("toytown/segmentation/dff", data="my_clips:short"))[0] == "0"
 
 
 def test_short_clips_of_ones_own_are_scored_as_far_as_they_go(yours):

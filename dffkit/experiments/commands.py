@@ -19,8 +19,10 @@ from dffkit.recipes import RECIPES, find
 from dffkit.recipes.real import REAL
 from dffkit.recipes.recipe import Recipe, options
 from dffkit.repository import CommandError
+from dffkit.sources.yours import REMEDY, YourSource
 from dffkit.training.loop import PRECISIONS, TrainingError
 
+DFF = "toytown/segmentation/dff"
 REHEARSED = 4  # streets that a rehearsal trains on, and scores
 
 
@@ -90,15 +92,40 @@ def train_main(arguments: argparse.Namespace) -> int:
 
 
 def _changed(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
-    """The recipe with what the command line changes; on other data it gets their name."""
+    """The recipe with what the command line changes; on other data it gets their name.
+
+    Raises:
+        CommandError: for changes that this recipe can't have.
+    """
+    if (arguments.data or arguments.classes) and recipe.job not in ("frames", "pairs"):
+        raise CommandError(f"--data, --classes: expected a recipe for one task, such as {DFF}, got {recipe.name}")
+    if arguments.iterations is not None and arguments.iterations < 1:
+        raise CommandError(f"--iterations: expected at least 1, got {arguments.iterations}")
+    if arguments.data and ":" not in arguments.data:
+        raise CommandError(f'--data: expected "module:function", got {arguments.data!r}; {REMEDY}')
     changes = {"iterations": arguments.iterations, "precision": arguments.precision, "data": arguments.data}
     changes = {name: value for name, value in changes.items() if value is not None}
     if arguments.data:
         changes["name"] = f"{arguments.data.replace(':', '.')}/{recipe.name.rpartition('/')[2]}"
-    if arguments.classes:
+    if classes := _classes(arguments):
         ((task, head),) = recipe.heads
-        changes["heads"] = ((task, options(**(dict(head) | {"num_classes": arguments.classes}))),)
-    return dataclasses.replace(recipe, **changes)
+        changes["heads"] = ((task, options(**(dict(head) | {"num_classes": classes}))),)
+    try:
+        return dataclasses.replace(recipe, **changes)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _classes(arguments: argparse.Namespace) -> int | None:
+    """How many classes one's own data set has: what it says itself, or what the command line says."""
+    if not arguments.data:
+        return arguments.classes
+    declared = len(YourSource(arguments.data).declared)
+    if not declared and not arguments.classes:
+        raise CommandError(f"{arguments.data}: how many classes has it? Give --classes, or the function a list `names`")
+    if declared and arguments.classes not in (None, declared):
+        raise CommandError(f"--classes: expected {declared}, as {arguments.data} has names, got {arguments.classes}")
+    return declared or arguments.classes
 
 
 def _results_of(recipe: Recipe, place: Place) -> Place:
@@ -110,8 +137,7 @@ def _results_of(recipe: Recipe, place: Place) -> Place:
 
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `evaluate`."""
-    default = "toytown/segmentation/dff"
-    parser.add_argument("recipe", nargs="?", default=default, metavar="RECIPE", help=f"by default {default}")
+    parser.add_argument("recipe", nargs="?", default=DFF, metavar="RECIPE", help=f"by default {DFF}")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--split", default="val", help='val (default), "test", or for Toytown "elsewhere"')
     _add_changes(parser)

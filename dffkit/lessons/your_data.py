@@ -1,12 +1,17 @@
 """A small data set in files, as a reader's own would be, and the kit's commands run on it (notebook 07)."""
 
+import io
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
+from dffkit import atomic
 from dffkit.datasets.toytown import Film
 from dffkit.repository import root
 
@@ -24,14 +29,17 @@ def example_folder() -> Path:
 
 
 def _write(folder: Path, film: Film) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for index in range(FRAMES):
         path = folder / f"{index:04}.jpg"
-        if not path.exists():
-            Image.fromarray(film.frame(STEP * index).permute(1, 2, 0).numpy()).save(path, quality=95)
-    labels = path.with_suffix(".png")
-    if not labels.exists():
-        Image.fromarray(film.labels(STEP * index).numpy()).save(labels)
+        _save(path, lambda index=index: film.frame(STEP * index).permute(1, 2, 0), format="jpeg", quality=95)
+    _save(path.with_suffix(".png"), lambda: film.labels(STEP * index), format="png")
+
+
+def _save(path: Path, picture: Callable[[], Tensor], **options: Any) -> None:
+    if not path.exists():
+        buffer = io.BytesIO()
+        Image.fromarray(picture().numpy()).save(buffer, **options)
+        atomic.write(path, buffer.getvalue())
 
 
 def command(folder: Path, line: str) -> str:

@@ -14,13 +14,15 @@ from dffkit.recipes.recipe import TASKS, Recipe
 
 REMEDY = 'give "module:function" with a module in the present folder or installed, e.g. --data my_clips:dataset'
 LONGEST = 10  # key frame duration that is scored
+FIRST = {"segmentation": 0, "detection": 1}
 
 
 class YourSource:
     """A function as the source of a recipe's data.
 
     The function takes "train", "val" or "test" and returns snippets. If it has an attribute `names`, they are its
-    classes; `version`, any string, says that its data has changed.
+    classes; `version`, any string, says that its data has changed in what can't be seen from outside: a run knows the
+    names of its snippets, and which of their frames are annotated.
 
     Args:
         name: "module:function".
@@ -38,10 +40,13 @@ class YourSource:
             self._function = getattr(importlib.import_module(module), function)
         except (ImportError, AttributeError, ValueError) as error:
             raise DataError(f"{name}: can't be imported: {error}; {REMEDY}") from error
-        names = tuple(getattr(self._function, "names", ())) or tuple(map(str, range(256)))
+        if not callable(self._function):
+            raise DataError(f"{name}: expected a function, got {type(self._function).__name__}; {REMEDY}")
+        self.declared = names = tuple(getattr(self._function, "names", ()))
         # As the constants of other sources, which are modules.
         self.COUNTS = {"val": None, "test": None}
-        self.NAMES = dict.fromkeys(TASKS, names)
+        # A label map's classes count from 0, those of boxes from 1.
+        self.NAMES = {task: names or tuple(map(str, range(first, first + 256))) for task, first in FIRST.items()}
 
     @cached_property
     def DURATIONS(self) -> dict[str, int]:
@@ -67,5 +72,7 @@ class YourSource:
         return found
 
     def world(self, recipe: Recipe, split: str) -> str:
-        """Its name and version."""
-        return fingerprint({"data": self.name, "version": str(getattr(self._function, "version", ""))})
+        """What changes when snippets or annotated frames come or go, or the version changes."""
+        found = [(snippet.name, len(snippet.frames), list(snippet.targets)) for snippet in self._checked(split)]
+        version = str(getattr(self._function, "version", ""))
+        return fingerprint({"data": self.name, "version": version, "snippets": found})
