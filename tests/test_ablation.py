@@ -10,7 +10,6 @@ from dffkit.figures import ablation_figures
 from dffkit.figures.ablation_figures import flow_quality, table3, table4
 from dffkit.findings import ablation
 from dffkit.recipes import find
-from dffkit.scores.differences import Difference
 from dffkit.timing.speed import Architecture
 
 SCORES = {"Frame": 0.72, "DFF": 0.70, "DFF fix N": 0.69, "DFF separate": 0.68, "copy": 0.66, "DFF without S": 0.699}
@@ -86,13 +85,6 @@ def test_statements_have_the_verdict_of_their_interval(stored):
     assert lines.loc["DFF without S less than 2 points below DFF", "verdict"] == "holds"
     assert "DFF above SFF-slow" not in lines.index
     assert set(lines.seeds) == {3}
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"), [(-0.03, 0.01, "holds"), (0.01, 0.03, "not resolved"), (0.021, 0.03, "does not hold")]
-)
-def test_a_loss_below_a_limit_has_three_verdicts(low, high, verdict):
-    assert ablation.below(Difference((low + high) / 2, low, high, 0.5, 3), 0.02) == verdict
 
 
 def test_sff_is_slower_than_frame_if_it_has_fewer_frames_a_second(stored):

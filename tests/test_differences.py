@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dffkit.scores.differences import Difference, Drawn, difference
+from dffkit.scores.differences import Difference, Drawn, below, difference, within
 
 
 def scores(mean, spread, shared, seed):
@@ -64,3 +64,26 @@ def test_what_cannot_be_compared_is_named(streets):
         difference({0: Drawn(0, streets)}, {1: Drawn(0, streets), 2: Drawn(0, streets)})
     with pytest.raises(ValueError, match=r"replicates: expected as many in each, got \[10, 500\]"):
         difference({0: Drawn(0, streets)}, {0: Drawn(0, streets[:10])})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "under", "between"),
+    [
+        (-0.01, 0.01, "holds", "holds"),
+        (-0.03, 0.01, "holds", "not resolved"),
+        (0.01, 0.03, "not resolved", "not resolved"),
+        (0.021, 0.03, "does not hold", "does not hold"),
+        (-0.03, -0.021, "holds", "does not hold"),
+    ],
+)
+def test_limits_have_three_verdicts(low, high, under, between):
+    found = Difference((low + high) / 2, low, high, 0.5, 3)
+    assert below(found, 0.02) == under
+    assert within(found, 0.02) == between
+
+
+def test_seeds_widen_the_interval_as_students_t_does(streets):
+    same = 0 * streets
+    one = {seed: Drawn(value, value + same) for seed, value in enumerate((0.70, 0.71, 0.72))}
+    found = difference(one, {seed: Drawn(0.70, 0.70 + same) for seed in range(3)}, draws=50000)
+    assert found.high - found.mean == pytest.approx(4.303 * 0.01 / 3**0.5, rel=0.05)

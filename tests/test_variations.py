@@ -65,3 +65,18 @@ def test_table_5_is_drawn_against_the_default():
 def test_sparse_labels_are_drawn():
     figure, _ = speed_accuracy_figures.sparse_labels()
     assert [line.get_label() for line in figure.axes[1].lines] == ["Frame", "DFF, key frames", "DFF", "copy"]
+
+
+def test_table_5s_statements_have_verdicts(stored):
+    common = {"world": "w", "seed": 0, "split": "test", "metric": "mIoU", "subset": "all", "duration": 5}
+    noise = 0.001 * np.random.default_rng(0).standard_normal(50)
+    results.add(stored / "replicates.csv", [
+        {"hash": find(f"toytown/segmentation/{name}").hash, "value": value, **common,
+         "replicates": " ".join(str(round(1e5 * (value + each))) for each in noise)}
+        for name, value in SPLITS.items()
+    ])  # fmt: skip
+    lines = variations.statements("segmentation").set_index("statement")
+    assert lines.verdict.to_dict() == {
+        f"{layers} layers in N_task within 1.5 points of 1": "holds" for layers in (0, 5, 21)
+    }  # not all speeds are measured
+    assert lines.difference.tolist() == pytest.approx([-0.3, 0.2, 0.3])

@@ -14,7 +14,7 @@ from dffkit.experiments.scoring import TABLE_4
 from dffkit.findings.scored import drawn
 from dffkit.recipes import find
 from dffkit.recipes.recipe import Recipe
-from dffkit.scores.differences import Difference, Drawn, difference, statement
+from dffkit.scores.differences import Difference, Drawn, below, difference, statement
 from dffkit.timing.speed import Architecture, Speed, measured
 
 
@@ -100,13 +100,6 @@ def statements(task: str, split: str = "test") -> pandas.DataFrame:
         line = statement("DFF without S less than 2 points below DFF", lost)
         lines.append(line | {"verdict": below(lost, LOSS_WITHOUT_S)})
     return pandas.DataFrame(lines)
-
-
-def below(found: Difference, limit: float) -> str:
-    """Whether a difference is below a limit: "holds", "does not hold" or "not resolved"."""
-    if found.high < limit:
-        return "holds"
-    return "does not hold" if found.low > limit else "not resolved"
 
 
 def slower(task: str) -> pandas.DataFrame:

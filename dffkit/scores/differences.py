@@ -82,6 +82,20 @@ def judged(mean: float, draws: np.ndarray, seeds: int) -> Difference:
     return Difference(float(mean), float(low), float(high), float(above), seeds)
 
 
+def below(found: Difference, limit: float) -> str:
+    """Whether a difference is below a limit: "holds", "does not hold" or "not resolved"."""
+    if found.high < limit:
+        return "holds"
+    return "does not hold" if found.low > limit else "not resolved"
+
+
+def within(found: Difference, limit: float) -> str:
+    """Whether a difference is between -limit and limit: "holds", "does not hold" or "not resolved"."""
+    other_way_round = found._replace(low=-found.high, high=-found.low)
+    sides = {below(found, limit), below(other_way_round, limit)}
+    return "does not hold" if "does not hold" in sides else "not resolved" if "not resolved" in sides else "holds"
+
+
 def statement(text: str, found: Difference) -> dict[str, object]:
     """A line of a table: that a difference is above 0, in points (or percent), and whether it "holds"."""
     verdict = {"better": "holds", "worse": "does not hold"}.get(found.verdict, found.verdict)
