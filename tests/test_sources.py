@@ -11,6 +11,7 @@ import pytest
 import torch
 import vid_tree
 from PIL import Image
+from torchvision import models
 
 from dffkit import sources
 from dffkit.datasets.snippets import Snippet
@@ -19,8 +20,8 @@ from dffkit.experiments import results, runs, scoring
 from dffkit.experiments.place import Place
 from dffkit.experiments.runs import Run
 from dffkit.recipes import RECIPES, find
-from dffkit.recipes.assembly import build
-from dffkit.recipes.real import REAL
+from dffkit.recipes.assembly import build, load_part, published
+from dffkit.recipes.real import REAL, with_imagenet
 from dffkit.recipes.recipe import Recipe
 from dffkit.repository import CommandError, data_folder
 from dffkit.sources import cityscapes, imagenet_vid
@@ -287,6 +288,17 @@ def test_a_fresh_start_takes_the_imagenet_weights_again(place, monkeypatch):
     for resume in (True, True, False):
         runs.train_run(Run(recipe, 5), place, resume=resume)
     assert asked == [5, 5]  # not when the run is finished already
+
+
+@pytest.mark.parametrize("name", ["camvid/frame", "pets09/dff"])
+def test_the_recipes_on_real_video_can_start_from_imagenet(name, monkeypatch):
+    donor = models.resnet101(weights=None).state_dict()
+    monkeypatch.setattr(models.ResNet101_Weights, "get_state_dict", lambda self, **options: dict(donor))
+    recipe = with_imagenet(find(name))
+    assert {part for part, _ in recipe.start} == {part for part, _ in find(name).start} - {"feature_network"}
+    model = build(recipe)
+    load_part(model, "feature_network", published(recipe))
+    assert torch.equal(model.feature_network.state_dict()["conv1.weight"], donor["conv1.weight"])
 
 
 def test_the_readmes_own_data_set_trains(place, tmp_path, monkeypatch):

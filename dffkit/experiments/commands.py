@@ -16,7 +16,7 @@ from dffkit.experiments.place import Place, default_place
 from dffkit.experiments.runs import Run
 from dffkit.processes import is_distributed
 from dffkit.recipes import RECIPES, find
-from dffkit.recipes.real import REAL
+from dffkit.recipes.real import REAL, with_imagenet
 from dffkit.recipes.recipe import Recipe, options
 from dffkit.repository import CommandError
 from dffkit.sources.yours import REMEDY, YourSource
@@ -97,12 +97,14 @@ def _changed(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
     Raises:
         CommandError: for changes that this recipe can't have.
     """
-    if (arguments.data or arguments.classes) and recipe.job not in ("frames", "pairs"):
-        raise CommandError(f"--data, --classes: expected a recipe for one task, such as {DFF}, got {recipe.name}")
+    if (arguments.data or arguments.classes or arguments.imagenet) and recipe.job not in ("frames", "pairs"):
+        options_given = "--data, --classes, --imagenet"
+        raise CommandError(f"{options_given}: expected a recipe for one task, such as {DFF}, got {recipe.name}")
     if arguments.iterations is not None and arguments.iterations < 1:
         raise CommandError(f"--iterations: expected at least 1, got {arguments.iterations}")
     if arguments.data and ":" not in arguments.data:
         raise CommandError(f'--data: expected "module:function", got {arguments.data!r}; {REMEDY}')
+    recipe = with_imagenet(recipe) if arguments.imagenet else recipe
     changes = {"iterations": arguments.iterations, "precision": arguments.precision, "data": arguments.data}
     changes = {name: value for name, value in changes.items() if value is not None}
     if arguments.data:
@@ -218,6 +220,9 @@ def _add_changes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--iterations", type=int, metavar="N", help="another number; makes it another recipe")
     parser.add_argument("--precision", choices=PRECISIONS, help="another one; makes it another recipe")
     parser.add_argument("--data", metavar="MODULE:FUNCTION", help="a data set of your own; makes it another recipe")
+    parser.add_argument(
+        "--imagenet", action="store_true", help="N_feat at full width, from torchvision's weights; another recipe"
+    )
     parser.add_argument("--classes", type=int, metavar="C", help="how many classes that data set has")
 
 

@@ -61,6 +61,13 @@ def _untrained(frame: Recipe, dff: Recipe, flow: Recipe) -> list[Recipe]:
     ]
 
 
+def with_imagenet(recipe: Recipe) -> Recipe:
+    """The recipe with N_feat at full width, from torchvision's ImageNet weights instead of what Toytown has taught."""
+    start = tuple(item for item in recipe.start if item[0] != "feature_network")
+    network = {"weights": "imagenet", "layout": "torchvision", "width": 1.0}
+    return dataclasses.replace(recipe, name=f"{recipe.name}-imagenet", start=start, **network)
+
+
 def _paper() -> list[Recipe]:
     """The paper's networks and schedules (Sec. 4.2 and 5), 8 GPUs with an image each.
 
