@@ -51,6 +51,7 @@ def test_label_ids_become_train_ids(tmp_path):
     ids = np.arange(34).reshape(2, 17)
     (snippet,) = snippets(write_snippet(tmp_path, kind="labelIds", labels=[[0]]), "train")
     write(label_path(tmp_path, 19, "labelIds"), ids)
+    write(frame_path(tmp_path, 19), np.zeros((*ids.shape, 3)))
     made = snippet.targets[19].flatten().tolist()
     assert [CLASSES[i] for i in made if i != 255] == list(CLASS_OF_LABEL_ID.values())
     assert {label: CLASSES[i] for label, i in enumerate(made) if i != 255} == CLASS_OF_LABEL_ID
@@ -76,6 +77,14 @@ def test_train_ids_are_taken_where_both_are_there(tmp_path):
 def test_a_label_of_no_class_is_refused_on_access(tmp_path, kind, labels, said):
     (snippet,) = snippets(write_snippet(tmp_path, kind=kind, labels=labels), "train")
     with pytest.raises(DataError, match=rf"ulm_000000_000019_gtFine_{kind}.png: expected label ids {said}"):
+        snippet.targets[19]
+
+
+def test_labels_of_another_size_than_their_frame_are_named_on_access(tmp_path):
+    (snippet,) = snippets(write_snippet(tmp_path), "train")
+    write(label_path(tmp_path, 19), np.zeros((SIZE[0] // 2, SIZE[1] // 2)))
+    said = r"labelTrainIds.png: expected the size of .*000019_leftImg8bit.png, 8x4, got 4x2; get both again"
+    with pytest.raises(DataError, match=said):
         snippet.targets[19]
 
 

@@ -120,6 +120,17 @@ def test_a_folder_is_a_video_in_natural_order(tmp_path):
     assert len(seen) == 6  # images are not read before they are asked for
 
 
+def test_a_folder_s_photographs_are_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees to the right
+    pixels = PICTURES[0].permute(1, 2, 0).numpy()
+    for index in range(2):
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png", exif=exif)
+    stream = frames(tmp_path)
+    assert stream.size == (64, 48)
+    assert torch.equal(list(stream)[1], torch.rot90(PICTURES[0], -1, (1, 2)))
+
+
 def test_images_of_different_sizes_are_no_video(tmp_path):
     for name, size in (("1.png", (8, 6)), ("2.png", (8, 6)), ("3.png", (6, 8))):
         Image.new("RGB", size).save(tmp_path / name)
@@ -179,6 +190,53 @@ def test_a_cut_between_two_frames_is_seen_too(tmp_path):
     path.write_bytes(content[: starts[31]])  # the first is in the header
     with pytest.raises(DataError, match="after 30 frames: it says that it has 40"):
         list(frames(path))
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "libx264"])
+def test_frames_that_a_recorder_has_dropped_are_no_damage_but_a_cut_is(tmp_path, codec):
+    """The header counts them, and the file has an empty piece for each."""
+    path, kept = tmp_path / "a.avi", [index for index in range(40) if index not in (10, 11, 20)]
+    with av.open(path, "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"bf": "0"} if codec == "libx264" else {})
+        stream.height, stream.width = PICTURES.shape[2:]
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        for index in kept:
+            pixels = PICTURES[index].permute(1, 2, 0).contiguous().numpy()
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert frames(path).count == 40
+    assert numbers(frames(path)) == kept
+    with av.open(path) as container:
+        starts = [packet.pos for packet in container.demux() if packet.size]
+    path.write_bytes(path.read_bytes()[: starts[-1] - 8])  # the last frame's name and length go too
+    with pytest.raises(DataError, match="after 36 frames: it says that it has 40"):
+        list(frames(path))
+
+
+def test_a_title_in_another_encoding_is_no_matter(tmp_path):
+    path = tmp_path / "a.avi"
+    with av.open(path, "w") as container:
+        container.metadata["title"] = "Strasse"
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuvj420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(PICTURES[0].permute(1, 2, 0).numpy().copy())))
+    content = path.read_bytes()
+    assert content.count(b"Strasse") == 1
+    path.write_bytes(content.replace(b"Strasse", b"Stra\xdfe!"))
+    assert len(list(frames(path))) == 1
+
+
+def test_a_video_damaged_at_its_first_frame_has_nothing_to_use(tmp_path, monkeypatch):
+    def broken(*_):
+        raise av.InvalidDataError(1, "Invalid data")
+        yield
+
+    path = video(tmp_path / "a.mp4")
+    monkeypatch.setattr(files.video_files, "_decoded", broken)
+    with pytest.raises(DataError, match=r"a\.mp4: is damaged after 0 frames: Invalid data; get the file again$"):
+        frames(path)
 
 
 def test_a_video_that_changes_its_size_is_refused_there(tmp_path):

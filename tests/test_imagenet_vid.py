@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 import torch
+from PIL import Image
 from vid_tree import (
     AIRPLANE,
     CROQUET_BALL,
@@ -105,6 +106,20 @@ def test_a_cut_image_and_a_missing_annotation_are_named_on_access(tmp_path):
         snippet.frames[3]
     with pytest.raises(DataError, match=r"000007.xml: no such file"):
         snippet.targets[7]
+
+
+def test_an_annotation_of_an_image_of_another_size_is_named_on_access(tmp_path):
+    write_still(write_video(tmp_path), STILL, thing(track=None))
+    image, still = tmp_path / "Data" / "VID" / TRAIN / "000003.JPEG", tmp_path / "Data" / "DET" / f"{STILL}.JPEG"
+    for path in (image, still):
+        Image.new("RGB", (32, 64)).save(path)
+    (snippet,) = snippets(tmp_path, "train")
+    assert len(snippet.targets[2]["boxes"]) == 2
+    with pytest.raises(DataError, match=r"000003.xml: is of an image of 64x32, but .*000003.JPEG has 32x64"):
+        snippet.targets[3]
+    (snippet,) = stills(tmp_path, listed(tmp_path, f"{STILL} 1"))
+    with pytest.raises(DataError, match=r"10034.xml: is of an image of 64x32, but .*10034.JPEG has 32x64"):
+        snippet.targets[0]
 
 
 @pytest.mark.parametrize("frame", [0, 5])

@@ -52,6 +52,34 @@ def test_a_grey_image_becomes_a_frame(tmp_path):
     assert torch.equal(read_frame(tmp_path / "a.png"), torch.from_numpy(pixels).expand(3, -1, -1))
 
 
+@pytest.mark.parametrize(
+    ("kind", "ending", "mode"), [("uint16", "png", "I;16"), ("int32", "tif", "I"), ("float32", "tif", "F")]
+)
+def test_grey_values_of_more_than_8_bits_are_refused(tmp_path, kind, ending, mode):
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(np.full((6, 8), 300, dtype=kind)).save(path)
+    with pytest.raises(DataError, match=rf"a\.{ending}: expected 8 bits a colour, got mode {mode}; scale its values"):
+        read_frame(path)
+
+
+@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, -1), (8, 1)])
+def test_a_photograph_is_upright_where_that_is_asked_for(tmp_path, orientation, turns):
+    path, exif = tmp_path / "a.png", Image.Exif()
+    exif[0x0112] = orientation
+    pixels = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, exif=exif)
+    stored = torch.from_numpy(pixels).permute(2, 0, 1)
+    assert torch.equal(read_frame(path), stored)
+    assert torch.equal(read_frame(path, upright=True), torch.rot90(stored, turns, (1, 2)))
+
+
+def test_damaged_notes_do_not_keep_a_photograph_from_being_read(tmp_path):
+    pixels = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=b"Exif\0\0no notes")
+    frame = read_frame(tmp_path / "a.png", upright=True)
+    assert torch.equal(frame, torch.from_numpy(pixels).permute(2, 0, 1))
+
+
 def test_labels_are_values_and_not_colours(tmp_path):
     pixels = RNG.integers(0, 12, (6, 8), dtype=np.uint8)
     grey, palette = Image.fromarray(pixels), Image.fromarray(pixels, mode=None)
@@ -68,7 +96,7 @@ def test_labels_are_values_and_not_colours(tmp_path):
 def test_coloured_labels_are_refused(tmp_path, mode):
     picture(tmp_path / "a.png", mode=mode)
     with pytest.raises(
-        DataError, match=rf"a.png: expected a label image with one 8-bit value a pixel, got mode {mode}"
+        DataError, match=rf"a.png: expected a label image with one 8-bit value a pixel, got mode {mode}; is it .*Take"
     ):
         read_labels(tmp_path / "a.png")
 

@@ -106,6 +106,33 @@ def test_a_folder_of_sequences_is_all_of_them_in_natural_order(tmp_path):
     assert [snippet.name for snippet in mot.snippets(tmp_path)] == ["MOT-9", "MOT-10"]
 
 
+def test_a_dot_in_a_folder_s_name_is_no_ending(tmp_path, monkeypatch):
+    for name in ("seq.1", "seq.2"):
+        sequence(tmp_path / name)
+    assert [snippet.name for snippet in mot.snippets(tmp_path)] == ["seq.1", "seq.2"]
+    monkeypatch.chdir(tmp_path / "seq.2")
+    assert [snippet.name for snippet in mot.snippets(".")] == ["seq.2"]
+
+
+@pytest.mark.parametrize("also", ["gt", "seqinfo.ini"])
+def test_a_sequence_that_has_lost_its_images_is_named(tmp_path, also):
+    for name in ("a", "b"):
+        sequence(tmp_path / name)
+    for part in {"img1", "gt", "seqinfo.ini"} - {also}:
+        (tmp_path / "b" / part).rename(tmp_path / f"away-{part}")
+    with pytest.raises(DataError, match=r"b: is a sequence that has no img1; get its images again"):
+        mot.snippets(tmp_path)
+
+
+def test_a_frame_of_another_size_is_named(tmp_path):
+    folder = sequence(tmp_path / "walk")
+    Image.new("RGB", (WIDTH, HEIGHT - 2)).save(folder / "img1" / "000004.png")
+    (snippet,) = mot.snippets(folder)
+    assert torch.equal(snippet.frames[2], picture(2))
+    with pytest.raises(DataError, match=r"000004\.png: is 48x30, the first frame 48x32; get the images again"):
+        snippet.frames[3]
+
+
 def test_parts_are_snippets_of_their_own(tmp_path):
     lines = [square(i) for i in range(8)]  # frames 8 to 11 have no boxes
     parts = mot.snippets(sequence(tmp_path / "walk", lines), frames=[range(5), range(5, 10), range(10, 12)])
@@ -224,14 +251,14 @@ def test_who_is_seen_once_has_no_motion(tmp_path):
         ("3,1,5,5,4,4,1,1,1,1,1", "got 11 fields"),
         ("3,1,5,5,four,4,1", "expected numbers, got 'four'; correct it"),
         ("3,1,5,5,,4,1", "expected numbers, got ''"),
-        ("3,1,5,5,nan,4,1", "finite numbers"),
+        ("3,1,5,5,nan,4,1", "finite numbers.*; correct it"),
         ("3,1,inf,5,4,4,1", "finite numbers"),
         ("0,1,5,5,4,4,1", "expected a frame from 1 on"),
         ("2.5,1,5,5,4,4,1", "expected a frame from 1 on"),
         ("3,1.5,5,5,4,4,1", "a whole id"),
-        ("3,1,5,5,0,4,1", "expected a box of some width and height, got 0x4"),
+        ("3,1,5,5,0,4,1", "expected a box of some width and height, got 0x4; delete it"),
         ("3,1,5,5,4,-4,1", "expected a box of some width and height, got 4x-4"),
-        ("2,7,5,5,4,4,1", "has frame 2, id 7 again, after line 2"),
+        ("2,7,5,5,4,4,1", "has frame 2, id 7 again, after line 2; delete one"),
         ("13,1,5,5,4,4,1", "names frame 13, but the video has 12; do they belong together"),
     ],
 )
@@ -243,7 +270,7 @@ def test_a_wrong_line_is_named(tmp_path, line, named):
 
 def test_an_unknown_class_is_named(tmp_path):
     folder = sequence(tmp_path / "walk", [square(0, rest="1,14,1")])
-    with pytest.raises(DataError, match=r"gt\.txt:1: expected a class of 1\.\.13, or -1 for none, got 14"):
+    with pytest.raises(DataError, match=r"gt\.txt:1: expected a class of 1\.\.13, or -1 for none, got 14; correct it"):
         mot.snippets(folder)
 
 

@@ -14,7 +14,7 @@ from dffkit import cli
 from dffkit.datasets.files import frames
 from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film
 from dffkit.datasets.video_files import VideoWriter
-from dffkit.live import run_video
+from dffkit.live import places, run_video
 from dffkit.live.recognition import LiveRecognition
 from dffkit.recipes import find
 from dffkit.repository import CommandError
@@ -71,6 +71,11 @@ def test_to_compare_is_twice_as_wide_and_says_what_is_gained(tmp_path, clip, cap
     assert "Frame" in captured.err
 
 
+def titles(capsys):
+    """What the lines of the summary are of."""
+    return {line[:14].strip() for line in capsys.readouterr().err.splitlines()}
+
+
 def test_a_run_of_ones_own_is_compared_with_itself_or_with_other_weights(tmp_path, clip, capsys):
     folder = tmp_path / "run"
     recipe = dataclasses.replace(find("toytown/segmentation/separate"), name="mine/dff", depth=14, start=())
@@ -78,7 +83,9 @@ def test_a_run_of_ones_own_is_compared_with_itself_or_with_other_weights(tmp_pat
     train(recipe, folder, data=[dffkit.Snippet("a", 17.0, [film.frame(0)], {0: film.labels(0)})], progress=False)
     words = (clip, "--weights", folder, "--frames", 2, "--out", tmp_path / "out.mp4", "--compare")
     assert run(*words) == 0
-    assert "DFF, l = 1 " in capsys.readouterr().err
+    assert {"DFF per frame", "DFF, l = 5"} <= titles(capsys)
+    assert run(*words, "-l", 1) == 0
+    assert {"DFF per frame", "DFF, l = 1", "speedup"} <= titles(capsys)
     assert run(*words, "--compare-with", "toytown/segmentation/frame") == 0
     assert "Frame " in capsys.readouterr().err
 
@@ -129,12 +136,31 @@ def test_a_damaged_end_leaves_what_was_before_it(tmp_path, capsys):
     assert run(broken, "--out", tmp_path / "out.mp4") == 1
     done = count(tmp_path / "out.mp4")
     assert 0 < done < 6
-    assert f"{done} frames, then {broken}: is damaged" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{done} frames, then {broken}: is damaged" in said
+    assert f"get the file again, or use what is there, in {tmp_path / 'out.mp4'}\n" in said
+    assert "damaged=" not in said
 
 
 def test_the_rendered_street_needs_no_file(tmp_path):
     assert run("--frames", 2, "--out", tmp_path / "out.mp4") == 0
     assert count(tmp_path / "out.mp4") == 2
+
+
+@pytest.mark.parametrize(
+    ("weights", "street"),
+    [
+        ("toytown/segmentation/dff", Film("val", 4)),
+        ("toytown/detection/dff", Film("val", 4, 30.0, WORLDS["detection"])),
+    ],
+)
+def test_the_rendered_street_is_of_the_world_that_the_weights_are_for(tmp_path, monkeypatch, weights, street):
+    seen, step = [], LiveRecognition.step
+    monkeypatch.setattr(LiveRecognition, "step", lambda self, frame: seen.append(frame) or step(self, frame))
+    assert run("--frames", 2, "--weights", weights, "--out", tmp_path / "out.mp4") == 0
+    assert all(torch.equal(frame, street.frame(index)) for index, frame in enumerate(seen))
+    with pytest.raises(CommandError, match=f"--weights {weights}: its network is for .*; leave --task out"):
+        run("--weights", weights, "--task", {"s": "detection", "d": "segmentation"}[weights[8]])
 
 
 def test_wrong_words_are_named(tmp_path, clip):
@@ -150,6 +176,70 @@ def test_wrong_words_are_named(tmp_path, clip):
         run(clip, "--out", tmp_path / "out.avi")
     with pytest.raises(CommandError, match=r"duration: expected a whole number of frames, at least 1, got -2"):
         run(clip, "-l", -2)
+
+
+@pytest.mark.parametrize("option", ["--out", "--json"])
+def test_the_input_is_never_overwritten(tmp_path, clip, option, monkeypatch):
+    before = clip.read_bytes()
+    (tmp_path / "link.mp4").symlink_to(clip)
+    (tmp_path / "second.mp4").hardlink_to(clip)
+    monkeypatch.chdir(tmp_path)
+    for name in ("clip.mp4", tmp_path / "x" / ".." / "clip.mp4", "link.mp4", "second.mp4"):
+        with pytest.raises(CommandError, match=rf"{option} .*mp4: is the input, which would be overwritten"):
+            run(clip, option, name)
+    clip.rename("annotated.mp4")  # what --out is by default
+    with pytest.raises(CommandError, match=r"--out annotated\.mp4: is the input"):
+        run("annotated.mp4")
+    assert (tmp_path / "annotated.mp4").read_bytes() == before
+
+
+def test_results_do_not_overwrite_an_image_of_the_input_nor_each_other(tmp_path, clip):
+    (tmp_path / "images").mkdir()
+    with pytest.raises(CommandError, match=r"--json .*0\.png: is the input"):
+        run(tmp_path / "images", "--json", tmp_path / "images" / "0.png")
+    out = tmp_path / "out.mp4"
+    with pytest.raises(CommandError, match=r"--json .*out\.mp4: is the file of --out too"):
+        run(clip, "--out", out, "--json", out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("option", ["--out", "--json"])
+def test_a_place_where_nothing_can_be_written_is_named(tmp_path, clip, option, monkeypatch):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "a.mp4").mkdir()
+    for place, named in (("a.mp4", "is a folder"), ("file/new/a.mp4", f"{tmp_path / 'file'} is no folder")):
+        with pytest.raises(CommandError, match=f"{option} {tmp_path / place}: {named}; give the name of a file"):
+            run(clip, option, tmp_path / place)
+    monkeypatch.setattr(places.os, "access", lambda path, mode: path not in (tmp_path, tmp_path / "file"))
+    for place, named in (("b.mp4", f"the folder {tmp_path} must not"), ("file", "must not")):
+        with pytest.raises(CommandError, match=f"{option} {tmp_path / place}: {named} be written to"):
+            run(clip, option, tmp_path / place)
+
+
+def test_trouble_while_writing_is_told_without_a_traceback(tmp_path, clip, monkeypatch):
+    def full(self, frame):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(VideoWriter, "write", full)
+    with pytest.raises(CommandError, match="No space left on device: the results can't be written; is there room"):
+        run(clip, "--out", tmp_path / "out.mp4")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "least"),
+    [("--frames", "-1", 1), ("--frames", "0", 1), ("--threads", "-1", 1), ("--threads", "0", 1),
+     ("--short-side", "-1", 0), ("--short-side", "two", 0)],
+)  # fmt: skip
+def test_a_wrong_number_is_named(clip, option, value, least, capsys):
+    with pytest.raises(SystemExit):
+        run(clip, option, value)
+    assert f"{option}: expected a whole number from {least} on, got '{value}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "meta", "toaster"])
+def test_a_device_that_is_not_there_is_named(clip, device):
+    with pytest.raises(CommandError, match=rf"--device {device}: can't be used here \(.+\); leave it out, or give cpu"):
+        run(clip, "--device", device)
 
 
 def test_help_shows_examples(capsys):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from PIL import Image
 from vid_tree import ANNOTATION, CROQUET_BALL, DOG, thing, write_annotation, write_text
 
 from dffkit.datasets.vid_annotations import CLASS_OF_SYNSET, CLASSES, read_annotation
@@ -116,6 +117,25 @@ def test_what_is_missing_or_wrong_is_named(tmp_path, was, becomes, said):
     path = write_text(tmp_path / "a.xml", changed)
     with pytest.raises(DataError, match=rf"a.xml: {said}; compare it with the official file"):
         read_annotation(path, video=True)
+
+
+@pytest.mark.parametrize("digits", ["9" * 19, "-" + "9" * 400, "1" * 5000])
+def test_a_number_that_no_tensor_holds_is_named(tmp_path, digits):
+    path = write_annotation(tmp_path / "a.xml", thing(track=digits))
+    with pytest.raises(DataError, match=r"a.xml: <trackid>: expected a (number below 2\*\*63|whole number), got"):
+        read_annotation(path, video=True)
+
+
+@pytest.mark.parametrize(("size", "agrees"), [((64, 32), True), ((32, 64), False), ((64, 31), False)])
+def test_an_image_of_another_size_is_named(tmp_path, size, agrees):
+    path, image = write_annotation(tmp_path / "a.xml", thing()), tmp_path / "a.JPEG"
+    Image.new("RGB", size).save(image)
+    if agrees:
+        assert len(read_annotation(path, video=True, image=image)["boxes"]) == 1
+        return
+    said = rf"a.xml: is of an image of 64x32, but .*a.JPEG has {size[0]}x{size[1]}, so .*; get both again"
+    with pytest.raises(DataError, match=said):
+        read_annotation(path, video=True, image=image)
 
 
 def test_another_class_is_refused_in_video(tmp_path):

@@ -7,6 +7,7 @@ from PIL import Image
 from dffkit import DeepFeatureFlow, FeatureNetwork, FixedInterval, ScoreMaps, flownet_inception, recognize
 from dffkit.datasets import files, toytown
 from dffkit.datasets.toytown import Film
+from dffkit.errors import DataError
 from dffkit.lessons import breaking, your_video
 
 
@@ -42,6 +43,9 @@ def test_a_clip_of_ones_own_is_scaled(tmp_path, clip):
         Image.fromarray(frame.permute(1, 2, 0).numpy()).save(tmp_path / f"{index}.png")
     found = your_video.clip(tmp_path, count=3, short_side=24)
     assert [tuple(frame.shape) for frame in found] == [(3, 24, 40)] * 3
+    assert len(your_video.clip(tmp_path, short_side=24, least=4)) == 4
+    with pytest.raises(DataError, match=rf"{tmp_path}: expected at least 20 frames, got 4; take a longer clip"):
+        your_video.clip(tmp_path)
 
 
 def test_a_cut_shows_another_street_at_the_same_size(clip):

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dffkit.datasets.images import ImageFrames, list_images, read_labels
+from dffkit.datasets.images import ImageFrames, image_size, list_images, read_labels
 from dffkit.datasets.on_demand import OnDemand
 from dffkit.datasets.snippets import Snippet
 from dffkit.errors import DataError
@@ -50,7 +50,7 @@ def snippets(folder: Path | str, split: str) -> list[Snippet]:
     Raises:
         ValueError: for another split.
         DataError: if a folder, a frame or a label is missing, or a name is not of the official form; on access, if an
-            image is damaged, or a label is none of Cityscapes'.
+            image is damaged, or a label is none of Cityscapes' or of another size than its frame.
     """
     if split not in ("train", "val"):
         raise ValueError(f'split: expected "train" or "val", got {split!r}; the labels of "test" are dummies')
@@ -96,7 +96,7 @@ def _snippet(place: Place, frames: dict[Place, Path], label: Path) -> Snippet:
             )
     name = frames[place].stem.removesuffix(f"_{FRAME}")
     paths = [frames[sequence, i] for i in numbers]
-    return Snippet(name, FPS, ImageFrames(paths), OnDemand(lambda _: _read_labels(label), (BEFORE,)))
+    return Snippet(name, FPS, ImageFrames(paths), OnDemand(lambda _: _read_labels(label, paths[BEFORE]), (BEFORE,)))
 
 
 def _of(images: list[Path], ending: str) -> list[Path]:
@@ -113,9 +113,12 @@ def _place(path: Path, ending: str) -> Place:
     return match[2], int(match[3])
 
 
-def _read_labels(path: Path) -> Tensor:
-    """A label image -> train ids `(H, W)` uint8, 255 = ignore."""
+def _read_labels(path: Path, frame: Path) -> Tensor:
+    """The label image of a frame -> train ids `(H, W)` uint8, 255 = ignore."""
     labels = read_labels(path)
+    if (size := image_size(frame)) != labels.shape:
+        expected, got = (f"{width}x{height}" for height, width in (size, labels.shape))
+        raise DataError(f"{path}: expected the size of {frame}, {expected}, got {got}; get both again")
     made = path.stem.endswith(TRAIN_IDS)
     wrong = (labels >= len(CLASSES)) & (labels != IGNORE) if made else labels > LAST_LABEL_ID
     if wrong.any():

@@ -47,8 +47,9 @@ class FrameStream(Iterable[Tensor]):
 def frames(source: Source, *, damaged: str = "raise") -> FrameStream:
     """The frames of a video, decoded as they are asked for.
 
-    A file's frames are turned as its rotation says, and come in the order in which they are shown. If the file is
-    damaged or ends too early, or a frame has another size than the first, the frames before that come first.
+    A file's frames are turned as its rotation says, an image's as its EXIF orientation does, and come in the order in
+    which they are shown. If the file is damaged or ends too early, or a frame has another size than the first, the
+    frames before that come first.
 
     Args:
         source: a video file (what FFmpeg reads: mp4, avi, mkv, webm, ...), a folder of images, in natural order,
@@ -125,7 +126,9 @@ def _tensor(frame: np.ndarray | Tensor, index: int) -> Tensor:
 
 def _folder(folder: Path) -> FrameStream:
     paths = list_images(folder)
-    return _stream(str(folder), lambda: ((str(path), read_frame(path)) for path in paths), count=len(paths))
+    return _stream(
+        str(folder), lambda: ((str(path), read_frame(path, upright=True)) for path in paths), count=len(paths)
+    )
 
 
 def _camera(name: str) -> FrameStream:

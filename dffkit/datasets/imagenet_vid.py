@@ -44,7 +44,7 @@ def snippets(
     Raises:
         ValueError: for another split, or with both lists.
         DataError: if a folder or a frame is missing, or a line of a list is wrong; on access, if an image is damaged or
-            an annotation is missing or wrong.
+            an annotation is missing, wrong, or of an image of another size.
     """
     if split not in ("train", "val"):
         raise ValueError(f'split: expected "train" or "val", got {split!r}; "test" has no public labels')
@@ -78,7 +78,7 @@ def stills(folder: Path | str, images: Path | str) -> list[Snippet]:
 
     Raises:
         DataError: if a folder or the list is missing, or a line is wrong; on access, if an image is missing or damaged,
-            or an annotation is missing or wrong.
+            or an annotation is missing, wrong, or of an image of another size.
     """
     data, notes = (_existing(Path(folder) / part / "DET") for part in ("Data", "Annotations"))
     return [_still(data, notes, name) for name in read_stills(Path(images))]
@@ -109,11 +109,12 @@ def _video(folder: Path, name: str, annotated: Sequence[int], length: int) -> Sn
         return read_frame(images / f"{i:06d}.JPEG")
 
     def target(i: int) -> dict[str, Tensor]:
-        return read_annotation(notes / f"{i:06d}.xml", video=True)
+        return read_annotation(notes / f"{i:06d}.xml", True, images / f"{i:06d}.JPEG")
 
     def motion(i: int) -> Tensor:
         first = max(0, i - REACH)
-        around = [target(t) for t in range(first, min(length, i + REACH + 1))]
+        # How boxes overlap does not depend on the images, so 21 of them need not be opened.
+        around = [read_annotation(notes / f"{t:06d}.xml", True) for t in range(first, min(length, i + REACH + 1))]
         tracks = [dict(zip(t["tracks"].tolist(), t["boxes"], strict=True)) for t in around]
         return torch.tensor(list(motion_iou(tracks, i - first, REACH).values()), dtype=torch.float32)
 
@@ -125,7 +126,7 @@ def _still(data: Path, notes: Path, name: str) -> Snippet:
         return read_frame(data / f"{name}.JPEG")
 
     def target(_: int) -> dict[str, Tensor]:
-        return read_annotation(notes / f"{name}.xml", video=False)
+        return read_annotation(notes / f"{name}.xml", False, data / f"{name}.JPEG")
 
     return Snippet(name, STILL_FPS, Frames(frame, 1), OnDemand(target, range(1)))
 

@@ -1,12 +1,13 @@
 """Frames and label maps from image files: in natural order, decoded when they are asked for, and never half-read."""
 
 import re
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from dffkit.errors import DataError
@@ -36,13 +37,20 @@ def list_images(folder: Path, endings: Iterable[str] = IMAGES) -> list[Path]:
     return sorted(found, key=natural)
 
 
-def read_frame(path: Path) -> Tensor:
+def read_frame(path: Path, upright: bool = False) -> Tensor:
     """An image file -> `(3, H, W)` uint8, RGB.
 
+    Args:
+        path: of the image.
+        upright: turn it as its EXIF orientation says. Of a labelled set the pixels count as they are stored.
+
     Raises:
-        DataError: if it is missing, no image, or cut off.
+        DataError: if it is missing, no image, cut off, or has grey values that do not fit into 8 bits.
     """
-    pixels = np.array(_open(path).convert("RGB"))
+    image = _open(path)
+    if image.mode.startswith("I") or image.mode == "F":  # PIL would make white of all above 255
+        raise DataError(f"{path}: expected 8 bits a colour, got mode {image.mode}; scale its values to 0..255 first")
+    pixels = np.array((_upright(image) if upright else image).convert("RGB"))
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
@@ -54,7 +62,8 @@ def read_labels(path: Path) -> Tensor:
     """
     image = _open(path)
     if image.mode not in ("L", "P", "1"):
-        raise DataError(f"{path}: expected a label image with one 8-bit value a pixel, got mode {image.mode}")
+        remedy = "is it a picture of labels' colours? Take that of their ids"
+        raise DataError(f"{path}: expected a label image with one 8-bit value a pixel, got mode {image.mode}; {remedy}")
     return torch.from_numpy(np.array(image, dtype=np.uint8))
 
 
@@ -83,6 +92,13 @@ class ImageFrames(Sequence[Tensor]):
 
     def __getitem__(self, index: int) -> Tensor:
         return self.read(self.paths[index])
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):
+        return image  # its notes are damaged, the picture is not
 
 
 def _open(path: Path, whole: bool = True) -> Image.Image:

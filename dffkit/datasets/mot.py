@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dffkit.datasets import files
-from dffkit.datasets.images import ImageFrames, list_images, natural
+from dffkit.datasets.images import ImageFrames, image_size, list_images, natural, read_frame
 from dffkit.datasets.mot_annotations import Annotation, clipped, read
 from dffkit.datasets.on_demand import Frames, OnDemand
 from dffkit.datasets.resized import resized_frame
@@ -99,6 +99,10 @@ def _sequences(source: Path) -> list[Path]:
     found = sorted((path.parent for path in source.glob("*/img1")), key=natural)
     if not found:
         raise DataError(f"{source}: has no img1, nor a folder that has; name a sequence's folder, or a video file")
+    # Boxes without frames: left out, a part of the data set would be missing, and nobody told.
+    parts = {path.parent for part in ("gt", "seqinfo.ini") for path in source.glob(f"*/{part}")}
+    for folder in sorted(parts - set(found), key=natural):
+        raise DataError(f"{folder}: is a sequence that has no img1; get its images again, or move it elsewhere")
     return found
 
 
@@ -118,7 +122,9 @@ def _recording(source: Path, annotated: Size | None, size: Size | None, outside:
     targets = [_target(row) for row in rows]
     # Regions too: a person who is to be ignored in one frame may count in the next.
     tracks = [{annotation.track: box for annotation, box in row} for row in rows]
-    return _Recording(source.stem, fps, Frames(lambda i: resized_frame(frames[i], size), len(frames)), targets, tracks)
+    # A dot in a folder's name is no ending: seq.1 and seq.2 are two sequences.
+    name = source.absolute().name if source.is_dir() else source.stem
+    return _Recording(name, fps, Frames(lambda i: resized_frame(frames[i], size), len(frames)), targets, tracks)
 
 
 def _checked(file: Path, count: int, annotated: Size, size: Size, outside: str) -> tuple[list[Annotation], Tensor]:
@@ -175,7 +181,16 @@ def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size]:
         raise DataError(f"{folder / 'img1'}: has {len(paths)} images, but seqinfo.ini says {length}; get them again")
     if min(fps, height, width) <= 0:
         raise DataError(f"{file}: expected numbers above 0, got {fps:g} Hz, {width}x{height}; get the file again")
-    return ImageFrames(paths), fps, (height, width)
+    size = image_size(paths[0])
+
+    def frame(path: Path) -> Tensor:
+        pixels = read_frame(path)
+        if pixels.shape[1:] != size:
+            got, expected = (f"{width}x{height}" for height, width in (pixels.shape[1:], size))
+            raise DataError(f"{path}: is {got}, the first frame {expected}; get the images again")
+        return pixels
+
+    return ImageFrames(paths, frame), fps, (height, width)
 
 
 class _Decoded(list[Tensor]):

@@ -66,7 +66,9 @@ def read(path: Path) -> list[Annotation]:
         annotation = _annotation(path, number, values)
         place = int(values[0]), int(values[1])
         if place in seen:
-            raise DataError(f"{path}:{number}: has frame {place[0]}, id {place[1]} again, after line {seen[place]}")
+            raise DataError(
+                f"{path}:{number}: has frame {place[0]}, id {place[1]} again, after line {seen[place]}; delete one"
+            )
         seen[place] = number
         if annotation is not None:
             annotations.append(annotation)
@@ -91,17 +93,23 @@ def _values(path: Path, number: int, line: str, fields: int) -> list[float]:
         except ValueError:
             raise DataError(f"{path}:{number}: expected numbers, got {part.strip()!r}; correct it") from None
     if not all(map(math.isfinite, values)) or any(value != int(value) for value in values[:2]) or values[0] < 1:
-        raise DataError(f"{path}:{number}: expected a frame from 1 on, a whole id and finite numbers, got {line!r}")
+        raise DataError(
+            f"{path}:{number}: expected a frame from 1 on, a whole id and finite numbers, got {line!r}; correct it"
+        )
     return values
 
 
 def _annotation(path: Path, number: int, values: list[float]) -> Annotation | None:
     frame, track, left, top, width, height, flag = values[:7]
     if width <= 0 or height <= 0:
-        raise DataError(f"{path}:{number}: expected a box of some width and height, got {width:g}x{height:g}")
+        raise DataError(
+            f"{path}:{number}: expected a box of some width and height, got {width:g}x{height:g}; delete it"
+        )
     kind = int(values[7]) if _FIELDS[len(values)] else NO_CLASS
     if kind != NO_CLASS and not 1 <= kind <= LAST_CLASS:
-        raise DataError(f"{path}:{number}: expected a class of 1..{LAST_CLASS}, or {NO_CLASS} for none, got {kind}")
+        raise DataError(
+            f"{path}:{number}: expected a class of 1..{LAST_CLASS}, or {NO_CLASS} for none, got {kind}; correct it"
+        )
     if kind not in (NO_CLASS, PEDESTRIAN, CROWD, *LIKE_PEOPLE):
         return None
     ignore = flag == 0 or kind not in (NO_CLASS, PEDESTRIAN)

@@ -16,6 +16,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 from torch import Tensor
 
+from dffkit.datasets.images import image_size
 from dffkit.errors import DataError
 
 # WordNet id -> class, in the order of the labels 1..30: map_vid.txt, and the authors' list.
@@ -29,16 +30,18 @@ CLASS_OF_SYNSET = {
     "n04530566": "watercraft", "n02062744": "whale", "n02391049": "zebra",
 }  # fmt: skip
 CLASSES = tuple(CLASS_OF_SYNSET.values())
+TOO_LARGE = 2**63  # for an int64
 _LABEL = {synset: label for label, synset in enumerate(CLASS_OF_SYNSET, start=1)}
 
 
-def read_annotation(path: Path, video: bool) -> dict[str, Tensor]:
+def read_annotation(path: Path, video: bool, image: Path | None = None) -> dict[str, Tensor]:
     """The objects of a frame.
 
     Args:
         path: the XML file. It is parsed without document types and entities, so it can't make the parser blow up or
             read other files.
         video: VID, where every object is of the 30 classes and has a track; in DET others are left out.
+        image: the frame, whose size is to be the annotation's; None to leave that open.
 
     Returns:
         `boxes` (N, 4) float32 xyxy in pixels, x2 and y2 exclusive; `labels` (N,) int64 in 1..30; `clipped` (N,) bool,
@@ -47,10 +50,12 @@ def read_annotation(path: Path, video: bool) -> dict[str, Tensor]:
         `generated` (N,) bool: interpolated between frames, not drawn by a person.
 
     Raises:
-        DataError: if the file is missing, damaged, no annotation, or says what can't be.
+        DataError: if the file is missing, damaged, no annotation, says what can't be, or is of another size
+            than `image`.
     """
     try:
-        return _target(parse(path, forbid_dtd=True).getroot(), video)
+        root = parse(path, forbid_dtd=True).getroot()
+        target = _target(root, video)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is the data set complete?") from None
     except ParseError as error:
@@ -59,13 +64,18 @@ def read_annotation(path: Path, video: bool) -> dict[str, Tensor]:
         raise DataError(f"{path}: has a document type or entities, unlike ILSVRC's; get the official file") from error
     except (OSError, LookupError, ValueError) as error:
         raise DataError(f"{path}: {error}; compare it with the official file") from error
+    if image is not None and (found := image_size(image)) != _size(root):
+        expected, got = (f"{width}x{height}" for height, width in (_size(root), found))
+        raise DataError(
+            f"{path}: is of an image of {expected}, but {image} has {got}, so the boxes do not fit it; get both again"
+        )
+    return target
 
 
 def _target(root: Element, video: bool) -> dict[str, Tensor]:
     if root.tag != "annotation":
         raise ValueError(f"expected the root <annotation>, got <{root.tag}>")
-    size = _child(root, "size")
-    width, height = _number(size, "width", int), _number(size, "height", int)
+    height, width = _size(root)
     known, others = [], []
     for node in root.findall("object"):
         name = _text(node, "name")
@@ -82,6 +92,12 @@ def _target(root: Element, video: bool) -> dict[str, Tensor]:
         "others": torch.tensor(others, dtype=torch.int64),
     }
     return target | _tracks([node for node, *_ in known]) if video else target
+
+
+def _size(root: Element) -> tuple[int, int]:
+    """(H, W) of the image in which the boxes were drawn."""
+    size = _child(root, "size")
+    return _number(size, "height", int), _number(size, "width", int)
 
 
 def _tracks(nodes: list[Element]) -> dict[str, Tensor]:
@@ -127,6 +143,8 @@ def _number(node: Element, name: str, kind: type = float) -> Any:
         number = kind(text)
     except ValueError:
         number = math.nan
+    if kind is int and abs(number) >= TOO_LARGE:  # `isfinite` and tensors can't hold it
+        raise ValueError(f"<{name}>: expected a number below 2**63, got one of {len(text)} characters")
     if not math.isfinite(number):
         raise ValueError(f"<{name}>: expected a{' whole' if kind is int else ''} number, got {text!r}")
     return number

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from dffkit.errors import DataError
 
 QUALITY = 18  # x264's constant rate factor: lower is better and larger; at 18 hardly anyone sees a difference
+STOP = "use what is there: frames(..., damaged='stop')"
 
 
 def facts(path: Path) -> tuple[Fraction | None, int | None]:
@@ -38,7 +39,7 @@ def read(path: Path) -> Iterator[Tensor]:
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
-        count, end, damage = 0, Fraction(0), None
+        count, end, chunk, damage = 0, Fraction(0), Fraction(0), None
         try:
             for frame in _decoded(container, stream):
                 if frame.is_corrupt:
@@ -47,11 +48,12 @@ def read(path: Path) -> Iterator[Tensor]:
                 yield _upright(frame)
                 count += 1
                 end = max(end, ((frame.pts or 0) + (frame.duration or 0)) * stream.time_base)
+                chunk = max(chunk, (frame.dts or 0) * stream.time_base)
         except av.FFmpegError as error:
             damage = error.strerror
-        damage = damage or (_missing(stream, count, end) if count else None)
+        damage = damage or (_missing(stream, end, chunk) if count else None)
     if damage:
-        remedy = "get the file again, or use what is there: frames(..., damaged='stop')"
+        remedy = f"get the file again, or {STOP}" if count else "get the file again"
         raise DataError(f"{path}: is damaged after {count} frames: {damage}; {remedy}")
 
 
@@ -62,7 +64,8 @@ def channels_first(pixels: np.ndarray) -> Tensor:
 
 def _opened(path: Path) -> av.container.InputContainer:
     try:
-        container = av.open(path)
+        # Titles and the like are not read here, and may be in any encoding.
+        container = av.open(path, metadata_errors="replace")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is the path right?") from None
     except (av.FFmpegError, OSError) as error:
@@ -83,9 +86,15 @@ def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> 
         raise
 
 
-def _missing(stream: av.VideoStream, count: int, end: Fraction) -> str | None:
-    """What a file promises and does not have. Where an mp4 file is cut, FFmpeg itself says so."""
-    if stream.container.format.name == "avi" and count < stream.frames:
+def _missing(stream: av.VideoStream, end: Fraction, chunk: Fraction) -> str | None:
+    """What a file promises and does not have. Where an mp4 file is cut, FFmpeg itself says so.
+
+    `end` is when the last frame that is shown ends, `chunk` when the last one that is stored begins, in seconds.
+    """
+    # AVI counts frames that a recorder has dropped too, and keeps their time: they are no sign of damage. Its times
+    # are those of storing, since those of showing begin later where frames wait for others.
+    avi = stream.container.format.name == "avi"
+    if avi and stream.average_rate and chunk < (stream.frames - 1.5) / stream.average_rate:
         return f"it says that it has {stream.frames}"
     # Matroska and WebM don't count frames.
     duration = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))

@@ -24,6 +24,7 @@ from dffkit.fetch.disk import readable, require_room
 # What the standard library raises on a damaged archive; a seek to nowhere is an OSError besides.
 DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, struct.error)
 DAMAGE += (EOFError, ValueError, OverflowError, NotImplementedError)
+REMEDY = "get the archive again, and if it stays so, tell those who offer it"
 
 
 class Entry(NamedTuple):
@@ -158,9 +159,9 @@ def _checked(archive: Path, entries: Iterable[Entry], max_files: int, max_size: 
         size += entry.size
         if len(checked) > max_files or size > max_size:
             most = f"{max_files:,} members and {readable(max_size)}"
-            raise DataError(f"{archive}: expected at most {most}, has more, so it was not unpacked")
+            raise DataError(f"{archive}: expected at most {most}, has more, so it was not unpacked; {REMEDY}")
         if problem := _problem(entry) or _clash(entry, places):
-            raise DataError(f"{archive}: its member {entry.name!r} {problem}, so it was not unpacked")
+            raise DataError(f"{archive}: its member {entry.name!r} {problem}, so it was not unpacked; {REMEDY}")
     return checked
 
 

@@ -16,6 +16,7 @@ from dffkit.datasets.resized import resized_frame
 from dffkit.datasets.toytown import FPS, Film
 from dffkit.datasets.video_files import VideoWriter
 from dffkit.dff import DeepFeatureFlow
+from dffkit.errors import DataError
 from dffkit.lessons.clip_pictures import picture_of
 from dffkit.lessons.explore import Picture
 from dffkit.lessons.flow_pictures import colours, wheel
@@ -26,6 +27,7 @@ from dffkit.video import Recognition
 from dffkit.warp import propagate
 
 STREET, LENGTH = 4, 40  # of the street that stands in for a clip of the reader's own
+LEAST = 20  # frames: notebook 07 looks at some of the first so many
 OTHER = 9  # a street that looks quite different
 SHORT_SIDE = 192  # pixels: what the shipped networks were trained at
 LINES = (BLUE, RED, GREEN, DARK_GREY)
@@ -42,16 +44,21 @@ def example_video() -> Path:
     return path
 
 
-def clip(source: str | Path | None = None, count: int = LENGTH, short_side: int = SHORT_SIDE) -> list[Tensor]:
-    """The first frames of a video file or a folder of images, scaled; of `example_video()` without a source.
+def clip(
+    source: str | Path | None = None, count: int = LENGTH, short_side: int = SHORT_SIDE, least: int = LEAST
+) -> list[Tensor]:
+    """The first `count` frames of a video file or a folder of images, scaled; of `example_video()` without a source.
 
     Raises:
-        DataError, ValueError: as `datasets.files.frames`.
+        DataError: as `datasets.files.frames`; or if there are fewer than `least` frames, where so many are asked for.
+        ValueError: as `datasets.files.frames`.
     """
     found = []
     for frame in islice(frames(source or example_video()), count):
         scale = short_side / min(frame.shape[1:])
         found.append(resized_frame(frame, tuple(round(side * scale) for side in frame.shape[1:])))
+    if len(found) < min(least, count):
+        raise DataError(f"{source}: expected at least {min(least, count)} frames, got {len(found)}; take a longer clip")
     return found
 
 

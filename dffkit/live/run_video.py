@@ -16,11 +16,12 @@ from tqdm import tqdm
 
 from dffkit import weights
 from dffkit.allocator import keep_freed_memory
-from dffkit.datasets.files import FrameStream, frames
-from dffkit.datasets.video_files import VideoWriter
+from dffkit.datasets.files import CAMERA, FrameStream, frames
+from dffkit.datasets.video_files import STOP, VideoWriter
 from dffkit.errors import DataError
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.live import annotate
+from dffkit.live.places import check_places
 from dffkit.live.recognition import LiveRecognition
 from dffkit.repository import CommandError
 from dffkit.video import Recognition
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "input", nargs="?", default=TOYTOWN, metavar="INPUT",
         help="a video file, a folder of images, camera:0, or toytown, a rendered street (default)",
     )  # fmt: skip
-    parser.add_argument("--task", choices=TABLE_4, default="segmentation")
+    parser.add_argument("--task", choices=TABLE_4, help="default: that of the weights, or segmentation")
     parser.add_argument(
         "--weights", metavar="NAME", help="shipped weights, or the folder of a run (default: toytown/TASK/dff)"
     )
@@ -48,13 +49,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", metavar="FILE", help="a line of results for each frame; - for standard output")
     parser.add_argument("--compare", action="store_true", help="per-frame recognition at the left, DFF at the right")
     parser.add_argument("--compare-with", metavar="NAME", help="the same, with these weights per frame")
-    parser.add_argument("--frames", type=int, metavar="N", help=f"stop after N (toytown: {TOYTOWN_FRAMES})")
+    parser.add_argument("--frames", type=at_least(1), metavar="N", help=f"stop after N (toytown: {TOYTOWN_FRAMES})")
     parser.add_argument(
-        "--short-side", type=int, metavar="N", help="scale frames for the networks; default: as trained; 0: never"
+        "--short-side",
+        type=at_least(0),
+        metavar="N",
+        help="scale frames for the networks; default: as trained; 0: never",
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: torch's)")
+    parser.add_argument("--threads", type=at_least(1), metavar="N", help="threads that compute (default: torch's)")
     parser.add_argument("--no-progress", action="store_true", help="show no bar")
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """What argparse makes an option's number with."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} on, got {text!r}")
+        return int(text)
+
+    return number
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -62,12 +77,27 @@ def main(arguments: argparse.Namespace) -> int:
     keep_freed_memory()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    is_path = arguments.input != TOYTOWN and not arguments.input.startswith(CAMERA)
+    lines_file = None if arguments.json in (None, "-") else Path(arguments.json)
+    check_places(Path(arguments.input) if is_path else None, arguments.out, lines_file)
+    _check_device(arguments.device)
     try:
         methods = _methods(arguments)
-        stream = _toytown(arguments.task) if arguments.input == TOYTOWN else frames(arguments.input)
+        task = next(reversed(methods.values())).recipe.task
+        stream = _toytown(task) if arguments.input == TOYTOWN else frames(arguments.input)
         writer = VideoWriter(arguments.out, stream.fps or FPS)
-    except (DataError, ValueError) as error:
+    except (DataError, ValueError, OSError, RuntimeError) as error:
         raise CommandError(str(error)) from error
+    try:
+        return _recognise(arguments, methods, stream, writer)
+    except OSError as error:
+        raise CommandError(f"{error}: the results can't be written; is there room, and who may write there?") from error
+
+
+def _recognise(
+    arguments: argparse.Namespace, methods: dict[str, LiveRecognition], stream: FrameStream, writer: VideoWriter
+) -> int:
+    """Go through the video; returns the exit status."""
     count = arguments.frames or (TOYTOWN_FRAMES if arguments.input == TOYTOWN else None)
     wanted = min(filter(None, (count, stream.count)), default=None)
     with contextlib.ExitStack() as stack:
@@ -75,6 +105,8 @@ def main(arguments: argparse.Namespace) -> int:
         video = stack.enter_context(writer)
         lines = stack.enter_context(_lines(arguments.json))
         stopped = _loop(islice(stream, count), methods, video, lines, bar)
+    # What the library advises is not open to who calls a command, and is done here already.
+    stopped = stopped.replace(STOP, f"use what is there, in {arguments.out}")
     done = len(next(iter(methods.values())).milliseconds)
     print(f"{arguments.out}: {done} frames{f', then {stopped}' if stopped else ''}", file=sys.stderr)
     for line in _summary(methods):
@@ -82,11 +114,23 @@ def main(arguments: argparse.Namespace) -> int:
     return {"": 0, "interrupted": 130}.get(stopped, 1)
 
 
+def _check_device(name: str) -> None:
+    try:
+        torch.zeros(1, device=name).cpu()
+    # What a device that is not there raises depends on how torch was built.
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        why = (str(error).splitlines() or [""])[0]
+        raise CommandError(f"--device {name}: can't be used here ({why}); leave it out, or give cpu") from error
+
+
 def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
     """What recognises the video, by the title that the video shows; DFF is the last."""
-    name = arguments.weights or f"toytown/{arguments.task}/dff"
+    name = arguments.weights or f"toytown/{arguments.task or 'segmentation'}/dff"
     where = arguments.device, arguments.short_side
     dff = LiveRecognition(name, arguments.key_frame_duration, *where)
+    if arguments.task not in (None, dff.recipe.task):
+        trained = f"its network is for {dff.recipe.task}, not for {arguments.task}"
+        raise CommandError(f"--weights {name}: {trained}; leave --task out, or give other weights")
     methods = {f"DFF, l = {dff.duration}": dff}
     if not (arguments.compare or arguments.compare_with):
         return methods
@@ -99,7 +143,7 @@ def _per_frame(name: str, wanted: str | None) -> tuple[str, str]:
     beside = f"{name.rpartition('/')[0]}/frame"
     if wanted or beside in weights.names():
         return "Frame", wanted or beside
-    return "DFF, l = 1", name
+    return "DFF per frame", name
 
 
 def _loop(
@@ -148,10 +192,10 @@ def _line(found: Recognition, method: LiveRecognition) -> dict[str, Any]:
 
 def _summary(methods: dict[str, LiveRecognition]) -> list[str]:
     rates = {title: method.fps for title, method in methods.items() if method.milliseconds}
-    lines = [f"{title:12} {fps:7.1f} frames a second" for title, fps in rates.items()]
+    lines = [f"{title:14} {fps:7.1f} frames a second" for title, fps in rates.items()]
     if len(rates) == 2:
         frame, dff = rates.values()
-        lines.append(f"{'speedup':12} {dff / frame:7.2f}")
+        lines.append(f"{'speedup':14} {dff / frame:7.2f}")
     return lines
 
 
