@@ -1,5 +1,6 @@
 """Snippets at another size: frames, label maps and boxes scaled together when they are asked for."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,7 @@ from dffkit.datasets.snippets import Snippet
 Size = tuple[int, int]
 
 
-def short_side(least: int, most: int) -> Callable[[Size], Size]:
+def short_side(least: int, most: float = math.inf) -> Callable[[Size], Size]:
     """Sizes whose shorter side is `least` pixels, or less where the longer one would have more than `most`.
 
     The authors': 600 and 1000 for ImageNet VID, so that its frames of 720x1280 become 562x1000 (Sec. 5).

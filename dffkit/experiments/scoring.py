@@ -17,6 +17,7 @@ from dffkit.scores.bootstrap import replicates
 from dffkit.sources.real_folder import real_folder
 
 STREETS_IN_TRAINING = 4  # that are scored during training; at its end there are more
+METRIC = {"segmentation": "mIoU", "detection": "mAP"}  # the score of a task in all tables
 TABLE_4 = {"segmentation": 5, "detection": 10}  # the key frame durations of Tables 4 and 5
 SPRITE_PAIRS = 64
 
@@ -89,7 +90,7 @@ def _replicates(evaluation: Evaluation, recipe: Recipe) -> list[dict[str, Any]]:
     """Rows with the bootstrap's replicates, in units of 1e-5: at all durations for the curves of Figure 3, else at 1
     and that of Table 4.
     """
-    metric = {"segmentation": "mIoU", "detection": "mAP"}[recipe.task]
+    metric = METRIC[recipe.task]
     curve = recipe.job == "pairs" and recipe.name in CURVES
     durations = range(1, evaluation.max_duration + 1) if curve else (1, TABLE_4[recipe.task])
     drawn = (replicates(evaluation) * 1e5).round().long().tolist()

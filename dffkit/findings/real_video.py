@@ -4,7 +4,7 @@ import pandas
 
 from dffkit.experiments import results
 from dffkit.experiments.place import default_place
-from dffkit.findings.scored import METRIC
+from dffkit.experiments.scoring import METRIC
 from dffkit.recipes.real import REAL
 
 DATA = {"camvid": "segmentation", "pets09": "detection"}

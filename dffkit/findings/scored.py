@@ -7,11 +7,10 @@ import numpy as np
 import pandas
 
 from dffkit.experiments import results
+from dffkit.experiments.scoring import METRIC
 from dffkit.recipes import RECIPES
 from dffkit.recipes.recipe import Recipe
 from dffkit.scores.differences import Drawn
-
-METRIC = {"segmentation": "mIoU", "detection": "mAP"}
 
 
 def overall(folder: Path, task: str, split: str = "test", subset: str = "all") -> pandas.DataFrame:

@@ -15,8 +15,7 @@ from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
 from dffkit.evaluation import evaluate
 from dffkit.exact_flow import ExactFlow
-from dffkit.experiments.scoring import TABLE_4
-from dffkit.findings.scored import METRIC
+from dffkit.experiments.scoring import METRIC, TABLE_4
 from dffkit.networks.no_flow import NoFlow
 
 LIVE = ("Frame", "DFF", "DFF separate", "SFF-DIS", "copy", "exact flow")

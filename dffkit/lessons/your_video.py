@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dffkit.datasets.files import frames
 from dffkit.datasets.resized import resized_frame
+from dffkit.datasets.resized import short_side as scaled_to
 from dffkit.datasets.toytown import FPS, Film
 from dffkit.datasets.video_files import VideoWriter
 from dffkit.dff import DeepFeatureFlow
@@ -53,10 +54,9 @@ def clip(
         DataError: as `datasets.files.frames`; or if there are fewer than `least` frames, where so many are asked for.
         ValueError: as `datasets.files.frames`.
     """
-    found = []
-    for frame in islice(frames(source or example_video()), count):
-        scale = short_side / min(frame.shape[1:])
-        found.append(resized_frame(frame, tuple(round(side * scale) for side in frame.shape[1:])))
+    stream = frames(source or example_video())
+    size = scaled_to(short_side)(stream.size)
+    found = [resized_frame(frame, size) for frame in islice(stream, count)]
     if len(found) < min(least, count):
         raise DataError(f"{source}: expected at least {min(least, count)} frames, got {len(found)}; take a longer clip")
     return found

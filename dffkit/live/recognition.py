@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dffkit import weights
-from dffkit.datasets.resized import resized_frame, resized_target
+from dffkit.datasets.resized import resized_frame, resized_target, short_side
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.runs import load_trained
 from dffkit.experiments.scoring import TABLE_4
@@ -82,10 +82,9 @@ class LiveRecognition:
             yield self._waiting.pop()
 
     def _scaled(self, frame: Tensor) -> Tensor:
-        side, shorter = self.short_side, min(frame.shape[1:])
-        if not side or side == shorter:
+        if not self.short_side:
             return frame
-        return resized_frame(frame, tuple(max(1, round(length * side / shorter)) for length in frame.shape[1:]))
+        return resized_frame(frame, short_side(self.short_side)(tuple(frame.shape[1:])))
 
 
 def _trained(name: str) -> tuple[Recipe, DeepFeatureFlow]:

@@ -3,7 +3,6 @@
 import importlib
 import sys
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ class YourSource:
         # A label map's classes count from 0, those of boxes from 1.
         self.NAMES = {task: names or tuple(map(str, range(first, first + 256))) for task, first in FIRST.items()}
 
-    @cached_property
+    @property
     def DURATIONS(self) -> dict[str, int]:
         """Up to 10, if an annotated frame of "val" has so many frames up to it."""
         last = max((max(snippet.targets, default=-1) for snippet in self._checked("val")), default=-1)
