@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dffkit import sources
 from dffkit.experiments import results
 from dffkit.experiments.place import Place
 from dffkit.experiments.scoring import TABLE_4
@@ -14,6 +15,7 @@ from dffkit.timing.speed import Architecture
 
 SCORES = {"Frame": 0.72, "DFF": 0.70, "DFF fix N": 0.69, "DFF separate": 0.68, "copy": 0.66, "DFF without S": 0.699}
 NOISE = 0.002
+WORLD = sources.world(find("toytown/segmentation/dff"), "test")
 
 
 @pytest.fixture
@@ -29,14 +31,14 @@ def stored(tmp_path, monkeypatch):
         for seed in (0, 1, 2):
             draws = value + streets + NOISE * rng.standard_normal(500)
             rows.append({
-                "hash": ablation.recipe("segmentation", name).hash, "world": "w", "seed": seed, "split": "test",
+                "hash": ablation.recipe("segmentation", name).hash, "world": WORLD, "seed": seed, "split": "test",
                 "duration": 1 if name == "Frame" else TABLE_4["segmentation"], "metric": "mIoU", "subset": "all",
                 "value": value, "replicates": " ".join(str(round(1e5 * draw)) for draw in draws),
             })  # fmt: skip
     results.add(tmp_path / "replicates.csv", rows)
     errors = {"objects": 4.0, "borders": 3.0, "background": 2.0}
     results.add(tmp_path / "evaluation.csv", [
-        {"hash": ablation.recipe("segmentation", name).hash, "world": "w", "seed": seed, "split": "test",
+        {"hash": ablation.recipe("segmentation", name).hash, "world": WORLD, "seed": seed, "split": "test",
          "duration": "", "metric": "EPE", "subset": region, "value": error + seed * (name == "DFF")}
         for name in ("copy", "DFF") for seed in (0, 1) for region, error in errors.items()
     ])  # fmt: skip
@@ -115,6 +117,16 @@ def test_an_order_that_is_the_other_way_round_does_not_hold(stored):
     assert line.difference == pytest.approx(-1.0)
     assert line.verdict == "does not hold"
     assert line.probability < 0.01
+
+
+def test_rows_without_a_common_seed_are_not_compared(stored):
+    fixed = ablation.recipe("segmentation", "DFF fix N").hash
+    rows = [row for row in results.read(stored / "replicates.csv") if row["hash"] != fixed or row["seed"] == "1"]
+    results.write(stored / "replicates.csv", [row | {"seed": "7"} if row["hash"] == fixed else row for row in rows])
+    statements = ablation.statements("segmentation").statement.tolist()
+    assert "DFF above DFF fix N" not in statements
+    assert "Frame above DFF" in statements
+    assert np.isnan(ablation.table("segmentation").set_index("row").loss["DFF fix N"])
 
 
 def test_table_4_is_drawn_with_what_there_is(stored):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from dffkit import sources
 from dffkit.experiments import results
 from dffkit.experiments.place import Place
 from dffkit.figures import real_video as pictures
@@ -17,11 +18,12 @@ def stored(tmp_path, monkeypatch):
     monkeypatch.setattr(real_video, "default_place", lambda: Place(tmp_path, tmp_path, tmp_path))
     rows = []
     for name, scores in SCORES.items():
-        common = {"hash": find(name).hash, "seed": 0, "split": "test", "subset": "all"}
+        world = sources.world(find(name))
+        common = {"hash": find(name).hash, "world": world, "seed": 0, "split": "test", "subset": "all"}
         common["metric"] = "mAP" if "pets" in name else "mIoU"
         rows += [{**common, "duration": length, "value": value} for length, value in zip((1, 10), scores, strict=True)]
         rows += [{**common, "duration": 10, "value": 0.1, **other} for other in (
-            {"split": "val"}, {"seed": 1}, {"subset": "car"}, {"metric": "loss"}, {"hash": "0"},
+            {"split": "val"}, {"seed": 1}, {"subset": "car"}, {"metric": "loss"}, {"hash": "0"}, {"world": "of old"},
         )]  # fmt: skip
     results.add(tmp_path / "evaluation.csv", rows)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas
 import pytest
 
+from dffkit import sources
 from dffkit.experiments import results
 from dffkit.experiments.place import Place
 from dffkit.figures import speed_accuracy_figures
@@ -25,8 +26,9 @@ def stored(tmp_path, monkeypatch):
     """Result tables of a few networks, of which one has not been measured."""
     monkeypatch.setattr(speed_accuracy, "default_place", lambda: Place(tmp_path, tmp_path, tmp_path))
     task = "toytown/segmentation"
+    world = sources.world(find(f"{task}/frame"), "test")
     results.add(tmp_path / "evaluation.csv", [
-        {"hash": find(f"{task}/{name}").hash, "world": "w", "seed": seed, "split": "test", "duration": duration,
+        {"hash": find(f"{task}/{name}").hash, "world": world, "seed": seed, "split": "test", "duration": duration,
          "metric": "mIoU", "subset": "all", "value": value - 0.1 * seed}
         for name, scores in SCORES.items() for duration, value in scores.items() for seed in (0, 1)
     ])  # fmt: skip
@@ -91,7 +93,8 @@ def two_curves(folder, task, faster_is_better):
                 value = 0.7 - 0.02 * (depth == 50) - 0.005 * (flow == "inception") - slope * (duration - 1)
                 noise = 0.001 * np.random.default_rng(0).standard_normal(50)
                 rows.append({
-                    "hash": recipe.hash, "world": "w", "seed": 0, "split": "test", "duration": duration,
+                    "hash": recipe.hash, "world": sources.world(recipe, "test"), "seed": 0, "split": "test",
+                    "duration": duration,
                     "metric": {"segmentation": "mIoU", "detection": "mAP"}[task], "subset": "all", "value": value,
                     "replicates": " ".join(str(round(1e5 * (value + each))) for each in noise),
                 })  # fmt: skip

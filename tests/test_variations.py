@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dffkit import sources
 from dffkit.experiments import results
 from dffkit.experiments.place import Place
 from dffkit.experiments.scoring import TABLE_4
@@ -22,7 +23,8 @@ def stored(tmp_path, monkeypatch):
     """Result tables of some split points and intervals."""
     monkeypatch.setattr(variations, "default_place", lambda: Place(tmp_path, tmp_path, tmp_path))
     for task, metric in METRIC.items():
-        common = {"world": "w", "seed": 0, "split": "test", "metric": metric, "subset": "all"}
+        world = sources.world(find(f"toytown/{task}/dff"), "test")
+        common = {"world": world, "seed": 0, "split": "test", "metric": metric, "subset": "all"}
         rows = [(name, TABLE_4[task], score) for name, score in SPLITS.items()]
         rows += [(name, 1, first) for name, (first, _) in SPARSE.items()]
         rows += [(name, TABLE_4[task], last) for name, (_, last) in SPARSE.items()]
@@ -68,7 +70,8 @@ def test_sparse_labels_are_drawn():
 
 
 def test_table_5s_statements_have_verdicts(stored):
-    common = {"world": "w", "seed": 0, "split": "test", "metric": "mIoU", "subset": "all", "duration": 5}
+    world = sources.world(find("toytown/segmentation/dff"), "test")
+    common = {"world": world, "seed": 0, "split": "test", "metric": "mIoU", "subset": "all", "duration": 5}
     noise = 0.001 * np.random.default_rng(0).standard_normal(50)
     results.add(stored / "replicates.csv", [
         {"hash": find(f"toytown/segmentation/{name}").hash, "value": value, **common,

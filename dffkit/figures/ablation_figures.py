@@ -6,9 +6,8 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dffkit.experiments import results
 from dffkit.experiments.place import default_place
-from dffkit.findings import ablation
+from dffkit.findings import ablation, scored
 from dffkit.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED
 
 TASKS = ("segmentation", "detection")
@@ -67,15 +66,13 @@ def flow_quality(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
 
     The numbers are means over seeds, in pixels.
     """
-    stored = pandas.DataFrame(results.read(default_place().results / "evaluation.csv"))
-    rows = []
-    for task in TASKS:
-        for row, (flow, _) in FLOWS.items():
-            found = stored[
-                (stored.metric == "EPE") & (stored.split == split) & (stored.hash == _flow_recipe(task, row))
-            ]
-            for region, errors in found.astype({"value": float}).groupby("subset").value:
-                rows.append({"task": task, "row": row, "flow": flow, "region": region, "error": errors.mean()})
+    folder = default_place().results
+    rows = [
+        (task, row, flow, region, error)
+        for task in TASKS
+        for row, (flow, _) in FLOWS.items()
+        for region, error in scored.flow_errors(folder, ablation.recipe(task, row), split).items()
+    ]
     numbers = pandas.DataFrame(rows, columns=["task", "row", "flow", "region", "error"])
     figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.0), layout="constrained", sharey=True)
     for axes, task in zip(panels, TASKS, strict=True):
@@ -93,7 +90,7 @@ def _losses(axes: Axes, table: pandas.DataFrame, task: str, names: list[str]) ->
         places = [names.index(row) for row in table.row]
         bars = np.abs(table[["loss_low", "loss_high"]].to_numpy().T - table.loss.to_numpy())
         axes.errorbar(table.loss, places, xerr=bars, fmt="o", color=BLUE, capsize=2.5, label="Toytown, 95% interval")
-        printed = table.paper[table.row == "Frame"].to_numpy() - table.paper.to_numpy()
+        printed = ablation.ROWS["Frame"].paper[task][0] - table.paper
         axes.plot(printed, places, "o", markersize=11, markerfacecolor="none", color=RED, label="printed in the paper")
     metric = {"segmentation": "mIoU, l = 5", "detection": "mAP@0.5, l = 10"}[task]
     axes.set_title(f"{task.capitalize()}: {metric}", loc="left")
@@ -124,7 +121,3 @@ def _legend(figure: Figure) -> None:
     figure.legend(
         list(labelled.values()), list(labelled), loc="outside upper right", ncols=len(labelled), frameon=False
     )
-
-
-def _flow_recipe(task: str, row: str) -> str:
-    return ablation.recipe(task, row).hash

@@ -90,12 +90,16 @@ def statements(task: str, split: str = "test") -> pandas.DataFrame:
     """The paper's order, each with its verdict: "holds", "does not hold" or "not resolved".
 
     Columns: `statement`, `difference`, `low`, `high` (points), `probability`, `seeds`, `verdict`. Statements whose rows
-    have not been run are left out.
+    have not been run, or with no seed in common, are left out.
     """
     rows = {name: runs for name in ROWS if (runs := scores(task, name, split))}
-    pairs = [(first, second) for first, second in ORDER if first in rows and second in rows]
+
+    def comparable(first: str, second: str) -> bool:
+        return first in rows and second in rows and bool(rows[first].keys() & rows[second].keys())
+
+    pairs = [pair for pair in ORDER if comparable(*pair)]
     lines = [statement(f"{first} above {second}", difference(rows[first], rows[second])) for first, second in pairs]
-    if "DFF" in rows and "DFF without S" in rows:
+    if comparable("DFF", "DFF without S"):
         lost = difference(rows["DFF"], rows["DFF without S"])
         line = statement("DFF without S less than 2 points below DFF", lost)
         lines.append(line | {"verdict": below(lost, LOSS_WITHOUT_S)})

@@ -2,12 +2,10 @@
 
 import pandas
 
-from dffkit.experiments import results
 from dffkit.experiments.place import default_place
-from dffkit.experiments.scoring import METRIC
+from dffkit.findings import scored
 from dffkit.recipes.real import REAL
 
-DATA = {"camvid": "segmentation", "pets09": "detection"}
 METHODS = {"frame": "copy", "dff": "DFF", "separate": "DFF separate", "sff-dis": "SFF-DIS"}
 
 
@@ -21,12 +19,7 @@ def curves(data: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
         split: "test" is CamVid's clip, or frames 501-600 of PETS09.
         seed: of the trainings.
     """
-    methods = {REAL[f"{data}/{name}"].hash: method for name, method in METHODS.items()}
-    wanted = {"split": split, "seed": str(seed), "metric": METRIC[DATA[data]], "subset": "all"}
-    lines = []
-    for row in results.read(default_place().results / "evaluation.csv"):
-        if row["hash"] in methods and all(row[key] == value for key, value in wanted.items()):
-            method, duration = methods[row["hash"]], int(row["duration"])
-            single = method == "copy" and duration == 1
-            lines.append(("Frame" if single else method, duration, 100 * float(row["value"])))
-    return pandas.DataFrame(lines, columns=["method", "duration", "score"])
+    recipes = {method: REAL[f"{data}/{name}"] for name, method in METHODS.items()}
+    scores = scored.overall(default_place().results, recipes, split)
+    method = scores.name.mask((scores.name == "copy") & (scores.duration == 1), "Frame")
+    return scores.assign(method=method)[scores.seed == seed][["method", "duration", "score"]]

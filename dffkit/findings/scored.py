@@ -1,11 +1,13 @@
-"""The stored scores of today's recipes, ready for tables and figures."""
+"""The stored scores of today's recipes in today's worlds, ready for tables and figures."""
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas
 
+from dffkit import sources
 from dffkit.experiments import results
 from dffkit.experiments.scoring import METRIC
 from dffkit.recipes import RECIPES
@@ -13,20 +15,40 @@ from dffkit.recipes.recipe import Recipe
 from dffkit.scores.differences import Drawn
 
 
-def overall(folder: Path, task: str, split: str = "test", subset: str = "all") -> pandas.DataFrame:
-    """The overall scores of a task's recipes for Frame and DFF, or those on a `subset`: "slow", "medium" or "fast".
+def on_toytown(task: str) -> dict[str, Recipe]:
+    """The recipes of a task on Toytown's streets, by the last part of their names."""
+    start = f"toytown/{task}/"
+    return {name.removeprefix(start): recipe for name, recipe in RECIPES.items() if name.startswith(start)}
 
-    Columns: `name`, without the task; `seed`, `duration`, and `score` in percent. Rows of recipes that have changed
-    since are left out.
+
+def overall(folder: Path, recipes: Mapping[str, Recipe], split: str = "test", subset: str = "all") -> pandas.DataFrame:
+    """The overall scores of some recipes for Frame and DFF, or those on a `subset`: "slow", "medium" or "fast".
+
+    Columns: `name`, the key in `recipes`; `seed`, `duration`, and `score` in percent. Rows of recipes that have changed
+    since, or whose data has, are left out.
     """
-    names = {recipe.hash: name.split("/")[-1] for name, recipe in RECIPES.items() if f"/{task}/" in name}
-    wanted = {"split": split, "metric": METRIC[task], "subset": subset}
-    rows = [
-        (names[row["hash"]], int(row["seed"]), int(row["duration"]), 100 * float(row["value"]))
-        for row in results.read(folder / "evaluation.csv")
-        if row["hash"] in names and all(row[key] == value for key, value in wanted.items())
-    ]
-    return pandas.DataFrame(rows, columns=["name", "seed", "duration", "score"])
+    by_hash = {recipe.hash: (name, recipe) for name, recipe in recipes.items()}
+    lines = []
+    for row in results.read(folder / "evaluation.csv"):
+        name, recipe = by_hash.get(row["hash"], (None, None))
+        if recipe is None or (row["split"], row["subset"]) != (split, subset) or row["metric"] != METRIC[recipe.task]:
+            continue
+        if row["world"] == sources.world(recipe, split):
+            lines.append((name, int(row["seed"]), int(row["duration"]), 100 * float(row["value"])))
+    return pandas.DataFrame(lines, columns=["name", "seed", "duration", "score"])
+
+
+def flow_errors(folder: Path, recipe: Recipe, split: str = "test") -> dict[str, float]:
+    """The endpoint error in pixels of the flow that a recipe's features are carried along, by region; means over seeds.
+
+    Empty if it was not measured.
+    """
+    found: dict[str, list[float]] = {}
+    wanted = {"hash": recipe.hash, "world": sources.world(recipe, split), "split": split, "metric": "EPE"}
+    for row in results.read(folder / "evaluation.csv"):
+        if all(row[key] == value for key, value in wanted.items()):
+            found.setdefault(row["subset"], []).append(float(row["value"]))
+    return {region: float(np.mean(errors)) for region, errors in found.items()}
 
 
 def drawn(folder: Path, recipe: Recipe, duration: int, split: str = "test") -> dict[int, Drawn]:
@@ -34,7 +56,8 @@ def drawn(folder: Path, recipe: Recipe, duration: int, split: str = "test") -> d
     path = folder / "replicates.csv"
     if not path.exists():
         return {}
-    found = _replicates(path, path.stat().st_mtime_ns).get((recipe.hash, split, str(duration)), [])
+    wanted = recipe.hash, sources.world(recipe, split), split, str(duration)
+    found = _replicates(path, path.stat().st_mtime_ns).get(wanted, [])
     return {
         int(row["seed"]): Drawn(float(row["value"]), np.array(row["replicates"].split(), float) / 1e5)
         for row in found
@@ -43,9 +66,9 @@ def drawn(folder: Path, recipe: Recipe, duration: int, split: str = "test") -> d
 
 
 @functools.lru_cache(maxsize=2)
-def _replicates(path: Path, changed: int) -> dict[tuple[str, str, str], list[dict[str, str]]]:
-    """The rows of a table by hash, split and duration; read again when the file has changed."""
-    rows: dict[tuple[str, str, str], list[dict[str, str]]] = {}
+def _replicates(path: Path, changed: int) -> dict[tuple[str, ...], list[dict[str, str]]]:
+    """The rows of a table by hash, world, split and duration; read again when the file has changed."""
+    rows: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in results.read(path):
-        rows.setdefault((row["hash"], row["split"], row["duration"]), []).append(row)
+        rows.setdefault((row["hash"], row["world"], row["split"], row["duration"]), []).append(row)
     return rows

@@ -24,7 +24,7 @@ def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
     `speedup` (Eq. 7, counted), `fps` (measured), `speedup_measured`.
     """
     folder = default_place().results
-    scores, times = scored.overall(folder, task, split), measured(folder)
+    scores, times = scored.overall(folder, scored.on_toytown(task), split), measured(folder)
     reference = times.get(Architecture.of(find(f"toytown/{task}/frame")))
     lines = []
     for point in scores[scores.seed == seed].itertuples():
@@ -127,7 +127,8 @@ def by_motion(task: str, duration: int, names: Sequence[str], split: str = "test
     without task), Frame ones at duration 1 and once more, as "copy", at `duration`.
     """
     subsets = ("slow", "medium", "fast")
-    scores = {subset: scored.overall(default_place().results, task, split, subset) for subset in subsets}
+    folder, recipes = default_place().results, scored.on_toytown(task)
+    scores = {subset: scored.overall(folder, recipes, split, subset) for subset in subsets}
     chosen = {name: (name, 1 if name.startswith("frame") else duration) for name in names}
     chosen["copy"] = ("frame", duration)
     found = {
