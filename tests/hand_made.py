@@ -5,6 +5,10 @@ import dataclasses
 import torch
 
 from dffkit.datasets.snippets import Snippet
+from dffkit.dff import DeepFeatureFlow
+from dffkit.networks.features import FeatureNetwork
+from dffkit.networks.flow import flownet
+from dffkit.networks.segmentation import ScoreMaps
 from dffkit.recipes.recipe import Recipe, options
 
 HEIGHT, WIDTH = SIZE = (32, 64)
@@ -72,3 +76,15 @@ def recipe(job="pairs", task=SEGMENTATION, **changes):
 def started(tiny):
     """The recipe with pre-trained parts before it, as the kit's own have."""
     return dataclasses.replace(tiny, start=(("feature_network", STILLS), ("flow_network", FLOW)))
+
+
+def small_model(flow_network=None):
+    """Deep Feature Flow for Toytown's label maps with small random networks, in double precision."""
+    torch.manual_seed(1)
+    features = FeatureNetwork(14, width=1 / 16)
+    torch.nn.init.normal_(features.reduce.weight, std=0.1)  # so that the maps differ
+    if flow_network is None:
+        flow_network = flownet(width=1 / 16, scale_channels=features.channels)
+        torch.nn.init.normal_(flow_network.scale.weight, std=0.5)  # so that the scale field is not all ones
+    task_network = ScoreMaps(in_channels=features.channels, num_classes=10)
+    return DeepFeatureFlow(features, flow_network, task_network).double().eval()

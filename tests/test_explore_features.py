@@ -6,38 +6,33 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from hand_made import small_model
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dffkit import weights
+from dffkit import map_similarity, weights
 from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.figures import figure1
 from dffkit.lessons import explore_features, feature_maps
 from dffkit.lessons.explore import Picture
-from dffkit.networks.features import FeatureNetwork
-from dffkit.networks.flow import flownet
-from dffkit.networks.segmentation import ScoreMaps
 
 
-def small_model() -> DeepFeatureFlow:
-    torch.manual_seed(1)
-    features = FeatureNetwork(14, width=1 / 16)
-    torch.nn.init.normal_(features.reduce.weight, std=0.1)  # so that the maps differ
+def with_a_silent_filter() -> DeepFeatureFlow:
+    model = small_model()
     with torch.no_grad():
-        features.reduce.bias[0] = -1e6  # filter 0 is silent
-    flow = flownet(width=1 / 16, scale_channels=features.channels)
-    return DeepFeatureFlow(features, flow, ScoreMaps(in_channels=features.channels, num_classes=10)).eval()
+        model.feature_network.reduce.bias[0] = -1e6
+    return model
 
 
 @pytest.fixture(scope="module")
 def scene() -> feature_maps.Ride:
-    return feature_maps.ride(small_model().double(), Film("test", 0), key=3, length=4)
+    return feature_maps.ride(with_a_silent_filter(), Film("test", 0), key=3, length=4)
 
 
 @pytest.fixture(scope="module")
 def surveys() -> tuple[feature_maps.Survey, feature_maps.Survey]:
-    model = small_model().double()
+    model = with_a_silent_filter()
     return tuple(feature_maps.survey(model, split, streets=2, moments=(0,)) for split in ("val", "test"))
 
 
@@ -92,14 +87,17 @@ def test_the_sliders_reach_every_filter_and_gap(scene):
 def stills(scene, surveys) -> dict[str, Picture]:
     val, test = surveys
     choices, drawn = feature_maps.best_filters(val, test), feature_maps.random_filter(val, test)
-    other = feature_maps.ride(small_model().double(), Film("test", 1), key=3, length=4)
-    curves = {grid: feature_maps.similarity_curves([scene, other], grid) for grid in feature_maps.GRIDS}
+    other = feature_maps.ride(with_a_silent_filter(), Film("test", 1), key=3, length=4)
+    curves = {
+        grid: map_similarity.between_streets([ride.layers[grid] for ride in (scene, other)])
+        for grid in map_similarity.GRIDS
+    }
     tables = {"all cells": feature_maps.errors([scene]), "moved": feature_maps.errors([scene], 0.5)}
     return {
         "one filter": explore_features.one_filter(scene.frames[0], scene.features[:1], 5),
         "in order": explore_features.in_order(test, choices, drawn, feature_maps.network_itself(test)),
         "alike": explore_features.alike(curves),
-        "above chance": explore_features.alike({grid: feature_maps.above_chance(t) for grid, t in curves.items()}),
+        "above chance": explore_features.alike({grid: map_similarity.above_chance(t) for grid, t in curves.items()}),
         "wrong": explore_features.wrong(tables),
         "obeyed": explore_features.obeyed(feature_maps.obedience([scene])),
         "figure 1": Picture.of(figure1.paint(scene, 2, choices, drawn), "ten words " * 5),
@@ -166,7 +164,9 @@ def test_figure_1_shows_its_numbers(scene, surveys):
 
 def test_figure_1_is_drawn_with_the_shipped_model(monkeypatch):
     asked = []
-    monkeypatch.setattr(weights, "load", lambda *names, **options: asked.append((names, options)) or small_model())
+    monkeypatch.setattr(
+        weights, "load", lambda *names, **options: asked.append((names, options)) or with_a_silent_filter()
+    )
     monkeypatch.setattr(figure1, "survey", lambda model, split: feature_maps.survey(model, split, 2, (0,)))
     (first, numbers), (second, again) = figure1.draw(), figure1.draw()
     assert asked == [((), {})] * 2

@@ -3,37 +3,20 @@
 import itertools
 
 import numpy as np
-import pandas
 import pytest
 import torch
 import torch.nn.functional as F
+from hand_made import small_model
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dffkit.datasets.toytown import Film
-from dffkit.dff import DeepFeatureFlow
 from dffkit.lessons import feature_maps
 from dffkit.lessons.check import feature_maps as check
 from dffkit.lessons.feature_maps import Survey
-from dffkit.networks.features import FeatureNetwork
-from dffkit.networks.flow import flownet
+from dffkit.map_similarity import LAYERS
 from dffkit.networks.no_flow import NoFlow
-from dffkit.networks.segmentation import ScoreMaps
 from dffkit.warp import warp
-
-
-def small_model(flow_network=None) -> DeepFeatureFlow:
-    torch.manual_seed(1)
-    features = FeatureNetwork(14, width=1 / 16)
-    torch.nn.init.normal_(features.reduce.weight, std=0.1)  # so that the maps differ
-    if flow_network is None:
-        flow_network = flownet(width=1 / 16, scale_channels=features.channels)
-        torch.nn.init.normal_(flow_network.scale.weight, std=0.5)  # so that the scale field is not all ones
-    return (
-        DeepFeatureFlow(features, flow_network, ScoreMaps(in_channels=features.channels, num_classes=10))
-        .double()
-        .eval()
-    )
 
 
 @pytest.fixture(scope="module")
@@ -144,86 +127,6 @@ def test_a_survey_has_each_frame_beside_what_is_there():
         assert torch.allclose(survey.guesses[name][2], probability)
 
 
-# Similarity
-
-
-def test_the_layers_are_the_network_s():
-    network, frame = small_model().feature_network, torch.randint(256, (3, 96, 128), dtype=torch.uint8)
-    found = feature_maps.layers(network, frame)
-    assert list(found) == ["pixels", *[name for name in found if name != "pixels"]]
-    assert set(found) == set(feature_maps.LAYERS)
-    shapes = {name: tuple(maps.shape[2:]) for name, maps in found.items()}
-    assert shapes == {"pixels": (96, 128), "conv1": (48, 64), "conv3": (12, 16), "conv5": (6, 8), "features": (6, 8)}
-    assert torch.equal(found["features"], network(frame[None]))
-    assert torch.equal(found["conv3"], network(frame[None], stop=2))
-    assert torch.equal(found["conv5"], network(frame[None], stop=4))
-    assert torch.equal(network.layer1(network.maxpool(found["conv1"])), network(frame[None], stop=1))
-    assert (feature_maps.layers(network.float(), frame)["conv1"] >= 0).all()
-    assert not any(module._forward_hooks for module in network.modules()), "hooks are left behind"
-
-
-def test_both_ways_to_a_grid():
-    maps = torch.arange(32.0).view(1, 1, 4, 8)
-    assert feature_maps.at_points(maps, (2, 4))[0, 0].tolist() == [[9, 11, 13, 15], [25, 27, 29, 31]]
-    assert feature_maps.over_cells(maps, (2, 4))[0, 0].tolist() == [[4.5, 6.5, 8.5, 10.5], [20.5, 22.5, 24.5, 26.5]]
-    for reduce in feature_maps.GRIDS.values():
-        assert torch.equal(reduce(maps, (4, 8)), maps)
-
-
-def test_standardised_channels_have_mean_0_and_variance_1_and_constant_ones_are_0():
-    maps = 4 * torch.rand(5, 2, 3, 4, 6) + 7
-    maps[:, :, 1] = 2.5
-    z = feature_maps.standardised(maps)
-    deviation, mean = torch.std_mean(z, (0, 1, 3, 4), correction=0)
-    assert mean.tolist() == pytest.approx([0, 0, 0], abs=1e-5)
-    assert deviation.tolist() == pytest.approx([1, 0, 1], abs=1e-5)
-
-
-def test_similarity_is_1_for_equals_and_minus_1_for_opposites():
-    maps = torch.randn(3, 4, 5)
-    assert feature_maps.similarity(maps, 2 * maps) == pytest.approx(1)
-    assert feature_maps.similarity(maps, -maps) == pytest.approx(-1)
-    assert feature_maps.similarity(maps, torch.zeros(3, 4, 5)) == 0
-
-
-def test_maps_that_move_one_cell_a_frame_are_alike_only_at_gap_0():
-    pattern = torch.randn(1, 400)
-    moving = torch.stack([pattern.roll(t, 1) for t in range(5)]).view(5, 1, 1, 400)
-    assert feature_maps.over_gap(moving, 0) == pytest.approx(1)
-    assert all(abs(feature_maps.over_gap(moving, gap)) < 0.2 for gap in (1, 2, 4))
-
-
-def test_the_curves_are_those_of_the_pairs(ridden):
-    other = feature_maps.ride(small_model(), Film("test", 1), key=0, length=4)
-    for grid in feature_maps.GRIDS:
-        curves = feature_maps.similarity_curves([ridden, other], grid)
-        assert list(curves.columns) == list(feature_maps.LAYERS)
-        assert curves.index.tolist() == [0, 1, 2, 3, "another street"]
-        assert curves.loc[0].tolist() == pytest.approx([1] * 5)
-        both = torch.stack([ride.layers[grid]["conv3"] for ride in (ridden, other)])
-        z = ((both - both.mean((0, 1, 3, 4), keepdim=True)) / both.std((0, 1, 3, 4), keepdim=True)).nan_to_num()
-        products = sum((a * b).sum() for street in z for a, b in itertools.pairwise(street))
-        squares = [sum((a * a).sum() for street in z for a in part(street)) for part in (_but_last, _but_first)]
-        assert curves["conv3"][1] == pytest.approx(float(products / (squares[0] * squares[1]).sqrt()), abs=1e-6)
-        crossed = 2 * (z[0] * z[1]).sum() / z.square().sum()
-        assert curves["conv3"]["another street"] == pytest.approx(float(crossed), abs=1e-6)
-
-
-def _but_last(street):
-    return street[:-1]
-
-
-def _but_first(street):
-    return street[1:]
-
-
-def test_above_chance_another_street_is_0_and_the_same_frame_1():
-    curves = pandas.DataFrame({"pixels": [1.0, 0.7, 0.4], "conv5": [1.0, 0.9, 0.8]}, index=[0, 1, "another street"])
-    above = feature_maps.above_chance(curves)
-    assert above.index.tolist() == [0, 1]
-    assert above.loc[1].tolist() == pytest.approx([0.5, 0.5])
-
-
 # Carried maps
 
 
@@ -236,6 +139,23 @@ def test_a_ride_carries_as_the_model_does(ridden):
     expected = model.on_current_frame(frames[1:], key)
     assert torch.allclose(model.task_network(ridden.carried[1:]), expected)
     assert torch.equal(ridden.carried[0], ridden.features[0])
+
+
+def test_any_clip_is_carried_like_a_ride(ridden):
+    model = small_model()
+    clip = feature_maps.of_clip(model, list(ridden.frames))
+    assert torch.equal(clip.frames, ridden.frames)
+    assert torch.allclose(clip.features, ridden.features)
+    assert torch.allclose(clip.carried, ridden.carried)
+    assert torch.allclose(clip.guesses[1], model(ridden.frames[1:2]).softmax(1)[0])
+
+
+def test_without_labels_the_filter_is_the_one_like_the_networks_own_probability(ridden):
+    features = torch.rand(2, 3, 4, 5)
+    guesses = torch.stack([1 - features[:, 1], features[:, 2] ** 2], 1)
+    clip = feature_maps.Clip(ridden.frames[:2], features, features, guesses)
+    assert feature_maps.like_the_network(clip, 1) == 2
+    assert feature_maps.like_the_network(clip, 0) != 1
 
 
 def test_a_ride_follows_the_exact_flow(ridden):
@@ -268,7 +188,7 @@ def test_errors_can_be_those_of_cells_that_moved(ridden):
 def test_obedience_is_the_error_that_the_exact_flow_leaves(ridden):
     table = feature_maps.obedience([ridden, ridden], least=0.5)
     assert table.index.tolist() == [1, 2, 3]
-    assert list(table.columns) == list(feature_maps.LAYERS)
+    assert list(table.columns) == list(LAYERS)
     moved = (ridden.exact_flow[3].norm(dim=0) >= 0.5) & (ridden.hidden[3] < 0.1)
     assert 0 < moved.double().mean() < (ridden.hidden[3] < 0.1).double().mean() < 1
     off = [(maps - ridden.features[3]).abs()[:, moved].sum() for maps in (ridden.followed[3], ridden.features[0])]

@@ -8,6 +8,7 @@ from torch import nn
 
 from dffkit import sources
 from dffkit.dff import DeepFeatureFlow
+from dffkit.experiments import clip_maps
 from dffkit.experiments.place import Place, data
 from dffkit.networks.no_flow import NoFlow
 from dffkit.recipes import CURVES
@@ -72,6 +73,8 @@ def score(
             draws += [{**row, **common} for row in _replicates(evaluation, recipe)]
         if not quick and _has_flow_to_judge(recipe, split):
             rows += [{**common, **row} for row in _region_rows(recognition.flow_network, task, split, streets)]
+        if not quick and clip_maps.wanted(recipe, split):
+            rows += [{**common, **row} for row in clip_maps.rows(recognition.feature_network)]
     return rows
 
 

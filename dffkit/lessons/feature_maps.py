@@ -1,4 +1,4 @@
-"""What single filters of the feature network answer to, how alike maps stay over time, and how well they are carried.
+"""What single filters of the feature network answer to, and how well their maps are carried.
 
 The measurements behind Figure 1 and notebook 01, on Toytown. Nothing here is needed to recognize anything.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 from dffkit.datasets.toytown import LABELS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.lessons.examples import STRIDE
-from dffkit.networks.features import FeatureNetwork
+from dffkit.map_similarity import GRIDS, LAYERS, on_grids
 from dffkit.training.flow import flow_to_cells
 from dffkit.warp import propagate, warp
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 CLASSES = ("car", "person")  # those of Figure 1
 STREETS, MOMENTS = 12, (0, 20)  # of the surveys: streets of a split, and frames of each
-LAYERS = ("pixels", "conv1", "conv3", "conv5", "features")
 
 
 # Which filter answers to what
@@ -112,92 +111,6 @@ def network_itself(test: Survey) -> dict[str, float]:
     return {name: float(correlation(test.guesses[name][:, None], test.shares[name])) for name in CLASSES}
 
 
-# How alike the maps of nearby frames are
-
-
-@torch.no_grad()
-def layers(network: FeatureNetwork, frame: Tensor) -> dict[str, Tensor]:
-    """The maps of one frame `(3, H, W)` along the way: `LAYERS` -> `(1, ., ., .)` float64.
-
-    Pixels have stride 1, conv1 2, conv3 8, conv5 and the features (after the 3x3 reduction) 16.
-    """
-    found = {"pixels": frame[None].double()}
-    modules = {"conv1": network.bn1, "conv3": network.layer2[-1], "conv5": network.layer4[-1]}
-    hooks = [
-        # A copy, as what follows works in place. All layers share one ReLU module, so conv1 gets its own.
-        module.register_forward_hook(lambda _m, _i, maps, name=name: found.__setitem__(name, maps.relu().double()))
-        for name, module in modules.items()
-    ]
-    try:
-        features = network(frame[None])
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return found | {"features": features.double()}
-
-
-def at_points(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring `(N, C, H, W)` to a grid of `size` by reading one value near the middle of each cell."""
-    rows, columns = (
-        torch.arange(cells) * full // cells + full // cells // 2
-        for cells, full in zip(size, maps.shape[2:], strict=True)
-    )
-    return maps[:, :, rows[:, None], columns]
-
-
-def over_cells(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring `(N, C, H, W)` to a grid of `size` by averaging over each cell."""
-    return F.adaptive_avg_pool2d(maps, size)
-
-
-GRIDS = {"read at one point of each cell": at_points, "averaged over each cell": over_cells}
-
-
-def similarity(first: Tensor, second: Tensor) -> float:
-    """How alike two sets of standardised maps of one shape are: 1 equal, 0 unrelated, -1 opposite."""
-    first, second = first.flatten(), second.flatten()
-    return float(first @ second / (first.norm() * second.norm()).clamp(min=1e-12))
-
-
-def over_gap(maps: Tensor, gap: int) -> float:
-    """The similarity of all pairs of frames that are `gap` apart; `maps` are standardised, time is their first axis."""
-    return similarity(maps[: len(maps) - gap], maps[gap:])
-
-
-def standardised(maps: Tensor) -> Tensor:
-    """Maps `(T, S, C, h, w)` with each channel at mean 0 and variance 1 over everything else; a constant one at 0."""
-    deviation, mean = torch.std_mean(maps, (0, 1, 3, 4), keepdim=True, correction=0)
-    return torch.where(deviation > 1e-6, (maps - mean) / deviation.clamp(min=1e-6), 0)
-
-
-def similarity_curves(rides: Sequence["Ride"], grid: str) -> "pandas.DataFrame":
-    """Similarity at the same place over the gap between two frames, for each layer.
-
-    Args:
-        rides: stretches of different streets, all of one length T.
-        grid: one of `GRIDS`, how the layers are brought to the features' grid.
-
-    Returns:
-        One column a layer. Index 0 .. T-1 is the gap in frames; the last row, "another street", is the level of the
-        same place and moment in other streets.
-    """
-    import pandas
-
-    columns = {}
-    for name in LAYERS:
-        z = standardised(torch.stack([r.layers[grid][name] for r in rides], dim=1))  # (T, S, C, h, w)
-        column = {gap: over_gap(z, gap) for gap in range(len(z))}
-        others = [similarity(z, z.roll(shift, 1)) for shift in range(1, len(rides))]
-        columns[name] = column | {"another street": sum(others) / len(others)}
-    return pandas.DataFrame(columns)
-
-
-def above_chance(curves: "pandas.DataFrame") -> "pandas.DataFrame":
-    """The curves on a scale from 0, as another street, to 1, the same frame: so that layers can be compared."""
-    level = curves.loc["another street"]
-    return (curves.drop("another street") - level) / (1 - level)
-
-
 # How well they are carried
 
 
@@ -221,23 +134,45 @@ def ride(model: DeepFeatureFlow, film: Film, key: int, length: int = 10) -> Ride
     The frames are clear ones, none blurred or flickering: what changes from one to the next is what moved.
     """
     frames = torch.stack([film.frame(key + gap, clear=True) for gap in range(length)])
-    features, grids = [], {grid: {name: [] for name in LAYERS} for grid in GRIDS}
-    for frame in frames:
-        found = layers(model.feature_network, frame)
-        features.append(found["features"].to(model.feature_network.mean.dtype))
-        for grid, reduce in GRIDS.items():
-            for name in LAYERS:
-                grids[grid][name].append(reduce(found[name], features[0].shape[2:]))
-    features = torch.cat(features)
-    grids = {grid: {name: torch.cat(maps) for name, maps in named.items()} for grid, named in grids.items()}
-    inputs = model.flow_network.prepare(frames)
-    flow, scale = model.flow_network(inputs, inputs[:1])
+    grids = on_grids(model.feature_network, frames)
+    features = grids[next(iter(GRIDS))]["features"].to(model.feature_network.mean.dtype)  # on their own grid already
+    carried, flow = _carried(model, frames, features[:1])
     flows, hidden = zip(*(film.flow(key + gap, key) for gap in range(length)), strict=True)
     exact = flow_to_cells(torch.stack(flows).to(features.dtype))
-    carried = propagate(features[:1], flow, scale)
-    carried[0] = features[0]  # i == k: nothing to propagate
     followed, out_of_sight = warp(features[:1], exact), class_share(torch.stack(hidden), True)
     return Ride(frames, grids, features, carried, followed, flow, exact, out_of_sight)
+
+
+class Clip(NamedTuple):
+    """As `Ride`, of any video: T frames, of which the first is a key frame, and what is known without an exact flow."""
+
+    frames: Tensor  # (T, 3, H, W) uint8
+    features: Tensor  # (T, C, h, w): the frames' own
+    carried: Tensor  # (T, C, h, w): the key frame's, propagated by the flow network
+    guesses: Tensor  # (T, classes, h, w): the network's own probabilities
+
+
+@torch.no_grad()
+def of_clip(model: DeepFeatureFlow, clip: Sequence[Tensor]) -> Clip:
+    """Propagate the features of the first frame `(3, H, W)` of a clip to all others."""
+    frames = torch.stack(list(clip))
+    features = torch.cat([model.feature_network(frame[None]) for frame in frames])
+    carried, _ = _carried(model, frames, features[:1])
+    return Clip(frames, features, carried, model.task_network(features).softmax(1))
+
+
+def like_the_network(clip: Clip, label: int) -> int:
+    """The filter whose maps go best with the network's own probability of a class: there are no labels to ask."""
+    return int(correlation(clip.features, clip.guesses[:, label]).argmax())
+
+
+def _carried(model: DeepFeatureFlow, frames: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+    """The features `(1, C, h, w)` of the first frame propagated to each (Eq. 3), and the flow along which."""
+    inputs = model.flow_network.prepare(frames)
+    flow, scale = model.flow_network(inputs, inputs[:1])
+    carried = propagate(key, flow, scale)
+    carried[0] = key[0]  # i == k: nothing to propagate
+    return carried, flow
 
 
 def errors(rides: Sequence[Ride], least: float = 0.0) -> "pandas.DataFrame":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from dffkit import map_similarity
 from dffkit.lessons import feature_maps
 from dffkit.lessons.check.exercise import Example, Exercise, Mistake
 
@@ -126,7 +127,7 @@ def _pairs(of: Callable[[Tensor, Tensor], Tensor | float]) -> Callable[[Tensor, 
 
 def _apart(maps: Tensor, gap: int) -> float:
     """As the solution, but for any `gap`: too large a one gives NaN."""
-    return feature_maps.over_gap(maps, gap) if gap < len(maps) else math.nan
+    return map_similarity.over_gap(maps, gap) if gap < len(maps) else math.nan
 
 
 def _stretch(length: int, seed: int) -> Tensor:
@@ -139,7 +140,7 @@ _TOY = torch.tensor([1.0, 1, -1, -1]).view(4, 1, 1, 1)
 
 similarity_over_gap = Exercise(
     "Exercise 2",
-    feature_maps.over_gap,
+    map_similarity.over_gap,
     [
         Example("the values 1, 1, -1, -1 of one cell, gap 1", (_TOY, 1)),
         Example("the values 1, 1, -1, -1 of one cell, gap 2", (_TOY, 2)),
@@ -151,7 +152,7 @@ similarity_over_gap = Exercise(
     [
         Mistake(
             "You go round in a circle: roll pairs the last frames with the first, which are not `gap` apart.",
-            lambda maps, gap: feature_maps.similarity(maps, maps.roll(gap, 0)),
+            lambda maps, gap: map_similarity.similarity(maps, maps.roll(gap, 0)),
         ),
         Mistake(
             "Gap 0 gives nothing: in Python maps[:-0] is empty. maps[: len(maps) - gap] works for every gap.",
@@ -163,7 +164,7 @@ similarity_over_gap = Exercise(
         ),
         Mistake(
             "You compare with the first frame only; take every pair of frames that are `gap` apart.",
-            lambda maps, gap: feature_maps.similarity(maps[0], maps[gap]),
+            lambda maps, gap: map_similarity.similarity(maps[0], maps[gap]),
         ),
         Mistake(
             "Your pairs are one frame further apart than `gap`: the partner of frame t is frame t + gap.",
@@ -192,7 +193,7 @@ similarity_over_gap = Exercise(
             "You average over the pairs; add up the products of all pairs first, and divide once.",
             _pairs(
                 lambda one, other: (
-                    sum(feature_maps.similarity(a, b) for a, b in zip(one, other, strict=True)) / len(one)
+                    sum(map_similarity.similarity(a, b) for a, b in zip(one, other, strict=True)) / len(one)
                 )
             ),
         ),
