@@ -138,3 +138,20 @@ def test_the_first_duration_that_is_fast_enough_and_what_it_loses(tmp_path, colu
     assert point.low == pytest.approx(point.high)  # the same noise in both
     with pytest.raises(ValueError, match=r"times: expected at most 4\.\d, the fastest point's, got 10"):
         speed_accuracy.at_times("detection", 10, column)
+
+
+def test_another_pair_is_compared_with_frame_of_its_own_features(tmp_path):
+    two_curves(tmp_path, "segmentation", faster_is_better=False)
+    point = speed_accuracy.at_times("segmentation", 3, features="ResNet-50", flow="FlowNet")
+    # l frames cost 6 + (l - 1), and Frame 6 l: l = 5 is 3 times as fast.
+    assert (point.duration, point.speedup) == (5, pytest.approx(3))
+    assert point.frame == pytest.approx(68)
+    assert point.loss == pytest.approx(4 * 2)
+
+
+def test_the_fall_that_the_text_tells_stands_beside_ours(tmp_path, monkeypatch):
+    two_curves(tmp_path, "detection", faster_is_better=True)
+    monkeypatch.setitem(speed_accuracy.PRINTED, "detection", ("ResNet-101", 73.9, 69.5, 3.0))
+    table = speed_accuracy.beside_the_text("detection")
+    assert table.loc["paper"].tolist() == pytest.approx([73.9, 69.5, 4.4, 3.0])
+    assert table.loc["Toytown"].tolist() == pytest.approx([70, 66.5, 3.5, 40 / 10.6])
