@@ -41,6 +41,6 @@ def test_the_exact_flow_is_of_the_snippets():
 
 
 def test_rows_that_need_other_weights_are_named():
-    with pytest.raises(ValueError, match=r"row: expected one of .*'DFF separate'.*, got 'DFF fix N'"):
-        compose("segmentation", "DFF fix N")
-    assert "DFF fix N" not in LIVE
+    with pytest.raises(ValueError, match=r"row: expected one of .*'DFF separate'.*, got 'DFF without S'"):
+        compose("segmentation", "DFF without S")
+    assert "DFF without S" not in LIVE

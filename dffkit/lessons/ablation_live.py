@@ -1,7 +1,7 @@
 """Rows of Table 4 put together from the shipped weights and scored on the spot, for notebook 05.
 
-Rows whose N is Frame's and whose flow needs no training of its own can be made of what is shipped; the others are read
-from data/results.
+Rows that are shipped as they are, and those whose N is Frame's and whose flow needs no training of its own; the others
+are read from data/results.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,8 @@ from dffkit.exact_flow import ExactFlow
 from dffkit.experiments.scoring import METRIC, TABLE_4
 from dffkit.networks.no_flow import NoFlow
 
-LIVE = ("Frame", "DFF", "DFF separate", "SFF-DIS", "copy", "exact flow")
+SHIPPED = {"DFF": "dff", "DFF fix N": "fix-n", "DFF fix F": "fix-f"}
+LIVE = ("Frame", *SHIPPED, "DFF separate", "SFF-DIS", "copy", "exact flow")
 
 
 def compose(task: str, row: str, snippets: Sequence[Snippet] = ()) -> DeepFeatureFlow:
@@ -32,8 +33,8 @@ def compose(task: str, row: str, snippets: Sequence[Snippet] = ()) -> DeepFeatur
         raise ValueError(
             f"row: expected one of {list(LIVE)}, which need no other weights than the shipped, got {row!r}"
         )
-    if row == "DFF":
-        return weights.load(f"toytown/{task}/dff")
+    if row in SHIPPED:
+        return weights.load(f"toytown/{task}/{SHIPPED[row]}")
     frame = weights.load(f"toytown/{task}/frame")
     if row in ("Frame", "copy"):
         flow = NoFlow()
