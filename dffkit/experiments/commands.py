@@ -16,8 +16,8 @@ from dffkit.experiments.place import Place, default_place
 from dffkit.experiments.runs import Run
 from dffkit.processes import is_distributed
 from dffkit.recipes import RECIPES, find
-from dffkit.recipes.real import REAL, with_imagenet
-from dffkit.recipes.recipe import Recipe, options
+from dffkit.recipes.real import REAL, on_own_data, with_imagenet
+from dffkit.recipes.recipe import Recipe
 from dffkit.repository import CommandError
 from dffkit.sources.yours import REMEDY, YourSource
 from dffkit.training.loop import PRECISIONS, TrainingError
@@ -97,7 +97,7 @@ def _changed(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
     Raises:
         CommandError: for changes that this recipe can't have.
     """
-    if (arguments.data or arguments.classes or arguments.imagenet) and recipe.job not in ("frames", "pairs"):
+    if (arguments.data or arguments.classes or arguments.imagenet) and recipe.pretraining:
         options_given = "--data, --classes, --imagenet"
         raise CommandError(f"{options_given}: expected a recipe for one task, such as {DFF}, got {recipe.name}")
     if arguments.iterations is not None and arguments.iterations < 1:
@@ -105,14 +105,10 @@ def _changed(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
     if arguments.data and ":" not in arguments.data:
         raise CommandError(f'--data: expected "module:function", got {arguments.data!r}; {REMEDY}')
     recipe = with_imagenet(recipe) if arguments.imagenet else recipe
-    changes = {"iterations": arguments.iterations, "precision": arguments.precision, "data": arguments.data}
+    changes = {"iterations": arguments.iterations, "precision": arguments.precision}
     changes = {name: value for name, value in changes.items() if value is not None}
-    if arguments.data:
-        changes["name"] = f"{arguments.data.replace(':', '.')}/{recipe.name.rpartition('/')[2]}"
-    if classes := _classes(arguments):
-        ((task, head),) = recipe.heads
-        changes["heads"] = ((task, options(**(dict(head) | {"num_classes": classes}))),)
     try:
+        recipe = on_own_data(recipe, arguments.data, _classes(arguments))
         return dataclasses.replace(recipe, **changes)
     except ValueError as error:
         raise CommandError(str(error)) from error

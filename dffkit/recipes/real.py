@@ -19,53 +19,76 @@ PETS_HEAD = (
         pre_nms=2000,
     ),
 )  # fmt: skip
-ITERATIONS = {"camvid": 4000, "pets09": 2500}
+ITERATIONS = {"camvid": 4000, "pets09": 2500}  # of Frame; Deep Feature Flow goes on from there for half as many
 
 
-def _small(data: str, name: str, head: tuple, flow: Recipe | None, **changes: Any) -> Recipe:
+def _small(data: str, name: str, head: tuple, start: tuple, flow: Recipe | None, **changes: Any) -> Recipe:
     """Frame (without `flow`) or DFF on a real data set."""
-    stills = RECIPES["toytown/stills"]
-    fields = {"job": "pairs" if flow else "frames", "heads": (head,), "data": data, "iterations": ITERATIONS[data]}
-    fields |= {"start": (("feature_network", stills), *((("flow_network", flow),) if flow else ()))}
+    fields = {"job": "pairs" if flow else "frames", "heads": (head,), "data": data, "start": start}
     fields |= {"flow": flow.flow if flow else NO_FLOW, "flow_width": flow.flow_width if flow else 0}
     # Real pictures differ from rendered ones in their statistics: nothing is frozen.
     fields |= {"norm": "trained", "batch": 8, "optimiser": "adamw", "lr": 1e-3, "schedule": "cosine", "warm_up": 100}
-    fields |= {"clip": 10.0, "precision": "bfloat16"}
+    fields |= {"iterations": ITERATIONS[data], "clip": 10.0, "precision": "bfloat16"}
     return Recipe(f"{data}/{name}", **(fields | changes))
 
 
-def _camvid() -> list[Recipe]:
-    flow = RECIPES["toytown/flow"]
-    shared = {"size": (240, 320), "length": 10}
-    frame = _small("camvid", "frame", CAMVID_HEAD, None, **shared)
-    dff = _small("camvid", "dff", CAMVID_HEAD, flow, **shared)
-    return [frame, dff, *_untrained(frame, dff, flow)]
+def _methods(data: str, head: tuple, **shared: Any) -> list[Recipe]:
+    """All methods on a data set.
+
+    There are few labels: from what Toytown has taught, Deep Feature Flow learned to carry features as well as it does
+    so, but its N became worse than Frame's. So it begins with Frame's N. "frame-longer" is there to tell what the
+    further iterations alone are worth: Frame with as many more.
+    """
+    stills, flow = RECIPES["toytown/stills"], RECIPES["toytown/flow"]
+    frame = _small(data, "frame", head, (("feature_network", stills),), None, **shared)
+    frames_n = (("feature_network", frame), ("task_network", frame))
+    more = shared | {"iterations": ITERATIONS[data] // 2, "lr": 5e-4}
+    longer = _small(data, "frame-longer", head, frames_n, None, **more)
+    more["lr_factors"] = (("flow_network", 2.0),)  # it has seen no real picture yet
+    dff = _small(data, "dff", head, (*frames_n, ("flow_network", flow)), flow, **more)
+    untrained = {"scale": False, "iterations": 0, "lr_factors": ()}
+    separate = dataclasses.replace(dff, name=f"{data}/separate", **untrained)
+    dis = {"name": f"{data}/{SFF['DIS']}", "start": frames_n, "flow": "DIS", "flow_width": 0, **untrained}
+    return [frame, longer, dff, separate, dataclasses.replace(dff, **dis)]
 
 
-def _pets09() -> list[Recipe]:
-    flow = RECIPES["toytown/flow"]
-    shared = {"size": (256, 320), "data_options": options(scale=2.0, windows=100)}
-    frame = _small("pets09", "frame", PETS_HEAD, None, **shared)
-    dff = _small("pets09", "dff", PETS_HEAD, flow, **shared)
-    return [frame, dff, *_untrained(frame, dff, flow)]
-
-
-def _untrained(frame: Recipe, dff: Recipe, flow: Recipe) -> list[Recipe]:
-    """Rows that are only put together: Frame's N with F as sprites left it, and with DIS."""
-    parts = (("feature_network", frame), ("task_network", frame))
-    data = frame.data
-    still = {"scale": False, "iterations": 0}
-    return [
-        dataclasses.replace(dff, name=f"{data}/separate", start=(*parts, ("flow_network", flow)), **still),
-        dataclasses.replace(dff, name=f"{data}/{SFF['DIS']}", start=parts, flow="DIS", flow_width=0, **still),
-    ]
+def _small_recipes() -> list[Recipe]:
+    camvid = _methods("camvid", CAMVID_HEAD, size=(240, 320), length=10)
+    pets09 = _methods("pets09", PETS_HEAD, size=(256, 320), data_options=options(scale=2.0, windows=100))
+    return [*camvid, *pets09]
 
 
 def with_imagenet(recipe: Recipe) -> Recipe:
-    """The recipe with N_feat at full width, from torchvision's ImageNet weights instead of what Toytown has taught."""
-    start = tuple(item for item in recipe.start if item[0] != "feature_network")
-    network = {"weights": "imagenet", "layout": "torchvision", "width": 1.0}
+    """The recipe with N_feat at full width, from torchvision's ImageNet weights instead of what Toytown has taught.
+
+    If it begins with another recipe's N, that is trained so first.
+    """
+    start = tuple(
+        (part, other if other.pretraining else with_imagenet(other))
+        for part, other in recipe.start
+        if part != "feature_network" or not other.pretraining
+    )
+    network = {"layout": "torchvision", "width": 1.0}
+    if "feature_network" not in dict(start):
+        network["weights"] = "imagenet"
     return dataclasses.replace(recipe, name=f"{recipe.name}-imagenet", start=start, **network)
+
+
+def on_own_data(recipe: Recipe, data: str | None, classes: int | None) -> Recipe:
+    """The recipe on another data set, "module:function", and with another number of classes; None for no change.
+
+    If it begins with another recipe's N, that is trained there first.
+    """
+    start = tuple(
+        (part, other if other.pretraining else on_own_data(other, data, classes)) for part, other in recipe.start
+    )
+    changes = {"start": start}
+    if data:
+        changes |= {"data": data, "name": f"{data.replace(':', '.')}/{recipe.name.rpartition('/')[2]}"}
+    if classes:
+        ((task, head),) = recipe.heads
+        changes["heads"] = ((task, options(**(dict(head) | {"num_classes": classes}))),)
+    return dataclasses.replace(recipe, **changes)
 
 
 def _paper() -> list[Recipe]:
@@ -93,4 +116,4 @@ def _paper() -> list[Recipe]:
     return found
 
 
-REAL = {recipe.name: recipe for recipe in (*_camvid(), *_pets09(), *_paper())}
+REAL = {recipe.name: recipe for recipe in (*_small_recipes(), *_paper())}
