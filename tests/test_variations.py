@@ -83,3 +83,25 @@ def test_table_5s_statements_have_verdicts(stored):
         f"{layers} layers in N_task within 1.5 points of 1": "holds" for layers in (0, 5, 21)
     }  # not all speeds are measured
     assert lines.difference.tolist() == pytest.approx([-0.3, 0.2, 0.3])
+
+
+def test_what_sparse_labels_cost_frame_and_dff_is_compared(stored):
+    world = sources.world(find("toytown/detection/dff"), "test")
+    common = {"world": world, "seed": 0, "split": "test", "metric": "mAP", "subset": "all"}
+    noise = 0.001 * np.random.default_rng(0).standard_normal(50)
+    values = {
+        "frame-1-in-1": (0.70, 1),
+        "frame-1-in-30": (0.60, 1),
+        "dff-1-in-1": (0.67, 10),
+        "dff-1-in-30": (0.63, 10),
+    }
+    results.add(stored / "replicates.csv", [
+        {"hash": find(f"toytown/detection/{name}").hash, "duration": duration, "value": value, **common,
+         "replicates": " ".join(str(round(1e5 * (value + each))) for each in noise)}
+        for name, (value, duration) in values.items()
+    ])  # fmt: skip
+    (line,) = variations.sparse_statements("detection").itertuples()
+    assert line.statement == "with 1 label in 30 instead of 1 in 1, DFF loses less than Frame"
+    assert line.difference == pytest.approx(10 - 4)
+    assert line.verdict == "holds"
+    assert variations.sparse_statements("segmentation").empty

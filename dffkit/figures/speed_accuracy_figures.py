@@ -87,7 +87,7 @@ def _curves(axes: Axes, points: pandas.DataFrame, speed: str) -> None:
     smaller = points[points["shrink"] > 1]
     axes.plot(smaller[speed], smaller.score, "v", markersize=8, color=GREY, markeredgecolor="black",
               label="Frame, half resolution")  # fmt: skip
-    ticks = (1, 2, 5, 10, 20) if speed == "speedup" else (10, 20, 50, 100, 200, 500)
+    ticks = (1, 2, 5, 10, 20) if speed == "speedup" else (10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500)
     low, high = axes.get_xlim()
     axes.set_xticks([tick for tick in ticks if low <= tick <= high])
     axes.xaxis.set_major_formatter("{x:g}")

@@ -86,3 +86,33 @@ def sparse_labels(task: str, split: str = "test", seed: int = 0) -> pandas.DataF
         if not all(np.isnan(value) for value in found.values()):
             lines.append({"interval": interval, **found})
     return pandas.DataFrame(lines)
+
+
+def sparse_statements(task: str, split: str = "test") -> pandas.DataFrame:
+    """Whether DFF suffers less than Frame from sparse labels, each at its own duration of Table 4: a line for each
+    interval, with a verdict. Columns as those of `ablation.statements`.
+    """
+    lines = []
+    for interval in INTERVALS[1:]:
+        dff, frame = (_loss_of_labels(method, interval, task, split) for method in ("dff", "frame"))
+        if dff.keys() & frame.keys():
+            text = f"with 1 label in {interval} instead of 1 in {INTERVALS[0]}, DFF loses less than Frame"
+            lines.append(statement(text, difference(frame, dff)))
+    return pandas.DataFrame(lines)
+
+
+def _loss_of_labels(method: str, interval: int, task: str, split: str) -> dict[int, Drawn]:
+    """What a method loses to itself on all labels, with its replicates, by seed."""
+    all_labels, few = (
+        scored.drawn(
+            default_place().results,
+            find(f"toytown/{task}/{method}-1-in-{each}"),
+            1 if method == "frame" else TABLE_4[task],
+            split,
+        )
+        for each in (INTERVALS[0], interval)
+    )
+    return {
+        seed: Drawn(all_labels[seed].value - few[seed].value, all_labels[seed].replicates - few[seed].replicates)
+        for seed in all_labels.keys() & few.keys()
+    }
