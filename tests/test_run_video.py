@@ -163,6 +163,19 @@ def test_the_rendered_street_is_of_the_world_that_the_weights_are_for(tmp_path, 
         run("--weights", weights, "--task", {"s": "detection", "d": "segmentation"}[weights[8]])
 
 
+@pytest.mark.parametrize(("task", "other"), [("segmentation", "detection"), ("detection", "segmentation")])
+def test_weights_of_another_task_can_not_be_compared_with(tmp_path, clip, monkeypatch, task, other):
+    """That is said before a frame is read, and before a file is begun."""
+    monkeypatch.setattr(run_video, "frames", lambda name: pytest.fail("the video was opened"))
+    for words in (("--task", task), ("--weights", f"toytown/{task}/dff", "--compare")):
+        named = (
+            f"--compare-with toytown/{other}/frame: its network is for {other}, that of toytown/{task}/dff for {task};"
+        )
+        with pytest.raises(CommandError, match=f"{named} give weights of one task"):
+            run(clip, *words, "--compare-with", f"toytown/{other}/frame", "--out", tmp_path / "out.mp4")
+    assert not (tmp_path / "out.mp4").exists()
+
+
 def test_wrong_words_are_named(tmp_path, clip):
     with pytest.raises(CommandError, match=r"nothing\.mp4: no such file"):
         run(tmp_path / "nothing.mp4")

@@ -135,7 +135,11 @@ def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
     if not (arguments.compare or arguments.compare_with):
         return methods
     title, other = _per_frame(name, arguments.compare_with)
-    return {title: LiveRecognition(other, 1, *where), **methods}
+    frame = LiveRecognition(other, 1, *where)
+    if frame.recipe.task != dff.recipe.task:
+        trained = f"its network is for {frame.recipe.task}, that of {name} for {dff.recipe.task}"
+        raise CommandError(f"--compare-with {other}: {trained}; give weights of one task")
+    return {title: frame, **methods}
 
 
 def _per_frame(name: str, wanted: str | None) -> tuple[str, str]:
