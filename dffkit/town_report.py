@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dffkit.command_options import at_least
 from dffkit.datasets import toytown
 from dffkit.datasets.snippets import MOTION_CLASSES, motion_class
 from dffkit.networks.proposals import make_anchors, overlaps
@@ -22,7 +23,7 @@ FIT_STEPS, FIT_RATE = 80, 0.3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `toytown`."""
     parser.add_argument("--split", choices=toytown.SPLITS[:3], default="val")
-    parser.add_argument("--streets", type=int, default=12, metavar="N", help="how many (default: 12)")
+    parser.add_argument("--streets", type=at_least(1), default=12, metavar="N", help="how many (default: 12)")
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -25,12 +25,12 @@ def write(path, pixels):
     Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(path)
 
 
-def write_snippet(root, labelled=19, kind="labelTrainIds", labels=3, **place):
+def write_snippet(root, labelled=19, kind="labelTrainIds", labels=3, size=SIZE, **place):
     """Thirty frames, each as bright as its number, and a label."""
     numbers = list(range(labelled - 19, labelled + 11))
     random.Random(labelled).shuffle(numbers)  # so that no folder lists them in order by chance
     for number in numbers:
-        write(frame_path(root, number, **place), np.full((*SIZE, 3), number % 256))
-    write(label_path(root, labelled, kind, **place), np.full(SIZE, labels))
-    write(label_path(root, labelled, "color", **place), np.zeros((*SIZE, 4)))
+        write(frame_path(root, number, **place), np.full((*size, 3), number % 256))
+    write(label_path(root, labelled, kind, **place), np.full(size, labels))
+    write(label_path(root, labelled, "color", **place), np.zeros((*size, 4)))
     return root

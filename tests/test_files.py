@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dffkit.datasets import files
+from dffkit.datasets import avi, files
 from dffkit.datasets.files import frames
 from dffkit.datasets.video_files import VideoWriter
 from dffkit.errors import DataError
@@ -192,10 +192,8 @@ def test_a_cut_between_two_frames_is_seen_too(tmp_path):
         list(frames(path))
 
 
-@pytest.mark.parametrize("codec", ["mjpeg", "libx264"])
-def test_frames_that_a_recorder_has_dropped_are_no_damage_but_a_cut_is(tmp_path, codec):
-    """The header counts them, and the file has an empty piece for each."""
-    path, kept = tmp_path / "a.avi", [index for index in range(40) if index not in (10, 11, 20)]
+def with_drops(path, codec, kept):
+    """An AVI file of these of the pictures; the writer leaves an empty piece for each that is not among them."""
     with av.open(path, "w") as container:
         stream = container.add_stream(codec, rate=25, options={"bf": "0"} if codec == "libx264" else {})
         stream.height, stream.width = PICTURES.shape[2:]
@@ -206,6 +204,13 @@ def test_frames_that_a_recorder_has_dropped_are_no_damage_but_a_cut_is(tmp_path,
             frame.pts, frame.time_base = index, Fraction(1, 25)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "libx264"])
+def test_frames_that_a_recorder_has_dropped_are_no_damage_but_a_cut_is(tmp_path, codec):
+    """The header counts them, and the file has an empty piece for each."""
+    path, kept = tmp_path / "a.avi", [index for index in range(40) if index not in (10, 11, 20)]
+    with_drops(path, codec, kept)
     assert frames(path).count == 40
     assert numbers(frames(path)) == kept
     with av.open(path) as container:
@@ -213,6 +218,56 @@ def test_frames_that_a_recorder_has_dropped_are_no_damage_but_a_cut_is(tmp_path,
     path.write_bytes(path.read_bytes()[: starts[-1] - 8])  # the last frame's name and length go too
     with pytest.raises(DataError, match="after 36 frames: it says that it has 40"):
         list(frames(path))
+
+
+def drop_last(path):
+    """Make the last piece of video an empty one, as a recorder does that drops a frame."""
+    content = path.read_bytes()
+    index = content.rindex(b"idx1")
+    entry = index + 8 + struct.unpack_from("<I", content, index + 4)[0] - 16  # name, flags, place, length
+    movi = content.index(b"movi")
+    start = movi + struct.unpack_from("<I", content, entry + 8)[0]
+    length = struct.unpack_from("<I", content, start + 4)[0]
+    gone = length + length % 2
+    new = bytearray(content[: start + 8] + content[start + 8 + gone :])
+    for place, less in ((4, gone), (movi - 4, gone), (start + 4, length), (entry - gone + 12, length)):
+        struct.pack_into("<I", new, place, struct.unpack_from("<I", new, place)[0] - less)
+    path.write_bytes(new)
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "libx264"])
+def test_dropped_frames_at_the_end_are_no_damage_either_but_a_cut_is(tmp_path, codec):
+    path, kept = tmp_path / "a.avi", [index for index in range(40) if index not in (10, 37, 38)]
+    with_drops(path, codec, kept)
+    drop_last(path)
+    assert frames(path).count == 40
+    assert numbers(frames(path)) == kept[:-1]
+    content, empty = path.read_bytes(), b"00dc\0\0\0\0"
+    end = content.rindex(b"idx1")
+    assert content[end - 24 : end] == 3 * empty
+    path.write_bytes(content[:end])  # without an index, but every frame has its piece
+    assert numbers(frames(path)) == kept[:-1]
+    first = content.index(empty, content.index(b"movi"))
+    for cut in (end - 1, end - 8, end - 24, first):  # no index, and the last pieces are missing
+        path.write_bytes(content[:cut])
+        with pytest.raises(DataError, match="it says that it has 40"):
+            list(frames(path))
+
+
+def test_pieces_of_video_are_told_from_others_and_from_cut_ones(tmp_path):
+    def piece(name, content=b""):
+        return name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+
+    sound, ours, theirs = piece(b"01wb", b"00dc"), piece(b"00dc", b"odd"), piece(b"02dc", b"even")
+    group = piece(b"LIST", b"rec " + ours + sound + piece(b"00db", b"raw"))
+    movi = piece(b"LIST", b"movi" + group + theirs + piece(b"00dc") + ours)
+    whole = piece(b"RIFF", b"AVI " + movi + piece(b"idx1", b"00dc" * 4)) + piece(b"RIFF", b"AVIX" + ours)
+    path = tmp_path / "a.avi"
+    for content, expected in ((whole, 5), (whole[:-2], 4), (whole[:-12], 4), (whole[:30], 0), (b"", 0), (b"RIFF", 0)):
+        path.write_bytes(content)
+        assert avi.video_pieces(path, 0) == expected
+    path.write_bytes(whole)
+    assert avi.video_pieces(path, 2) == 1
 
 
 def test_a_title_in_another_encoding_is_no_matter(tmp_path):

@@ -1,5 +1,6 @@
 """imagenet_vid.py and vid_lists.py: videos and stills from the official layout, and the authors' lists of them."""
 
+import warnings
 from collections import Counter
 
 import pytest
@@ -22,6 +23,7 @@ from vid_tree import (
 )
 
 from dffkit.datasets.imagenet_vid import census, snippets, stills
+from dffkit.datasets.left_out import LeftOut
 from dffkit.datasets.snippets import motion_iou
 from dffkit.errors import DataError
 from dffkit.training.pairs import Pairs
@@ -167,7 +169,9 @@ def test_a_list_of_frames_says_which_are_annotated_and_all_can_be_key_frames(tmp
     write_video(tmp_path)
     write_video(tmp_path, f"{TRAIN}-not-listed")
     path = listed(tmp_path, f"{TRAIN} 1 11 12", f"{TRAIN} 1 2 12", f"{TRAIN} 1 2 12")
-    (snippet,) = snippets(tmp_path, "train", frames=path)
+    with pytest.warns(LeftOut, match=r"list\.txt: 1 lines repeat others, and count once$") as told:
+        (snippet,) = snippets(tmp_path, "train", frames=path)
+    assert told[0].filename == __file__
     assert (len(snippet.frames), list(snippet.targets), list(snippet.motion)) == (12, [2, 11], [2, 11])
     drawn = [Pairs([snippet], 0).sample(number) for number in range(200)]
     assert {sample.frame for sample in drawn} == {2, 11}
@@ -248,7 +252,27 @@ def test_a_still_is_its_own_key_frame(tmp_path):
 
 def test_an_image_that_a_list_repeats_comes_once(tmp_path):
     write_still(tmp_path)
-    assert len(stills(tmp_path, listed(tmp_path, f"{STILL} 1", f"{STILL} 1"))) == 1
+    path = listed(tmp_path, *[f"{STILL} 1"] * 3)
+    with pytest.warns(LeftOut, match=r"list\.txt: 2 lines repeat others, and count once$") as told:
+        assert len(stills(tmp_path, path)) == 1
+    assert told[0].filename == __file__
+
+
+def test_objects_of_other_classes_are_told_of_once(tmp_path):
+    names = [f"{STILL}-{i}" for i in range(3)]
+    for name, objects in zip(names, ([], [CROQUET_BALL], [CROQUET_BALL, AIRPLANE]), strict=True):
+        write_still(tmp_path, name, *(thing(name=each, track=None) for each in objects))
+    found = stills(tmp_path, listed(tmp_path, *(f"{name} 1" for name in names)))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        assert [len(snippet.targets[0]["boxes"]) for snippet in found] == [0, 0, 1]
+    (warning,) = told
+    assert warning.category is LeftOut
+    where, _, said = str(warning.message).partition(": ")
+    assert where == str(tmp_path / "Annotations" / "DET")
+    assert said.startswith(
+        "objects of other classes than VID's 30 are left out; imagenet_vid.census(stills(...)) counts"
+    )
 
 
 def test_stills_are_read_when_they_are_asked_for(tmp_path):
@@ -271,6 +295,7 @@ def test_a_missing_folder_of_stills_is_named(tmp_path, part):
         stills(tmp_path, listed(tmp_path, f"{STILL} 1"))
 
 
+@pytest.mark.filterwarnings("ignore::dffkit.datasets.left_out.LeftOut")
 def test_a_census_counts_what_is_left_out_and_what_is_clipped(tmp_path):
     balls = [thing(name=CROQUET_BALL, track=None)] * 2
     write_still(tmp_path, f"{STILL}-1", *balls, thing((50, 5, 64, 14), AIRPLANE, None), thing(name=DOG, track=None))

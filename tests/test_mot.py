@@ -2,6 +2,7 @@
 
 import gc
 import math
+import warnings
 import weakref
 
 import numpy as np
@@ -9,10 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
-from dffkit.datasets import files, mot, pets09
+from dffkit.datasets import files, left_out, mot, pets09
+from dffkit.datasets.left_out import LeftOut
 from dffkit.datasets.video_files import VideoWriter
 from dffkit.errors import DataError
 from dffkit.training.pairs import Pairs, flip_target
+
+# Most sequences here have boxes in some of their frames only. What is said of that has tests of its own.
+pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.left_out.LeftOut")
 
 HEIGHT, WIDTH = SIZE = (32, 48)
 SEQINFO = "[Sequence]\nname=walk\nimDir=img1\nframeRate=14\nseqLength={}\nimWidth={}\nimHeight={}\nimExt=.png\n"
@@ -227,6 +232,51 @@ def test_a_box_outside_the_picture_is_named_or_dropped(tmp_path, box):
         mot.snippets(folder, outside="clip")
 
 
+def told(call):
+    """What warnings say that some call has left out, without the file's name."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        call()
+    assert all(each.category is LeftOut and each.filename == __file__ for each in found)
+    return [str(each.message).partition(": ")[2] for each in found]
+
+
+def test_what_does_not_count_is_told_with_how_much_of_it(tmp_path):
+    lines = [square(i, rest="1,1,1") for i in range(10)]
+    lines += ["2,8,1,1,4,5,0,1,1", "3,8,1,1,4,5,1,7,1", "4,9,1,1,4,5,1,13,1"]  # regions
+    lines += ["4,10,1,1,4,5,0,3,1", "9,10,1,1,4,5,1,11,1"]
+    sequence(tmp_path / "a", lines)
+    sequence(tmp_path / "b", lines[:10])
+    sequence(tmp_path / "c", [*map(square, range(12))])
+    regions = "boxes are regions to be ignored (not to be scored, or of what looks like people)"
+    others, after = "boxes of other things than people are left out", "frames after the last box have no target"
+    assert told(lambda: mot.snippets(tmp_path / "a")) == [f"3 {regions}; 2 {others}; 2 {after}"]
+    assert told(lambda: mot.snippets(tmp_path)) == [f"3 {regions}; 2 {others}; 4 {after}"]  # of all, in one line
+    assert told(lambda: mot.snippets(tmp_path / "b")) == [f"2 {after}"]
+    assert told(lambda: mot.snippets(tmp_path / "c")) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "found"),
+    [(range(2), "1 boxes are regions"), (range(2, 4), "1 boxes of other"), (range(8, 12), "3 frames after the last")],
+)
+def test_parts_of_a_video_tell_of_themselves(tmp_path, part, found):
+    lines = [square(i, rest="1,1,1") for i in range(9)] + ["2,8,1,1,4,5,0,1,1", "4,10,1,1,4,5,0,3,1"]
+    folder = sequence(tmp_path / "walk", lines)
+    (said,) = told(lambda: mot.snippets(folder, frames=part))
+    assert said.startswith(found)
+    assert ";" not in said
+    assert told(lambda: mot.snippets(folder, frames=range(4, 9))) == []
+
+
+def test_of_several_processes_the_first_tells(tmp_path, monkeypatch):
+    folder = sequence(tmp_path / "walk", [square(0)])
+    monkeypatch.setattr(left_out, "rank_and_count", lambda: (1, 2))
+    assert told(lambda: mot.snippets(folder)) == []
+    monkeypatch.setattr(left_out, "rank_and_count", lambda: (0, 2))
+    assert len(told(lambda: mot.snippets(folder))) == 1
+
+
 def test_motion_is_that_of_the_tracks(tmp_path):
     """The square moves 2 of its 8 pixels a frame: its box overlaps the neighbour's by 6 of 10."""
     lines = [line for i in range(3) for line in (f"{i + 1},3,20,2,9,9,{int(i == 1)}", square(i))]
@@ -271,6 +321,12 @@ def test_a_wrong_line_is_named(tmp_path, line, named):
 def test_an_unknown_class_is_named(tmp_path):
     folder = sequence(tmp_path / "walk", [square(0, rest="1,14,1")])
     with pytest.raises(DataError, match=r"gt\.txt:1: expected a class of 1\.\.13, or -1 for none, got 14; correct it"):
+        mot.snippets(folder)
+
+
+def test_a_box_of_another_thing_in_a_frame_that_is_not_there_is_named(tmp_path):
+    folder = sequence(tmp_path / "walk", [square(0, rest="1,1,1"), "13,1,5,5,4,4,1,3,1"])
+    with pytest.raises(DataError, match=r"gt\.txt:2: names frame 13, but the video has 12"):
         mot.snippets(folder)
 
 
@@ -357,6 +413,9 @@ def test_real_pets09(real_data):
         split: [sum(len(target[part]) for target in snippet.targets.values()) for part in ("boxes", "ignore")]
         for split, snippet in splits.items()
     }
+    assert told(lambda: pets09.snippets(real_data("pets09"), "val")) == []
+    with pytest.warns(LeftOut, match=r"vtest\.avi: 174 boxes are regions to be ignored \([^;]*$"):
+        pets09.snippets(real_data("pets09"), "train")
     assert found == {"train": [2222, 174], "val": [316, 0], "test": [583, 0]}
     assert [len(snippet.targets) for snippet in splits.values()] == [400, 100, 100]
     assert all(snippet.fps == 10 and snippet.frames[0].shape == (3, 360, 480) for snippet in splits.values())

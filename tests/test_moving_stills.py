@@ -322,6 +322,7 @@ def test_real_stills_move(real_data):
     assert (batch.targets != 255).float().mean() > 0.5
 
 
+@pytest.mark.filterwarnings("ignore::dffkit.datasets.left_out.LeftOut")
 def test_real_people_move(real_data):
     people = pets09.snippets(real_data("pets09"), "train")
     data = MovingStills(people, variants=1, seed=0, size=(256, 320))

@@ -89,3 +89,17 @@ def test_new_pixels_are_told_apart_from_seen_ones(model):
     whole = (1 - parts.new / 100) * parts["seen, own"] + parts.new / 100 * parts["new, own"]
     assert whole == pytest.approx(100 * float(own.double().mean()))
     assert "Key frame 0; frame 4" in breaking.around_the_new(films[0], model, 4, 0).alt
+
+
+def test_a_key_frame_s_features_are_computed_once_for_all_gaps(model):
+    films, seen = [Film("val", number) for number in range(2)], []
+    hook = model.feature_network.register_forward_hook(lambda *_: seen.append(1))
+    table = breaking.seen_and_new(films, model, gaps=(0, 2, 4))
+    hook.remove()
+    assert len(seen) == len(films) * (1 + 3)  # the key frame, and each later frame's own
+    for parts in table.itertuples(index=False):
+        gap, new = parts.gap, torch.stack([breaking.new_in_view(film, parts.gap, 0) for film in films])
+        found = [breaking.recognise(model, film.frame(gap), film.frame(0), same=gap == 0) for film in films]
+        right = torch.stack([labels == film.labels(gap) for film, labels in zip(films, found, strict=True)])
+        assert parts[2] == 100 * float(right[~new].double().mean())
+        assert gap == 0 or parts[3] == 100 * float(right[new].double().mean())

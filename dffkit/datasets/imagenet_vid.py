@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dffkit.datasets.images import natural, read_frame
+from dffkit.datasets.left_out import say
 from dffkit.datasets.on_demand import Frames, OnDemand
 from dffkit.datasets.snippets import Snippet, motion_iou
 from dffkit.datasets.vid_annotations import CLASSES, read_annotation
@@ -23,6 +24,7 @@ __all__ = ["CLASSES", "census", "snippets", "stills"]
 
 FPS = 30.0  # a round number: the videos come from many sources, and the data set does not say
 STILL_FPS = 1.0  # of a single frame, whatever it may be
+OTHERS = "objects of other classes than VID's 30 are left out; imagenet_vid.census(stills(...)) counts them"
 REACH = 10  # frames before and after that motion IoU looks at (FGFA)
 
 
@@ -70,7 +72,8 @@ def stills(folder: Path | str, images: Path | str) -> list[Snippet]:
     """Images of DET, each a snippet of one frame, so that key frame and current frame are the same (i == k).
 
     Targets are as `vid_annotations.read_annotation` gives them for stills: objects of other classes than VID's 30 are
-    left out; `census` counts them.
+    left out; `census` counts them. A `LeftOut` warning tells of them, when the first is met, and at once of lines that
+    the list repeats.
 
     Args:
         folder: ILSVRC2015, with `Data` and `Annotations`.
@@ -126,7 +129,10 @@ def _still(data: Path, notes: Path, name: str) -> Snippet:
         return read_frame(data / f"{name}.JPEG")
 
     def target(_: int) -> dict[str, Tensor]:
-        return read_annotation(notes / f"{name}.xml", False, data / f"{name}.JPEG")
+        found = read_annotation(notes / f"{name}.xml", False, data / f"{name}.JPEG")
+        if len(found["others"]):
+            say(notes, OTHERS)  # how many in all is not known before all files are read
+        return found
 
     return Snippet(name, STILL_FPS, Frames(frame, 1), OnDemand(target, range(1)))
 

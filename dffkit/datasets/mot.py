@@ -1,8 +1,8 @@
 """MOTChallenge: videos of people with boxes, as folders of images or as a video file with a `gt.txt` beside it."""
 
 import configparser
-import warnings
 import weakref
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dffkit.datasets import files
 from dffkit.datasets.images import ImageFrames, image_size, list_images, natural, read_frame
+from dffkit.datasets.left_out import say, tell
 from dffkit.datasets.mot_annotations import Annotation, clipped, read
 from dffkit.datasets.on_demand import Frames, OnDemand
 from dffkit.datasets.resized import resized_frame
@@ -37,8 +38,9 @@ def snippets(
 
     A target is {"boxes": (N, 4) float32 xyxy in pixels of the frame, x2 and y2 exclusive; "labels": (N,) int64, all 1;
     "tracks": (N,) int64; "ignore": (R, 4)}. The frames up to the last with a box are annotated; one of them without
-    has no person. Images are read when they are asked for. A video file is decoded into memory, once
-    for all snippets that are in use at the same time.
+    has no person. A `LeftOut` warning tells what does not count: how many boxes are regions to be ignored or of other
+    things, and how many frames come after the last box. Images are read when they are asked for. A video file is
+    decoded into memory, once for all snippets that are in use at the same time.
 
     Args:
         source: a sequence's folder (`img1/`, `gt/gt.txt`, `seqinfo.ini`), a folder of such, or a video file with its
@@ -58,18 +60,25 @@ def snippets(
     source = Path(source)
     recordings = [_recording(place, annotated_size, size, outside) for place in _sequences(source)]
     parts = [frames] if isinstance(frames, range) else frames
-    return [_snippet(recording, part) for recording in recordings for part in ([None] if parts is None else parts)]
+    wanted = [(recording, part) for recording in recordings for part in ([None] if parts is None else parts)]
+    found = [_snippet(*each) for each in wanted]
+    tell(source, sum((_left_out(*each) for each in wanted), Counter()))
+    return found
 
 
 @dataclass(frozen=True)
 class _Recording:
-    """A whole video; `targets` and `tracks` of the annotated frames, from the first on."""
+    """A whole video; `targets` and `tracks` of the annotated frames, from the first on.
+
+    `others` counts the boxes of other things in each frame.
+    """
 
     name: str
     fps: float
     frames: Sequence[Tensor]
     targets: Sequence[dict[str, Tensor]]
     tracks: Sequence[Mapping[int, Tensor]]
+    others: Counter[int]
 
 
 def _snippet(recording: _Recording, part: range | None) -> Snippet:
@@ -93,6 +102,19 @@ def _snippet(recording: _Recording, part: range | None) -> Snippet:
     )
 
 
+def _left_out(recording: _Recording, part: range | None) -> Counter[str]:
+    """What of a part of a video does not count, and how much of it."""
+    part = range(len(recording.frames)) if part is None else part
+    annotated = [frame for frame in part if frame < len(recording.targets)]
+    ignored = sum(len(recording.targets[frame]["ignore"]) for frame in annotated)
+    counts = {
+        "boxes are regions to be ignored (not to be scored, or of what looks like people)": ignored,
+        "boxes of other things than people are left out": sum(recording.others[frame] for frame in part),
+        "frames after the last box have no target": len(part) - len(annotated),
+    }
+    return Counter(counts)
+
+
 def _sequences(source: Path) -> list[Path]:
     if not source.is_dir() or (source / "img1").is_dir():
         return [source]
@@ -114,7 +136,7 @@ def _recording(source: Path, annotated: Size | None, size: Size | None, outside:
         frames, fps, drawn_in = _video(source)
         file = source.parent / "gt.txt"
     size = tuple(size or frames[0].shape[1:])
-    annotations, boxes = _checked(file, len(frames), annotated or drawn_in, size, outside)
+    annotations, boxes, others = _checked(file, len(frames), annotated or drawn_in, size, outside)
     count = 1 + max((annotation.frame for annotation in annotations), default=-1)
     rows = [[] for _ in range(count)]
     for annotation, box in zip(annotations, boxes, strict=True):
@@ -124,13 +146,16 @@ def _recording(source: Path, annotated: Size | None, size: Size | None, outside:
     tracks = [{annotation.track: box for annotation, box in row} for row in rows]
     # A dot in a folder's name is no ending: seq.1 and seq.2 are two sequences.
     name = source.absolute().name if source.is_dir() else source.stem
-    return _Recording(name, fps, Frames(lambda i: resized_frame(frames[i], size), len(frames)), targets, tracks)
+    scaled = Frames(lambda i: resized_frame(frames[i], size), len(frames))
+    return _Recording(name, fps, scaled, targets, tracks, Counter(other.frame for other in others))
 
 
-def _checked(file: Path, count: int, annotated: Size, size: Size, outside: str) -> tuple[list[Annotation], Tensor]:
-    """The annotations of a video of `count` frames, and their boxes in its frames."""
-    annotations = read(file)
-    for annotation in annotations:
+def _checked(
+    file: Path, count: int, annotated: Size, size: Size, outside: str
+) -> tuple[list[Annotation], Tensor, list[Annotation]]:
+    """The annotations of a video of `count` frames, and their boxes in its frames; and those of other things."""
+    annotations, others = read(file)
+    for annotation in (*annotations, *others):
         if annotation.frame >= count:
             raise DataError(
                 f"{file}:{annotation.line}: names frame {annotation.frame + 1}, but the video has {count}; do they "
@@ -143,9 +168,9 @@ def _checked(file: Path, count: int, annotated: Size, size: Size, outside: str) 
         if outside == "raise":
             remedy = "is annotated_size right? Then leave them out by outside='drop'"
             raise DataError(f"{file}:{first.line}: {what}, this is the first; {remedy}")
-        warnings.warn(f"{file}: {what}, which are left out", stacklevel=4)
+        say(file, f"{what}, which are left out", stacklevel=5)
         annotations = [annotation for annotation, there in zip(annotations, inside, strict=True) if there]
-    return annotations, boxes[inside]
+    return annotations, boxes[inside], others
 
 
 def _target(row: Sequence[tuple[Annotation, Tensor]]) -> dict[str, Tensor]:

@@ -42,11 +42,11 @@ class Annotation(NamedTuple):
     ignore: bool
 
 
-def read(path: Path) -> list[Annotation]:
-    """The boxes of a `gt.txt`, in the order of the file.
+def read(path: Path) -> tuple[list[Annotation], list[Annotation]]:
+    """The boxes of a `gt.txt`, in the order of the file: those of people and regions, and those of other things.
 
     MOT counts frames and pixels from 1, the kit from 0. A box whose flag is 0, and one of a class that looks like
-    people, becomes a region to be ignored; one of any other class is left out, for it is background.
+    people, becomes a region to be ignored; one of any other class is background.
 
     Raises:
         DataError: if there is no such file, it has no person, or a line is cut off or no box.
@@ -57,24 +57,23 @@ def read(path: Path) -> list[Annotation]:
         raise DataError(f"{path}: no such file; is the data set complete?") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is no text: {error}; get the file again") from error
-    annotations, seen, fields = [], {}, 0
+    annotations, others, seen, fields = [], [], {}, 0
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         values = _values(path, number, line, fields)
         fields = len(values)
-        annotation = _annotation(path, number, values)
+        annotation, is_other = _annotation(path, number, values)
         place = int(values[0]), int(values[1])
         if place in seen:
             raise DataError(
                 f"{path}:{number}: has frame {place[0]}, id {place[1]} again, after line {seen[place]}; delete one"
             )
         seen[place] = number
-        if annotation is not None:
-            annotations.append(annotation)
+        (others if is_other else annotations).append(annotation)
     if not annotations:
         raise DataError(f"{path}: has no box of a person; get the file again")
-    return annotations
+    return annotations, others
 
 
 def _values(path: Path, number: int, line: str, fields: int) -> list[float]:
@@ -99,7 +98,8 @@ def _values(path: Path, number: int, line: str, fields: int) -> list[float]:
     return values
 
 
-def _annotation(path: Path, number: int, values: list[float]) -> Annotation | None:
+def _annotation(path: Path, number: int, values: list[float]) -> tuple[Annotation, bool]:
+    """The box of a line, and whether it is of something that neither is a person nor looks like one."""
     frame, track, left, top, width, height, flag = values[:7]
     if width <= 0 or height <= 0:
         raise DataError(
@@ -110,11 +110,10 @@ def _annotation(path: Path, number: int, values: list[float]) -> Annotation | No
         raise DataError(
             f"{path}:{number}: expected a class of 1..{LAST_CLASS}, or {NO_CLASS} for none, got {kind}; correct it"
         )
-    if kind not in (NO_CLASS, PEDESTRIAN, CROWD, *LIKE_PEOPLE):
-        return None
     ignore = flag == 0 or kind not in (NO_CLASS, PEDESTRIAN)
     box = (left - 1, top - 1, left - 1 + width, top - 1 + height)
-    return Annotation(number, int(frame) - 1, int(track), box, ignore)
+    is_other = kind not in (NO_CLASS, PEDESTRIAN, CROWD, *LIKE_PEOPLE)
+    return Annotation(number, int(frame) - 1, int(track), box, ignore), is_other
 
 
 def clipped(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from dffkit.datasets.left_out import tell
 from dffkit.errors import DataError
 
 SOURCE = "the authors' lists are at https://github.com/msracver/Deep-Feature-Flow, data/ILSVRC2015/ImageSets"
@@ -15,6 +16,7 @@ NAME = r"([\w-]+(?:/[\w-]+)+)"
 NUMBER = "([0-9]+)"
 FRAMES_LINE = "train/ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000 1 10 300"
 VIDEOS_LINE = "val/ILSVRC2015_val_00000000 1 0 464"
+REPEATED = "lines repeat others, and count once"
 STILLS_LINE = "train/ILSVRC2013_train/n02687992/n02687992_10002 1"
 
 
@@ -29,6 +31,7 @@ def read_frames(path: Path, split: str) -> dict[str, tuple[Sequence[int], int]]:
         DataError: if the list is missing or empty, or a line is not of that form or contradicts another.
     """
     videos: dict[str, tuple[set[int], int]] = {}
+    count = 0
     for line, (video, _, frame, length) in _lines(path, [NAME, NUMBER, NUMBER, NUMBER], FRAMES_LINE, split):
         frames, known = videos.setdefault(video, (set(), int(length)))
         if int(length) != known:
@@ -36,6 +39,8 @@ def read_frames(path: Path, split: str) -> dict[str, tuple[Sequence[int], int]]:
         if int(frame) >= known:
             raise DataError(f"{line}: expected a frame in 0..{known - 1}, got {frame}; {SOURCE}")
         frames.add(int(frame))
+        count += 1
+    tell(path, {REPEATED: count - sum(len(frames) for frames, _ in videos.values())}, stacklevel=4)
     return {video: (sorted(frames), length) for video, (frames, length) in videos.items()}
 
 
@@ -67,7 +72,10 @@ def read_stills(path: Path) -> list[str]:
     Raises:
         DataError: if the list is missing or empty, or a line is not of that form.
     """
-    return list(dict.fromkeys(image for _, (image, _) in _lines(path, [NAME, NUMBER], STILLS_LINE)))
+    images = [image for _, (image, _) in _lines(path, [NAME, NUMBER], STILLS_LINE)]
+    once = list(dict.fromkeys(images))
+    tell(path, {REPEATED: len(images) - len(once)}, stacklevel=4)
+    return once
 
 
 def _lines(path: Path, form: list[str], example: str, split: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -13,6 +13,7 @@ from av.video.reformatter import Colorspace
 from torch import Tensor
 from torch.nn import functional as F
 
+from dffkit.datasets.avi import video_pieces
 from dffkit.errors import DataError
 
 QUALITY = 18  # x264's constant rate factor: lower is better and larger; at 18 hardly anyone sees a difference
@@ -94,7 +95,9 @@ def _missing(stream: av.VideoStream, end: Fraction, chunk: Fraction) -> str | No
     # AVI counts frames that a recorder has dropped too, and keeps their time: they are no sign of damage. Its times
     # are those of storing, since those of showing begin later where frames wait for others.
     avi = stream.container.format.name == "avi"
-    if avi and stream.average_rate and chunk < (stream.frames - 1.5) / stream.average_rate:
+    early = avi and stream.average_rate and chunk < (stream.frames - 1.5) / stream.average_rate
+    # Those dropped at the end leave no gap in the times; but, other than where a file is cut, each has its empty piece.
+    if early and video_pieces(Path(stream.container.name), stream.index) < stream.frames:
         return f"it says that it has {stream.frames}"
     # Matroska and WebM don't count frames.
     duration = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))

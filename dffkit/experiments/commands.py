@@ -5,11 +5,11 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 
-import torch
 from torch import distributed
 
 from dffkit import sources, weights
 from dffkit.allocator import keep_freed_memory
+from dffkit.command_options import add_device, add_threads, at_least, use_threads
 from dffkit.errors import DataError
 from dffkit.experiments import runs, scoring, shipping
 from dffkit.experiments.place import Place, default_place
@@ -68,7 +68,7 @@ def status(wanted: Sequence[Run], place: Place, split: str = "val") -> str:
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `train`."""
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="without one, all recipes are listed")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N")
     _add_changes(parser)
     parser.add_argument("--fresh", action="store_true", help="begin again, whatever there is already")
     _add_common(parser)
@@ -100,8 +100,6 @@ def _changed(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
     if (arguments.data or arguments.classes or arguments.imagenet) and recipe.pretraining:
         options_given = "--data, --classes, --imagenet"
         raise CommandError(f"{options_given}: expected a recipe for one task, such as {DFF}, got {recipe.name}")
-    if arguments.iterations is not None and arguments.iterations < 1:
-        raise CommandError(f"--iterations: expected at least 1, got {arguments.iterations}")
     if arguments.data and ":" not in arguments.data:
         raise CommandError(f'--data: expected "module:function", got {arguments.data!r}; {REMEDY}')
     recipe = with_imagenet(recipe) if arguments.imagenet else recipe
@@ -136,11 +134,11 @@ def _results_of(recipe: Recipe, place: Place) -> Place:
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `evaluate`."""
     parser.add_argument("recipe", nargs="?", default=DFF, metavar="RECIPE", help=f"by default {DFF}")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N")
     parser.add_argument("--split", default="val", help='val (default), "test", or for Toytown "elsewhere"')
     _add_changes(parser)
     parser.add_argument(
-        "--durations", type=int, metavar="L", help="only 1..L, and store nothing (default: 10, boxes 20)"
+        "--durations", type=at_least(1), metavar="L", help="only 1..L, and store nothing (default: 10, boxes 20)"
     )
     _add_common(parser)
 
@@ -170,7 +168,7 @@ def evaluate_main(arguments: argparse.Namespace) -> int:
 def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `experiments`."""
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these, and what they start from")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
+    parser.add_argument("--seeds", type=at_least(0), nargs="+", default=[0], metavar="N")
     parser.add_argument("--split", default="val", help='val (default), "test", or for Toytown "elsewhere"')
     parser.add_argument(
         "--rehearse", action="store_true", help="everything at a thousandth of the iterations, into build/rehearsal"
@@ -213,19 +211,19 @@ def _rehearsal(place: Place) -> Place:
 
 def _add_changes(parser: argparse.ArgumentParser) -> None:
     """What makes a recipe another one."""
-    parser.add_argument("--iterations", type=int, metavar="N", help="another number; makes it another recipe")
+    parser.add_argument("--iterations", type=at_least(1), metavar="N", help="another number; makes it another recipe")
     parser.add_argument("--precision", choices=PRECISIONS, help="another one; makes it another recipe")
     parser.add_argument("--data", metavar="MODULE:FUNCTION", help="a data set of your own; makes it another recipe")
     parser.add_argument(
         "--imagenet", action="store_true", help="N_feat at full width, from torchvision's weights; another recipe"
     )
-    parser.add_argument("--classes", type=int, metavar="C", help="how many classes that data set has")
+    parser.add_argument("--classes", type=at_least(1), metavar="C", help="how many classes that data set has")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: torch's)")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="threads that make batches ahead")
+    add_device(parser)
+    add_threads(parser)
+    parser.add_argument("--workers", type=at_least(0), default=1, metavar="N", help="threads that make batches ahead")
     parser.add_argument("--no-progress", action="store_true", help="show no bars")
 
 
@@ -233,8 +231,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def _place(arguments: argparse.Namespace) -> Iterator[Place]:
     """The repository's own place, with the process set up for long runs."""
     keep_freed_memory()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    use_threads(arguments.threads)
     device = runs.join_processes(arguments.device)
     try:
         yield default_place(device=device, workers=arguments.workers, progress=not arguments.no_progress)

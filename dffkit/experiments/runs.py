@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from dffkit import sources, weights
+from dffkit.command_options import check_device
 from dffkit.errors import DataError
 from dffkit.experiments import results, scoring
 from dffkit.experiments.place import Place, data
@@ -239,12 +240,17 @@ def is_first_process() -> bool:
 
 
 def join_processes(device: str) -> str:
-    """Under `torchrun`, join the other processes; returns the device that is this one's."""
-    if "WORLD_SIZE" not in os.environ:
-        return device
-    cuda = torch.device(device).type == "cuda"
-    if cuda:
+    """Under `torchrun`, join the other processes; returns the device that is this one's.
+
+    Raises:
+        CommandError: if that device can't be used.
+    """
+    together, cuda = "WORLD_SIZE" in os.environ, device.partition(":")[0] == "cuda"
+    if together and cuda:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
-        torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if cuda else "gloo")
+    check_device(device)  # each process its own: all of them on the first GPU would fill its memory
+    if together:
+        if cuda:
+            torch.cuda.set_device(device)
+        distributed.init_process_group("nccl" if cuda else "gloo")
     return device

@@ -20,6 +20,7 @@ def new_in_view(film: Film, frame: int, key_frame: int) -> Tensor:
     return film.flow(frame, key_frame)[1]
 
 
+@torch.no_grad()
 def seen_and_new(films: Sequence[Film], model: DeepFeatureFlow, gaps: Sequence[int]) -> pandas.DataFrame:
     """How many pixels are labelled rightly where the key frame, frame 0, shows what is there, and where it does not.
 
@@ -27,21 +28,29 @@ def seen_and_new(films: Sequence[Film], model: DeepFeatureFlow, gaps: Sequence[i
     and `new, carried`: of the others, and of those, the share that is labelled rightly with the key frame's features;
     `seen, own` and `new, own`: with the frame's own.
     """
+    keys = [model.key_frame(film.frame(0)[None]) for film in films]  # once, for all gaps
     lines = []
     for gap in gaps:
         new = torch.stack([new_in_view(film, gap, 0) for film in films])
         line = {"gap": gap, "new": 100 * float(new.double().mean())}
-        for source, key_frame in (("carried", 0), ("own", gap)):
-            found = [recognise(model, film.frame(gap), film.frame(key_frame), same=key_frame == gap) for film in films]
-            right = torch.stack(
-                [labels == film.labels(gap) for film, labels in zip(films, found, strict=True)]
-            ).double()
+        frames = [film.frame(gap)[None] for film in films]
+        own = [model(frame) for frame in frames]
+        pairs = zip(frames, keys, strict=True)
+        carried = [model.on_current_frame(*pair) for pair in pairs] if gap else own  # i == k: no propagation
+        for source, maps in (("carried", carried), ("own", own)):
+            right = torch.stack([_right(model, film, gap, each) for film, each in zip(films, maps, strict=True)])
             line |= {
                 f"seen, {source}": 100 * float(right[~new].mean()),
                 f"new, {source}": 100 * float(right[new].mean()),
             }
         lines.append(line)
     return pandas.DataFrame(lines)
+
+
+def _right(model: DeepFeatureFlow, film: Film, frame: int, maps: Tensor) -> Tensor:
+    """`(H, W)` float64: 1 where the labels that the maps give a frame are the true ones, else 0."""
+    labels = film.labels(frame)
+    return (model.task_network.decode(maps, labels.shape)[0] == labels).double()
 
 
 @styled

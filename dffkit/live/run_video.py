@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from dffkit import weights
 from dffkit.allocator import keep_freed_memory
+from dffkit.command_options import add_device, add_threads, at_least, check_device, use_threads
 from dffkit.datasets.files import CAMERA, FrameStream, frames
 from dffkit.datasets.video_files import STOP, VideoWriter
 from dffkit.errors import DataError
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="NAME", help="shipped weights, or the folder of a run (default: toytown/TASK/dff)"
     )
-    parser.add_argument("-l", "--key-frame-duration", type=int, metavar="L", help="default: 5, for boxes 10")
+    parser.add_argument("-l", "--key-frame-duration", type=at_least(1), metavar="L", help="default: 5, for boxes 10")
     parser.add_argument(
         "--out", type=Path, default=Path("annotated.mp4"), metavar="FILE", help="default: annotated.mp4"
     )
@@ -56,31 +57,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="scale frames for the networks; default: as trained; 0: never",
     )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=at_least(1), metavar="N", help="threads that compute (default: torch's)")
+    add_device(parser)
+    add_threads(parser)
     parser.add_argument("--no-progress", action="store_true", help="show no bar")
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """What argparse makes an option's number with."""
-
-    def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least} on, got {text!r}")
-        return int(text)
-
-    return number
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Recognise a video, and write it with the results."""
     keep_freed_memory()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    use_threads(arguments.threads)
     is_path = arguments.input != TOYTOWN and not arguments.input.startswith(CAMERA)
     lines_file = None if arguments.json in (None, "-") else Path(arguments.json)
     check_places(Path(arguments.input) if is_path else None, arguments.out, lines_file)
-    _check_device(arguments.device)
+    check_device(arguments.device)
     try:
         methods = _methods(arguments)
         task = next(reversed(methods.values())).recipe.task
@@ -114,15 +103,6 @@ def _recognise(
     return {"": 0, "interrupted": 130}.get(stopped, 1)
 
 
-def _check_device(name: str) -> None:
-    try:
-        torch.zeros(1, device=name).cpu()
-    # What a device that is not there raises depends on how torch was built.
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        why = (str(error).splitlines() or [""])[0]
-        raise CommandError(f"--device {name}: can't be used here ({why}); leave it out, or give cpu") from error
-
-
 def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
     """What recognises the video, by the title that the video shows; DFF is the last."""
     name = arguments.weights or f"toytown/{arguments.task or 'segmentation'}/dff"
@@ -135,7 +115,11 @@ def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
     if not (arguments.compare or arguments.compare_with):
         return methods
     title, other = _per_frame(name, arguments.compare_with)
-    return {title: LiveRecognition(other, 1, *where), **methods}
+    frame = LiveRecognition(other, 1, *where)
+    if frame.recipe.task != dff.recipe.task:
+        trained = f"its network is for {frame.recipe.task}, that of {name} for {dff.recipe.task}"
+        raise CommandError(f"--compare-with {other}: {trained}; give weights of one task")
+    return {title: frame, **methods}
 
 
 def _per_frame(name: str, wanted: str | None) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from torchvision import models
 
 from dffkit import atomic, complexity
 from dffkit.allocator import keep_freed_memory
+from dffkit.command_options import add_device, at_least, check_device
 from dffkit.dff import DeepFeatureFlow
 from dffkit.machine import describe
 from dffkit.networks.detection import RFCN
@@ -29,16 +30,17 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options; the defaults are the paper's full size."""
     many = {"nargs": "+", "metavar": "NAME"}
-    parser.add_argument("--size", nargs=2, type=int, default=[600, 1000], metavar=("H", "W"))
-    parser.add_argument("-l", "--key-frame-duration", type=int, default=10, metavar="L")
+    parser.add_argument("--size", nargs=2, type=at_least(1), default=[600, 1000], metavar=("H", "W"))
+    # With l = 1 every frame is a key frame, and there is nothing to measure beside it.
+    parser.add_argument("-l", "--key-frame-duration", type=at_least(2), default=10, metavar="L")
     parser.add_argument("--task", choices=TASKS, default=list(TASKS), **many)
     parser.add_argument("--depth", type=int, choices=(50, 101), default=[101, 50], nargs="+")
     parser.add_argument("--flow", choices=FLOW_NETWORKS, default=list(FLOW_NETWORKS), **many)
     parser.add_argument("--precision", choices=PRECISIONS, default=list(PRECISIONS), **many)
-    parser.add_argument("--look-ahead", type=int, metavar="N", help="current frames in one batch (default: all, l - 1)")
-    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="the medians of N runs are reported")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--stream", type=int, metavar="N", help="instead: resident memory over N small frames")
+    parser.add_argument("--look-ahead", type=at_least(1), metavar="N", help="current frames in a batch (default l - 1)")
+    parser.add_argument("--repeats", type=at_least(1), default=3, metavar="N", help="of which medians are reported")
+    add_device(parser)
+    parser.add_argument("--stream", type=at_least(1), metavar="N", help="instead: resident memory over N small frames")
     parser.add_argument("--out", type=Path, default=Path("build/benchmark.csv"), metavar="FILE.csv")
 
 
@@ -47,13 +49,14 @@ def main(args: argparse.Namespace) -> int:
     import pandas
     from tqdm import tqdm
 
+    check_device(args.device)
     if args.stream:
         from dffkit.timing import stream_memory
 
         print(stream_memory.report(stream_memory.resident_memory(args.stream, look_ahead=args.look_ahead or 1)))
         return 0
     if args.look_ahead is None:
-        args.look_ahead = max(args.key_frame_duration - 1, 1)
+        args.look_ahead = args.key_frame_duration - 1
     keep_freed_memory()
     machine = describe(args.device)
     rows = []

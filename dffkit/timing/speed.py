@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from dffkit import complexity, weights
 from dffkit.allocator import keep_freed_memory
+from dffkit.command_options import add_device, add_threads, at_least, check_device, use_threads
 from dffkit.datasets.toytown import WORLDS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import results
@@ -84,16 +85,16 @@ class Speed(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `speed`."""
-    parser.add_argument("--repeats", type=int, default=9, metavar="N", help="of which the median counts (default: 9)")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: torch's)")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--repeats", type=at_least(1), default=9, metavar="N", help="the median counts (default: 9)")
+    add_threads(parser)
+    add_device(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Measure all recipes for Frame and DFF, and write them to data/results/speed.csv."""
+    check_device(arguments.device)
     keep_freed_memory()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    use_threads(arguments.threads)
     chosen = [each for each in RECIPES.values() if not each.pretraining and each.flow != EXACT_FLOW]
     recipes = {Architecture.of(recipe): recipe for recipe in chosen}
     trained = {task: weights.load(f"toytown/{task}/frame").to(arguments.device) for task in HEADS}
