@@ -11,11 +11,11 @@ from dffkit.recipes.recipe import NO_FLOW, Recipe, options
 from dffkit.recipes.toytown import FIRST_STAGES, RECIPES, SFF
 
 CAMVID_HEAD = ("segmentation", options(num_classes=11))
-# People only, upright; at twice the video's size they are about 36 x 102 pixels.
+# People only, upright; at twice the video's size they are about 36 x 102 pixels, and twice as large near the camera.
 PETS_HEAD = (
     "detection",
     options(
-        num_classes=1, bins=3, anchor_scales=(1.5, 2.25, 3.5), anchor_ratios=(2, 3), anchor_positions=2, proposals=150,
+        num_classes=1, bins=3, anchor_scales=(1.5, 2.25, 3.5, 5.25), anchor_ratios=(2, 3), anchor_positions=2, proposals=150,
         pre_nms=2000,
     ),
 )  # fmt: skip
