@@ -15,8 +15,8 @@ CAMVID_HEAD = ("segmentation", options(num_classes=11))
 PETS_HEAD = (
     "detection",
     options(
-        num_classes=1, bins=3, anchor_scales=(1.5, 2.25, 3.5, 5.25), anchor_ratios=(2, 3), anchor_positions=2, proposals=150,
-        pre_nms=2000,
+        num_classes=1, bins=3, anchor_scales=(1.5, 2.25, 3.5, 5.25), anchor_ratios=(2, 3), anchor_positions=2,
+        proposals=150, pre_nms=2000,
     ),
 )  # fmt: skip
 ITERATIONS = {"camvid": 4000, "pets09": 2500}  # of Frame; Deep Feature Flow goes on from there for half as many
