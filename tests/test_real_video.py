@@ -9,7 +9,10 @@ from dffkit.figures import real_video as pictures
 from dffkit.findings import real_video
 from dffkit.recipes import find
 
-SCORES = {"camvid/frame": (0.5, 0.4), "camvid/dff": (0.49, 0.48), "pets09/frame": (0.9, 0.6)}
+SCORES = {
+    "camvid/frame": (0.5, 0.4), "camvid/frame-longer": (0.51, 0.41), "camvid/dff": (0.49, 0.48),
+    "pets09/frame": (0.9, 0.6),
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -31,18 +34,21 @@ def stored(tmp_path, monkeypatch):
 def test_frame_has_one_duration_and_copy_the_others():
     table = real_video.curves("camvid")
     found = {(row.method, row.duration): row.score for row in table.itertuples()}
-    assert found == pytest.approx({("DFF", 1): 49, ("DFF", 10): 48, ("Frame", 1): 50, ("copy", 10): 40})
-    assert len(table) == 4
+    assert found == pytest.approx(
+        {("DFF", 1): 49, ("DFF", 10): 48, ("Frame", 1): 50, ("copy", 10): 40, ("Frame, longer", 1): 51}
+    )
+    assert len(table) == 5
     assert set(real_video.curves("pets09").method) == {"Frame", "copy"}
 
 
 def test_each_panel_has_its_curves():
     figure, numbers = pictures.draw()
     camvid, pets = figure.axes
-    level, dff, copied = camvid.lines
+    level, longer, dff, copied = camvid.lines
     assert level.get_ydata() == pytest.approx([50, 50])
+    assert longer.get_ydata() == pytest.approx([51, 51])
     assert dff.get_ydata() == pytest.approx([49, 48])
     assert copied.get_ydata() == pytest.approx([40])
     assert len(pets.lines) == 2
-    assert [text.get_text() for text in pets.get_legend().get_texts()] == ["Frame", "DFF", "copy"]
-    assert len(numbers) == 6
+    assert [text.get_text() for text in pets.get_legend().get_texts()] == ["Frame", "Frame, longer", "DFF", "copy"]
+    assert len(numbers) == 7

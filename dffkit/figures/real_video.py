@@ -5,12 +5,13 @@ import pandas
 from matplotlib.figure import Figure
 
 from dffkit.findings import real_video
-from dffkit.style import BLUE, DARK_GREY, GREEN, ORANGE
+from dffkit.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE
 
 TITLES = {
     "camvid": ("CamVid, a clip of 101 frames", "mIoU of 11 classes [%]"),
     "pets09": ("PETS09-S2L1, frames 501 to 600", "AP@0.5 of people [%]"),
 }
+LEVELS = {"Frame": {"color": "black"}, "Frame, longer": {"color": GREY, "linestyle": "--"}}
 LOOKS = {
     "DFF": ("o-", BLUE), "DFF separate": ("s--", ORANGE), "SFF-DIS": ("D-.", GREEN), "copy": ("v:", DARK_GREY),
 }  # fmt: skip
@@ -23,8 +24,9 @@ def draw(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
     for axes, (data, (title, score)) in zip(panels, TITLES.items(), strict=True):
         table = real_video.curves(data, split)
         tables.append(table.assign(data=data))
-        for frame in table[table.method == "Frame"].itertuples():
-            axes.axhline(frame.score, color="black", linewidth=1, label="Frame")
+        for name, style in LEVELS.items():
+            for frame in table[table.method == name].itertuples():
+                axes.axhline(frame.score, linewidth=1, label=name, **style)
         for method, (style, colour) in LOOKS.items():
             curve = table[table.method == method].sort_values("duration")
             if len(curve):

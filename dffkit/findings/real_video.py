@@ -6,13 +6,20 @@ from dffkit.experiments.place import default_place
 from dffkit.findings import scored
 from dffkit.recipes.real import REAL
 
-METHODS = {"frame": "copy", "dff": "DFF", "separate": "DFF separate", "sff-dis": "SFF-DIS"}
+METHODS = {
+    "frame": "copy",
+    "frame-longer": "Frame, longer",
+    "dff": "DFF",
+    "separate": "DFF separate",
+    "sff-dis": "SFF-DIS",
+}
 
 
 def curves(data: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
     """Columns `method`, `duration`, `score` (percent), one line for each point that has been scored.
 
-    Frame has duration 1 alone; "copy" is what becomes of it when every `duration`-th frame's features are kept.
+    Frame has duration 1 alone, and so has "Frame, longer", trained for as many iterations as DFF in all. "copy" is what
+    becomes of Frame when every `duration`-th frame's features are kept.
 
     Args:
         data: "camvid" or "pets09".
@@ -21,5 +28,6 @@ def curves(data: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
     """
     recipes = {method: REAL[f"{data}/{name}"] for name, method in METHODS.items()}
     scores = scored.overall(default_place().results, recipes, split)
+    scores = scores[(scores.seed == seed) & ((scores.name != "Frame, longer") | (scores.duration == 1))]
     method = scores.name.mask((scores.name == "copy") & (scores.duration == 1), "Frame")
-    return scores.assign(method=method)[scores.seed == seed][["method", "duration", "score"]]
+    return scores.assign(method=method)[["method", "duration", "score"]]
