@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dffkit.datasets import files, left_out, mot, pets09
+from dffkit.datasets import files, left_out, mot, mot_videos, pets09
 from dffkit.datasets.left_out import LeftOut
 from dffkit.datasets.video_files import VideoWriter
 from dffkit.errors import DataError
@@ -162,7 +162,7 @@ def test_a_video_is_decoded_once_and_forgotten_after_use(tmp_path, monkeypatch):
     train = mot.snippets(path, frames=range(6))
     val = mot.snippets(path, frames=range(6, 12))
     assert len(read) == 1
-    kept = [weakref.ref(decoded) for decoded in mot._in_use.values()]
+    kept = [weakref.ref(decoded) for decoded in mot_videos._in_use.values()]
     del train, val
     gc.collect()
     assert [decoded() for decoded in kept] == [None]
@@ -170,10 +170,10 @@ def test_a_video_is_decoded_once_and_forgotten_after_use(tmp_path, monkeypatch):
 
 def test_a_video_too_long_for_memory_is_refused(tmp_path, monkeypatch):
     path = film(tmp_path)
-    monkeypatch.setattr(mot, "MEMORY", 12 * 3 * HEIGHT * WIDTH)
+    monkeypatch.setattr(mot_videos, "MEMORY", 12 * 3 * HEIGHT * WIDTH)
     assert len(mot.snippets(path)) == 1
     gc.collect()
-    monkeypatch.setattr(mot, "MEMORY", 12 * 3 * HEIGHT * WIDTH - 1)
+    monkeypatch.setattr(mot_videos, "MEMORY", 12 * 3 * HEIGHT * WIDTH - 1)
     with pytest.raises(DataError, match=r"walk\.mp4: needs more than .* GiB of memory; store its frames as images"):
         mot.snippets(path)
 

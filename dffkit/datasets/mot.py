@@ -1,7 +1,5 @@
 """MOTChallenge: videos of people with boxes, as folders of images or as a video file with a `gt.txt` beside it."""
 
-import configparser
-import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dffkit.datasets import files
-from dffkit.datasets.images import ImageFrames, image_size, list_images, natural, read_frame
 from dffkit.datasets.left_out import say, tell
 from dffkit.datasets.mot_annotations import Annotation, clipped, read
+from dffkit.datasets.mot_videos import Size, images, sequences, video
 from dffkit.datasets.on_demand import Frames, OnDemand
 from dffkit.datasets.resized import resized_frame
 from dffkit.datasets.snippets import Snippet, motion_iou
@@ -21,9 +18,6 @@ from dffkit.errors import DataError
 
 CLASSES = ("person",)
 PERSON = 1
-MEMORY = 4 * 2**30  # bytes: a longer video is refused, since training asks for its frames in any order
-
-Size = tuple[int, int]
 
 
 def snippets(
@@ -58,7 +52,7 @@ def snippets(
     if outside not in ("raise", "drop"):
         raise ValueError(f"outside: expected 'raise' or 'drop', got {outside!r}")
     source = Path(source)
-    recordings = [_recording(place, annotated_size, size, outside) for place in _sequences(source)]
+    recordings = [_recording(place, annotated_size, size, outside) for place in sequences(source)]
     parts = [frames] if isinstance(frames, range) else frames
     wanted = [(recording, part) for recording in recordings for part in ([None] if parts is None else parts)]
     found = [_snippet(*each) for each in wanted]
@@ -115,25 +109,12 @@ def _left_out(recording: _Recording, part: range | None) -> Counter[str]:
     return Counter(counts)
 
 
-def _sequences(source: Path) -> list[Path]:
-    if not source.is_dir() or (source / "img1").is_dir():
-        return [source]
-    found = sorted((path.parent for path in source.glob("*/img1")), key=natural)
-    if not found:
-        raise DataError(f"{source}: has no img1, nor a folder that has; name a sequence's folder, or a video file")
-    # Boxes without frames: left out, a part of the data set would be missing, and nobody told.
-    parts = {path.parent for part in ("gt", "seqinfo.ini") for path in source.glob(f"*/{part}")}
-    for folder in sorted(parts - set(found), key=natural):
-        raise DataError(f"{folder}: is a sequence that has no img1; get its images again, or move it elsewhere")
-    return found
-
-
 def _recording(source: Path, annotated: Size | None, size: Size | None, outside: str) -> _Recording:
     if source.is_dir():
-        frames, fps, drawn_in = _images(source)
+        frames, fps, drawn_in = images(source)
         file = source / "gt" / "gt.txt"
     else:
-        frames, fps, drawn_in = _video(source)
+        frames, fps, drawn_in = video(source)
         file = source.parent / "gt.txt"
     size = tuple(size or frames[0].shape[1:])
     annotations, boxes, others = _checked(file, len(frames), annotated or drawn_in, size, outside)
@@ -183,60 +164,3 @@ def _target(row: Sequence[tuple[Annotation, Tensor]]) -> dict[str, Tensor]:
     return {
         "boxes": boxes, "labels": torch.full((len(boxes),), PERSON), "tracks": tracks, "ignore": stacked(ignore=True),
     }  # fmt: skip
-
-
-def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size]:
-    """Frames, frames a second, and the size of the pictures in which the boxes were drawn."""
-    paths = list_images(folder / "img1")
-    for number, path in enumerate(paths, 1):
-        # The boxes are found by the frames' numbers: behind a gap all would be wrong.
-        if not path.stem.isdecimal() or int(path.stem) != number:
-            raise DataError(f"{path}: expected frame number {number} in its place; get the images again")
-    file, parser = folder / "seqinfo.ini", configparser.ConfigParser()
-    try:
-        with file.open() as lines:
-            parser.read_file(lines)
-        fps = parser.getfloat("Sequence", "frameRate")
-        length, height, width = (parser.getint("Sequence", key) for key in ("seqLength", "imHeight", "imWidth"))
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such file; is the data set complete?") from None
-    except (configparser.Error, ValueError) as error:
-        raise DataError(f"{file}: does not say what it should: {error}; get the file again") from error
-    if length != len(paths):
-        raise DataError(f"{folder / 'img1'}: has {len(paths)} images, but seqinfo.ini says {length}; get them again")
-    if min(fps, height, width) <= 0:
-        raise DataError(f"{file}: expected numbers above 0, got {fps:g} Hz, {width}x{height}; get the file again")
-    size = image_size(paths[0])
-
-    def frame(path: Path) -> Tensor:
-        pixels = read_frame(path)
-        if pixels.shape[1:] != size:
-            got, expected = (f"{width}x{height}" for height, width in (pixels.shape[1:], size))
-            raise DataError(f"{path}: is {got}, the first frame {expected}; get the images again")
-        return pixels
-
-    return ImageFrames(paths, frame), fps, (height, width)
-
-
-class _Decoded(list[Tensor]):
-    """The frames of a video file in memory."""
-
-
-_in_use: "weakref.WeakValueDictionary[tuple, _Decoded]" = weakref.WeakValueDictionary()
-
-
-def _video(path: Path) -> tuple[Sequence[Tensor], float, Size]:
-    stream = files.frames(path)
-    if stream.fps is None:
-        raise DataError(f"{path}: does not say how many frames a second it has; is it a video?")
-    name = (path.resolve(), path.stat().st_mtime_ns)
-    decoded = _in_use.get(name)
-    if decoded is None:
-        decoded = _Decoded()
-        for frame in stream:
-            decoded.append(frame)
-            if max(len(decoded), stream.count or 0) * frame.numel() > MEMORY:
-                remedy = "store its frames as images, in the layout of MOTChallenge"
-                raise DataError(f"{path}: needs more than {MEMORY / 2**30:.3g} GiB of memory; {remedy}")
-        _in_use[name] = decoded
-    return decoded, float(stream.fps), stream.size
