@@ -66,14 +66,12 @@ def flow_quality(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
 
     The numbers are means over seeds, in pixels.
     """
-    folder = default_place().results
-    rows = [
-        (task, row, flow, region, error)
-        for task in TASKS
-        for row, (flow, _) in FLOWS.items()
-        for region, error in scored.flow_errors(folder, ablation.recipe(task, row), split).items()
-    ]
-    numbers = pandas.DataFrame(rows, columns=["task", "row", "flow", "region", "error"])
+    tables = []
+    for task in TASKS:
+        recipes = {row: ablation.recipe(task, row) for row in FLOWS}
+        table = scored.flow_errors(default_place().results, recipes, split).rename(columns={"name": "row"})
+        tables.append(table.assign(task=task, flow=[FLOWS[row][0] for row in table.row]))
+    numbers = pandas.concat(tables, ignore_index=True)[["task", "row", "flow", "region", "error"]]
     figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.0), layout="constrained", sharey=True)
     for axes, task in zip(panels, TASKS, strict=True):
         _errors(axes, numbers[numbers.task == task], task)

@@ -1,7 +1,7 @@
 """The stored scores of today's recipes in today's worlds, ready for tables and figures."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,28 +27,34 @@ def overall(folder: Path, recipes: Mapping[str, Recipe], split: str = "test", su
     Columns: `name`, the key in `recipes`; `seed`, `duration`, and `score` in percent. Rows of recipes that have changed
     since, or whose data has, are left out.
     """
-    by_hash = {recipe.hash: (name, recipe) for name, recipe in recipes.items()}
-    lines = []
-    for row in results.read(folder / "evaluation.csv"):
-        name, recipe = by_hash.get(row["hash"], (None, None))
-        if recipe is None or (row["split"], row["subset"]) != (split, subset) or row["metric"] != METRIC[recipe.task]:
-            continue
-        if row["world"] == sources.world(recipe, split):
-            lines.append((name, int(row["seed"]), int(row["duration"]), 100 * float(row["value"])))
+    lines = [
+        (name, int(row["seed"]), int(row["duration"]), 100 * float(row["value"]))
+        for name, row in rows(folder, recipes, split)
+        if row["subset"] == subset and row["metric"] == METRIC[recipes[name].task]
+    ]
     return pandas.DataFrame(lines, columns=["name", "seed", "duration", "score"])
 
 
-def flow_errors(folder: Path, recipe: Recipe, split: str = "test") -> dict[str, float]:
-    """The endpoint error in pixels of the flow that a recipe's features are carried along, by region; means over seeds.
+def flow_errors(folder: Path, recipes: Mapping[str, Recipe], split: str = "test") -> pandas.DataFrame:
+    """The endpoint error in pixels of the flow that recipes' features are carried along, means over seeds.
 
-    Empty if it was not measured.
+    Columns: `name`, the key in `recipes`; `region`, and `error`.
     """
-    found: dict[str, list[float]] = {}
-    wanted = {"hash": recipe.hash, "world": sources.world(recipe, split), "split": split, "metric": "EPE"}
+    found: dict[tuple[str, str], list[float]] = {}
+    for name, row in rows(folder, recipes, split):
+        if row["metric"] == "EPE":
+            found.setdefault((name, row["subset"]), []).append(float(row["value"]))
+    lines = [(*key, float(np.mean(errors))) for key, errors in found.items()]
+    return pandas.DataFrame(lines, columns=["name", "region", "error"])
+
+
+def rows(folder: Path, recipes: Mapping[str, Recipe], split: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """The stored rows of recipes on a split, each with the recipe's key, but none of former recipes or data."""
+    names = {(recipe.hash, sources.world(recipe, split)): name for name, recipe in recipes.items()}
     for row in results.read(folder / "evaluation.csv"):
-        if all(row[key] == value for key, value in wanted.items()):
-            found.setdefault(row["subset"], []).append(float(row["value"]))
-    return {region: float(np.mean(errors)) for region, errors in found.items()}
+        name = names.get((row["hash"], row["world"]))
+        if name is not None and row["split"] == split:
+            yield name, row
 
 
 def drawn(folder: Path, recipe: Recipe, duration: int, split: str = "test") -> dict[int, Drawn]:

@@ -16,9 +16,10 @@ from dffkit.dff import DeepFeatureFlow
 from dffkit.evaluation import evaluate
 from dffkit.exact_flow import ExactFlow
 from dffkit.experiments.scoring import METRIC, TABLE_4
+from dffkit.findings.ablation import recipe
 from dffkit.networks.no_flow import NoFlow
 
-SHIPPED = {"DFF": "dff", "DFF fix N": "fix-n", "DFF fix F": "fix-f"}
+SHIPPED = ("DFF", "DFF fix N", "DFF fix F")
 LIVE = ("Frame", *SHIPPED, "DFF separate", "SFF-DIS", "copy", "exact flow")
 
 
@@ -34,7 +35,7 @@ def compose(task: str, row: str, snippets: Sequence[Snippet] = ()) -> DeepFeatur
             f"row: expected one of {list(LIVE)}, which need no other weights than the shipped, got {row!r}"
         )
     if row in SHIPPED:
-        return weights.load(f"toytown/{task}/{SHIPPED[row]}")
+        return weights.load(recipe(task, row).name)
     frame = weights.load(f"toytown/{task}/frame")
     if row in ("Frame", "copy"):
         flow = NoFlow()
