@@ -7,8 +7,8 @@ import torch
 from hand_made import FLOW, SIZE, STILLS, recipe, snippets
 
 from dffkit import flow_quality, reproduce, sources, weights
-from dffkit.experiments import runs, scoring, shipping
-from dffkit.experiments.commands import run_queue
+from dffkit.experiments import results, runs, scoring, shipping
+from dffkit.experiments.commands import run_queue, status
 from dffkit.experiments.place import Place
 from dffkit.experiments.runs import Run
 from dffkit.recipes import RECIPES
@@ -105,7 +105,7 @@ def test_training_starts_from_shipped_parts_where_none_are_trained(place, tmp_pa
     assert runs.is_shipped(Run(STILLS))
     assert not runs.is_shipped(Run(dataclasses.replace(STILLS, iterations=9)))
     assert not runs.is_shipped(Run(DFF))
-    shipped, trained = (runs.start_state(Run(STILLS), here) for here in (elsewhere, place))
+    shipped, trained = (runs.state(Run(STILLS), here) for here in (elsewhere, place))
     assert shipped.keys() == trained.keys()
     assert max(float((shipped[name] - trained[name]).abs().max()) for name in trained) < 1e-2
     assert any(not torch.equal(shipped[name], trained[name]) for name in trained), "in half precision"
@@ -113,4 +113,26 @@ def test_training_starts_from_shipped_parts_where_none_are_trained(place, tmp_pa
     assert Run(DFF).finished(elsewhere)
     assert not Run(STILLS).finished(elsewhere)
     with pytest.raises(CommandError, match="is not trained yet"):
-        runs.start_state(Run(FRAME), elsewhere)
+        runs.state(Run(FRAME), elsewhere)
+
+
+def test_the_queue_scores_what_is_shipped_without_training_it(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "counts", lambda tiny: {"val": 3, "test": 3})
+    folder = tmp_path / "weights"
+    run_queue([Run(DFF), Run(FRAME)], place)
+    shipping.ship(place, folder)
+    for module in (weights, saving):
+        monkeypatch.setattr(module, "weights_folder", lambda given: given or folder)
+    monkeypatch.setattr(shipping, "SHIPPED", ("flow", "seg/frame", "seg/dff"))
+    elsewhere = dataclasses.replace(place, runs=tmp_path / "elsewhere")
+    assert "shipped, scored" in status([Run(FRAME)], elsewhere)
+    assert "shipped\n" in status([Run(FRAME)], elsewhere, "test") + "\n"
+    assert run_queue([Run(FRAME)], elsewhere, split="test") == []
+    assert not Run(FRAME).finished(elsewhere)
+    rows = results.read(place.results / "evaluation.csv")
+    rows = [row for row in rows if row["hash"] == FRAME.hash]
+    trained, scored = ([row for row in rows if row["split"] == split] for split in ("val", "test"))
+    assert scored
+    assert scored[0]["seconds"] == trained[0]["seconds"], "of the training, as its row says"
+    shipping.ship(elsewhere, tmp_path / "again")
+    assert weights.entry("seg/frame", tmp_path / "again")["files"] == weights.entry("seg/frame", folder)["files"]

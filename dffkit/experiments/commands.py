@@ -29,6 +29,8 @@ REHEARSED = 4  # streets that a rehearsal trains on, and scores
 def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", duration: int | None = None) -> list[Run]:
     """Train and score what is not finished, in the order of what starts from what; returns what is left to do.
 
+    What is shipped is scored as it is shipped; `train` trains it again.
+
     It may be stopped or killed at any time and called again. Several queues may run at the same time: what another one
     is training, and what waits for that, is left.
     """
@@ -36,7 +38,8 @@ def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", durati
     for run in runs.in_order(wanted):
         try:
             losses = run.recipe.iterations > 0  # what is only put together has none
-            if not run.finished(place) or (losses and not runs.is_written(run, place, "training.csv")):
+            unwritten = losses and run.finished(place) and not runs.is_written(run, place, "training.csv")
+            if unwritten or not runs.is_available(run, place):
                 runs.train_run(run, place)
             scored = split in sources.counts(run.recipe)  # what others only start from may have no such split
             if scored and not runs.is_written(run, place, "evaluation.csv", split=split):
@@ -54,10 +57,11 @@ def status(wanted: Sequence[Run], place: Place, split: str = "val") -> str:
     lines = []
     for run in runs.in_order(wanted):
         done = run.iteration(place)
-        waits = [needed.recipe.name for needed in run.starts().values() if not needed.finished(place)]
-        state = "trained" if run.finished(place) else f"{done} of {run.recipe.iterations} iterations"
-        if run.finished(place) and runs.is_written(run, place, "evaluation.csv", split=split):
-            state = "trained, scored"
+        waits = [needed.recipe.name for needed in run.starts().values() if not runs.is_available(needed, place)]
+        state = f"{done} of {run.recipe.iterations} iterations"
+        if runs.is_available(run, place):
+            state = "trained" if run.finished(place) else "shipped"
+            state += ", scored" if runs.is_written(run, place, "evaluation.csv", split=split) else ""
         elif waits and not done:
             state = f"waits for {', '.join(dict.fromkeys(waits))}"
         lines.append((run.recipe.name, run.recipe.hash, f"s{run.seed}", state))
@@ -83,7 +87,7 @@ def train_main(arguments: argparse.Namespace) -> int:
         wanted = Run(_changed(_find(arguments.recipe), arguments), arguments.seed)
         place = _results_of(wanted.recipe, place)
         for run in runs.in_order([wanted]):
-            if run != wanted and (run.finished(place) or runs.is_shipped(run)):
+            if run != wanted and runs.is_available(run, place):
                 continue
             runs.train_run(run, place, resume=not (arguments.fresh and run == wanted))
             if runs.is_first_process():

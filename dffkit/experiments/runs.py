@@ -71,7 +71,7 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
         CommandError: if another process is training it, or a run it starts from is not finished.
     """
     recipe, folder = run.recipe, run.folder(place)
-    start = {part: start_state(needed, place) for part, needed in run.starts().items()}
+    start = {part: state(needed, place) for part, needed in run.starts().items()}
     if recipe.weights and not (resume and run.iteration(place)):
         start["feature_network"] = _published(run)
     with _claimed(run, place):
@@ -117,13 +117,13 @@ def trained_state(run: Run, place: Place) -> dict[str, Tensor]:
 
 
 def trained(run: Run, place: Place) -> nn.Module:
-    """The network of a finished run, on the place's device, in eval mode.
+    """The network of a run that is trained here or shipped, on the place's device, in eval mode.
 
     Raises:
-        CommandError, DataError: as `trained_state`.
+        CommandError, DataError: as `state`.
     """
     model = build(run.recipe, run.seed)
-    model.load_state_dict(trained_state(run, place))
+    model.load_state_dict(state(run, place))
     return model.to(place.device).eval()
 
 
@@ -159,8 +159,17 @@ def is_shipped(run: Run) -> bool:
     return known == (run.recipe.hash, sources.world(run.recipe), run.seed)
 
 
-def start_state(run: Run, place: Place) -> dict[str, Tensor]:
-    """The weights that another run starts from: those trained here, or else those that are shipped.
+def is_available(run: Run, place: Place) -> bool:
+    """Whether its weights are at hand: trained here, or shipped.
+
+    Raises:
+        DataError: as `is_shipped`.
+    """
+    return run.finished(place) or is_shipped(run)
+
+
+def state(run: Run, place: Place) -> dict[str, Tensor]:
+    """The weights of a run: those trained here, or else those that are shipped.
 
     The latter went through half precision, so what starts from them differs a little from what starts from the former.
 
@@ -176,7 +185,7 @@ def start_state(run: Run, place: Place) -> dict[str, Tensor]:
 def evaluate_run(
     run: Run, place: Place, *, split: str = "val", duration: int | None = None, model: nn.Module | None = None
 ) -> list[dict[str, Any]]:
-    """Score a finished run and add its rows to `evaluation.csv`; `model` spares reading it from its folder.
+    """Score a run that is trained here or shipped and add its rows to `evaluation.csv`; `model` spares reading it.
 
     Key frame durations are 1 .. `duration`, by default the longest of Fig. 3. Frame's rows are Frame at duration 1; its
     features copied without flow beyond.
@@ -211,13 +220,21 @@ def is_written(run: Run, place: Place, table: str, **more: Any) -> bool:
 
 def _write_down(run: Run, place: Place, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if is_first_process():
-        recipe, state = run.recipe, checkpoint.read(run.folder(place) / FINISHED)
+        recipe, done = run.recipe, checkpoint.read(run.folder(place) / FINISHED) if run.finished(place) else {}
         about = {"recipe": recipe.name, "hash": recipe.hash, "world": sources.world(recipe), "seed": run.seed}
         # A training's machine is the one that trained, whichever this is.
-        trained_on = json.loads(state.get("machine", "null")) if table == "training.csv" else None
+        trained_on = json.loads(done.get("machine", "null")) if table == "training.csv" else None
         machine = trained_on or describe(place.device)
-        costs = {"iterations": recipe.iterations, "seconds": round(state["seconds"], 1), **machine}
+        seconds = round(done["seconds"], 1) if done else _seconds(run, place)
+        costs = {"iterations": recipe.iterations, "seconds": seconds, **machine}
         results.add(place.results / table, [{**about, **row, **costs} for row in rows])
+
+
+def _seconds(run: Run, place: Place) -> str:
+    """How long the training of shipped weights took, as its row says; "" if there is none."""
+    rows = results.read(place.results / "training.csv")
+    found = (row["seconds"] for row in rows if (row["hash"], row["seed"]) == (run.recipe.hash, str(run.seed)))
+    return next(found, "")
 
 
 @contextlib.contextmanager

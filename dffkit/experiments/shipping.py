@@ -29,14 +29,14 @@ def ship(place: Place, folder: Path | None = None) -> list[str]:
     """Put the trained runs of seed 0 into `data/weights`, or another folder, with their scores; returns their names.
 
     Raises:
-        CommandError: if one of them is not trained.
+        CommandError: if one of them is neither trained nor shipped already.
         DataError: if its file is damaged.
     """
     models = {}
     for name in SHIPPED:
         run = Run(find(name))
         model = build(run.recipe)
-        model.load_state_dict(runs.trained_state(run, place))
+        model.load_state_dict(runs.state(run, place))
         models[name] = (model, _about(run, place, {}))
     weights.save(models, folder)
     for name in _scored():  # what they score as they are stored, in half precision
