@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import box_iou
+from torchvision.ops import nms as non_maximum_suppression
 
 from dffkit.networks.proposals import (
     RPN_STD,
@@ -17,6 +18,7 @@ from dffkit.networks.proposals import (
     covered,
     decode_boxes,
     encode_boxes,
+    first_kept,
     make_anchors,
     overlaps,
     propose,
@@ -297,3 +299,31 @@ def test_anchors_at_several_positions_are_those_of_a_finer_map():
     assert {tuple(box) for box in coarse.tolist()} == {tuple(box) for box in fine.tolist()}
     first_cell = coarse[: 4 * 4]
     assert first_cell.min(0).values.tolist() == make_anchors(1, 1, scales=(1, 2), **shapes).min(0).values.tolist()
+
+
+@given(
+    number=st.integers(0, 300),
+    count=st.integers(1, 40),
+    threshold=st.floats(0.1, 0.9),
+    ties=st.booleans(),
+    seed=st.integers(0, 10**6),
+)
+def test_the_first_kept_boxes_are_those_of_all_boxes(number, count, threshold, ties, seed):
+    generator = torch.Generator().manual_seed(seed)
+    corner, size = torch.rand(2, number, 2, generator=generator)
+    found = torch.cat([40 * corner, 40 * corner + 30 * size + 1], 1)
+    scores = torch.rand(number, generator=generator)
+    scores = ((scores * 5).round() if ties else scores).sort(descending=True).values
+    assert torch.equal(
+        first_kept(found, scores, threshold, count), non_maximum_suppression(found, scores, threshold)[:count]
+    )
+
+
+def test_more_boxes_are_considered_where_the_best_are_alike():
+    alike, apart = (
+        torch.tensor([[0.0, 0, 10, 10]]).repeat(50, 1),
+        torch.arange(5.0)[:, None] * 20 + torch.tensor([20.0, 0, 30, 10]),
+    )
+    boxes = torch.cat([alike, apart])
+    kept = first_kept(boxes, torch.linspace(1, 0, 55), 0.5, 4)
+    assert kept.tolist() == [0, 50, 51, 52]

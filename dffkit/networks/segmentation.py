@@ -73,5 +73,6 @@ def upsample(maps: Tensor, size: tuple[int, int], stride: int = 16) -> Tensor:
     hangs over is cut off.
     """
     height, width = size
-    full = F.interpolate(maps.float(), scale_factor=stride, mode="bilinear", align_corners=False)
+    maps = maps.float().contiguous()  # the softmax over classes that comes next is slower channels_last
+    full = F.interpolate(maps, scale_factor=stride, mode="bilinear", align_corners=False)
     return full[:, :, :height, :width]

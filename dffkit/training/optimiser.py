@@ -30,7 +30,7 @@ def make_optimiser(parameters: Mapping[str, nn.Parameter], recipe: Recipe) -> to
     ]
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(settings, momentum=0.9)
-    return torch.optim.AdamW(settings)
+    return torch.optim.AdamW(settings, fused=True)  # one kernel instead of hundreds of small ones
 
 
 def trainable(module: nn.Module, recipe: Recipe) -> dict[str, nn.Parameter]:
