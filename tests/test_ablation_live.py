@@ -5,7 +5,7 @@ import torch
 
 from dffkit import weights
 from dffkit.datasets import toytown
-from dffkit.lessons.ablation_live import LIVE, compose, live
+from dffkit.lessons.ablation_live import LIVE, by_what_is_seen, compose, live
 from dffkit.recipes import find
 from dffkit.recipes.assembly import build
 
@@ -38,6 +38,12 @@ def test_the_exact_flow_is_of_the_snippets():
     field, scale = model.flow_network(*frames)
     assert scale is None
     assert field.abs().max() > 0.1
+
+
+def test_exact_flow_fails_where_the_key_frame_shows_nothing_and_nowhere_else():
+    found = by_what_is_seen(("Frame", "exact flow", "DFF"), gap=9, streets=2).set_index("row")
+    assert found.seen["exact flow"] > 85
+    assert found.new["exact flow"] < 50 < found.new["DFF"] < found.new["Frame"]
 
 
 def test_rows_that_need_other_weights_are_named():

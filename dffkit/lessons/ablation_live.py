@@ -12,11 +12,13 @@ from dffkit import weights
 from dffkit.classical_flow import ClassicalFlow
 from dffkit.datasets import toytown
 from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.evaluation import evaluate
 from dffkit.exact_flow import ExactFlow
 from dffkit.experiments.scoring import METRIC, TABLE_4
 from dffkit.findings.ablation import recipe
+from dffkit.lessons.breaking import seen_and_new
 from dffkit.networks.no_flow import NoFlow
 
 SHIPPED = ("DFF", "DFF fix N", "DFF fix F")
@@ -64,3 +66,21 @@ def live(task: str, rows: Sequence[str] = LIVE, streets: int = 4, split: str = "
         )
         scores.append(100 * found.score(METRIC[task], duration=duration))
     return pandas.DataFrame({"row": rows, "score": scores})
+
+
+def by_what_is_seen(rows: Sequence[str], gap: int, streets: int = 3, split: str = "val") -> pandas.DataFrame:
+    """How many pixels are labelled rightly `gap` frames after the key frame, in percent, over the first streets of a
+    split: `seen`, of what the key frame shows too, and `new`, of what it does not. A line for each row; Frame's is with
+    the frame's own features.
+
+    Raises:
+        ValueError, DataError: as `compose`.
+    """
+    snippets = toytown.snippets(split, "segmentation", streets)
+    films = [Film(split, street) for street in range(streets)]
+    lines = []
+    for row in rows:
+        found = seen_and_new(films, compose("segmentation", row, snippets), [gap]).iloc[0]
+        source = "own" if row == "Frame" else "carried"
+        lines.append({"row": row, "seen": found[f"seen, {source}"], "new": found[f"new, {source}"]})
+    return pandas.DataFrame(lines)
