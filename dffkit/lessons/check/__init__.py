@@ -8,7 +8,9 @@ from dffkit.lessons.check.bilinear_weights import four_weights
 from dffkit.lessons.check.complexity import duration_for, speedup
 from dffkit.lessons.check.feature_maps import filter_correlation, similarity_over_gap
 from dffkit.lessons.check.flow_units import flow_in_cells
+from dffkit.lessons.check.paired_interval import paired_interval
 from dffkit.lessons.check.pyramid_target import flow_target
+from dffkit.lessons.check.split_point import split_ratio
 from dffkit.lessons.check.training import draw_pair, switch
 from dffkit.lessons.check.warping import warp_one_channel
 from dffkit.lessons.check.your_video import is_key_frame, longest_duration
@@ -22,8 +24,10 @@ __all__ = [
     "four_weights",
     "is_key_frame",
     "longest_duration",
+    "paired_interval",
     "similarity_over_gap",
     "speedup",
+    "split_ratio",
     "switch",
     "warp_one_channel",
 ]
