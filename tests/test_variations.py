@@ -1,5 +1,7 @@
 """variations.py: Table 5 and the sparse labels from stored rows, and their pictures."""
 
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,18 @@ def stored(tmp_path, monkeypatch):
     return tmp_path
 
 
+def with_replicates(folder, spread=MappingProxyType({})):
+    """Replicates for the split points of segmentation: the same noise in each, but those that have a `spread`."""
+    world = sources.world(find("toytown/segmentation/dff"), "test")
+    common = {"world": world, "seed": 0, "split": "test", "metric": "mIoU", "subset": "all", "duration": 5}
+    noise, other = np.random.default_rng(0).standard_normal((2, 200))
+    results.add(folder / "replicates.csv", [
+        {"hash": find(f"toytown/segmentation/{name}").hash, "value": value, **common,
+         "replicates": " ".join(str(round(1e5 * each)) for each in value + 0.001 * noise + spread.get(name, 0) * other)}
+        for name, value in SPLITS.items()
+    ])  # fmt: skip
+
+
 def test_table_5_has_the_split_points_that_were_scored_or_measured():
     table = variations.table5("segmentation").set_index("layers")
     assert list(table.index) == [21, 12, 5, 1, 0]
@@ -57,12 +71,23 @@ def test_sparse_labels_have_the_intervals_that_were_run():
     assert table.loc[30].to_dict() == pytest.approx({"frame": 60, "key_frames": 59, "dff": 58, "copy": 50})
 
 
-def test_table_5_is_drawn_against_the_default():
+def test_table_5_is_drawn_against_the_default(stored):
+    with_replicates(stored)
     figure, numbers = speed_accuracy_figures.table5()
-    ours = figure.axes[0].lines[0]
-    assert list(ours.get_xdata()) == [0, 1, 2, 3, 4]
-    assert list(ours.get_ydata()) == pytest.approx([0.3, np.nan, 0.2, 0, -0.3], nan_ok=True)
+    (ours,) = figure.axes[0].containers
+    assert list(ours.lines[0].get_xdata()) == [0, 1, 2, 3, 4]
+    assert list(ours.lines[0].get_ydata()) == pytest.approx([0.3, np.nan, 0.2, 0, -0.3], nan_ok=True)
     assert set(numbers.task) == {"segmentation", "detection"}
+
+
+def test_table_5_has_the_interval_of_what_each_split_point_changes(stored):
+    with_replicates(stored, {"split-21": 0.002})
+    table = variations.table5("segmentation").set_index("layers")
+    moved = table.loc[21]
+    assert moved.low < moved.difference - 0.2 < moved.difference + 0.2 < moved.high
+    assert table.loc[5, ["low", "difference", "high"]].tolist() == pytest.approx([0.2, 0.2, 0.2], abs=0.002)
+    assert table.loc[1, ["low", "difference", "high"]].tolist() == [0, 0, 0]
+    assert table.loc[12, ["low", "difference", "high"]].isna().all()
 
 
 def test_sparse_labels_are_drawn():
@@ -71,14 +96,7 @@ def test_sparse_labels_are_drawn():
 
 
 def test_table_5s_statements_have_verdicts(stored):
-    world = sources.world(find("toytown/segmentation/dff"), "test")
-    common = {"world": world, "seed": 0, "split": "test", "metric": "mIoU", "subset": "all", "duration": 5}
-    noise = 0.001 * np.random.default_rng(0).standard_normal(50)
-    results.add(stored / "replicates.csv", [
-        {"hash": find(f"toytown/segmentation/{name}").hash, "value": value, **common,
-         "replicates": " ".join(str(round(1e5 * (value + each))) for each in noise)}
-        for name, value in SPLITS.items()
-    ])  # fmt: skip
+    with_replicates(stored)
     lines = variations.statements("segmentation").set_index("statement")
     assert lines.verdict.to_dict() == {
         f"{layers} layers in N_task within 1.5 points of 1": "holds" for layers in (0, 5, 21)

@@ -24,21 +24,27 @@ FLAT = 0.015  # what the paper calls hardly a difference: its own are up to 0.6 
 
 
 def table5(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
-    """Table 5 with our numbers: columns `layers` in N_task, `score`, `ratio` (Eq. 5), `speedup` (Eq. 7), `fps`,
-    `paper` and `paper_fps`; a line for each split point that has been scored or measured, at the duration of the
-    paper's table, with NaN for what has not.
+    """Table 5 with our numbers: columns `layers` in N_task, `score`, `difference` (points over the default of one
+    layer) and its interval, `low` and `high`, `ratio` (Eq. 5), `speedup` (Eq. 7), `fps`, `paper` and `paper_fps`; a
+    line for each split point that has been scored or measured, at the duration of the paper's table, with NaN for what
+    has not.
     """
     folder, duration = default_place().results, TABLE_4[task]
     scores, times = scored.overall(folder, scored.on_toytown(task), split), measured(folder)
+    default = _drawn(_at_split(task, 1), duration, split)
     lines = []
     for layers in SPLITS:
-        name = "dff" if layers == 1 else f"split-{layers}"
+        recipe = _at_split(task, layers)
+        name = recipe.name.removeprefix(f"toytown/{task}/")
         own = scores[(scores.name == name) & (scores.duration == duration) & (scores.seed == seed)]
-        speed = times.get(Architecture.of(find(f"toytown/{task}/{name}")))
+        speed = times.get(Architecture.of(recipe))
         if own.empty and speed is None:
             continue
-        score = np.nan if own.empty else own.score.item()
-        line = {"layers": layers, "score": score, "ratio": np.nan, "speedup": np.nan, "fps": np.nan}
+        line = {"layers": layers, "score": np.nan if own.empty else own.score.item()}
+        runs = _drawn(recipe, duration, split)
+        over = difference(runs, default)[:3] if runs.keys() & default.keys() else [np.nan] * 3
+        line |= {key: 100 * value for key, value in zip(("difference", "low", "high"), over, strict=True)}
+        line |= {"ratio": np.nan, "speedup": np.nan, "fps": np.nan}
         if speed:
             line |= {"ratio": speed.ratio, "speedup": speed.eq7(duration), "fps": speed.fps(duration)}
         paper, paper_fps = PRINTED[task][layers]
@@ -50,12 +56,11 @@ def statements(task: str, split: str = "test") -> pandas.DataFrame:
     """What the paper's Table 5 shows, each with its verdict: hardly any difference in accuracy, and less speed with
     every layer that is moved behind the propagation. Columns as those of `ablation.statements`.
     """
-    default, *others = (find(f"toytown/{task}/{name}") for name in ("dff", *(f"split-{n}" for n in (0, 5, 12, 21))))
-    runs = {recipe.split: _drawn(recipe, TABLE_4[task], split) for recipe in (default, *others)}
+    runs = {layers: _drawn(_at_split(task, layers), TABLE_4[task], split) for layers in SPLITS}
     lines = []
     for layers in (0, 5, 12, 21):
-        if runs[layers] and runs[default.split]:
-            found = difference(runs[layers], runs[default.split])
+        if runs[layers] and runs[1]:
+            found = difference(runs[layers], runs[1])
             text = f"{layers} layers in N_task within {100 * FLAT:g} points of 1"
             lines.append(statement(text, found) | {"verdict": within(found, FLAT)})
     fps = table5(task, split).set_index("layers").reindex(SPLITS).fps
@@ -63,6 +68,10 @@ def statements(task: str, split: str = "test") -> pandas.DataFrame:
         slower = "holds" if fps.is_monotonic_increasing else "does not hold"
         lines.append({"statement": "slower with every layer moved, measured", "verdict": slower})
     return pandas.DataFrame(lines)
+
+
+def _at_split(task: str, layers: int) -> Recipe:
+    return find(f"toytown/{task}/" + ("dff" if layers == 1 else f"split-{layers}"))
 
 
 def _drawn(recipe: Recipe, duration: int, split: str) -> dict[int, Drawn]:
