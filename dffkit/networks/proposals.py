@@ -23,16 +23,10 @@ MAX_LOG_SIZE = 10.0  # exp(10) times any box covers the frame; without a bound e
 
 
 def make_anchors(
-    height: int,
-    width: int,
-    *,
-    stride: int = 16,
-    scales: Sequence[float] = (8, 16, 32),
-    ratios: Sequence[float] = (0.5, 1, 2),
-    positions: int = 1,
-    convention: str = "torchvision",
-    device: torch.device | str = "cpu",
-) -> Tensor:
+    height: int, width: int, *, stride: int = 16,
+    scales: Sequence[float] = (8, 16, 32), ratios: Sequence[float] = (0.5, 1, 2), positions: int = 1,
+    convention: str = "torchvision", device: torch.device | str = "cpu",
+) -> Tensor:  # fmt: skip
     """Put A = positions ** 2 * len(ratios) * len(scales) anchors on each cell of an h x w feature map.
 
     `scales` are in units of `stride` pixels, `ratios` are height / width. With more than one of `positions` along each
@@ -81,16 +75,9 @@ def clip_boxes(boxes: Tensor, size: tuple[int, int], convention: str = "torchvis
 
 @torch.no_grad()
 def propose(
-    scores: Tensor,
-    deltas: Tensor,
-    anchors: Tensor,
-    size: tuple[int, int],
-    *,
-    pre_nms: int = 6000,
-    post_nms: int = 300,
-    nms: float = 0.7,
-    convention: str = "torchvision",
-) -> tuple[Tensor, Tensor]:
+    scores: Tensor, deltas: Tensor, anchors: Tensor, size: tuple[int, int], *,
+    pre_nms: int = 6000, post_nms: int = 300, nms: float = 0.7, convention: str = "torchvision",
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Keep the boxes of one image that most look like objects (the proposal layer).
 
     `scores` (N,) are the foreground's, `deltas` (N, 4) those of `encode_boxes` with RPN_STD, `anchors` (N, 4), `size`

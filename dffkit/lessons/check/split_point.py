@@ -17,7 +17,7 @@ split_ratio = Exercise(
         Example("F 10, N_feat 100, N_task 5, nothing moved", (10.0, 100.0, 5.0, 0.0)),
         Example("F 10, N_feat 100, N_task 5, moved 20", (10.0, 100.0, 5.0, 20.0)),
         Example("F 13, N_feat 164, N_task 0, moved 33", (13.0, 164.0, 0.0, 33.0)),
-        Example("F 2, N_feat 100, N_task 1, all moved", (2.0, 100.0, 1.0, 100.0)),
+        Example("F 2, N_feat 100, N_task 1, moved 90", (2.0, 100.0, 1.0, 90.0)),
     ],
     [
         Mistake(
