@@ -136,8 +136,27 @@ def test_the_first_duration_that_is_fast_enough_and_what_it_loses(tmp_path, colu
     assert point[column] == pytest.approx(40 / 10.6 if column == "speedup" else 400 / 112)
     assert point.loss == pytest.approx(0.5 + 3 * 1)
     assert point.low == pytest.approx(point.high)  # the same noise in both
-    with pytest.raises(ValueError, match=r"times: expected at most 4\.\d, the fastest point's, got 10"):
-        speed_accuracy.at_times("detection", 10, column)
+    fastest = speed_accuracy.at_times("detection", 10, column)
+    assert (fastest.duration, fastest.loss) == (5, pytest.approx(0.5 + 4 * 1))
+    assert fastest[column] < 10
+
+
+@pytest.mark.parametrize(("printed", "counted"), [(3.0, "does not hold"), (4.0, "holds")])
+def test_ten_times_as_fast_is_judged_against_the_papers_own_loss(tmp_path, monkeypatch, printed, counted):
+    two_curves(tmp_path, "detection", faster_is_better=True)
+    monkeypatch.setitem(speed_accuracy.PRINTED, "detection", ("ResNet-101", 73.9, 73.9 - printed, 3.0))
+    lines = speed_accuracy.at_ten_times("detection", 3.6).set_index("speed")
+    assert lines.loc["counted (Eq. 7)", ["duration", "verdict"]].tolist() == [4, counted]
+    assert lines.loc["counted (Eq. 7)", "loss"] == pytest.approx(3.5)
+    assert lines.loc["measured", "times"] == pytest.approx(500 / 116)  # l = 4 is only 3.57 times as fast
+    assert lines.loc["measured", "duration"] == 5
+
+
+def test_ten_times_may_not_be_reached(tmp_path):
+    two_curves(tmp_path, "detection", faster_is_better=True)
+    lines = speed_accuracy.at_ten_times("detection")
+    assert lines.verdict.tolist() == ["not reached", "not reached"]
+    assert lines.duration.tolist() == [5, 5]
 
 
 def test_another_pair_is_compared_with_frame_of_its_own_features(tmp_path):
