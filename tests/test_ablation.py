@@ -159,3 +159,28 @@ def test_flow_quality_is_drawn_by_region(stored):
 def test_nothing_run_is_an_empty_table(stored):
     assert ablation.table("detection").empty
     assert ablation.statements("detection").empty
+
+
+def test_two_rows_are_compared_at_each_duration_that_both_have(stored):
+    streets = 0.05 * np.random.default_rng(1).standard_normal(200)
+    rows = []
+    for name, durations, slope in (("DFF", range(1, 11), 0.001), ("DFF fix N", (1, 2, 9, 10, 11), 0.002)):
+        for duration in durations:
+            value = 0.7 + (0.01 if name == "DFF fix N" else 0) - slope * duration
+            rows.append({
+                "hash": ablation.recipe("segmentation", name).hash, "world": WORLD, "seed": 0, "split": "test",
+                "duration": duration, "metric": "mIoU", "subset": "all", "value": value,
+                "replicates": " ".join(str(round(1e5 * (value + each))) for each in streets),
+            })  # fmt: skip
+    results.write(stored / "replicates.csv", rows)
+    table = ablation.by_duration("segmentation")
+    assert table.duration.tolist() == [1, 2, 9, 10]
+    assert table.difference.tolist() == pytest.approx([-0.9, -0.8, -0.1, 0])
+    assert table.verdict.tolist()[:3] == ["does not hold"] * 3
+    assert ablation.by_duration("segmentation", "DFF fix N", "DFF").difference.tolist() == pytest.approx(
+        [0.9, 0.8, 0.1, 0]
+    )
+    figure, numbers = ablation_figures.fix_n()
+    (line, _) = figure.axes[0].lines
+    assert line.get_xdata().tolist() == [1, 2, 9, 10]
+    assert set(numbers.split) == {"test"}

@@ -11,7 +11,7 @@ from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import clip_maps
 from dffkit.experiments.place import Place, data
 from dffkit.networks.no_flow import NoFlow
-from dffkit.recipes import CURVES
+from dffkit.recipes import AT_ALL_DURATIONS
 from dffkit.recipes.recipe import EXACT_FLOW, HAND_CRAFTED, Recipe
 from dffkit.scores import Evaluation
 from dffkit.scores.bootstrap import replicates
@@ -84,18 +84,18 @@ def _has_flow_to_judge(recipe: Recipe, split: str) -> bool:
 
 
 def _longest(recipe: Recipe) -> int:
-    """The longest key frame duration to score: Toytown's rows beside the curves of Figure 3 need only Table 4's."""
-    curve = recipe.data != "toytown" or recipe.name in CURVES
-    return sources.longest(recipe) if curve else TABLE_4[recipe.task]
+    """The longest key frame duration to score: most of Toytown's rows need only Table 4's."""
+    all_durations = recipe.data != "toytown" or recipe.name in AT_ALL_DURATIONS
+    return sources.longest(recipe) if all_durations else TABLE_4[recipe.task]
 
 
 def _replicates(evaluation: Evaluation, recipe: Recipe) -> list[dict[str, Any]]:
-    """Rows with the bootstrap's replicates, in units of 1e-5: at all durations for the curves of Figure 3, else at 1
-    and that of Table 4.
+    """Rows with the bootstrap's replicates, in units of 1e-5: at all durations for the curves of Figure 3 and what is
+    set beside them, else at 1 and that of Table 4.
     """
     metric = METRIC[recipe.task]
-    curve = recipe.job == "pairs" and recipe.name in CURVES
-    durations = range(1, evaluation.max_duration + 1) if curve else (1, TABLE_4[recipe.task])
+    all_durations = recipe.job == "pairs" and recipe.name in AT_ALL_DURATIONS
+    durations = range(1, evaluation.max_duration + 1) if all_durations else (1, TABLE_4[recipe.task])
     drawn = (replicates(evaluation) * 1e5).round().long().tolist()
     return [
         {"duration": each, "metric": metric, "subset": "all", "value": evaluation.score(metric, duration=each)}

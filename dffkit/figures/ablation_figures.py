@@ -17,6 +17,7 @@ FLOWS = {
     "SFF-DIS": ("DIS", ORANGE), "DFF separate": ("F, sprites only", GREEN), "DFF fix N": ("F of DFF fix N", BLUE),
     "DFF without S": ("F of DFF without S", BLUE), "DFF": ("F of DFF", BLUE),
 }  # fmt: skip
+TOWNS = {"test": ("test streets", BLUE, "o"), "elsewhere": ("another town, another frame rate", ORANGE, "s")}
 REGIONS = {"objects": "o", "borders": "s", "background": "D"}
 
 
@@ -59,6 +60,25 @@ def table4(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
     panels[0].invert_yaxis()
     _legend(figure)
     return figure, numbers
+
+
+def fix_n() -> tuple[Figure, pandas.DataFrame]:
+    """How much better DFF is than DFF fix N at every key frame duration, on the test streets and in another town."""
+    figure, panels = plt.subplots(1, 2, figsize=(10.4, 3.8), layout="constrained")
+    tables = []
+    for axes, task in zip(panels, TASKS, strict=True):
+        for split, (label, colour, marker) in TOWNS.items():
+            table = ablation.by_duration(task, split=split)
+            if table.empty:
+                continue
+            axes.plot(table.duration, table.difference, f"{marker}-", color=colour, markersize=4, label=label)
+            axes.fill_between(table.duration, table.low, table.high, color=colour, alpha=0.2, linewidth=0)
+            tables.append(table.assign(task=task, split=split))
+        axes.axhline(0, color=GREY, linewidth=0.8)
+        axes.set_title(task.capitalize(), loc="left")
+        axes.set(xlabel="key frame duration l [frames]", ylabel="points that DFF is above fix N")
+    _legend(figure)
+    return figure, pandas.concat(tables, ignore_index=True)
 
 
 def flow_quality(split: str = "test") -> tuple[Figure, pandas.DataFrame]:

@@ -106,6 +106,23 @@ def statements(task: str, split: str = "test") -> pandas.DataFrame:
     return pandas.DataFrame(lines)
 
 
+def by_duration(
+    task: str, first: str = "DFF", second: str = "DFF fix N", split: str = "test"
+) -> pandas.DataFrame:  # fmt: skip
+    """How much better one row is than another at each key frame duration that both have been scored at.
+
+    Columns: `duration`; `difference`, `low`, `high` in points; `seeds`; `verdict`, as in `statements`.
+    """
+    folder, lines = default_place().results, []
+    for duration in range(1, 21):
+        runs = [drawn(folder, recipe(task, row), duration, split) for row in (first, second)]
+        if runs[0].keys() & runs[1].keys():
+            line = statement("", difference(*runs))
+            kept = ("difference", "low", "high", "seeds", "verdict")
+            lines.append({"duration": duration} | {name: line[name] for name in kept})
+    return pandas.DataFrame(lines)
+
+
 def slower(task: str) -> pandas.DataFrame:
     """Whether SFF is slower than Frame, by measured frames a second: a line for each row of it that was measured."""
     times = measured(default_place().results)
