@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from dffkit import atomic, claims, complexity
 from dffkit.dff import DeepFeatureFlow
-from dffkit.figures import ablation_figures, architecture_drawing, figure1, real_video
+from dffkit.figures import ablation_figures, architecture_drawing, figure1, real_video, speed_accuracy_figures
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
 from dffkit.networks.segmentation import ScoreMaps
@@ -99,6 +99,8 @@ FIGURES: dict[str, Callable[[], tuple[Figure, pandas.DataFrame]]] = {
     "equation7": equation7,
     "table3": ablation_figures.table3,
     "table4": ablation_figures.table4,
+    "table5": speed_accuracy_figures.table5,
+    "fix_n": ablation_figures.fix_n,
     "flow_quality": ablation_figures.flow_quality,
     "real_video": real_video.draw,
 }

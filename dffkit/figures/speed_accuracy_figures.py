@@ -42,12 +42,14 @@ def table5(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
         style = {"markersize": 10, "markerfacecolor": "none", "color": RED, "label": "printed in the paper"}
         accuracy.plot(places, table.paper - default.paper, "o:", **style)
         speed.plot(places, table.paper_fps / default.paper_fps, "o:", **style)
-        accuracy.set_title(task.capitalize(), loc="left")
-        accuracy.set_ylabel(f"{metric}, points over the default")
+        flat = 100 * variations.FLAT
+        accuracy.axhspan(-flat, flat, color=GREY, alpha=0.15, linewidth=0, label=f"within {flat:g} points")
+        accuracy.set_title(f"{task.capitalize()}: {metric}", loc="left")
+        accuracy.set_ylabel("points over the default")
         speed.set_ylabel("frames a second / the default's")
         speed.set_xticks(range(len(variations.SPLITS)), labels=variations.SPLITS)
         speed.set_xlabel("layers in the task network")
-    grid[0, 1].legend()
+    figure.legend(*grid[0, 1].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
     numbers = pandas.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)
     return figure, numbers
 
