@@ -1,9 +1,11 @@
 """ablation.py: tables and verdicts from stored rows, on rows whose answers are known."""
 
+import re
+
 import numpy as np
 import pytest
 
-from dffkit import sources
+from dffkit import reproduce, sources
 from dffkit.experiments import results
 from dffkit.experiments.place import Place
 from dffkit.experiments.scoring import TABLE_4
@@ -138,6 +140,17 @@ def test_table_4_is_drawn_with_what_there_is(stored):
     points, *_ = figure.axes[0].containers[0]
     assert list(points.get_xdata()) == list(numbers.loss)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(numbers.row)
+
+
+def test_table_4_is_printed_as_losses_beside_the_papers(stored):
+    heads, *lines = reproduce.table4()
+    assert [line[0] for line in lines] == [name for name in ablation.ROWS if name != "Frame"]
+    assert len({len(line) for line in (heads, *lines)}) == 1
+    cells = {line[0]: line[1:] for line in lines}
+    assert cells["DFF"][0] == "1.9"
+    assert re.fullmatch(r"2\.0 \(1\.\d \.\. 2\.\d\)", cells["DFF"][1])
+    assert cells["DFF"][2:] == ["0.8", "-"]  # detection has not been run
+    assert cells["copy"][0] == "-"
 
 
 def test_table_3_has_every_row_and_says_which_are_the_papers():
