@@ -5,6 +5,7 @@ import numpy as np
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from dffkit.experiments.place import default_place
 from dffkit.findings import ablation, scored
@@ -17,7 +18,10 @@ FLOWS = {
     "SFF-DIS": ("DIS", ORANGE), "DFF separate": ("F, sprites only", GREEN), "DFF fix N": ("F of DFF fix N", BLUE),
     "DFF without S": ("F of DFF without S", BLUE), "DFF": ("F of DFF", BLUE),
 }  # fmt: skip
-TOWNS = {"test": ("test streets", BLUE, "o"), "elsewhere": ("another town, another frame rate", ORANGE, "s")}
+TOWNS = {
+    "test": ("test streets, 95% interval", BLUE, "o"),
+    "elsewhere": ("another town at another frame rate, 95% interval", ORANGE, "s"),
+}
 REGIONS = {"objects": "o", "borders": "s", "background": "D"}
 
 
@@ -77,6 +81,7 @@ def fix_n() -> tuple[Figure, pandas.DataFrame]:
         axes.axhline(0, color=GREY, linewidth=0.8)
         axes.set_title(task.capitalize(), loc="left")
         axes.set(xlabel="key frame duration l [frames]", ylabel="points that DFF is above fix N")
+        axes.xaxis.set_major_locator(MultipleLocator(2 if task == "segmentation" else 5))
     _legend(figure)
     return figure, pandas.concat(tables, ignore_index=True)
 
