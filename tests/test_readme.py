@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dffkit import reproduce
 from dffkit.experiments import results
 from dffkit.recipes import find
 
@@ -54,3 +55,8 @@ def test_scores_on_real_video_are_those_of_the_rows(line):
     recipe = find(f"{line['data'].lower().removesuffix('-s2l1')}/{line['name'].lower()}")
     scores = stored(recipe, "test", "mIoU" if line["metric"] == "mIoU" else "mAP")
     assert [value.strip() for value in line["values"].split("|")] == [scores[each] for each in REAL_DURATIONS]
+
+
+@pytest.mark.parametrize("line", reproduce.table4(), ids=lambda line: line[0])
+def test_table_4_is_that_of_the_stored_rows(line):
+    assert f"| {' | '.join(line)} |" in (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
