@@ -15,6 +15,7 @@ from dffkit.findings.scored import drawn
 from dffkit.recipes import find
 from dffkit.recipes.recipe import Recipe
 from dffkit.scores.differences import Difference, Drawn, below, difference, statement
+from dffkit.sources.toytown import DURATIONS
 from dffkit.timing.speed import Architecture, Speed, measured
 
 
@@ -106,15 +107,13 @@ def statements(task: str, split: str = "test") -> pandas.DataFrame:
     return pandas.DataFrame(lines)
 
 
-def by_duration(
-    task: str, first: str = "DFF", second: str = "DFF fix N", split: str = "test"
-) -> pandas.DataFrame:  # fmt: skip
+def by_duration(task: str, first: str = "DFF", second: str = "DFF fix N", split: str = "test") -> pandas.DataFrame:
     """How much better one row is than another at each key frame duration that both have been scored at.
 
     Columns: `duration`; `difference`, `low`, `high` in points; `seeds`; `verdict`, as in `statements`.
     """
     folder, lines = default_place().results, []
-    for duration in range(1, 21):
+    for duration in range(1, DURATIONS[task] + 1):
         runs = [drawn(folder, recipe(task, row), duration, split) for row in (first, second)]
         if runs[0].keys() & runs[1].keys():
             line = statement("", difference(*runs))
