@@ -58,11 +58,13 @@ class ScoreMaps(nn.Module):
             raise ValueError(
                 f"targets: expected labels 0..{self.num_classes - 1} or {IGNORE}, got {int(targets[wrong][0])}"
             )
-        total = F.cross_entropy(upsample(maps, size, self.stride), targets, ignore_index=IGNORE, reduction="sum")
+        maps = upsample(maps.contiguous(), size, self.stride)  # as the softmax over classes is slower channels_last
+        total = F.cross_entropy(maps, targets, ignore_index=IGNORE, reduction="sum")
         return {"segmentation": total / (targets != IGNORE).sum().clamp(min=1)}
 
     def decode(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         """Score maps `(B, num_classes, h, w)` -> label maps `(B, H, W)` uint8."""
+        maps = maps.contiguous(memory_format=torch.channels_last)  # where argmax is ten times as fast
         return upsample(maps, size, self.stride).argmax(dim=1).to(torch.uint8)
 
 
@@ -73,6 +75,5 @@ def upsample(maps: Tensor, size: tuple[int, int], stride: int = 16) -> Tensor:
     hangs over is cut off.
     """
     height, width = size
-    maps = maps.float().contiguous()  # the softmax over classes that comes next is slower channels_last
-    full = F.interpolate(maps, scale_factor=stride, mode="bilinear", align_corners=False)
+    full = F.interpolate(maps.float(), scale_factor=stride, mode="bilinear", align_corners=False)
     return full[:, :, :height, :width]
