@@ -1,8 +1,8 @@
 """speed_accuracy.py: Figure 3's points from stored rows."""
 
-import numpy as np
 import pandas
 import pytest
+from stored_curves import two_curves
 
 from dffkit import sources
 from dffkit.experiments import results
@@ -66,6 +66,22 @@ def test_points_have_score_counted_and_measured_speed():
     assert points.loc["frame", 1].speedup == pytest.approx(1)
 
 
+def test_full_size_speed_is_the_benchmarks(monkeypatch):
+    row = {"precision": "float32", "task": "segmentation", "features": "ResNet-101", "duration": 10, "height": 600}
+    row |= {"frame_ms": 990.0, "live_ms": 1890.0, "decode_ms": 10.0}
+    others = [
+        {**row, "flow": "FlowNet", **change}
+        for change in ({"precision": "bfloat16"}, {"task": "detection"}, {"duration": 5}, {"height": 1024})
+    ]
+    rows = [{**row, "flow": "FlowNet"}, *({**other, "live_ms": 1.0} for other in others)]
+    monkeypatch.setattr(speed_accuracy.claims, "benchmark", lambda: pandas.DataFrame(rows))
+    points = curves("segmentation").set_index(["name", "duration"]).speedup_full_size
+    assert points["frame", 1] == points["dff", 1] == pytest.approx(1)
+    # A key frame takes 1000 ms with its labels, another 100 ms and 10 ms for them.
+    assert points["dff", 10] == pytest.approx(10 * 1000 / (1000 + 9 * 110))
+    assert points[["dff-50-inception", "frame-50"]].isna().all()
+
+
 def test_another_seed_and_another_task_are_apart():
     assert curves("segmentation", seed=1).score.max() == pytest.approx(62)
     assert curves("detection").empty
@@ -74,36 +90,6 @@ def test_another_seed_and_another_task_are_apart():
 def test_the_envelope_is_what_nothing_else_beats():
     points = pandas.DataFrame({"speedup": [1, 2, 3, 4, 5], "score": [70, 65, 68, 60, 60]})
     assert envelope(points).speedup.tolist() == [1, 3, 5]
-
-
-def two_curves(folder, task, faster_is_better):
-    """All pairs of the two ResNets. Inception is the fastest and half a point worse; ResNet-50 is two points under
-    ResNet-101 where nothing is propagated, and then loses less with each frame, or more.
-    """
-    key_gflop = {101: 10.0, 50: 6.0}
-    flow_gflop = {"": 1.0, "half": 0.5, "inception": 0.2}
-    rows, speeds = [], []
-    for depth, number in ((101, ""), (50, "50")):
-        for flow in (None, *flow_gflop):
-            parts = ["frame" if flow is None else "dff", number, flow or ""]
-            recipe = find(f"toytown/{task}/" + "-".join(part for part in parts if part))
-            gflop = (key_gflop[depth], 0.0 if flow is None else flow_gflop[flow])
-            for duration in [1] if flow is None else range(1, 6):
-                slope = 0.01 if depth == 101 else 0.001 if faster_is_better else 0.02
-                value = 0.7 - 0.02 * (depth == 50) - 0.005 * (flow == "inception") - slope * (duration - 1)
-                noise = 0.001 * np.random.default_rng(0).standard_normal(50)
-                rows.append({
-                    "hash": recipe.hash, "world": sources.world(recipe, "test"), "seed": 0, "split": "test",
-                    "duration": duration,
-                    "metric": {"segmentation": "mIoU", "detection": "mAP"}[task], "subset": "all", "value": value,
-                    "replicates": " ".join(str(round(1e5 * (value + each))) for each in noise),
-                })  # fmt: skip
-            times = {"key_ms": 10 * gflop[0], "current_ms": 20 * gflop[1], "decode_ms": 0}
-            times |= {"key_gflop": gflop[0], "current_gflop": gflop[1], "ratio": 0.1}
-            speeds.append(Architecture.of(recipe)._asdict() | times)
-    for table in ("evaluation.csv", "replicates.csv"):
-        results.write(folder / table, rows)
-    results.write(folder / "speed.csv", speeds)
 
 
 @pytest.mark.parametrize("faster_is_better", [True, False])
@@ -125,52 +111,3 @@ def test_ahead_at_every_speed_is_judged_where_it_is_least_so(tmp_path):
 
 def test_nothing_is_said_while_a_network_is_missing():
     assert speed_accuracy.statements("segmentation").empty
-
-
-@pytest.mark.parametrize("column", ["speedup", "speedup_measured"])
-def test_the_first_duration_that_is_fast_enough_and_what_it_loses(tmp_path, column):
-    two_curves(tmp_path, "detection", faster_is_better=True)
-    point = speed_accuracy.at_times("detection", 3, column)
-    # l frames cost 10 + 0.2 (l - 1), or 100 + 4 (l - 1) ms: l = 4 is 3.77 times as fast, or 3.57 times.
-    assert point.duration == 4
-    assert point[column] == pytest.approx(40 / 10.6 if column == "speedup" else 400 / 112)
-    assert point.loss == pytest.approx(0.5 + 3 * 1)
-    assert point.low == pytest.approx(point.high)  # the same noise in both
-    fastest = speed_accuracy.at_times("detection", 10, column)
-    assert (fastest.duration, fastest.loss) == (5, pytest.approx(0.5 + 4 * 1))
-    assert fastest[column] < 10
-
-
-@pytest.mark.parametrize(("printed", "counted"), [(3.0, "does not hold"), (4.0, "holds")])
-def test_ten_times_as_fast_is_judged_against_the_papers_own_loss(tmp_path, monkeypatch, printed, counted):
-    two_curves(tmp_path, "detection", faster_is_better=True)
-    monkeypatch.setitem(speed_accuracy.PRINTED, "detection", ("ResNet-101", 73.9, 73.9 - printed, 3.0))
-    lines = speed_accuracy.at_ten_times("detection", 3.6).set_index("speed")
-    assert lines.loc["counted (Eq. 7)", ["duration", "verdict"]].tolist() == [4, counted]
-    assert lines.loc["counted (Eq. 7)", "loss"] == pytest.approx(3.5)
-    assert lines.loc["measured", "times"] == pytest.approx(500 / 116)  # l = 4 is only 3.57 times as fast
-    assert lines.loc["measured", "duration"] == 5
-
-
-def test_ten_times_may_not_be_reached(tmp_path):
-    two_curves(tmp_path, "detection", faster_is_better=True)
-    lines = speed_accuracy.at_ten_times("detection")
-    assert lines.verdict.tolist() == ["not reached", "not reached"]
-    assert lines.duration.tolist() == [5, 5]
-
-
-def test_another_pair_is_compared_with_frame_of_its_own_features(tmp_path):
-    two_curves(tmp_path, "segmentation", faster_is_better=False)
-    point = speed_accuracy.at_times("segmentation", 3, features="ResNet-50", flow="FlowNet")
-    # l frames cost 6 + (l - 1), and Frame 6 l: l = 5 is 3 times as fast.
-    assert (point.duration, point.speedup) == (5, pytest.approx(3))
-    assert point.frame == pytest.approx(68)
-    assert point.loss == pytest.approx(4 * 2)
-
-
-def test_the_fall_that_the_text_tells_stands_beside_ours(tmp_path, monkeypatch):
-    two_curves(tmp_path, "detection", faster_is_better=True)
-    monkeypatch.setitem(speed_accuracy.PRINTED, "detection", ("ResNet-101", 73.9, 69.5, 3.0))
-    table = speed_accuracy.beside_the_text("detection")
-    assert table.loc["paper"].tolist() == pytest.approx([73.9, 69.5, 4.4, 3.0])
-    assert table.loc["Toytown"].tolist() == pytest.approx([70, 66.5, 3.5, 40 / 10.6])

@@ -1,7 +1,8 @@
 """Figure 3 on Toytown: how accurate and how fast each pair of networks is at every key frame duration.
 
-Speed is told in two ways, both against Frame with ResNet-101: by counted FLOPs as Eq. 7 does, which is the same on
-every machine, and by frames a second, results included, as `python -m dffkit speed` measured them.
+Speed is told in three ways, all against Frame with ResNet-101: by counted FLOPs as Eq. 7 does, which is the same on
+every machine; by frames a second, results included, as `python -m dffkit speed` measured them; and by those that the
+same pair has with all its channels and the paper's frames, as `python -m dffkit benchmark` measured them.
 """
 
 from collections.abc import Sequence
@@ -9,25 +10,23 @@ from collections.abc import Sequence
 import numpy as np
 import pandas
 
+from dffkit import claims
 from dffkit.experiments.place import default_place
 from dffkit.findings import scored
 from dffkit.recipes import CURVES, find
 from dffkit.recipes.recipe import NO_FLOW
-from dffkit.scores.differences import Difference, below, judged, statement
-from dffkit.timing.speed import Architecture, measured
-
-# What the text says of Figure 3, with FlowNet Inception: N_feat, the scores of Frame and of the fastest point, and how
-# many times as fast that is, measured.
-PRINTED = {"segmentation": ("ResNet-50", 69.7, 62.4, 7.8), "detection": ("ResNet-101", 73.9, 69.5, 10.2)}
+from dffkit.scores.differences import judged, statement
+from dffkit.timing.speed import Architecture, Speed, measured
 
 
 def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
     """The points of all curves: a line for each network and key frame duration that has been scored and measured.
 
     Columns: `name`, `features`, `flow` ("none" for Frame, which is at duration 1 only), `duration`, `score` (percent),
-    `speedup` (Eq. 7, counted), `fps` (measured), `speedup_measured`.
+    `speedup` (Eq. 7, counted), `fps` (measured), `speedup_measured`; `speedup_full_size`, which smaller networks than
+    the paper's and smaller frames have not.
     """
-    folder = default_place().results
+    folder, large = default_place().results, full_size(task)
     scores, times = scored.overall(folder, scored.on_toytown(task), split), measured(folder)
     reference = times.get(Architecture.of(find(f"toytown/{task}/frame")))
     lines = []
@@ -38,13 +37,32 @@ def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
         if recipe.name not in CURVES or own is None or reference is None or copied:
             continue
         duration = point.duration
-        fps = own.fps(duration)
-        lines.append(
-            {"name": point.name, "features": f"ResNet-{recipe.depth}", "flow": recipe.flow, "shrink": recipe.shrink}
-            | {"duration": duration, "score": point.score, "speedup": reference.gflop(1) / own.gflop(duration)}
-            | {"fps": fps, "speedup_measured": fps / reference.fps(1)}
-        )
+        features, fps = f"ResNet-{recipe.depth}", own.fps(duration)
+        line = {"name": point.name, "features": features, "flow": recipe.flow, "shrink": recipe.shrink}
+        line |= {"duration": duration, "score": point.score, "speedup": reference.gflop(1) / own.gflop(duration)}
+        line |= {"fps": fps, "speedup_measured": fps / reference.fps(1), "speedup_full_size": np.nan}
+        if recipe.shrink == 1 and (features, recipe.flow) in large:
+            paper_frame = large["ResNet-101", NO_FLOW].fps(1)
+            line["speedup_full_size"] = large[features, recipe.flow].fps(duration) / paper_frame
+        lines.append(line)
     return pandas.DataFrame(lines)
+
+
+def full_size(task: str, duration: int = 10, height: int = 600) -> dict[tuple[str, str], Speed]:
+    """How fast pairs and Frame ("none") are at full size, by features and flow: the stored benchmark's float32 rows.
+
+    Frames come one by one. Nothing is counted here: those fields are NaN.
+    """
+    rows = claims.benchmark().query(
+        "precision == 'float32' and task == @task and duration == @duration and height == @height"
+    )
+    found = {}
+    for features, pairs in rows.groupby("features"):
+        key, decode = pairs.frame_ms.median(), pairs.decode_ms.median()  # the same work, whatever the flow network is
+        current = {pair.flow: (pair.live_ms - pair.frame_ms) / (duration - 1) for pair in pairs.itertuples()}
+        for flow, time in {NO_FLOW: key, **current}.items():
+            found[features, flow] = Speed(key, time, decode, np.nan, np.nan, np.nan)
+    return found
 
 
 def envelope(points: pandas.DataFrame, speed: str = "speedup") -> pandas.DataFrame:
@@ -62,7 +80,7 @@ def statements(task: str, split: str = "test", seed: int = 0) -> pandas.DataFram
     """
     points = curves(task, split, seed)
     points = points[points.features.isin(("ResNet-101", "ResNet-50")) & (points["shrink"] == 1)]
-    draws = _draws(points, task, split, seed)
+    draws = draws_of(points, task, split, seed)
     points, draws = points[~np.isnan(draws[:, 0])], draws[~np.isnan(draws[:, 0])]
     if points.groupby("features").flow.nunique().tolist() != [4, 4]:  # Frame and three flows
         return pandas.DataFrame()
@@ -77,57 +95,6 @@ def statements(task: str, split: str = "test", seed: int = 0) -> pandas.DataFram
         # The speed is chosen before the draws: the least of many draws would be below 0 by chance alone.
         found["ResNet-101 ahead at every speed: where it leads by the least"] = ahead[ahead[:, 0].argmin()]
     return pandas.DataFrame([statement(text, judged(each[0], each[1:], 1)) for text, each in found.items()])
-
-
-def at_times(
-    task: str, times: float = 10, column: str = "speedup", split: str = "test", seed: int = 0,
-    features: str = "ResNet-101", flow: str = "FlowNet Inception",
-) -> pandas.Series:  # fmt: skip
-    """Where a pair of networks is first so many times as fast as Frame with the same N_feat, by counted ("speedup") or
-    measured ("speedup_measured") speed: a line of `curves`, with that speed in the column's place, `frame`, the score
-    of Frame, `loss`, the points lost to it, and its interval, `low` and `high`. If it is never so fast, the line is of
-    its fastest point.
-    """
-    points = curves(task, split, seed)
-    points = points[(points.features == features) & points.flow.isin((flow, NO_FLOW)) & (points["shrink"] == 1)]
-    alone, pair = points[points.flow == NO_FLOW], points[points.flow == flow].sort_values("duration")
-    pair = pair.assign(**{column: pair[column] / alone[column].item()})
-    chosen = pair.loc[(pair[column] >= times).idxmax() if pair[column].max() >= times else pair[column].idxmax()]
-    both = _draws(pandas.DataFrame([alone.iloc[0], chosen]), task, split, seed)
-    lost = judged(both[0, 0] - both[1, 0], both[0, 1:] - both[1, 1:], 1)
-    found = {"frame": alone.score.item(), "loss": 100 * lost.mean, "low": 100 * lost.low, "high": 100 * lost.high}
-    return pandas.concat([chosen, pandas.Series(found)])
-
-
-def at_ten_times(task: str, times: float = 10, split: str = "test", seed: int = 0) -> pandas.DataFrame:
-    """Whether ResNet-101 with FlowNet Inception, ten times as fast as Frame, loses no more than the fastest point that
-    the paper's text tells of: a line for counted and one for measured speed.
-
-    Columns: `speed`, and `times` that it is as fast; `duration`; `loss`, `low`, `high` in points; `printed`, the
-    paper's loss; `verdict`, which is "not reached" where no key frame duration makes it so fast.
-    """
-    _, frame, fastest, _ = PRINTED[task]
-    lines = []
-    for speed, column in (("counted (Eq. 7)", "speedup"), ("measured", "speedup_measured")):
-        point = at_times(task, times, column, split, seed)
-        found = Difference(point.loss, point.low, point.high, np.nan, 1)
-        verdict = below(found, frame - fastest) if point[column] >= times else "not reached"
-        line = {"speed": speed, "times": point[column], **point[["duration", "loss", "low", "high"]]}
-        lines.append(line | {"printed": frame - fastest, "verdict": verdict})
-    return pandas.DataFrame(lines)
-
-
-def beside_the_text(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
-    """The fall that the paper's text tells of Figure 3, and ours of the same pair at the same counted speedup.
-
-    Rows "paper" and "Toytown"; columns `frame` and `score` in percent, `loss`, and `speedup` over Frame with the same
-    N_feat.
-    """
-    features, *printed = PRINTED[task]
-    ours = at_times(task, printed[-1], split=split, seed=seed, features=features)
-    rows = {"paper": [*printed[:2], printed[0] - printed[1], printed[2]]}
-    rows["Toytown"] = [ours.frame, ours.score, ours.loss, ours.speedup]
-    return pandas.DataFrame(rows, index=["frame", "score", "loss", "speedup"]).T
 
 
 def alternatives(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
@@ -148,7 +115,7 @@ def alternatives(task: str, split: str = "test", seed: int = 0) -> pandas.DataFr
             continue
         index = fast.chosen_by.idxmax()
         best = points.loc[index]
-        both = _draws(points.loc[[index, other.Index]], task, split, seed)
+        both = draws_of(points.loc[[index, other.Index]], task, split, seed)
         gain = judged(both[0, 0] - both[1, 0], both[0, 1:] - both[1, 1:], 1)
         name = other.features + (", half size" if other.shrink > 1 else "")
         line = {"alternative": name, "speedup": other.speedup, "score": other.score}
@@ -174,7 +141,7 @@ def by_motion(task: str, duration: int, names: Sequence[str], split: str = "test
     )
 
 
-def _draws(points: pandas.DataFrame, task: str, split: str, seed: int) -> np.ndarray:
+def draws_of(points: pandas.DataFrame, task: str, split: str, seed: int) -> np.ndarray:
     """`(points, 1 + draws)`: each point's score, 0..1, and its replicates; NaN where there are none."""
     folder, rows = default_place().results, []
     for point in points.itertuples():

@@ -1,0 +1,68 @@
+"""Where Deep Feature Flow is ten times as fast as Frame, and what that costs: the paper's headline, on Toytown."""
+
+import numpy as np
+import pandas
+
+from dffkit.findings.speed_accuracy import curves, draws_of
+from dffkit.recipes.recipe import NO_FLOW
+from dffkit.scores.differences import Difference, below, judged
+
+# What the text says of Figure 3, with FlowNet Inception: N_feat, the scores of Frame and of the fastest point, and how
+# many times as fast that is, measured.
+PRINTED = {"segmentation": ("ResNet-50", 69.7, 62.4, 7.8), "detection": ("ResNet-101", 73.9, 69.5, 10.2)}
+SPEEDS = {
+    "counted (Eq. 7)": "speedup",
+    "measured": "speedup_measured",
+    "measured at full size": "speedup_full_size",
+}
+
+
+def at_times(
+    task: str, times: float = 10, column: str = "speedup", split: str = "test", seed: int = 0,
+    features: str = "ResNet-101", flow: str = "FlowNet Inception",
+) -> pandas.Series:  # fmt: skip
+    """Where a pair of networks is first so many times as fast as Frame with the same N_feat, by a column of `curves`:
+    that line, with this speed in the column's place, `frame`, the score of Frame, `loss`, the points lost to it, and
+    its interval, `low` and `high`. If it is never so fast, the line is of its fastest point.
+    """
+    points = curves(task, split, seed)
+    points = points[(points.features == features) & points.flow.isin((flow, NO_FLOW)) & (points["shrink"] == 1)]
+    alone, pair = points[points.flow == NO_FLOW], points[points.flow == flow].sort_values("duration")
+    pair = pair.assign(**{column: pair[column] / alone[column].item()})
+    chosen = pair.loc[(pair[column] >= times).idxmax() if pair[column].max() >= times else pair[column].idxmax()]
+    both = draws_of(pandas.DataFrame([alone.iloc[0], chosen]), task, split, seed)
+    lost = judged(both[0, 0] - both[1, 0], both[0, 1:] - both[1, 1:], 1)
+    found = {"frame": alone.score.item(), "loss": 100 * lost.mean, "low": 100 * lost.low, "high": 100 * lost.high}
+    return pandas.concat([chosen, pandas.Series(found)])
+
+
+def at_ten_times(task: str, times: float = 10, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+    """Whether ResNet-101 with FlowNet Inception, ten times as fast as Frame, loses no more than the fastest point that
+    the paper's text tells of: a line for counted speed, and for speed measured on the networks that were scored, and
+    on the same pair at full size. The loss is always that of the networks that were scored.
+
+    Columns: `speed`, and `times` that it is as fast; `duration`; `loss`, `low`, `high` in points; `printed`, the
+    paper's loss; `verdict`, which is "not reached" where no key frame duration makes it so fast.
+    """
+    _, frame, fastest, _ = PRINTED[task]
+    lines = []
+    for speed, column in SPEEDS.items():
+        point = at_times(task, times, column, split, seed)
+        found = Difference(point.loss, point.low, point.high, np.nan, 1)
+        verdict = below(found, frame - fastest) if point[column] >= times else "not reached"
+        line = {"speed": speed, "times": point[column], **point[["duration", "loss", "low", "high"]]}
+        lines.append(line | {"printed": frame - fastest, "verdict": verdict})
+    return pandas.DataFrame(lines)
+
+
+def beside_the_text(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+    """The fall that the paper's text tells of Figure 3, and ours of the same pair at the same counted speedup.
+
+    Rows "paper" and "Toytown"; columns `frame` and `score` in percent, `loss`, and `speedup` over Frame with the same
+    N_feat.
+    """
+    features, *printed = PRINTED[task]
+    ours = at_times(task, printed[-1], split=split, seed=seed, features=features)
+    rows = {"paper": [*printed[:2], printed[0] - printed[1], printed[2]]}
+    rows["Toytown"] = [ours.frame, ours.score, ours.loss, ours.speedup]
+    return pandas.DataFrame(rows, index=["frame", "score", "loss", "speedup"]).T

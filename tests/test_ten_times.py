@@ -1,0 +1,64 @@
+"""ten_times.py: where Deep Feature Flow is so many times as fast as Frame, and what it loses there."""
+
+import pytest
+from stored_curves import two_curves
+
+from dffkit.experiments.place import Place
+from dffkit.findings import speed_accuracy, ten_times
+
+
+@pytest.fixture(autouse=True)
+def stored(tmp_path, monkeypatch):
+    """Result tables in a folder of the test's own."""
+    monkeypatch.setattr(speed_accuracy, "default_place", lambda: Place(tmp_path, tmp_path, tmp_path))
+
+
+@pytest.mark.parametrize("column", ["speedup", "speedup_measured"])
+def test_the_first_duration_that_is_fast_enough_and_what_it_loses(tmp_path, column):
+    two_curves(tmp_path, "detection", faster_is_better=True)
+    point = ten_times.at_times("detection", 3, column)
+    # l frames cost 10 + 0.2 (l - 1), or 100 + 4 (l - 1) ms: l = 4 is 3.77 times as fast, or 3.57 times.
+    assert point.duration == 4
+    assert point[column] == pytest.approx(40 / 10.6 if column == "speedup" else 400 / 112)
+    assert point.loss == pytest.approx(0.5 + 3 * 1)
+    assert point.low == pytest.approx(point.high)  # the same noise in both
+    fastest = ten_times.at_times("detection", 10, column)
+    assert (fastest.duration, fastest.loss) == (5, pytest.approx(0.5 + 4 * 1))
+    assert fastest[column] < 10
+
+
+@pytest.mark.parametrize(("printed", "counted"), [(3.0, "does not hold"), (4.0, "holds")])
+def test_ten_times_as_fast_is_judged_against_the_papers_own_loss(tmp_path, monkeypatch, printed, counted):
+    two_curves(tmp_path, "detection", faster_is_better=True)
+    monkeypatch.setitem(ten_times.PRINTED, "detection", ("ResNet-101", 73.9, 73.9 - printed, 3.0))
+    lines = ten_times.at_ten_times("detection", 3.6).set_index("speed")
+    assert lines.loc["counted (Eq. 7)", ["duration", "verdict"]].tolist() == [4, counted]
+    assert lines.loc["counted (Eq. 7)", "loss"] == pytest.approx(3.5)
+    assert lines.loc["measured", "times"] == pytest.approx(500 / 116)  # l = 4 is only 3.57 times as fast
+    assert lines.loc["measured", "duration"] == 5
+    large = lines.loc["measured at full size"]  # by the stored benchmark, l frames take about 1590 + 60 (l - 1) ms
+    assert (large.duration, large.verdict, large.loss) == (5, "does not hold", pytest.approx(4.5))
+
+
+def test_ten_times_may_not_be_reached(tmp_path):
+    two_curves(tmp_path, "detection", faster_is_better=True)
+    lines = ten_times.at_ten_times("detection")
+    assert lines.verdict.tolist() == 3 * ["not reached"]
+    assert lines.duration.tolist() == [5, 5, 5]
+
+
+def test_another_pair_is_compared_with_frame_of_its_own_features(tmp_path):
+    two_curves(tmp_path, "segmentation", faster_is_better=False)
+    point = ten_times.at_times("segmentation", 3, features="ResNet-50", flow="FlowNet")
+    # l frames cost 6 + (l - 1), and Frame 6 l: l = 5 is 3 times as fast.
+    assert (point.duration, point.speedup) == (5, pytest.approx(3))
+    assert point.frame == pytest.approx(68)
+    assert point.loss == pytest.approx(4 * 2)
+
+
+def test_the_fall_that_the_text_tells_stands_beside_ours(tmp_path, monkeypatch):
+    two_curves(tmp_path, "detection", faster_is_better=True)
+    monkeypatch.setitem(ten_times.PRINTED, "detection", ("ResNet-101", 73.9, 69.5, 3.0))
+    table = ten_times.beside_the_text("detection")
+    assert table.loc["paper"].tolist() == pytest.approx([73.9, 69.5, 4.4, 3.0])
+    assert table.loc["Toytown"].tolist() == pytest.approx([70, 66.5, 3.5, 40 / 10.6])
