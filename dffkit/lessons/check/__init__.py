@@ -10,6 +10,7 @@ from dffkit.lessons.check.feature_maps import filter_correlation, similarity_ove
 from dffkit.lessons.check.flow_units import flow_in_cells
 from dffkit.lessons.check.paired_interval import paired_interval
 from dffkit.lessons.check.pyramid_target import flow_target
+from dffkit.lessons.check.speed_accuracy import envelope, fastest_within
 from dffkit.lessons.check.split_point import split_ratio
 from dffkit.lessons.check.training import draw_pair, switch
 from dffkit.lessons.check.warping import warp_one_channel
@@ -18,6 +19,8 @@ from dffkit.lessons.check.your_video import is_key_frame, longest_duration
 __all__ = [
     "draw_pair",
     "duration_for",
+    "envelope",
+    "fastest_within",
     "filter_correlation",
     "flow_in_cells",
     "flow_target",
