@@ -52,10 +52,16 @@ def verdict(result: Any, target: Any) -> str:
     """How good a frame's result is, in a word: the share of its pixels, or how many of its objects."""
     if isinstance(result, Tensor):
         return f"{100 * float((result == target).float().mean()):.0f}%"
+    each = is_found(result, target)
+    return f"{int(each.sum())} of {len(each)}"
+
+
+def is_found(result: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
+    """Which of the true boxes a result has with their class, well enough and surely enough: `(N,)` bool."""
     sure = result["scores"] >= SURE
     match = box_iou(target["boxes"], result["boxes"][sure]) >= MATCH
     match &= target["labels"][:, None] == result["labels"][sure]
-    return f"{int(match.any(1).sum())} of {len(match)}"
+    return match.any(1)
 
 
 @styled
