@@ -49,7 +49,7 @@ def test_figure_3_has_every_point_twice_and_frame_apart():
         assert drawn == pytest.approx(sorted(numbers[speed]))
     labels = [line.get_label() for line in counted.lines]
     assert "ResNet-50, FlowNet Inception" in labels
-    assert labels.count("Frame: ResNet-101, 50, 26, 14") == 1
+    assert labels.count("Frame: ResNet-101, 50") == 1
 
 
 def test_points_have_score_counted_and_measured_speed():

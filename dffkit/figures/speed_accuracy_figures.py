@@ -82,13 +82,15 @@ def _curves(axes: Axes, points: pandas.DataFrame, speed: str) -> None:
         style = {"color": COLOURS[flow], "linestyle": LINES[features], "marker": MARKERS[flow], "markersize": 3.5}
         axes.plot(curve[speed], curve.score, label=f"{features}, {flow}", **style)
     single = points[(points.flow == NO_FLOW) & (points["shrink"] == 1)].sort_values(speed)
-    axes.plot(single[speed], single.score, "*", markersize=11, color="black", label="Frame: ResNet-101, 50, 26, 14")
+    depths = ", ".join(name.removeprefix("ResNet-") for name in single.features)
+    axes.plot(single[speed], single.score, "*", markersize=11, color="black", label=f"Frame: ResNet-{depths}")
     for point in single.itertuples():
         axes.annotate(point.features.removeprefix("ResNet-"), (getattr(point, speed), point.score), (5, 5),
                       textcoords="offset points", fontsize=8, color=DARK_GREY)  # fmt: skip
     smaller = points[points["shrink"] > 1]
-    axes.plot(smaller[speed], smaller.score, "v", markersize=8, color=GREY, markeredgecolor="black",
-              label="Frame, half resolution")  # fmt: skip
+    if not smaller.empty:
+        axes.plot(smaller[speed], smaller.score, "v", markersize=8, color=GREY, markeredgecolor="black",
+                  label="Frame, half resolution")  # fmt: skip
     ticks = (1, 2, 5, 10, 20) if speed == "speedup" else (10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500)
     low, high = axes.get_xlim()
     axes.set_xticks([tick for tick in ticks if low <= tick <= high])
