@@ -62,3 +62,9 @@ def test_the_fall_that_the_text_tells_stands_beside_ours(tmp_path, monkeypatch):
     table = ten_times.beside_the_text("detection")
     assert table.loc["paper"].tolist() == pytest.approx([73.9, 69.5, 4.4, 3.0])
     assert table.loc["Toytown"].tolist() == pytest.approx([70, 66.5, 3.5, 40 / 10.6])
+
+
+def test_a_pair_without_results_is_named(tmp_path):
+    two_curves(tmp_path, "segmentation", faster_is_better=True)
+    with pytest.raises(ValueError, match="got ResNet-26 with FlowNet Half"):
+        ten_times.at_times("segmentation", features="ResNet-26", flow="FlowNet Half")

@@ -24,10 +24,15 @@ def at_times(
     """Where a pair of networks is first so many times as fast as Frame with the same N_feat, by a column of `curves`:
     that line, with this speed in the column's place, `frame`, the score of Frame, `loss`, the points lost to it, and
     its interval, `low` and `high`. If it is never so fast, the line is of its fastest point.
+
+    Raises:
+        ValueError: if the pair, or Frame with its N_feat, has not been scored or measured.
     """
     points = curves(task, split, seed)
     points = points[(points.features == features) & points.flow.isin((flow, NO_FLOW)) & (points["shrink"] == 1)]
     alone, pair = points[points.flow == NO_FLOW], points[points.flow == flow].sort_values("duration")
+    if alone.empty or pair.empty:
+        raise ValueError(f"flow: expected Frame and a pair that are scored and measured, got {features} with {flow}")
     pair = pair.assign(**{column: pair[column] / alone[column].item()})
     chosen = pair.loc[(pair[column] >= times).idxmax() if pair[column].max() >= times else pair[column].idxmax()]
     both = draws_of(pandas.DataFrame([alone.iloc[0], chosen]), task, split, seed)
