@@ -7,6 +7,7 @@ import pytest
 
 from dffkit import reproduce
 from dffkit.experiments import results
+from dffkit.findings import ten_times
 from dffkit.recipes import find
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -60,3 +61,10 @@ def test_scores_on_real_video_are_those_of_the_rows(line):
 @pytest.mark.parametrize("line", reproduce.table4(), ids=lambda line: line[0])
 def test_table_4_is_that_of_the_stored_rows(line):
     assert f"| {' | '.join(line)} |" in (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_ten_times_as_fast_costs_what_the_stored_rows_say():
+    counted = ten_times.at_ten_times("detection").iloc[0]
+    words = " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
+    loss = f"{counted.loss:.1f} points ({counted.low:.1f} .. {counted.high:.1f})"
+    assert f"at *l* = {counted.duration} and loses {loss}, where the paper loses {counted.printed:.1f}." in words
