@@ -55,16 +55,18 @@ def table5(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
 
 
 def sparse_labels(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
-    """Section 3: Frame, DFF and copy by how many frames of a training snippet share one label."""
-    lines = {
-        "frame": ("Frame", "*-", "black"), "key_frames": ("DFF, key frames", "o--", BLUE), "dff": ("DFF", "o-", BLUE),
-        "copy": ("copy", "s:", DARK_GREY),
+    """Section 3: Frame, DFF and copy by how many frames of a training snippet share one label, with 95% intervals."""
+    styles = {
+        "Frame": ("*-", "black"), "DFF, key frames": ("o--", BLUE), "DFF": ("o-", BLUE), "copy": ("s:", DARK_GREY),
     }  # fmt: skip
     tables = {task: variations.sparse_labels(task, split) for task in TASKS}
     figure, panels = plt.subplots(1, 2, figsize=(10.2, 4.0), layout="constrained")
     for axes, (task, metric) in zip(panels, TASKS.items(), strict=True):
-        for column, (label, style, colour) in lines.items():
-            axes.plot(tables[task].interval, tables[task][column], style, color=colour, label=label)
+        for number, (method, (style, colour)) in enumerate(styles.items()):
+            line = tables[task][tables[task].method == method]
+            reach = [line.score - line.low, line.high - line.score]
+            apart = 1.03 ** (number - 1.5)  # so that no bar hides another
+            axes.errorbar(line.interval * apart, line.score, reach, fmt=style, color=colour, capsize=3, label=method)
         axes.set(xscale="log", xlabel="one labelled frame in", ylabel=f"{metric} [%]")
         axes.set_xticks(variations.INTERVALS, labels=variations.INTERVALS)
         axes.minorticks_off()

@@ -9,7 +9,7 @@ from dffkit.findings import scored
 from dffkit.findings.ablation import ROWS
 from dffkit.recipes import find
 from dffkit.recipes.recipe import Recipe
-from dffkit.scores.differences import Drawn, difference, statement, within
+from dffkit.scores.differences import Drawn, difference, judged, statement, within
 from dffkit.timing.speed import Architecture, measured
 
 SPLITS = (21, 12, 5, 1, 0)
@@ -20,6 +20,8 @@ PRINTED = {
     "detection": {21: (73.2, 7.23), 12: (73.3, 8.04), 5: (73.2, 9.99), 1: _DFF["detection"], 0: (72.7, 20.40)},
 }
 INTERVALS = (1, 5, 10, 30)
+# The methods on sparse labels: the beginning of the recipe's name, and whether they are shown at the table's duration.
+SPARSE = {"Frame": ("frame", False), "DFF, key frames": ("dff", False), "DFF": ("dff", True), "copy": ("frame", True)}
 FLAT = 0.015  # what the paper calls hardly a difference: its own are up to 0.6 points
 
 
@@ -79,24 +81,20 @@ def _drawn(recipe: Recipe, duration: int, split: str) -> dict[int, Drawn]:
 
 
 def sparse_labels(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
-    """Frame and DFF by how sparse labels are: columns `interval`, `frame` (l = 1), `key_frames` (DFF at l = 1),
-    `dff` and `copy` (both at the duration of the paper's table); a line for each interval that has been scored.
+    """Frame and DFF by how sparse labels are: a line for each method and interval that has been scored.
+
+    Columns: `method` ("Frame" at l = 1, "DFF, key frames" at l = 1 as well, "DFF" and "copy" at the duration of the
+    paper's table), `interval`; `score` in percent, with the 95% interval over streets, `low` and `high`.
     """
-    scores = scored.overall(default_place().results, scored.on_toytown(task), split)
-    duration = TABLE_4[task]
-    scores = scores[scores.seed == seed].set_index(["name", "duration"]).score
     lines = []
-    for interval in INTERVALS:
-        wanted = {
-            "frame": ("frame", 1), "key_frames": ("dff", 1), "dff": ("dff", duration), "copy": ("frame", duration)
-        }  # fmt: skip
-        found = {
-            column: scores.get((f"{method}-1-in-{interval}", length), np.nan)
-            for column, (method, length) in wanted.items()
-        }
-        if not all(np.isnan(value) for value in found.values()):
-            lines.append({"interval": interval, **found})
-    return pandas.DataFrame(lines)
+    for method, (name, long) in SPARSE.items():
+        for interval in INTERVALS:
+            recipe = find(f"toytown/{task}/{name}-1-in-{interval}")
+            if own := _drawn(recipe, TABLE_4[task] if long else 1, split).get(seed):
+                found = judged(own.value, own.replicates, 1)
+                score = {"score": 100 * found.mean, "low": 100 * found.low, "high": 100 * found.high}
+                lines.append({"method": method, "interval": interval, **score})
+    return pandas.DataFrame(lines, columns=["method", "interval", "score", "low", "high"])
 
 
 def sparse_statements(task: str, split: str = "test") -> pandas.DataFrame:
