@@ -72,6 +72,11 @@ def test_code_comes_in_small_portions(path):
 
 
 @every_notebook
+def test_no_line_of_code_is_cut_off_on_a_page(path):
+    assert max(len(line) for cell in code_cells(path) for line in cell.source.splitlines()) <= 105
+
+
+@every_notebook
 def test_there_is_more_prose_than_code(path):
     words = len(re.findall(r"\w+", re.sub(r"```.*?```", "", prose(path), flags=re.DOTALL)))
     assert words >= 6 * sum(map(lines_of, code_cells(path)))
