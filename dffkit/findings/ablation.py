@@ -79,9 +79,9 @@ def table(task: str, split: str = "test") -> pandas.DataFrame:
             continue
         nothing = {seed: Drawn(0, np.zeros_like(run.replicates)) for seed, run in runs.items()}
         line = {"row": name, "n": row.n, "f": row.f, "seeds": len(runs)}
-        line |= _points(difference(runs, nothing), ("score", "low", "high"))
+        line |= difference(runs, nothing).points(mean="score")
         lost = difference(per_frame, runs) if per_frame.keys() & runs.keys() else Difference(*[np.nan] * 4, 0)
-        line |= _points(lost, ("loss", "loss_low", "loss_high"))
+        line |= lost.points("loss_", mean="loss")
         printed, printed_fps = row.paper.get(task, (np.nan, np.nan))
         lines.append({**line, **_speed(task, name, times), "paper": printed, "paper_fps": printed_fps})
     return pandas.DataFrame(lines)
@@ -116,9 +116,8 @@ def by_duration(task: str, first: str = "DFF", second: str = "DFF fix N", split:
     for duration in range(1, DURATIONS[task] + 1):
         runs = [drawn(folder, recipe(task, row), duration, split) for row in (first, second)]
         if runs[0].keys() & runs[1].keys():
-            line = statement("", difference(*runs))
-            kept = ("difference", "low", "high", "seeds", "verdict")
-            lines.append({"duration": duration} | {name: line[name] for name in kept})
+            line = {"duration": duration} | statement("", difference(*runs))
+            lines.append({name: line[name] for name in ("duration", "difference", "low", "high", "seeds", "verdict")})
     return pandas.DataFrame(lines)
 
 
@@ -145,11 +144,6 @@ def scores(task: str, row: str, split: str = "test") -> dict[int, Drawn]:
 def recipe(task: str, row: str) -> Recipe:
     """The recipe behind a row."""
     return find(f"toytown/{task}/{ROWS[row].recipe}")
-
-
-def _points(found: Difference, names: tuple[str, str, str]) -> dict[str, float]:
-    """A difference and the ends of its interval, in points."""
-    return {name: 100 * value for name, value in zip(names, found[:3], strict=True)}
 
 
 def _speed(task: str, row: str, times: Mapping[Architecture, Speed]) -> dict[str, float]:

@@ -120,7 +120,7 @@ def alternatives(task: str, split: str = "test", seed: int = 0) -> pandas.DataFr
         name = other.features + (", half size" if other.shrink > 1 else "")
         line = {"alternative": name, "speedup": other.speedup, "score": other.score}
         line |= {"pair": f"{best.features}, {best.flow}", "duration": best.duration, "dff": best.score}
-        lines.append(line | {"gain": 100 * gain.mean, "low": 100 * gain.low, "high": 100 * gain.high})
+        lines.append(line | gain.points(mean="gain"))
     return pandas.DataFrame(lines)
 
 

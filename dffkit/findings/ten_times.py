@@ -37,8 +37,7 @@ def at_times(
     chosen = pair.loc[(pair[column] >= times).idxmax() if pair[column].max() >= times else pair[column].idxmax()]
     both = draws_of(pandas.DataFrame([alone.iloc[0], chosen]), task, split, seed)
     lost = judged(both[0, 0] - both[1, 0], both[0, 1:] - both[1, 1:], 1)
-    found = {"frame": alone.score.item(), "loss": 100 * lost.mean, "low": 100 * lost.low, "high": 100 * lost.high}
-    return pandas.concat([chosen, pandas.Series(found)])
+    return pandas.concat([chosen, pandas.Series({"frame": alone.score.item()} | lost.points(mean="loss"))])
 
 
 def at_ten_times(task: str, times: float = 10, split: str = "test", seed: int = 0) -> pandas.DataFrame:

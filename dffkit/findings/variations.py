@@ -9,7 +9,7 @@ from dffkit.findings import scored
 from dffkit.findings.ablation import ROWS
 from dffkit.recipes import find
 from dffkit.recipes.recipe import Recipe
-from dffkit.scores.differences import Drawn, difference, judged, statement, within
+from dffkit.scores.differences import Difference, Drawn, difference, judged, statement, within
 from dffkit.timing.speed import Architecture, measured
 
 SPLITS = (21, 12, 5, 1, 0)
@@ -44,8 +44,8 @@ def table5(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
             continue
         line = {"layers": layers, "score": np.nan if own.empty else own.score.item()}
         runs = _drawn(recipe, duration, split)
-        over = difference(runs, default)[:3] if runs.keys() & default.keys() else [np.nan] * 3
-        line |= {key: 100 * value for key, value in zip(("difference", "low", "high"), over, strict=True)}
+        over = difference(runs, default) if runs.keys() & default.keys() else Difference(*[np.nan] * 4, 0)
+        line |= over.points()
         line |= {"ratio": np.nan, "speedup": np.nan, "fps": np.nan}
         if speed:
             line |= {"ratio": speed.ratio, "speedup": speed.eq7(duration), "fps": speed.fps(duration)}
@@ -92,8 +92,7 @@ def sparse_labels(task: str, split: str = "test", seed: int = 0) -> pandas.DataF
             recipe = find(f"toytown/{task}/{name}-1-in-{interval}")
             if own := _drawn(recipe, TABLE_4[task] if long else 1, split).get(seed):
                 found = judged(own.value, own.replicates, 1)
-                score = {"score": 100 * found.mean, "low": 100 * found.low, "high": 100 * found.high}
-                lines.append({"method": method, "interval": interval, **score})
+                lines.append({"method": method, "interval": interval} | found.points(mean="score"))
     return pandas.DataFrame(lines, columns=["method", "interval", "score", "low", "high"])
 
 

@@ -32,6 +32,10 @@ class Difference(NamedTuple):
     probability: float
     seeds: int
 
+    def points(self, prefix: str = "", mean: str = "difference") -> dict[str, float]:
+        """It and the ends of its interval in points, named as a line of a table wants them."""
+        return {mean: 100 * self.mean, f"{prefix}low": 100 * self.low, f"{prefix}high": 100 * self.high}
+
     @property
     def verdict(self) -> str:
         """Whether it is "better" or "worse", or "not resolved" as the interval contains 0."""
@@ -99,5 +103,10 @@ def within(found: Difference, limit: float) -> str:
 def statement(text: str, found: Difference) -> dict[str, object]:
     """A line of a table: that a difference is above 0, in points (or percent), and whether it "holds"."""
     verdict = {"better": "holds", "worse": "does not hold"}.get(found.verdict, found.verdict)
-    points = {"difference": 100 * found.mean, "low": 100 * found.low, "high": 100 * found.high}
-    return {"statement": text, **points, "probability": found.probability, "seeds": found.seeds, "verdict": verdict}
+    return {
+        "statement": text,
+        **found.points(),
+        "probability": found.probability,
+        "seeds": found.seeds,
+        "verdict": verdict,
+    }
