@@ -10,6 +10,9 @@ from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# Helpers that assert show what they have compared, as tests do.
+pytest.register_assert_rewrite("archives", "mot_tree", "scored_snippets", "small_runs", "tiny_queue")
+
 # The same examples on every run, so that a failure can be repeated; no deadline, since a busy machine is not a fault.
 settings.register_profile("dffkit", derandomize=True, deadline=None)
 settings.load_profile("dffkit")
