@@ -1,7 +1,7 @@
-"""What the tests share: a fixed seed, the same examples on every run, and the way to real data."""
+"""What the tests share: a fixed seed, the same examples on every run, sums in one order, and the way to real data."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,9 @@ import torch
 from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Helpers that assert show what they have compared, as tests do.
+pytest.register_assert_rewrite("archives", "mot_tree", "scored_snippets", "small_runs", "tiny_queue")
 
 # The same examples on every run, so that a failure can be repeated; no deadline, since a busy machine is not a fault.
 settings.register_profile("dffkit", derandomize=True, deadline=None)
@@ -19,6 +22,15 @@ settings.load_profile("dffkit")
 def _fixed_seed() -> None:
     """Let every test start from the same random state, whatever ran before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums in the same order every time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

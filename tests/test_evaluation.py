@@ -1,86 +1,17 @@
-"""The paper's protocol: which pairs count, that they are the model's own, means over offsets, shares of processes."""
-
-import math
-import sys
-from datetime import timedelta
+"""The paper's protocol: which pairs count, that they are the model's own, and that each frame is read once."""
 
 import pytest
 import torch
-from torch import distributed, multiprocessing, nn
+from scored_snippets import CLASSES, SIZE, Counting, assert_close, data, detector, small, some_boxes, video
 
 from dffkit import evaluation
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
 from dffkit.evaluation import evaluate
-from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
-from dffkit.networks.flow import flownet
 from dffkit.networks.no_flow import NoFlow
 from dffkit.networks.segmentation import ScoreMaps
 from dffkit.scores import DetectionScores, SegmentationScores, merge
-
-CLASSES = 4
-SIZE = (48, 64)
-
-
-def small(split=1, task=None):
-    """A whole network that runs in a moment, with flow and scale that do something."""
-    torch.manual_seed(3)
-    task = task or ScoreMaps(in_channels=64, num_classes=CLASSES)
-    flow = flownet(width=0.0625, scale_channels={0: task.out_channels, 1: 64, 2: 128}[split])
-    nn.init.normal_(flow.scale.weight, std=0.1)
-    return DeepFeatureFlow(FeatureNetwork(14, width=1 / 16), flow, task, split=split).eval()
-
-
-def detector():
-    """The same for boxes."""
-    torch.manual_seed(3)
-    return small(task=RFCN(in_channels=64, num_classes=CLASSES, bins=2, anchor_scales=(1, 2), proposals=20))
-
-
-def label_map(generator):
-    """Random labels, some of them 255, and motion."""
-    target = torch.randint(0, CLASSES, SIZE, dtype=torch.uint8, generator=generator)
-    target[:4] = 255
-    motion = torch.randint(0, 4, SIZE, dtype=torch.uint8, generator=generator)
-    return target, torch.where(motion == 3, 255, motion).to(torch.uint8)
-
-
-def some_boxes(generator):
-    """Three random boxes and motion IoU."""
-    corner = torch.rand(3, 2, generator=generator) * 20
-    boxes = torch.cat([corner, corner + 10 + 15 * torch.rand(3, 2, generator=generator)], dim=1)
-    target = {"boxes": boxes, "labels": torch.tensor([1, 2, 2]), "tracks": torch.arange(3)}
-    return target, torch.tensor([0.95, 0.5, math.nan])
-
-
-def video(name, annotated, count=8, label=label_map):
-    """A snippet of random frames."""
-    generator = torch.Generator().manual_seed(sum(map(ord, name)))
-    frames = [torch.randint(0, 256, (3, *SIZE), dtype=torch.uint8, generator=generator) for _ in range(count)]
-    labels = {index: label(generator) for index in annotated}
-    targets = {index: target for index, (target, _) in labels.items()}
-    return Snippet(name, 10.0, frames, targets, {index: motion for index, (_, motion) in labels.items()})
-
-
-def data(label=label_map):
-    """Snippets with sparse and dense labels, one of them with none that counts at three offsets."""
-    return [
-        video("a", [1, 4], label=label),
-        video("b", [0, 1, 2, 3, 4], label=label),
-        video("d", [2, 7], label=label),
-        video("c", [0, 1], label=label),
-    ]
-
-
-class Counting(list):
-    """A list that knows what was read from it."""
-
-    reads = ()
-
-    def __getitem__(self, index):
-        self.reads = (*self.reads, index)
-        return super().__getitem__(index)
 
 
 @torch.no_grad()
@@ -97,12 +28,6 @@ def by_hand(model, snippets, offset, history=3):
             prediction = model.task_network.decode(maps, SIZE)[0]
             found.append(kind.of(prediction, target, snippet.motion.get(i), num_classes=CLASSES))
     return merge(found).values()
-
-
-def assert_close(ours, expected, tolerance=1e-3):
-    assert ours.keys() == expected.keys()
-    for name, value in expected.items():
-        assert ours[name] == pytest.approx(value, abs=tolerance, nan_ok=True), name
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 10])
@@ -162,101 +87,6 @@ def test_only_key_frames_that_are_still_needed_are_held(monkeypatch):
     assert max(held) == 3
 
 
-def test_a_durations_score_is_the_mean_over_its_offsets():
-    result = evaluate(small(), data(), max_duration=3)
-    scores = [values["mIoU", "all"] for values in result.values]
-    assert result.score("mIoU", duration=1) == scores[0]
-    assert result.score("mIoU", duration=3) == pytest.approx(sum(scores) / 3)
-    fast = [values["mIoU", "fast"] for values in result.values]
-    assert result.score("mIoU", "fast", duration=2) == pytest.approx(sum(fast[:2]) / 2)
-
-
-def test_pooled_scores_take_all_pairs_as_images():
-    result = evaluate(detector(), data(some_boxes), max_duration=3)
-    together = merge(result.offsets[:2])
-    assert int(together.boxes.sum()) == 2 * 3 * result.frames
-    assert_close(result.pooled(2), together.values(), 0)
-    assert_close(result.pooled(1), result.values[0], 0)
-    assert result.pooled(3) != result.values[0]
-
-
-def test_rows_hold_every_number():
-    result = evaluate(detector(), data(some_boxes), max_duration=2)
-    names = set(result.values[0])
-    assert {("mAP", "all"), ("mAP vid", "all"), ("mAP", "slow"), ("mAP vid", "fast"), ("AP", "2")} <= names
-    rows = result.by_offset()
-    assert {(row["offset"], row["metric"], row["subset"]) for row in rows} == {
-        (d, *name) for d in (0, 1) for name in names
-    }
-    for row in rows:
-        expected = result.values[row["offset"]][row["metric"], row["subset"]]
-        assert row["value"] == pytest.approx(expected, nan_ok=True)
-    rows = result.by_duration(pooled=True)
-    assert len(rows) == 2 * len(names)
-    for row in rows:
-        expected = result.score(row["metric"], row["subset"], duration=row["duration"])
-        assert row["value"] == pytest.approx(expected, nan_ok=True)
-        expected = result.pooled(row["duration"])[row["metric"], row["subset"]]
-        assert row["pooled"] == pytest.approx(expected, nan_ok=True)
-    assert list(result.by_duration()[0]) == ["duration", "metric", "subset", "value"]
-
-
-def test_snippets_can_be_chosen_and_repeated():
-    model, snippets = small(), data()
-    result = evaluate(model, snippets, max_duration=3)
-    assert_close(result.select(["b"]).values[1], evaluate(model, [snippets[1]], max_duration=3).values[1], 0)
-    twice = result.select(["a", "d", "a"])
-    assert twice.frames == 4
-    assert torch.equal(twice.offsets[0].confusion, merge([result.snippets[i].offsets[0] for i in (0, 0, 2)]).confusion)
-
-
-def test_a_perfect_model_scores_1():
-    class Colours(nn.Module):
-        channels = 3
-
-        def forward(self, frames):
-            return nn.functional.avg_pool2d(frames.float(), 16)
-
-    class Brightest(nn.Module):
-        out_channels = num_classes = 3
-
-        def forward(self, features):
-            return features
-
-        def decode(self, maps, size):
-            return maps.argmax(1).repeat_interleave(16, 1).repeat_interleave(16, 2).to(torch.uint8)
-
-    target = torch.randint(0, 3, (3, 4)).repeat_interleave(16, 0).repeat_interleave(16, 1).to(torch.uint8)
-    still = (nn.functional.one_hot(target.long(), 3) * 200).permute(2, 0, 1).to(torch.uint8)
-    model = DeepFeatureFlow(Colours(), NoFlow(), Brightest())
-    standing = Snippet("standing", 10.0, [still] * 5, {4: target}, {4: torch.zeros(SIZE, dtype=torch.uint8)})
-    for values in evaluate(model, [standing], max_duration=4).values:
-        assert values["mIoU", "all"] == values["mIoU", "slow"] == 1
-    # If the world moves by a cell a frame, a copy is right at offset 0 only.
-    rolled = [still.roll(16 * (i - 4), 2) for i in range(5)]
-    moving = evaluate(model, [Snippet("moving", 10.0, rolled, {4: target})], max_duration=4)
-    assert moving.score("mIoU", duration=1) == 1 > moving.score("mIoU", duration=2)
-
-
-def test_a_perfect_detector_scores_1():
-    class Perfect(nn.Module):
-        in_channels, out_channels, num_classes = 64, 64, CLASSES
-
-        def forward(self, features):
-            return features
-
-        def decode(self, maps, size):
-            return [{**target, "scores": torch.rand(3)} for _ in maps]
-
-    target, motion = some_boxes(torch.Generator().manual_seed(0))
-    model = small(task=Perfect())
-    snippet = Snippet("a", 10.0, video("a", []).frames, dict.fromkeys([3, 4], target), dict.fromkeys([3, 4], motion))
-    result = evaluate(model, [snippet], max_duration=3)
-    for metric, subset in [("mAP", "all"), ("mAP vid", "all"), ("mAP", "slow"), ("mAP", "fast"), ("AP", "2")]:
-        assert result.score(metric, subset, duration=3) == 1
-    assert math.isnan(result.score("mAP", "medium", duration=3))
-
-
 @pytest.mark.parametrize("size", [(48, 64), (33, 50), (1, 17)])
 def test_no_flow_copies_the_key_frames_features(size):
     model = DeepFeatureFlow(FeatureNetwork(14, width=1 / 16), NoFlow(), ScoreMaps(in_channels=64, num_classes=2)).eval()
@@ -298,51 +128,6 @@ def test_a_bar_is_shown_only_if_asked_for(capsys):
     assert "4/4" in capsys.readouterr().err
 
 
-def both_tasks():
-    """Which snippets were read, and the scores, of both tasks, as plain values."""
-    snippets = Counting(data()), Counting(data(some_boxes))
-    pairs = zip((small(), detector()), snippets, strict=True)
-    results = [evaluate(model, each, max_duration=3) for model, each in pairs]
-    return [each.reads for each in snippets], [
-        (name, frames, [vars(scores) for scores in offsets])
-        for result in results
-        for name, frames, offsets in result.snippets
-    ]
-
-
-def in_process(rank, folder):
-    """One of two processes: evaluate together, then leave the result in a file."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # in the convolutions' sums the last bit depends on it
-    distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2, timeout=timedelta(minutes=2)
-    )
-    try:
-        torch.save(both_tasks(), f"{folder}/{rank}.pt")
-    finally:
-        distributed.destroy_process_group()
-        torch.set_num_threads(threads)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the processes meet at a path as Linux writes it")
-def test_processes_share_the_work_and_all_return_what_one_does(tmp_path):
-    threads = torch.get_num_threads()
-    other = multiprocessing.get_context("spawn").Process(target=in_process, args=(1, str(tmp_path)))
-    other.start()
-    in_process(0, str(tmp_path))
-    other.join()
-    torch.set_num_threads(1)
-    reads, expected = both_tasks()
-    torch.set_num_threads(threads)
-    assert reads == [(0, 1, 2, 3)] * 2
-    for rank in range(2):
-        read, ours = torch.load(tmp_path / f"{rank}.pt")
-        assert read == [(rank, rank + 2)] * 2
-        assert [each[:2] for each in ours] == [each[:2] for each in expected]
-        for mine, one in zip(ours, expected, strict=True):
-            torch.testing.assert_close(mine[2], one[2], rtol=0, atol=0, equal_nan=True)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -361,11 +146,3 @@ def test_wrong_options_are_named(options, message):
 def test_two_snippets_of_one_name_are_named():
     with pytest.raises(ValueError, match="snippets: expected names that differ, got a more than once"):
         evaluate(small(), [video("a", [2]), video("b", [2]), video("a", [3])], max_duration=2)
-
-
-@pytest.mark.parametrize("duration", [0, 4])
-def test_a_duration_that_was_not_evaluated_is_named(duration):
-    result = evaluate(small(), data(), max_duration=3)
-    for ask in (lambda: result.score("mIoU", duration=duration), lambda: result.pooled(duration)):
-        with pytest.raises(ValueError, match=rf"duration: expected 1\.\.3, as evaluated, got {duration}"):
-            ask()

@@ -1,63 +1,16 @@
-"""moving_stills.py and still_camera.py: views of stills, what their targets become, and the flow between them."""
+"""moving_stills.py: which views of stills there are, and that labels are those of the pixels."""
 
-import cv2
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
+from made_up_stills import BOXES, SIZE, STILL, boxed, interior, label_map, moving, smooth, still
 
 from dffkit.datasets import camvid, pets09
-from dffkit.datasets.moving_stills import VISIBLE, MovingStills
+from dffkit.datasets.moving_stills import MovingStills
 from dffkit.datasets.snippets import Snippet
-from dffkit.datasets.still_camera import draw_shot, moved_boxes
 from dffkit.training.pairs import Pairs
 
-STILL, SIZE = (96, 128), (80, 112)
 COLOURS = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=torch.uint8)
-
-
-def smooth(channels=3):
-    """A picture without edges, so that a fraction of a pixel changes it little."""
-    noise = np.random.default_rng(0).normal(0, 1, (*STILL, channels)).astype(np.float32)
-    noise = cv2.GaussianBlur(noise, (0, 0), 6)
-    return torch.from_numpy(np.clip(128 + 60 * noise / noise.std(), 0, 255).astype(np.uint8)).permute(2, 0, 1)
-
-
-def label_map():
-    """Quarters of the still, in three classes."""
-    labels = torch.zeros(STILL, dtype=torch.uint8)
-    labels[48:, :64], labels[48:, 64:] = 1, 2
-    return labels
-
-
-BOXES = {
-    "boxes": torch.tensor([[20.0, 30, 28, 50], [60, 10, 90, 22], [100, 70, 110, 92], [0, 0, 6, 6]]),
-    "labels": torch.tensor([1, 2, 3, 4]),
-    "ignore": torch.tensor([[40.0, 60, 60, 80]]),
-}
-
-
-def boxed():
-    """A picture with bright boxes on black."""
-    picture = torch.zeros(3, *STILL, dtype=torch.uint8)
-    for x1, y1, x2, y2 in BOXES["boxes"].int().tolist():
-        picture[:, y1:y2, x1:x2] = 200
-    return picture
-
-
-def still(picture, target, name="still"):
-    return Snippet(name, 1.0, [picture], {0: target})
-
-
-def moving(*stills, variants=40, seed=0, size=SIZE, **options):
-    return MovingStills(stills or [still(smooth(), label_map())], variants=variants, seed=seed, size=size, **options)
-
-
-def interior(labels, margin=2):
-    """Pixels whose neighbourhood has one label only."""
-    padded = F.pad(labels[None, None].float(), (margin,) * 4, mode="replicate")
-    window = 2 * margin + 1
-    return (F.max_pool2d(padded, window, 1) == -F.max_pool2d(-padded, window, 1))[0, 0]
 
 
 def test_a_snippet_has_a_target_for_its_last_frame_only():
@@ -149,158 +102,6 @@ def test_a_view_lies_in_the_still_where_it_can():
         scale = np.sqrt(np.linalg.det(data._scene(index).shot.view[:2, :2]))
         assert scale >= 0.7 > 64 / 128
         assert (snippet.targets[9] == 255).float().mean() < 0.12
-
-
-@pytest.mark.parametrize("label", [1, 2, 3, 4])
-def test_boxes_stay_around_what_they_label(label):
-    x1, y1, x2, y2 = BOXES["boxes"][label - 1].int().tolist()
-    picture = torch.zeros(3, *STILL, dtype=torch.uint8)
-    picture[:, y1:y2, x1:x2] = 255
-    compared = 0
-    for snippet in moving(still(picture, BOXES), size=(90, 120)):
-        target = snippet.targets[9]
-        assert len(target["boxes"]) == len(target["labels"])
-        assert target["boxes"].dtype == target["ignore"].dtype == torch.float32
-        bright = (snippet.frames[9][0] > 127).nonzero()
-        for box in target["boxes"][target["labels"] == label]:
-            ends = torch.cat([bright.min(0).values.flip(0), bright.max(0).values.flip(0) + 1])
-            # Half of an edge's pixel may be bright; and a box that is turned by up to 5 degrees has corners.
-            slack = 0.6 + torch.tensor([box[3] - box[1], box[2] - box[0]] * 2) * np.sin(np.radians(5))
-            inwards = (ends - box) * torch.tensor([1, 1, -1, -1])
-            assert (inwards > -0.7).all()
-            assert (inwards < slack).all()
-            compared += 1
-    assert compared > 10
-
-
-def test_boxes_are_measured_at_the_edges_of_pixels():
-    """Every pixel becomes 2x2: the centre of pixel x lies at 2x + 0.5 then."""
-    doubled = np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])
-    assert moved_boxes(np.array([[3.0, 4, 5, 8]]), doubled).tolist() == [[6, 8, 10, 16]]
-    turned = np.array([[0, -1, 9], [1, 0, 0], [0, 0, 1.0]])  # a quarter turn of a picture of 10 rows
-    assert moved_boxes(np.array([[3.0, 4, 5, 8]]), turned).tolist() == [[2, 3, 6, 5]]
-
-
-def test_boxes_that_are_hardly_seen_become_regions_to_ignore():
-    kinds = {"kept": 0, "cut": 0, "gone": 0, "ignored": 0}
-    height, width = size = (60, 80)
-    for index, snippet in enumerate(data := moving(still(boxed(), BOXES), variants=100, size=size)):
-        target, view = snippet.targets[9], data._scene(index).shot.view
-        kept = target["labels"].tolist()
-        for label, (x1, y1, x2, y2) in enumerate(BOXES["boxes"].tolist(), 1):
-            corners = view[:2] @ np.array([[x1, x2, x2, x1], [y1, y1, y2, y2], [1, 1, 1, 1]])
-            low, high = corners.min(1), corners.max(1)
-            seen = np.clip(np.minimum(high, (width, height)) - np.maximum(low, 0), 0, None)
-            share = seen.prod() / (high - low).prod()
-            if share > VISIBLE + 0.1:
-                assert label in kept
-                kinds["kept" if share > 0.99 else "cut"] += 1
-            elif share < VISIBLE - 0.1:
-                assert label not in kept
-                kinds["ignored" if share > 0.1 else "gone"] += 1
-                if share > 0.1:
-                    rest = torch.tensor([*np.maximum(low, 0), *np.minimum(high, (width, height))])
-                    assert (target["ignore"] - rest).abs().amax(1).min() < 1
-        assert len(target["ignore"]) <= 1 + len(BOXES["boxes"]) - len(kept)
-        for boxes in (target["boxes"], target["ignore"]):
-            assert (boxes >= 0).all()
-            assert (boxes <= torch.tensor([width, height, width, height])).all()
-            assert (boxes[:, 2:] - boxes[:, :2] >= 1).all()
-    assert min(kinds.values()) > 0
-
-
-def test_regions_without_labels_move_as_well():
-    regions = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "ignore": BOXES["boxes"][:1]}
-    as_boxes = {"boxes": BOXES["boxes"][:1], "labels": torch.tensor([1])}
-    # Other targets draw other pieces, but the view is drawn before.
-    for region, box in zip(moving(still(boxed(), regions)), moving(still(boxed(), as_boxes)), strict=True):
-        target, other = region.targets[9], box.targets[9]
-        assert target["boxes"].shape == (0, 4)
-        assert torch.equal(target["ignore"], torch.cat([other["boxes"], other["ignore"]]))
-
-
-def test_nothing_moves_from_a_frame_to_itself():
-    for snippet in moving(variants=10):
-        for t in (0, 4, 9):
-            flow, hidden = snippet.flow(t, t)
-            assert (flow.dtype, hidden.dtype) == (torch.float32, torch.bool)
-            assert flow.abs().max() < 1e-4
-            assert not hidden.any()
-
-
-def compared(snippet, current, key):
-    """How much the current frame differs from the key frame sampled where the flow points, `(H, W)`; the pixels that
-    are seen there, away from rims; and those that are hidden although they lie in the key frame.
-    """
-    y, x = torch.meshgrid(torch.arange(SIZE[0]), torch.arange(SIZE[1]), indexing="ij")
-    flow, hidden = snippet.flow(current, key)
-    to = torch.stack([(x + flow[0]) * 2 / (SIZE[1] - 1) - 1, (y + flow[1]) * 2 / (SIZE[0] - 1) - 1], 2)
-    sampled = F.grid_sample(snippet.frames[key][None].float(), to[None], align_corners=True)[0]
-    rims = (flow[:, 1:, 1:] - flow[:, :-1, :-1]).abs().amax(0) > 0.5
-    seen = ~hidden & interior(hidden.byte(), 3) & interior(F.pad(rims.byte(), (1, 0, 1, 0)), 3)
-    return (sampled - snippet.frames[current].float()).abs().mean(0), seen, hidden & (to.abs() < 1).all(2)
-
-
-@pytest.mark.parametrize(("current", "key"), [(9, 8), (9, 0), (5, 2), (0, 9)])
-def test_the_flow_leads_to_the_same_pixels(current, key):
-    worst, without = [], []
-    for snippet in moving(variants=30):
-        error, seen, _ = compared(snippet, current, key)
-        worst.append(float(error[seen].mean()))
-        unmoved = (snippet.frames[key].float() - snippet.frames[current].float()).abs().mean(0)
-        without.append(float(unmoved[seen].mean()))
-    assert max(worst) < 2
-    if abs(current - key) > 3:
-        assert np.mean(without) > 4 * np.mean(worst)
-
-
-def test_what_a_piece_moves_over_is_hidden():
-    """The flow of a hidden pixel leads to the piece before it."""
-    hidden, seen = [], []
-    for snippet in moving(variants=30):
-        error, there, behind = compared(snippet, 9, 0)
-        seen.append(error[there])
-        hidden.append(error[behind])
-    assert sum(len(errors) > 5 for errors in hidden) > 5
-    assert torch.cat(hidden).mean() > 4 * torch.cat(seen).mean()
-
-
-def test_pieces_start_where_they_are():
-    """Moved by nothing, pieces and their holes leave the picture as it is."""
-    rng = np.random.default_rng(0)
-    picture = smooth().permute(1, 2, 0).contiguous().numpy()
-    for _ in range(20):
-        shot = draw_shot(rng, STILL, SIZE, BOXES["boxes"].numpy())
-        # A frame so near to the current one that nothing has moved by a part of a pixel that counts.
-        near = shot.picture(picture, 1e-4, None)
-        assert np.abs(near.astype(int) - shot.picture(picture, 0, None)).max() <= 2
-
-
-def test_motion_is_smooth_and_goes_one_way():
-    moved = []
-    for snippet in moving(variants=30):
-        flows = torch.stack([snippet.flow(9, t)[0] for t in range(9, -1, -1)])
-        lengths = flows.norm(dim=1).flatten(1)  # (10, pixels)
-        steps = (flows[1:] - flows[:-1]).norm(dim=1).flatten(1)
-        assert (lengths[1:] >= lengths[:-1] - 0.5).all()  # shift and zoom may just cancel at a place
-        assert (steps <= 3.5 * steps.mean(0) + 0.1).all()  # no jump
-        moved.append(float(lengths[-1].max()))
-    assert 20 < max(moved) < 80
-    assert min(moved) < 5
-
-
-def test_people_move_by_themselves():
-    """Where the camera stands still, something of what has a box does not."""
-    data = moving(still(boxed(), BOXES), variants=60)
-    standing = [snippet for i, snippet in enumerate(data) if data._scene(i).shot.zoom == 0]
-    assert len(standing) > 3
-    moved = 0
-    for snippet in standing:
-        flow, _ = snippet.flow(9, 0)
-        assert (flow.norm(dim=0) < 1e-4).any()
-        for x1, y1, x2, y2 in snippet.targets[9]["boxes"].tolist():
-            moved += bool(flow[:, int((y1 + y2) / 2), int((x1 + x2) / 2)].norm() > 0.9)
-    assert moved > 0
 
 
 @pytest.mark.parametrize("wrong", [{"variants": 0}, {"length": 0}, {"size": (0, 8)}])

@@ -1,60 +1,16 @@
-"""The training loop: that it learns, goes on where it stopped bit by bit, and shares a batch among processes."""
+"""The training loop: that it learns, where it starts, and what stays as it is."""
 
-import csv
 import dataclasses
-import math
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from hand_made import DETECTION, FLOW, SEGMENTATION, SIZE, STILLS, label_map, recipe, snippets, started
-from torch import nn
+from tiny_trainings import equal, log, run
 
-from dffkit.errors import DataError
 from dffkit.recipes.assembly import build
-from dffkit.training import checkpoint
-from dffkit.training.jobs import FlowJob, make_job, task_loss
-from dffkit.training.loop import FINISHED, TrainingError, train
-from dffkit.training.optimiser import make_optimiser, rate_factor
-from dffkit.training.pairs import Pairs
+from dffkit.training.loop import FINISHED
 
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Sums in the same order every time."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def run(tiny, folder, **options):
-    """Train on hand-made data."""
-    task = "both" if tiny.job == "stills" else tiny.task
-    data = () if tiny.job == "flow" else snippets(task)
-    return train(tiny, folder, data=data, **{"progress": False, "log_every": 1, **options})
-
-
-def log(folder):
-    """The rows of the log, as numbers; None where there is nothing."""
-    with (folder / "log.csv").open() as file:
-        return [{name: float(value) if value else None for name, value in row.items()} for row in csv.DictReader(file)]
-
-
-def equal(a, b):
-    """Whether two states are the same, bit by bit."""
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-def close(a, b, tolerance):
-    """Whether two states are nearly the same."""
-    return a.keys() == b.keys() and all(torch.allclose(a[k], b[k], atol=tolerance, rtol=tolerance) for k in a)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def changed(model, tiny, seed=0):
@@ -116,201 +72,9 @@ def test_where_i_equals_k_f_does_not_learn(tmp_path):
     assert changed(run(tiny, tmp_path), tiny) == {"feature_network", "task_network"}
 
 
-def test_per_part_learning_rates_and_weight_decay(tmp_path):
-    tiny = recipe(lr_factors=(("flow_network.scale", 0.5), ("flow_network", 0.1)), weight_decay=0.01, lr=0.2)
-    model = build(tiny)
-    optimiser = make_optimiser(dict(model.named_parameters()), tiny)
-    found = {id(p): (g["lr"], g["weight_decay"]) for g in optimiser.param_groups for p in g["params"]}
-    assert found[id(model.flow_network.scale.weight)] == pytest.approx((0.1, 0.01))
-    assert found[id(model.flow_network.flow.weight)] == pytest.approx((0.02, 0.01))
-    assert found[id(model.flow_network.flow.bias)] == pytest.approx((0.02, 0.0))
-    assert found[id(model.task_network.score.weight)] == pytest.approx((0.2, 0.01))
-    assert len(found) == len(list(model.parameters()))
-
-
-def test_the_first_step_is_sgds(tmp_path):
-    tiny = recipe("frames", iterations=1, flow="none", flow_width=0, warm_up=3, clip=0.01, lr_factors=(("task", 0.5),))
-    model, before = run(tiny, tmp_path), build(tiny)
-    job = make_job(tiny, 0, snippets())
-    batch = job.batch(range(2))
-    job.loss(job.forward(batch), batch)["segmentation"].backward()
-    norm = log(tmp_path)[0]["gradient"]
-    gradients = {name: p.grad for name, p in job.module.named_parameters() if p.grad is not None}
-    assert norm == pytest.approx(math.sqrt(sum(float(g.square().sum()) for g in gradients.values())), rel=1e-5)
-    for name, old in before.named_parameters():
-        if name in gradients:
-            step = gradients[name] * 0.01 / norm + (tiny.weight_decay * old if old.ndim > 1 else 0)
-            rate = tiny.lr * 0.25 * (0.5 if name.startswith("task") else 1)
-            torch.testing.assert_close(model.get_parameter(name), old - rate * step, rtol=1e-4, atol=1e-6)
-
-
-def test_learning_rates_over_time():
-    step, cosine = recipe(iterations=30), recipe(iterations=30, schedule="cosine", warm_up=4)
-    assert [rate_factor(step, i) for i in (0, 19, 20, 29)] == [1, 1, 0.1, 0.1]
-    assert [rate_factor(cosine, i) for i in range(3)] == pytest.approx(
-        [(j + 1) / 5 * (1 + math.cos(math.pi * j / 30)) / 2 for j in range(3)]
-    )
-    assert rate_factor(cosine, 15) == pytest.approx(0.5)
-    assert 0 < rate_factor(cosine, 29) < 0.01
-
-
-class Stop(Exception):
-    """What stops a run in these tests."""
-
-
-@pytest.mark.parametrize(
-    "tiny", [recipe(), recipe(task=DETECTION, optimiser="adamw"), STILLS, FLOW], ids=lambda r: r.name
-)
-@pytest.mark.parametrize("workers", [0, 3])
-def test_a_stopped_run_goes_on_bit_by_bit(tmp_path, tiny, workers):
-    whole = run(tiny, tmp_path / "whole", log_every=3, workers=0)
-
-    def stop(model):
-        raise Stop
-
-    options = {"checkpoint_every": 2, "log_every": 3, "workers": workers}
-    with pytest.raises(Stop):
-        run(tiny, tmp_path / "stopped", validate=stop, validate_every=3, **options)
-    assert [path.name for path in (tmp_path / "stopped").glob("*.pt")] == ["checkpoint-00000002.pt"]
-    resumed = run(tiny, tmp_path / "stopped", **options)
-    assert equal(resumed.state_dict(), whole.state_dict())
-    assert log(tmp_path / "stopped") == log(tmp_path / "whole")
-
-
-@forks
-def test_a_killed_run_goes_on_bit_by_bit(tmp_path):
-    result = process("kill", tmp_path)
-    killed, checkpoints = map(int, result.split())
-    assert killed >= 2
-    assert checkpoints >= 2
-    states = [checkpoint.read(tmp_path / name / FINISHED)["module"] for name in ("whole", "killed")]
-    assert equal(*states)
-    assert log(tmp_path / "killed") == log(tmp_path / "whole")
-
-
-@forks
-def test_two_processes_train_as_one_with_the_whole_batch(tmp_path):
-    said = process("share", tmp_path)
-    for name in ("segmentation", "detection", "frames"):
-        one, two = tmp_path / "one" / name, tmp_path / "two" / name
-        states = [checkpoint.read(folder / FINISHED)["module"] for folder in (one, two)]
-        assert close(*states, 1e-5)
-        for row, other in zip(log(one), log(two), strict=True):
-            assert row == pytest.approx(other, rel=1e-4, abs=1e-5)
-    assert "expected a multiple of the 2 processes, got 3" in said
-    assert not (tmp_path / "two" / "odd").exists()
-    with (tmp_path / "two" / "results" / "evaluation.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row["duration"] for row in rows if (row["metric"], row["subset"]) == ("mIoU", "all")] == ["1", "2"]
-
-
-def process(*words):
-    """What training_processes.py prints."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    script = Path(__file__).with_name("training_processes.py")
-    done = subprocess.run(
-        [sys.executable, script, *words], capture_output=True, text=True, env=environment, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_a_finished_run_is_not_trained_again(tmp_path):
-    first = run(recipe(), tmp_path)
-    stamp = (tmp_path / FINISHED).stat().st_mtime_ns
-    again = run(recipe(), tmp_path)
-    assert equal(first.state_dict(), again.state_dict())
-    assert not again.training
-    assert (tmp_path / FINISHED).stat().st_mtime_ns == stamp
-
-
-def test_without_resuming_it_begins_again(tmp_path):
-    whole = run(recipe(), tmp_path)
-    again = run(recipe(), tmp_path, resume=False)
-    assert equal(whole.state_dict(), again.state_dict())
-    assert len(log(tmp_path)) == 6
-
-
 def test_seeds_differ(tmp_path):
     models = [run(recipe(), tmp_path / str(seed), seed=seed) for seed in (0, 1)]
     assert not equal(*(model.state_dict() for model in models))
-
-
-@pytest.mark.parametrize("finished", [True, False])
-@pytest.mark.parametrize(
-    ("other", "named"),
-    [({"tiny": recipe(lr=0.06)}, "recipe"), ({"seed": 1}, "seed 1, got 0"), ({"world": "b"}, "world 'b', got 'a'")],
-)
-def test_the_checkpoints_of_another_run_are_refused(tmp_path, finished, other, named):
-    arguments = {"tiny": recipe(), "folder": tmp_path, "world": "a", "checkpoint_every": 2}
-    run(**arguments)
-    if not finished:
-        state = checkpoint.read(tmp_path / FINISHED)
-        (tmp_path / FINISHED).unlink()
-        checkpoint.save(tmp_path, state, 4)
-    with pytest.raises(DataError, match=f"another run: expected {named}"):
-        run(**{**arguments, **other})
-
-
-@pytest.mark.parametrize(
-    ("part", "said"),
-    [
-        ("task_network.score.weight", "iteration 2: the loss is not finite: loss nan, segmentation nan. Try a lower"),
-        ("flow_network.flow.bias", "iteration 2: flow: expected finite values"),
-    ],
-)
-def test_a_network_that_diverges_stops_the_run_and_says_where(tmp_path, part, said):
-    def spoil(model):
-        nn.init.constant_(model.get_parameter(part), math.nan)
-        return {}
-
-    with pytest.raises(TrainingError, match=f"^segmentation/pairs: {said}"):
-        run(recipe(), tmp_path, validate=spoil, validate_every=2)
-    assert not (tmp_path / FINISHED).exists()
-
-
-def test_a_gradient_that_is_not_finite_stops_the_run_before_it_is_used(tmp_path):
-    def spoil(model):
-        model.task_network.score.weight.register_hook(lambda gradient: gradient * math.inf)
-        return {}
-
-    with pytest.raises(
-        TrainingError, match=r"iteration 4: the gradient is not finite: loss [\d.]+, .*gradient (nan|inf)"
-    ):
-        run(recipe(), tmp_path, validate=spoil, validate_every=4)
-
-
-def test_validation_goes_to_the_log(tmp_path):
-    seen = []
-
-    def validate(model):
-        seen.append((model.training, torch.is_grad_enabled()))
-        return {"mIoU": len(seen) / 10}
-
-    run(recipe(), tmp_path, validate=validate, validate_every=4, log_every=2)
-    assert seen == [(False, False)] * 2
-    assert [row["mIoU"] for row in log(tmp_path)] == [None, 0.1, 0.2]
-
-
-def test_the_bar_shows_loss_and_score(tmp_path, capsys):
-    run(recipe(), tmp_path, progress=True, validate=lambda model: {"mIoU": 0.25}, validate_every=2)
-    shown = capsys.readouterr().err
-    assert "segmentation/pairs" in shown
-    assert "6/6" in shown
-    assert "mIoU=0.250" in shown
-    assert "loss=" in shown
-
-
-def test_rows_are_means(tmp_path):
-    run(recipe(iterations=7), tmp_path / "each")
-    run(recipe(iterations=7), tmp_path / "means", log_every=3)
-    losses = [row["loss"] for row in log(tmp_path / "each")]
-    assert [row["iteration"] for row in log(tmp_path / "means")] == [3, 6, 7]
-    expected = [sum(losses[:3]) / 3, sum(losses[3:6]) / 3, losses[6]]
-    assert [row["loss"] for row in log(tmp_path / "means")] == pytest.approx(expected)
 
 
 def test_mixed_precision_trains_float32_weights(tmp_path):
@@ -333,61 +97,6 @@ def test_f_is_pretrained_on_sprites(tmp_path):
     row = log(tmp_path)[0]
     assert row["loss"] == row["flow"]  # the single levels are only logged
     assert "flow/forward" in row
-
-
-def test_sprites_of_a_batch_are_those_of_its_numbers():
-    job = make_job(FLOW, 3)
-    assert isinstance(job, FlowJob)
-    assert torch.equal(job.batch([5, 6]).flow[1], job.batch([6]).flow[0])
-    assert job.batch([5]).current.shape == (1, 3, *SIZE)
-
-
-def test_each_pair_of_sprites_comes_once_in_each_mirror(monkeypatch):
-    monkeypatch.setattr(FlowJob, "BLOCK", 3)
-    job, plain = make_job(dataclasses.replace(FLOW, mirrors=4), 3), make_job(FLOW, 3)
-    found, frames = job.batch(range(24)).current, plain.batch(range(6)).current
-    for number in range(24):
-        block, place = divmod(number, 12)
-        mirror, index = divmod(place, 3)
-        axes = [(), (-1,), (-2,), (-1, -2)][mirror]
-        assert torch.equal(found[number], frames[3 * block + index].flip(axes))
-    assert torch.equal(job.batch([17]).flow[0], job.batch(range(24)).flow[17])
-
-
-@pytest.mark.parametrize("task", [SEGMENTATION, DETECTION])
-def test_the_loss_of_a_batch_is_the_mean_of_its_samples(task):
-    tiny = recipe("pairs", task)
-    job = make_job(tiny, 0, snippets(tiny.task))
-    with torch.no_grad():
-        batch = job.batch(range(4))
-        whole = job.loss(job.forward(batch), batch)
-        parts = []
-        for number in range(4):
-            single = job.batch([number])
-            parts.append(job.loss(job.forward(single), single))
-    for name in whole:
-        torch.testing.assert_close(whole[name], torch.stack([part[name] for part in parts]).mean())
-
-
-def test_anchors_are_drawn_by_the_sample_alone():
-    pairs = Pairs(snippets("detection"), 7)
-    tiny = recipe(task=DETECTION)
-    batch, head = pairs.batch([3]), build(tiny).task_network
-    head.loss = lambda maps, targets, size, generator: {"drawn": torch.rand((), generator=generator)}
-    first = task_loss(head, torch.zeros(1), batch.targets, batch, 7)["drawn"]
-    torch.rand(3)
-    assert task_loss(head, torch.zeros(1), batch.targets, batch, 7)["drawn"] == first
-    assert task_loss(head, torch.zeros(1), batch.targets, batch._replace(numbers=(4,)), 7)["drawn"] != first
-
-
-def test_a_batch_that_cannot_be_made_stops_it_with_its_own_error(tmp_path):
-    class Broken(list):
-        def __getitem__(self, index):
-            raise OSError("no such frame")
-
-    data = [dataclasses.replace(snippets()[0], frames=Broken())]
-    with pytest.raises(OSError, match="no such frame"):
-        train(recipe(), tmp_path, data=data, progress=False)
 
 
 def test_a_trained_network_labels_frames(tmp_path):

@@ -1,4 +1,4 @@
-"""Trainings in processes of their own, forked from this one so that only it has to load torch; see test_training.py.
+"""Trainings in processes of their own, forked from this one, which alone loads torch; see test_training_processes.py.
 
 python training_processes.py kill FOLDER      kills a training at random moments until it ends
 python training_processes.py share FOLDER     trains in one process, and in two that share each batch

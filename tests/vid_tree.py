@@ -52,3 +52,11 @@ def write_still(root, name=STILL, *things, brightness=200):
     write_image(root / "Data" / "DET" / f"{name}.JPEG", brightness)
     write_annotation(root / "Annotations" / "DET" / f"{name}.xml", *things)
     return root
+
+
+def listed(tmp_path, *lines):
+    return write_text(tmp_path / "list.txt", "\n".join(lines) + "\n")
+
+
+def brightness(frame):
+    return round(frame.float().mean().item() / 10)

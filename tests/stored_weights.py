@@ -1,0 +1,104 @@
+"""Two small models and the folder that they are stored in; the tests of stored weights share them."""
+
+import json
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from dffkit import weights
+from dffkit.recipes import assembly
+from dffkit.weights.manifest import digest
+
+DFF, FRAME = "toytown/segmentation/dff", "toytown/segmentation/frame"
+
+
+class Network(nn.Module):
+    """The three parts, each of a few weights."""
+
+    def __init__(self, width: int = 8, flow: bool = True) -> None:
+        super().__init__()
+        self.feature_network = nn.Sequential(nn.Conv2d(3, width, 3), nn.BatchNorm2d(width), nn.Conv2d(width, 16, 9))
+        if flow:
+            self.flow_network = nn.Conv2d(6, 2, 3)
+        self.task_network = nn.Conv2d(16, 5, 1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The recipes of these tests."""
+
+    width: int = 8
+    flow: bool = True
+    hash: ClassVar[str] = "ab12cd34"
+
+
+def use_networks(monkeypatch):
+    """Let recipes build `Network`, in place of the experiments' networks."""
+    monkeypatch.setattr("dffkit.recipes.recipe.Recipe", Recipe)
+    monkeypatch.setattr(assembly, "build", lambda recipe: Network(recipe.width, recipe.flow))
+
+
+def metadata(**changes):
+    about = {"recipe": {"width": 8}, "recipe_hash": Recipe.hash, "world_hash": "00ff00ff", "seed": 3}
+    return {**about, "scores": {"mIoU": 0.5}, "commit": "0123abc", "date": "2026-01-31", **changes}
+
+
+def network(seed=0, **options):
+    torch.manual_seed(seed)
+    model = Network(**options)
+    model.feature_network[1].running_var.uniform_(1e-9, 1e6)  # neither end fits float16
+    model.feature_network[1].num_batches_tracked.fill_(70_000)
+    return model
+
+
+def pair(seed=0):
+    """A per-frame model and a Deep Feature Flow model with the same frozen feature network."""
+    frame, dff = network(seed, flow=False), network(seed + 1)
+    dff.feature_network.load_state_dict(frame.feature_network.state_dict())
+    return {FRAME: (frame, metadata(recipe={"flow": False})), DFF: (dff, metadata())}
+
+
+def contents(folder):
+    """Every file of a folder by its name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+
+def same(state, other):
+    return state.keys() == other.keys() and all(torch.equal(state[key], other[key]) for key in state)
+
+
+def stored(folder):
+    """Store both models in a folder, and return it."""
+    weights.save(pair(), folder)
+    return folder
+
+
+def part(folder, name="feature_network"):
+    (path,) = folder.glob(f"{name}-*.safetensors")
+    return path
+
+
+def edit(folder, change, rehash=True):
+    """Change the manifest as a hand would, or with `rehash` as an attacker would."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    if rehash:
+        del manifest["sha256"]
+        manifest["sha256"] = digest(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+# Wrong values by their field, and what is said of each.
+BAD_METADATA = {
+    "recipe": ("a text", r"recipe: expected a mapping, got 'a text'"),
+    "recipe_hash": ("xyz", r"recipe_hash: expected 6 to 64 hex"),
+    "world_hash": (None, r"world_hash: expected 6 to 64 hex"),
+    "seed": (True, r"seed: expected a whole number of at least 0, got True"),
+    "scores": ({"mIoU": "good"}, r"scores: expected a mapping of names to finite numbers"),
+    "commit": ("HEAD", r"commit: expected 7 to 40 hex"),
+    "date": ("yesterday", r"date: expected a date"),
+    "mood": ("good", r"expected the fields .* got .*mood"),
+}

@@ -1,0 +1,110 @@
+"""sources/ and a data set of one's own: from a function to scores, and what is said of one that can't be used."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+from small_runs import own_place, picture, small, trained_and_scored
+
+from dffkit import sources
+from dffkit.datasets.snippets import Snippet
+from dffkit.errors import DataError
+from dffkit.experiments import results
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+YOURS = """
+import torch
+from dffkit import Snippet
+
+def dataset(split):
+    frames = [torch.randint(0, 256, (3, 64, 128), dtype=torch.uint8) for _ in range(12)]
+    labels = {i: (frames[i][0] > 127).byte() for i in (9, 11)}
+    return [Snippet(f"{split}-{number}", 30.0, frames, labels) for number in range(2)]
+
+dataset.names = ("dark", "bright")
+
+def wrong(split):
+    return {"frames": []}
+
+def short(split):
+    return [Snippet(s.name, s.fps, s.frames[:4], {3: s.targets[9]}) for s in dataset(split)]
+
+def unlabelled(split):
+    return [Snippet(s.name, s.fps, s.frames, {}) for s in dataset(split)]
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    return own_place(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def yours(tmp_path, monkeypatch):
+    (tmp_path / "my_clips.py").write_text(textwrap.dedent(YOURS))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def test_a_data_set_of_ones_own_trains_and_is_scored(place, yours):
+    recipe = small("toytown/segmentation/dff", data="my_clips:dataset", name="mine/dff", heads=(
+        ("segmentation", (("num_classes", 2),)),
+    ))  # fmt: skip
+    assert sources.names(recipe) == ("dark", "bright")
+    assert isinstance(sources.snippets(recipe, "train")[0], Snippet)
+    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, place)
+    assert {row["world"] for row in results.read(place.results / "evaluation.csv")} == {sources.world(recipe, "val")}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("no_such_module:dataset", "no_such_module:dataset: can't be imported: No module named 'no_such_module'"),
+        ("my_clips:nothing", "my_clips:nothing: can't be imported: .*has no attribute 'nothing'"),
+        ("my_clips:wrong", "my_clips:wrong: expected a list of dffkit.Snippet for 'train', got dict"),
+    ],
+)
+def test_a_data_set_that_can_not_be_used_is_named(yours, data, message):
+    with pytest.raises(DataError, match=message):
+        sources.snippets(small("toytown/segmentation/frame", data=data), "train")
+
+
+def test_a_data_set_of_ones_own_that_has_changed_is_another_world(yours, monkeypatch):
+    whole, short = (small("toytown/segmentation/dff", data=f"my_clips:{name}") for name in ("dataset", "short"))
+    assert sources.world(whole) == sources.world(whole)
+    before = sources.world(short)
+    import my_clips
+
+    monkeypatch.setattr(my_clips, "short", lambda split: my_clips.dataset(split)[:1])
+    assert sources.world(short) != before
+
+
+def test_boxes_without_names_count_from_one(yours):
+    names = sources.names(small("toytown/detection/dff", data="my_clips:short"))
+    assert names[:2] == ("1", "2")
+    assert sources.names(small("toytown/segmentation/dff", data="my_clips:short"))[0] == "0"
+
+
+def test_short_clips_of_ones_own_are_scored_as_far_as_they_go(yours):
+    assert sources.longest(small("toytown/segmentation/dff", data="my_clips:dataset")) == 10
+    assert sources.longest(small("toytown/segmentation/dff", data="my_clips:short")) == 4
+    with pytest.raises(DataError, match="my_clips:unlabelled: expected targets in 'val', got none"):
+        sources.longest(small("toytown/segmentation/dff", data="my_clips:unlabelled"))
+
+
+def test_the_readmes_own_data_set_trains(place, tmp_path, monkeypatch):
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    code = readme.partition("# my_clips.py\n")[2].partition("```")[0]
+    (tmp_path / "readme_clips.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for split in ("train", "val"):
+        for i in range(11):
+            picture(tmp_path / "clips" / split / "a" / f"{i:02}.jpg", (64, 128))
+        picture(tmp_path / "clips" / split / "a" / "10.png", (64, 128), 3, "L")
+    recipe = small("toytown/segmentation/dff", data="readme_clips:dataset", name="mine/dff", heads=(
+        ("segmentation", (("num_classes", 3),)),
+    ))  # fmt: skip
+    (snippet,) = sources.snippets(recipe, "train")
+    assert (len(snippet.frames), list(snippet.targets)) == (11, [10])
+    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, place)

@@ -1,0 +1,64 @@
+"""Trainings in processes of their own: killed at any moment, and two that share each batch."""
+
+import csv
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_trainings import equal, log
+
+from dffkit.training import checkpoint
+from dffkit.training.loop import FINISHED
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def close(a, b, tolerance):
+    """Whether two states are nearly the same."""
+    return a.keys() == b.keys() and all(torch.allclose(a[k], b[k], atol=tolerance, rtol=tolerance) for k in a)
+
+
+def process(*words):
+    """What training_processes.py prints."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    script = Path(__file__).with_name("training_processes.py")
+    done = subprocess.run(
+        [sys.executable, script, *words], capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@forks
+def test_a_killed_run_goes_on_bit_by_bit(tmp_path):
+    result = process("kill", tmp_path)
+    killed, checkpoints = map(int, result.split())
+    assert killed >= 2
+    assert checkpoints >= 2
+    states = [checkpoint.read(tmp_path / name / FINISHED)["module"] for name in ("whole", "killed")]
+    assert equal(*states)
+    assert log(tmp_path / "killed") == log(tmp_path / "whole")
+
+
+@forks
+def test_two_processes_train_as_one_with_the_whole_batch(tmp_path):
+    said = process("share", tmp_path)
+    for name in ("segmentation", "detection", "frames"):
+        one, two = tmp_path / "one" / name, tmp_path / "two" / name
+        states = [checkpoint.read(folder / FINISHED)["module"] for folder in (one, two)]
+        assert close(*states, 1e-5)
+        for row, other in zip(log(one), log(two), strict=True):
+            assert row == pytest.approx(other, rel=1e-4, abs=1e-5)
+    assert "expected a multiple of the 2 processes, got 3" in said
+    assert not (tmp_path / "two" / "odd").exists()
+    with (tmp_path / "two" / "results" / "evaluation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["duration"] for row in rows if (row["metric"], row["subset"]) == ("mIoU", "all")] == ["1", "2"]

@@ -1,0 +1,190 @@
+"""Saving weights: what is stored once, what a killed run leaves, and what is refused before a byte is written."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from stored_weights import (
+    BAD_METADATA,
+    DFF,
+    FRAME,
+    Network,
+    contents,
+    metadata,
+    network,
+    pair,
+    part,
+    same,
+    stored,
+    use_networks,
+)
+from torch import nn
+
+from dffkit import atomic, weights
+from dffkit.errors import DataError
+from dffkit.weights import saving
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with both models; tests break it."""
+    use_networks(monkeypatch)
+    return stored(tmp_path / "weights")
+
+
+# What is stored
+
+
+def test_what_models_share_is_stored_once(tmp_path):
+    models = pair()
+    weights.save({FRAME: models[FRAME]}, tmp_path)
+    alone = sum(path.stat().st_size for path in tmp_path.glob("*.safetensors"))
+    weights.save({DFF: models[DFF]}, tmp_path)
+    both = sum(path.stat().st_size for path in tmp_path.glob("*.safetensors"))
+    own = (*models[DFF][0].flow_network.parameters(), *models[DFF][0].task_network.parameters())
+    assert both - alone < sum(4 * p.numel() for p in own) + 500  # two headers
+    found = [
+        safetensors.torch.save({key: tensor})
+        for path in tmp_path.glob("*.safetensors")
+        for key, tensor in safetensors.torch.load_file(path).items()
+    ]
+    assert (
+        len(found) == len(set(found)) == len(Network().state_dict()) + len(Network(flow=False).task_network._parameters)
+    )
+
+
+def test_a_part_that_is_shared_in_part_is_split(folder):
+    models = pair()
+    nn.init.zeros_(models[DFF][0].feature_network[2].bias)  # trained further, the rest frozen
+    weights.save(models, folder)
+    assert len(list(folder.glob("feature_network-*"))) == 3  # shared; one bias each
+    for name, (model, _) in models.items():
+        assert torch.equal(weights.state(name, folder)["feature_network.2.bias"], model.feature_network[2].bias)
+
+
+def test_the_folder_depends_on_the_models_alone(tmp_path):
+    models = {**pair(), "other": (network(5), metadata())}
+    for number, order in enumerate(([DFF, FRAME, "other"], ["other", FRAME, DFF])):
+        for name in order:
+            weights.save({name: models[name]}, tmp_path / str(number))
+    weights.save(models, tmp_path / "at once")
+    assert contents(tmp_path / "0") == contents(tmp_path / "1") == contents(tmp_path / "at once")
+
+
+def test_replacing_a_model_removes_its_files_and_leaves_strangers_alone(folder):
+    for name in ("README.md", "left.part", "old-000000000000.safetensors"):
+        (folder / name).write_text("x")
+    weights.save({DFF: (network(9), metadata(seed=4)), FRAME: (network(9, flow=False), metadata())}, folder)
+    files = {file for name in weights.names(folder) for file in weights.entry(name, folder)["files"]}
+    assert contents(folder).keys() == {*files, "manifest.json", "README.md"}
+    assert weights.entry(DFF, folder)["seed"] == 4
+
+
+def test_a_killed_save_leaves_the_old_models_or_the_new_ones(folder, tmp_path, monkeypatch):
+    old = {name: weights.state(name, folder) for name in weights.names(folder)}
+    weights.save(pair(5), tmp_path / "new")
+    new = {name: weights.state(name, tmp_path / "new") for name in old}
+    steps = len(contents(tmp_path / "new"))  # the last one is the manifest
+
+    def killed_after(count, function):
+        calls = iter(range(count))
+
+        def call(*args, **kwargs):
+            if next(calls, None) is None:
+                raise KeyboardInterrupt
+            return function(*args, **kwargs)
+
+        return call
+
+    for kind, count in [*(("write", n) for n in range(steps)), ("replace", 2), ("unlink", 0), ("unlink", 1)]:
+        broken = Path(shutil.copytree(folder, tmp_path / f"{kind}{count}"))
+        owner = {"write": atomic, "replace": atomic.os, "unlink": Path}[kind]
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, kind, killed_after(count, getattr(owner, kind)))
+            with pytest.raises(KeyboardInterrupt):
+                weights.save(pair(5), broken)
+        expected = new if kind == "unlink" else old
+        assert all(same(weights.state(name, broken), expected[name]) for name in old)
+        weights.save(pair(5), broken)
+        assert contents(broken) == contents(tmp_path / "new")
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("field", BAD_METADATA)
+def test_bad_metadata_are_refused_before_anything_is_written(folder, field):
+    value, message = BAD_METADATA[field]
+    before = contents(folder)
+    with pytest.raises(ValueError, match=f"models: model 'new': {message}"):
+        weights.save({"new": (network(), metadata(**{field: value}))}, folder)
+    missing = {key: value for key, value in metadata().items() if key != field}
+    if field != "mood":
+        with pytest.raises(ValueError, match="model 'new': expected the fields"):
+            weights.save({"new": (network(), missing)}, folder)
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("about", [[1], {**metadata(), "scores": {"mIoU": float("nan")}}, {"recipe": {1j}}])
+def test_metadata_must_be_plain_data(tmp_path, about):
+    with pytest.raises(ValueError, match=r"models\['new'\]: expected a mapping of plain, finite data"):
+        weights.save({"new": (network(), about)}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            lambda: nn.Linear(2, 2).requires_grad_(False).apply(lambda m: m.weight.fill_(torch.nan)),
+            "expected finite values",
+        ),
+        (
+            lambda: nn.Linear(2, 2).requires_grad_(False).apply(lambda m: m.bias.fill_(torch.inf)),
+            "expected finite values",
+        ),
+        (
+            lambda: nn.ParameterDict({"x": nn.Parameter(torch.zeros(2, dtype=torch.cfloat))}),
+            "expected floating-point or int64",
+        ),
+        (nn.Identity, "parameters: expected a whole number of at least 1, got 0"),
+        (
+            lambda: nn.Linear(11_000_000, 1),
+            r"file 'model-.*bytes: expected a whole number from 1 to 20,000,000, got 22000",
+        ),
+    ],
+)
+def test_weights_that_cannot_be_shipped_are_refused(folder, model, message):
+    before = contents(folder)
+    with pytest.raises(ValueError, match=message):
+        weights.save({"new": (model(), metadata())}, folder)
+    assert contents(folder) == before
+
+
+def test_a_folder_over_60_mb_is_refused(folder, monkeypatch):
+    assert saving.MAX_FOLDER == 60_000_000
+    before = contents(folder)
+    size = sum(map(len, before.values()))
+    monkeypatch.setattr(saving, "MAX_FOLDER", size)
+    weights.save(pair(), folder)  # which fits to the last byte
+    monkeypatch.setattr(saving, "MAX_FOLDER", size - 1)
+    with pytest.raises(ValueError, match=f"models: expected at most {size - 1:,} bytes in all, got {size:,}"):
+        weights.save(pair(), folder)
+    with pytest.raises(ValueError, match="models: expected at most"):
+        weights.save({"new": (network(4), metadata())}, folder)
+    assert contents(folder) == before
+
+
+def test_a_name_with_spaces_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="models: expected a mapping with names without spaces"):
+        weights.save({"my model": (network(), metadata())}, tmp_path)
+    assert contents(tmp_path) == {}
+
+
+def test_save_does_not_build_on_damage(folder):
+    part(folder).write_bytes(b"")
+    before = contents(folder)
+    with pytest.raises(DataError, match=r"expected .* bytes, got 0"):
+        weights.save({"new": (network(), metadata())}, folder)
+    assert contents(folder) == before
