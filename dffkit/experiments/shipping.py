@@ -17,7 +17,7 @@ from dffkit.sources import world
 CHECK_STREETS = 10
 CHECKED = {"segmentation": (1, 5), "detection": (1, 10)}
 SHIPPED = (
-    "toytown/flow", "toytown/stills", "toytown/flow-inception", "toytown/stills-50",
+    "toytown/flow", "toytown/stills", "toytown/flow-half", "toytown/flow-inception", "toytown/stills-50",
     *(f"toytown/{task}/{name}" for task in CHECKED for name in ("frame", "dff", "fix-n", "fix-f", "dff-inception")),
     "camvid/frame", "camvid/dff", "pets09/frame", "pets09/dff",
 )  # fmt: skip

@@ -48,6 +48,19 @@ def flow_errors(folder: Path, recipes: Mapping[str, Recipe], split: str = "test"
     return pandas.DataFrame(lines, columns=["name", "region", "error"])
 
 
+def training_losses(folder: Path, recipes: Mapping[str, Recipe], seed: int = 0) -> pandas.Series:
+    """The loss that recipes' networks had at last on the streets that they were trained on, a mean over a few batches:
+    recipes of one task and one seed have the same ones. By the key in `recipes`.
+    """
+    names = {(recipe.hash, sources.world(recipe)): name for name, recipe in recipes.items()}
+    found = {
+        name: float(row["value"])
+        for row in results.read(folder / "training.csv")
+        if row["metric"] == "loss" and int(row["seed"]) == seed and (name := names.get((row["hash"], row["world"])))
+    }
+    return pandas.Series(found, dtype=float, name="training loss")
+
+
 def rows(folder: Path, recipes: Mapping[str, Recipe], split: str) -> Iterator[tuple[str, dict[str, str]]]:
     """The stored rows of recipes on a split, each with the recipe's key, but none of former recipes or data."""
     names = {(recipe.hash, sources.world(recipe, split)): name for name, recipe in recipes.items()}
