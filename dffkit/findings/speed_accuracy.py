@@ -18,6 +18,11 @@ from dffkit.recipes.recipe import NO_FLOW
 from dffkit.scores.differences import judged, statement
 from dffkit.timing.speed import Architecture, Speed, measured
 
+COLUMNS = (
+    "name", "features", "flow", "shrink", "duration", "score", "speedup", "fps", "speedup_measured",
+    "speedup_full_size",
+)  # fmt: skip
+
 
 def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
     """The points of all curves: a line for each network and key frame duration that has been scored and measured.
@@ -45,7 +50,7 @@ def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
             paper_frame = large["ResNet-101", NO_FLOW].fps(1)
             line["speedup_full_size"] = large[features, recipe.flow].fps(duration) / paper_frame
         lines.append(line)
-    return pandas.DataFrame(lines)
+    return pandas.DataFrame(lines, columns=COLUMNS)
 
 
 def full_size(task: str, duration: int = 10, height: int = 600) -> dict[tuple[str, str], Speed]:
@@ -105,15 +110,12 @@ def alternatives(task: str, split: str = "test", seed: int = 0) -> pandas.DataFr
     `dff`: of that pair; `gain`, `low`, `high`: how many points it is better.
     """
     points = curves(task, split, seed)
-    on_val = curves(task, "val", seed).set_index(["name", "duration"]).score
-    points = points.assign(chosen_by=[on_val.get((each.name, each.duration), np.nan) for each in points.itertuples()])
-    pairs, single = points[points.flow != NO_FLOW], points[(points.flow == NO_FLOW) & (points.name != "frame")]
+    single = points[(points.flow == NO_FLOW) & (points.name != "frame")]
     lines = []
     for other in single.sort_values("speedup").itertuples():
-        fast = pairs[pairs.speedup >= other.speedup]
-        if fast.chosen_by.isna().all():
+        index = best_on_val(points, task, other.speedup, seed=seed)
+        if index is None:
             continue
-        index = fast.chosen_by.idxmax()
         best = points.loc[index]
         both = draws_of(points.loc[[index, other.Index]], task, split, seed)
         gain = judged(both[0, 0] - both[1, 0], both[0, 1:] - both[1, 1:], 1)
@@ -122,6 +124,18 @@ def alternatives(task: str, split: str = "test", seed: int = 0) -> pandas.DataFr
         line |= {"pair": f"{best.features}, {best.flow}", "duration": best.duration, "dff": best.score}
         lines.append(line | gain.points(mean="gain"))
     return pandas.DataFrame(lines)
+
+
+def best_on_val(
+    points: pandas.DataFrame, task: str, times: float, column: str = "speedup", seed: int = 0
+) -> int | None:
+    """The place, among points of `curves`, of the pair that is the most accurate on val of those at least so many times
+    as fast as Frame with ResNet-101; None if there is none. So what is shown of it on another split was not chosen.
+    """
+    on_val = curves(task, "val", seed).set_index(["name", "duration"]).score
+    fast = points[(points.flow != NO_FLOW) & (points[column] >= times)]
+    scores = pandas.Series([on_val.get((e.name, e.duration), np.nan) for e in fast.itertuples()], fast.index, float)
+    return None if scores.isna().all() else scores.idxmax()
 
 
 def by_motion(task: str, duration: int, names: Sequence[str], split: str = "test", seed: int = 0) -> pandas.DataFrame:
