@@ -102,30 +102,6 @@ def statements(task: str, split: str = "test", seed: int = 0) -> pandas.DataFram
     return pandas.DataFrame([statement(text, judged(each[0], each[1:], 1)) for text, each in found.items()])
 
 
-def alternatives(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
-    """What a user could take instead of Deep Feature Flow, per-frame recognition by less: each beside the pair that is
-    the most accurate on val of those that are at least as fast, by Eq. 7.
-
-    Columns: `alternative` (its features, and "half size" where the frames are), `speedup`, `score`; `pair`, `duration`,
-    `dff`: of that pair; `gain`, `low`, `high`: how many points it is better.
-    """
-    points = curves(task, split, seed)
-    single = points[(points.flow == NO_FLOW) & (points.name != "frame")]
-    lines = []
-    for other in single.sort_values("speedup").itertuples():
-        index = best_on_val(points, task, other.speedup, seed=seed)
-        if index is None:
-            continue
-        best = points.loc[index]
-        both = draws_of(points.loc[[index, other.Index]], task, split, seed)
-        gain = judged(both[0, 0] - both[1, 0], both[0, 1:] - both[1, 1:], 1)
-        name = other.features + (", half size" if other.shrink > 1 else "")
-        line = {"alternative": name, "speedup": other.speedup, "score": other.score}
-        line |= {"pair": f"{best.features}, {best.flow}", "duration": best.duration, "dff": best.score}
-        lines.append(line | gain.points(mean="gain"))
-    return pandas.DataFrame(lines)
-
-
 def best_on_val(
     points: pandas.DataFrame, task: str, times: float, column: str = "speedup", seed: int = 0
 ) -> int | None:
