@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from dffkit.findings import speed_accuracy, variations
 from dffkit.recipes.recipe import NO_FLOW
@@ -86,9 +87,10 @@ def _curves(axes: Axes, points: pandas.DataFrame, speed: str) -> None:
     single = points[(points.flow == NO_FLOW) & (points["shrink"] == 1)].sort_values(speed)
     depths = ", ".join(name.removeprefix("ResNet-") for name in single.features)
     axes.plot(single[speed], single.score, "*", markersize=11, color="black", label=f"Frame: ResNet-{depths}")
+    halo = withStroke(linewidth=3, foreground="white")  # curves may pass under a label
     for point in single.itertuples():
         axes.annotate(point.features.removeprefix("ResNet-"), (getattr(point, speed), point.score), (5, 5),
-                      textcoords="offset points", fontsize=8, color=DARK_GREY)  # fmt: skip
+                      textcoords="offset points", fontsize=8, color=DARK_GREY, path_effects=[halo])  # fmt: skip
     smaller = points[points["shrink"] > 1]
     if not smaller.empty:
         axes.plot(smaller[speed], smaller.score, "v", markersize=8, color=GREY, markeredgecolor="black",
