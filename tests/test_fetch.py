@@ -5,8 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from archives import contents
 from loopback_server import only
-from toy_data import HASH, SPLIT, UNPACKED, contents, names, run, serve, stored, toy_server
+from toy_data import HASH, SPLIT, UNPACKED, names, run, serve, stored, toy_server
 
 from dffkit.repository import CommandError, root
 

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from toy_data import HASH, SECOND, SECOND_HASH, SECOND_UNPACKED, contents, get, names, run, serve, stored, toy_server
+from archives import contents
+from toy_data import HASH, SECOND, SECOND_HASH, SECOND_UNPACKED, get, names, run, serve, stored, toy_server
 
 from dffkit import fetch
 from dffkit.errors import DataError

@@ -6,6 +6,7 @@ import io
 import os
 
 import pytest
+from archives import contents
 from loopback_server import ranged, whole
 from toy_data import (
     FIRST,
@@ -14,7 +15,6 @@ from toy_data import (
     SECOND_UNPACKED,
     SPLIT,
     UNPACKED,
-    contents,
     get,
     names,
     packed,

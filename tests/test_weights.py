@@ -15,12 +15,6 @@ from dffkit.recipes import assembly
 from dffkit.weights import files
 
 
-@pytest.fixture(scope="module")
-def shelf(tmp_path_factory):
-    """A folder with both models; tests copy it before they break it."""
-    return stored(tmp_path_factory.mktemp("weights"))
-
-
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with both models; tests break it."""
@@ -96,7 +90,7 @@ def test_an_unknown_name_brings_close_ones(folder):
         weights.load("x", folder=folder)
 
 
-def test_the_default_folder_is_the_repositorys(monkeypatch, shelf):
+def test_the_default_folder_is_the_repositorys(monkeypatch):
     monkeypatch.setattr(files, "root", lambda: Path("here"))
     with pytest.raises(DataError, match=r"here.data.weights.manifest\.json: no such file.*git checkout"):
         weights.names()

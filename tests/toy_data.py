@@ -61,10 +61,6 @@ def get(place: Path, **options) -> Path:
     return fetch.fetch("toy", place, patience=PATIENCE, progress=False, **options)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 

@@ -5,9 +5,8 @@ import pandas
 
 from dffkit.experiments.place import default_place
 from dffkit.findings import scored
-from dffkit.findings.speed_accuracy import best_on_val, curves, draws_of
+from dffkit.findings.speed_accuracy import best_on_val, compared, curves, draws_of
 from dffkit.recipes.recipe import NO_FLOW
-from dffkit.scores.differences import judged
 
 
 def per_frame(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
@@ -20,11 +19,11 @@ def per_frame(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame
     single = points[(points.flow == NO_FLOW) & (points["shrink"] == 1)].sort_values("speedup")
     losses = scored.training_losses(default_place().results, scored.on_toytown(task), seed)
     draws = draws_of(single, task, split, seed)
+    (deepest,) = draws[(single.name == "frame").to_numpy()]
     lines = []
     for point, own in zip(single.itertuples(), draws, strict=True):
-        over = own - draws[(single.name == "frame").to_numpy()][0]
         line = {"features": point.features, "speedup": point.speedup, "training_loss": losses.get(point.name, np.nan)}
-        lines.append(line | {"score": point.score} | judged(over[0], over[1:], 1).points(mean="gain"))
+        lines.append(line | {"score": point.score} | compared(own, deepest).points(mean="gain"))
     return pandas.DataFrame(lines)
 
 
@@ -43,8 +42,7 @@ def at_equal_speed(task: str, split: str = "test", seed: int = 0) -> pandas.Data
         if index is None:
             continue
         best = points.loc[index]
-        both = draws_of(points.loc[[index, other.Index]], task, split, seed)
-        gain = judged(both[0, 0] - both[1, 0], both[0, 1:] - both[1, 1:], 1)
+        gain = compared(*draws_of(points.loc[[index, other.Index]], task, split, seed))
         name = other.features + (", half size" if other.shrink > 1 else "")
         line = {"alternative": name, "speedup": other.speedup, "score": other.score}
         line |= {"pair": f"{best.features}, {best.flow}", "duration": best.duration, "dff": best.score}

@@ -64,7 +64,8 @@ def training_losses(folder: Path, recipes: Mapping[str, Recipe], seed: int = 0) 
 def rows(folder: Path, recipes: Mapping[str, Recipe], split: str) -> Iterator[tuple[str, dict[str, str]]]:
     """The stored rows of recipes on a split, each with the recipe's key, but none of former recipes or data."""
     names = {(recipe.hash, sources.world(recipe, split)): name for name, recipe in recipes.items()}
-    for row in results.read(folder / "evaluation.csv"):
+    path = folder / "evaluation.csv"
+    for row in _rows(path, path.stat().st_mtime_ns) if path.exists() else ():
         name = names.get((row["hash"], row["world"]))
         if name is not None and row["split"] == split:
             yield name, row
@@ -82,6 +83,12 @@ def drawn(folder: Path, recipe: Recipe, duration: int, split: str = "test") -> d
         for row in found
         if row["metric"] == METRIC[recipe.task]
     }
+
+
+@functools.lru_cache(maxsize=2)
+def _rows(path: Path, changed: int) -> list[dict[str, str]]:
+    """The rows of a table; read again when the file has changed."""
+    return results.read(path)
 
 
 @functools.lru_cache(maxsize=2)

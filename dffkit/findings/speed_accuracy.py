@@ -15,7 +15,7 @@ from dffkit.experiments.place import default_place
 from dffkit.findings import scored
 from dffkit.recipes import CURVES, find
 from dffkit.recipes.recipe import NO_FLOW
-from dffkit.scores.differences import judged, statement
+from dffkit.scores.differences import Difference, judged, statement
 from dffkit.timing.speed import Architecture, Speed, measured
 
 COLUMNS = (
@@ -140,6 +140,12 @@ def draws_of(points: pandas.DataFrame, task: str, split: str, seed: int) -> np.n
         rows.append([np.nan] if found is None else [found.value, *found.replicates])
     longest = max(map(len, rows), default=1)
     return np.array([row if len(row) == longest else [np.nan] * longest for row in rows])
+
+
+def compared(first: np.ndarray, second: np.ndarray) -> Difference:
+    """How much better a point is than another, from their lines of `draws_of`."""
+    over = first - second
+    return judged(over[0], over[1:], 1)
 
 
 def _share_of_inception(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarray:

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas
 
-from dffkit.findings.speed_accuracy import best_on_val, curves, draws_of
+from dffkit.findings.speed_accuracy import best_on_val, compared, curves, draws_of
 from dffkit.recipes.recipe import NO_FLOW
-from dffkit.scores.differences import Difference, below, judged
+from dffkit.scores.differences import Difference, below
 
 # What the text says of Figure 3, with FlowNet Inception: N_feat, the scores of Frame and of the fastest point, and how
 # many times as fast that is, measured.
@@ -91,6 +91,5 @@ def beside_the_text(task: str, split: str = "test", seed: int = 0) -> pandas.Dat
 
 def _beside(frame: pandas.Series, point: pandas.Series, task: str, split: str, seed: int) -> pandas.Series:
     """A point of `curves` with the score of Frame, and what the point loses to it."""
-    both = draws_of(pandas.DataFrame([frame, point]), task, split, seed)
-    lost = judged(both[0, 0] - both[1, 0], both[0, 1:] - both[1, 1:], 1)
+    lost = compared(*draws_of(pandas.DataFrame([frame, point]), task, split, seed))
     return pandas.concat([point, pandas.Series({"frame": frame.score} | lost.points(mean="loss"))])
