@@ -5,7 +5,7 @@ import torch
 from torch import distributed
 
 from dffkit import cli, command_options
-from dffkit.experiments import runs
+from dffkit.processes import join_processes
 from dffkit.repository import CommandError
 
 RECIPE = "toytown/segmentation/dff"
@@ -61,7 +61,7 @@ def test_each_of_several_processes_looks_at_its_own_gpu_before_it_waits_for_the_
     monkeypatch.setenv("LOCAL_RANK", "99")
     monkeypatch.setattr(distributed, "init_process_group", lambda backend: pytest.fail("it waits"))
     with pytest.raises(CommandError, match=r"--device cuda:99: can't be used here"):
-        runs.join_processes("cuda")
+        join_processes("cuda")
 
 
 def test_threads_are_torchs_own_unless_they_are_given(monkeypatch):

@@ -9,8 +9,8 @@ from hand_made import FLOW, STILLS
 from tiny_queue import FRAMES, PAIRS, own_place, table
 
 from dffkit import machine, sources
-from dffkit.experiments import results, runs, scoring
-from dffkit.experiments.commands import run_queue, status
+from dffkit.experiments import execution, results, runs, scoring
+from dffkit.experiments.queue import run_queue, status
 from dffkit.experiments.runs import Run, in_order
 
 AFTER = dataclasses.replace(
@@ -75,7 +75,7 @@ def test_pretraining_is_of_seed_0_and_what_starts_from_a_run_has_its_weights(pla
 
 @pytest.mark.parametrize("where", ["train", "evaluate", "write"])
 def test_a_queue_that_was_stopped_goes_on(place, monkeypatch, where):
-    target = {"train": (runs, "train"), "evaluate": (scoring, "score"), "write": (results, "add")}[where]
+    target = {"train": (execution, "train"), "evaluate": (scoring, "score"), "write": (results, "add")}[where]
     whole, calls = getattr(*target), []
 
     def stops(*words, **options):
@@ -109,7 +109,7 @@ def test_what_another_process_trains_is_left_and_so_is_what_waits_for_it(place, 
 
 def test_status_says_what_is_done(place):
     run_queue([Run(FLOW)], place)
-    runs.train_run(Run(STILLS), place)
+    execution.train_run(Run(STILLS), place)
     (Run(FRAMES).folder(place)).mkdir(parents=True)
     (Run(FRAMES).folder(place) / "checkpoint-00000001.pt").touch()
     lines = status([Run(FRAMES), Run(AFTER)], place).splitlines()
@@ -136,7 +136,7 @@ def test_validation_during_training_is_in_the_log_and_the_table(place):
 def test_a_run_that_is_trained_again_is_scored_again(place):
     run_queue([Run(FLOW)], place)
     shutil.rmtree(Run(FLOW).folder(place))
-    runs.train_run(Run(FLOW), place)
-    assert not runs.is_written(Run(FLOW), place, "evaluation.csv")
+    execution.train_run(Run(FLOW), place)
+    assert not execution.is_written(Run(FLOW), place, "evaluation.csv")
     run_queue([Run(FLOW)], place)
-    assert runs.is_written(Run(FLOW), place, "evaluation.csv")
+    assert execution.is_written(Run(FLOW), place, "evaluation.csv")

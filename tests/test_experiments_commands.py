@@ -10,13 +10,13 @@ import torch
 from hand_made import FLOW, STILLS
 from tiny_queue import FRAMES, PAIRS, own_place, table
 
-from dffkit.experiments import commands, runs, scoring
-from dffkit.experiments.commands import status
+from dffkit.experiments import commands, execution, scoring
+from dffkit.experiments.queue import rehearsed, status
 from dffkit.experiments.runs import Run
 from dffkit.recipes import RECIPES
 from dffkit.recipes.real import REAL
 from dffkit.repository import CommandError
-from dffkit.training.loop import FINISHED
+from dffkit.training.checkpoint import FINISHED
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_evaluate_prints_scores_and_writes_rows(here, capsys):
 
 def test_what_is_scored_on_one_split_is_not_scored_on_another(here):
     commands.train_main(arguments(commands.add_train_arguments, "seg/dff", *QUIET))
-    runs.evaluate_run(Run(PAIRS), here)
+    execution.evaluate_run(Run(PAIRS), here)
     assert "trained, scored" in status([Run(PAIRS)], here).splitlines()[-1]
     assert status([Run(PAIRS)], here, "test").splitlines()[-1].endswith("trained")
 
@@ -145,7 +145,7 @@ def test_a_training_keeps_the_name_of_its_machine(here, monkeypatch):
     words = ("flow", *QUIET)
     commands.train_main(arguments(commands.add_train_arguments, *words))
     first = set(table(here, "training").device)
-    monkeypatch.setattr(runs, "describe", lambda device: {"device": "another"})
+    monkeypatch.setattr(execution, "describe", lambda device: {"device": "another"})
     commands.train_main(arguments(commands.add_train_arguments, *words))
     assert set(table(here, "training").device) == first
 
@@ -177,7 +177,7 @@ def test_a_rehearsal_runs_everything_in_a_place_of_its_own(here, capsys):
 
 
 def test_a_rehearsed_recipe_is_short_and_so_is_what_it_starts_from():
-    short = commands.rehearsed(RECIPES["toytown/detection/separate"])
+    short = rehearsed(RECIPES["toytown/detection/separate"])
     assert short.iterations == 0
     assert short.streets == 4
     assert {part: needed.iterations for part, needed in short.start} == {

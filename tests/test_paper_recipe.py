@@ -18,7 +18,7 @@ from dffkit.recipes import find
 from dffkit.recipes.assembly import build
 from dffkit.sources import world
 from dffkit.training import checkpoint
-from dffkit.training.loop import FINISHED
+from dffkit.training.checkpoint import FINISHED
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # The recipe scales frames to 512 x 1024. Of such a strip it makes 32 x 1024, so that two CPU cores have done an

@@ -9,7 +9,7 @@ from small_runs import own_place
 from torchvision import models
 
 from dffkit import sources
-from dffkit.experiments import runs, scoring
+from dffkit.experiments import execution, scoring
 from dffkit.experiments.runs import Run
 from dffkit.recipes import RECIPES, find
 from dffkit.recipes.assembly import build, load_part, published
@@ -45,9 +45,9 @@ def test_imagenet_weights_start_the_feature_network_or_the_reader_is_told_how(pl
         asked.append(seed)
         raise OSError("no route to host")
 
-    monkeypatch.setattr(runs, "published", published)
+    monkeypatch.setattr(execution, "published", published)
     with pytest.raises(CommandError, match=r"ImageNet weights, which can't be reached: no route to host.\s.*by hand"):
-        runs.train_run(Run(dataclasses.replace(find("paper/cityscapes/frame"), start=()), 3), place)
+        execution.train_run(Run(dataclasses.replace(find("paper/cityscapes/frame"), start=()), 3), place)
     assert asked == [3]
 
 
@@ -56,11 +56,11 @@ def test_a_fresh_start_takes_the_imagenet_weights_again(place, monkeypatch):
     network = {"weights": "imagenet", "layout": "torchvision"}
     recipe = dataclasses.replace(hand_made.recipe(iterations=1), name="mine/frame", **network)
     start = build(recipe).state_dict()
-    monkeypatch.setattr(runs, "published", lambda recipe, seed: asked.append(seed) or start)
-    monkeypatch.setattr(runs, "data", lambda recipe, place, split: hand_made.snippets())
+    monkeypatch.setattr(execution, "published", lambda recipe, seed: asked.append(seed) or start)
+    monkeypatch.setattr(execution, "data", lambda recipe, place, split: hand_made.snippets())
     monkeypatch.setattr(scoring, "validation", lambda recipe, place: None)
     for resume in (True, True, False):
-        runs.train_run(Run(recipe, 5), place, resume=resume)
+        execution.train_run(Run(recipe, 5), place, resume=resume)
     assert asked == [5, 5]  # not when the run is finished already
 
 

@@ -7,9 +7,9 @@ import torch
 from hand_made import FLOW, SIZE, STILLS, recipe, snippets
 
 from dffkit import flow_quality, reproduce, sources, weights
-from dffkit.experiments import results, runs, scoring, shipping
-from dffkit.experiments.commands import run_queue, status
+from dffkit.experiments import execution, results, runs, scoring, shipping
 from dffkit.experiments.place import Place
+from dffkit.experiments.queue import run_queue, status
 from dffkit.experiments.runs import Run
 from dffkit.recipes import RECIPES
 from dffkit.repository import CommandError
@@ -109,7 +109,7 @@ def test_training_starts_from_shipped_parts_where_none_are_trained(place, tmp_pa
     assert shipped.keys() == trained.keys()
     assert max(float((shipped[name] - trained[name]).abs().max()) for name in trained) < 1e-2
     assert any(not torch.equal(shipped[name], trained[name]) for name in trained), "in half precision"
-    runs.train_run(Run(DFF), elsewhere)
+    execution.train_run(Run(DFF), elsewhere)
     assert Run(DFF).finished(elsewhere)
     assert not Run(STILLS).finished(elsewhere)
     with pytest.raises(CommandError, match="is not trained yet"):

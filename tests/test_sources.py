@@ -12,7 +12,7 @@ from small_runs import own_place, picture, small, trained_and_scored
 
 from dffkit import sources
 from dffkit.errors import DataError
-from dffkit.experiments import runs
+from dffkit.experiments import execution
 from dffkit.experiments.runs import Run
 from dffkit.recipes import find
 from dffkit.recipes.real import REAL
@@ -115,7 +115,7 @@ def test_pets_are_seen_enlarged_in_windows(real_data, monkeypatch):
 )
 def test_data_that_is_not_there_is_named(place, name, remedy):
     with pytest.raises(DataError, match=rf"{data_folder()}/\w+: no such folder; .*{remedy}"):
-        runs.train_run(Run(dataclasses.replace(find(name), start=(), weights="")), place)
+        execution.train_run(Run(dataclasses.replace(find(name), start=(), weights="")), place)
 
 
 def write_chairs(folder):
@@ -135,8 +135,8 @@ def test_flownet_trains_on_chairs_and_is_judged_on_others(place):
     recipe = small("paper/flow", flow_width=1 / 16)
     job = jobs.make_job(recipe, 0, sources.snippets(recipe, "train"))
     assert job.batch(range(3)).flow[:, 0].unique().tolist() == [1.0]
-    runs.train_run(Run(recipe), place)
-    rows = runs.evaluate_run(Run(recipe), place)
+    execution.train_run(Run(recipe), place)
+    rows = execution.evaluate_run(Run(recipe), place)
     assert {(row["subset"], row["frames"]) for row in rows} == {(f"flying chairs {of}", 2) for of in ("all", "visible")}
     values = {row["metric"]: row["value"] for row in rows if row["subset"] == "flying chairs all"}
     assert set(values) == {"EPE", "EPE of no flow", "EPE of DIS"}

@@ -8,7 +8,7 @@ from hand_made import DETECTION, FLOW, SEGMENTATION, SIZE, STILLS, label_map, re
 from tiny_trainings import equal, log, run
 
 from dffkit.recipes.assembly import build
-from dffkit.training.loop import FINISHED
+from dffkit.training.checkpoint import FINISHED
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -12,7 +12,7 @@ import torch
 from tiny_trainings import equal, log
 
 from dffkit.training import checkpoint
-from dffkit.training.loop import FINISHED
+from dffkit.training.checkpoint import FINISHED
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -6,7 +6,7 @@ from tiny_trainings import equal, log, run
 
 from dffkit.errors import DataError
 from dffkit.training import checkpoint
-from dffkit.training.loop import FINISHED
+from dffkit.training.checkpoint import FINISHED
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -17,8 +17,9 @@ from hand_made import DETECTION, recipe, snippets
 
 from dffkit import sources
 from dffkit.experiments import runs, scoring
-from dffkit.experiments.commands import run_queue
 from dffkit.experiments.place import Place
+from dffkit.experiments.queue import run_queue
+from dffkit.processes import join_processes
 from dffkit.training import checkpoint
 from dffkit.training.loop import train
 
@@ -72,7 +73,7 @@ def kill(folder):
 def train_shared(folder, rank, processes):
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
     if processes > 1:
-        assert runs.join_processes("cpu") == "cpu"
+        assert join_processes("cpu") == "cpu"
     for name, tiny in {
         "segmentation": recipe(batch=4, clip=1.0),
         "detection": recipe(task=DETECTION, batch=4, optimiser="adamw", lr=0.001),

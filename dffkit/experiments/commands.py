@@ -1,9 +1,9 @@
-"""The queue of experiments and its commands: `python -m dffkit train`, `evaluate` and `experiments`."""
+"""The commands of the experiments: `python -m dffkit train`, `evaluate` and `experiments`."""
 
 import argparse
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from torch import distributed
 
@@ -11,62 +11,19 @@ from dffkit import sources, weights
 from dffkit.allocator import keep_freed_memory
 from dffkit.command_options import add_device, add_threads, at_least, use_threads
 from dffkit.errors import DataError
-from dffkit.experiments import runs, scoring, shipping
+from dffkit.experiments import execution, runs, scoring, shipping
 from dffkit.experiments.place import Place, default_place
+from dffkit.experiments.queue import rehearsal, rehearsed, run_queue, status
 from dffkit.experiments.runs import Run
-from dffkit.processes import is_distributed
+from dffkit.processes import is_distributed, is_first_process, join_processes
 from dffkit.recipes import RECIPES, find
 from dffkit.recipes.real import REAL, on_own_data, with_imagenet
 from dffkit.recipes.recipe import Recipe
 from dffkit.repository import CommandError
 from dffkit.sources.yours import REMEDY, YourSource
-from dffkit.training.loop import PRECISIONS, TrainingError
+from dffkit.training.training_run import PRECISIONS, TrainingError
 
 DFF = "toytown/segmentation/dff"
-REHEARSED = 4  # streets that a rehearsal trains on, and scores
-
-
-def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", duration: int | None = None) -> list[Run]:
-    """Train and score what is not finished, in the order of what starts from what; returns what is left to do.
-
-    What is shipped is scored as it is shipped; `train` trains it again.
-
-    It may be stopped or killed at any time and called again. Several queues may run at the same time: what another one
-    is training, and what waits for that, is left.
-    """
-    left = []
-    for run in runs.in_order(wanted):
-        try:
-            losses = run.recipe.iterations > 0  # what is only put together has none
-            unwritten = losses and run.finished(place) and not runs.is_written(run, place, "training.csv")
-            if unwritten or not runs.is_available(run, place):
-                runs.train_run(run, place)
-            scored = split in sources.counts(run.recipe)  # what others only start from may have no such split
-            if scored and not runs.is_written(run, place, "evaluation.csv", split=split):
-                runs.evaluate_run(run, place, split=split, duration=duration)
-        except CommandError as reason:
-            if is_distributed():
-                raise  # the other processes don't know of it
-            print(f"Left for later: {reason}")
-            left.append(run)
-    return left
-
-
-def status(wanted: Sequence[Run], place: Place, split: str = "val") -> str:
-    """A table of what is done and what is not, scored on a split, with all that it starts from."""
-    lines = []
-    for run in runs.in_order(wanted):
-        done = run.iteration(place)
-        waits = [needed.recipe.name for needed in run.starts().values() if not runs.is_available(needed, place)]
-        state = f"{done} of {run.recipe.iterations} iterations"
-        if runs.is_available(run, place):
-            state = "trained" if run.finished(place) else "shipped"
-            state += ", scored" if runs.is_written(run, place, "evaluation.csv", split=split) else ""
-        elif waits and not done:
-            state = f"waits for {', '.join(dict.fromkeys(waits))}"
-        lines.append((run.recipe.name, run.recipe.hash, f"s{run.seed}", state))
-    widths = [max(len(line[i]) for line in lines) for i in range(3)]
-    return "\n".join("  ".join((*(f"{line[i]:{widths[i]}}" for i in range(3)), line[3])) for line in lines)
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,8 +46,8 @@ def train_main(arguments: argparse.Namespace) -> int:
         for run in runs.in_order([wanted]):
             if run != wanted and runs.is_available(run, place):
                 continue
-            runs.train_run(run, place, resume=not (arguments.fresh and run == wanted))
-            if runs.is_first_process():
+            execution.train_run(run, place, resume=not (arguments.fresh and run == wanted))
+            if is_first_process():
                 print(f"{run} is trained: {run.folder(place)}")
     return 0
 
@@ -160,8 +117,8 @@ def evaluate_main(arguments: argparse.Namespace) -> int:
         elif duration:  # fewer durations than the tables need: for a look
             rows = scoring.score(run.recipe, runs.trained(run, place), place, split=split, duration=duration)
         else:
-            rows = runs.evaluate_run(run, place, split=split)
-        if runs.is_first_process():
+            rows = execution.evaluate_run(run, place, split=split)
+        if is_first_process():
             print(f"{run}{', as shipped' if shipped else ''}, {split}, {rows[0]['frames']} frames")
             for row in (row for row in rows if row["subset"] == "all" or not row["duration"]):
                 where = f"l = {row['duration']:>2}" if row["duration"] else f"{row['subset']:15}"
@@ -190,27 +147,14 @@ def experiments_main(arguments: argparse.Namespace) -> int:
             if not recipe.pretraining:
                 _check_split(recipe, arguments.split)
         if arguments.rehearse:
-            recipes, place = [rehearsed(recipe) for recipe in recipes], _rehearsal(place)
+            recipes, place = [rehearsed(recipe) for recipe in recipes], rehearsal(place)
         wanted = [Run(recipe, 0 if recipe.pretraining else seed) for seed in arguments.seeds for recipe in recipes]
         left = [] if arguments.list else run_queue(wanted, place, split=arguments.split)
-        if runs.is_first_process():
+        if is_first_process():
             print(status(wanted, place, arguments.split))
             if arguments.ship and not (left or arguments.list or arguments.rehearse):
                 print("\n".join(f"data/weights: {name}" for name in shipping.ship(place)))
     return 1 if left else 0
-
-
-def rehearsed(recipe: Recipe) -> Recipe:
-    """The recipe, and all that it starts from, at a thousandth of the iterations and on a few streets."""
-    start = tuple((part, rehearsed(needed)) for part, needed in recipe.start)
-    iterations = -(-recipe.iterations // 1000)
-    return dataclasses.replace(recipe, start=start, iterations=iterations, streets=min(recipe.streets, REHEARSED))
-
-
-def _rehearsal(place: Place) -> Place:
-    """A place of its own for runs that only show that everything runs."""
-    folder = place.runs.parent / "rehearsal"
-    return dataclasses.replace(place, runs=folder / "runs", results=folder / "results", streets=REHEARSED)
 
 
 def _add_changes(parser: argparse.ArgumentParser) -> None:
@@ -236,7 +180,7 @@ def _place(arguments: argparse.Namespace) -> Iterator[Place]:
     """The repository's own place, with the process set up for long runs."""
     keep_freed_memory()
     use_threads(arguments.threads)
-    device = runs.join_processes(arguments.device)
+    device = join_processes(arguments.device)
     try:
         yield default_place(device=device, workers=arguments.workers, progress=not arguments.no_progress)
     finally:

@@ -15,6 +15,7 @@ from dffkit.errors import DataError
 
 KEEP = 2  # the last one, and one more in case that is damaged
 FORMAT = 1
+FINISHED = "trained.pt"  # what a finished run leaves in place of checkpoints
 
 
 def save(folder: Path, state: Mapping[str, Any], iteration: int) -> Path:
