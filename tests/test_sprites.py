@@ -10,8 +10,11 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dffkit.datasets import sprites
-from dffkit.datasets.sprites import Layer, SpriteWorld, mirrored, render_pair, sprite_batch, sprite_pair, world_hash
+from dffkit.datasets.sprites import SpriteWorld, mirrored, sprite_batch, sprite_pair, world_hash
+from dffkit.datasets.sprites.affine import shift, similarity
+from dffkit.datasets.sprites.drawing import render_pair
+from dffkit.datasets.sprites.looks import texture
+from dffkit.datasets.sprites.scene import Layer
 from dffkit.warp import warp
 
 SIZE = (96, 160)
@@ -61,7 +64,7 @@ def test_occluded_pixels_do_not_fit():
 
 def test_a_pair_is_a_function_of_seed_and_index():
     pairs = [sprite_pair(3, i, SIZE) for i in range(4)]
-    sprites.texture.cache_clear()  # as in another process
+    texture.cache_clear()  # as in another process
     assert all(same(sprite_pair(3, i, SIZE), pairs[i]) for i in (2, 0, 3, 1))
     for other in (sprite_pair(4, 2, SIZE), sprite_pair(3, 1, SIZE), sprite_pair(4, 1, SIZE)):
         assert not torch.equal(other.current, pairs[2].current)
@@ -110,13 +113,13 @@ def test_a_camera_that_drives_forward_shrinks_the_scene_into_the_key_frame():
 
 def square(left, top, side, move):
     corners = np.add([(0, 0), (side, 0), (side, side), (0, side)], (left - 0.5, top - 0.5))
-    return Layer(0, np.eye(3), GREY, sprites._shift(*move), [corners])
+    return Layer(0, np.eye(3), GREY, shift(*move), [corners])
 
 
 def test_occlusion_of_one_square_over_a_moving_background():
     size, box = (40, 60), np.zeros((40, 60), bool)
     box[10:20, 20:30] = True
-    background = Layer(1, np.eye(3), GREY, sprites._shift(2, 0))
+    background = Layer(1, np.eye(3), GREY, shift(2, 0))
     current, key, flow, occluded = render_pair([background, square(20, 10, 10, (9, -3))], size)
     assert (flow[0] == np.where(box, 9, 2)).all()
     assert (flow[1] == np.where(box, -3, 0)).all()
@@ -141,7 +144,7 @@ def test_the_upper_of_two_squares_hides_the_lower():
 @pytest.mark.parametrize("move", [(0.4, 0.7), (-3.3, 1.6), (5.5, -0.5)])
 def test_what_is_on_top_is_never_hidden_by_rounding(move):
     background = Layer(1, np.eye(3), GREY, np.eye(3))
-    top = replace(square(10, 10, 8, (0, 0)), motion=sprites._similarity(0.8, 0.3, (13, 13), move))
+    top = replace(square(10, 10, 8, (0, 0)), motion=similarity(0.8, 0.3, (13, 13), move))
     _, _, flow, occluded = render_pair([background, top], (30, 30))
     assert flow[:, 10:18, 10:18].any()
     assert not occluded[10:18, 10:18].any()
@@ -215,7 +218,7 @@ def test_the_hash_names_the_world(monkeypatch):
     stored = SpriteWorld(**json.loads(json.dumps(asdict(SpriteWorld()))))
     assert world_hash(stored) == world_hash()
     before = world_hash()
-    monkeypatch.setattr(sprites, "VERSION", "another")
+    monkeypatch.setattr("dffkit.datasets.sprites.world.VERSION", "another")
     assert world_hash() != before
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dffkit.datasets.sprite_looks import log_uniform
+from dffkit.datasets.sprites.looks import log_uniform
 
 REACH = 9  # frames: the farthest key frame of the paper's l = 10; the speeds below are counted over them
 SCALE = (0.7, 1.4)  # of the still in the view; all orders of size are equally frequent, here and below

@@ -1,0 +1,66 @@
+"""A scene of sprites drawn: its frames, its exact flow, and what is hidden."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from dffkit.datasets.sprites.affine import apply, shift
+from dffkit.datasets.sprites.looks import texture
+from dffkit.datasets.sprites.scene import Layer
+
+FINE = 4  # outlines are drawn that many times finer, for smooth edges
+
+
+def render_pair(
+    layers: Sequence[Layer], size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Current and key frame `(H, W, 3)` uint8, flow `(2, H, W)` float32 and occlusion `(H, W)` of a scene."""
+    current, owner = render(layers, size)
+    key, owner_in_key = render(layers, size, in_key=True)
+    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    steps = np.stack([layer.motion[:2] - np.eye(2, 3) for layer in layers]).astype(np.float32)[owner]  # (H, W, 2, 3)
+    flow = np.stack([steps[:, :, i, 0] * x + steps[:, :, i, 1] * y + steps[:, :, i, 2] for i in range(2)])
+    to_x, to_y = np.rint(x + flow[0]).astype(int), np.rint(y + flow[1]).astype(int)
+    outside = (to_x < 0) | (to_x >= size[1]) | (to_y < 0) | (to_y >= size[0])
+    # The point is hidden where a higher layer is. A lower one there is only an edge that was rounded.
+    above = owner_in_key[to_y.clip(0, size[0] - 1), to_x.clip(0, size[1] - 1)]
+    return current, key, flow, outside | (above > owner)
+
+
+def render(layers: Sequence[Layer], size: tuple[int, int], *, in_key: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """One frame `(H, W, 3)` uint8, and for each pixel `(H, W)` uint8 the topmost layer that covers more than half."""
+    image, owner = np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
+    for number, layer in enumerate(layers):
+        motion = layer.motion if in_key else np.eye(3)
+        x, y, alpha = _cover(layer.outline, motion, size)
+        height, width = alpha.shape
+        if height == 0 or width == 0:
+            continue
+        window = (slice(y, y + height), slice(x, x + width))
+        to_texture = layer.to_texture @ np.linalg.inv(motion) @ shift(x, y)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        picture = texture(layer.texture)
+        patch = cv2.warpAffine(picture, to_texture[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
+        patch = cv2.transform(patch, layer.colours)
+        image[window] = cv2.blendLinear(patch, image[window], alpha, 1 - alpha)
+        owner[window][alpha > 0.5] = number
+    return image, owner
+
+
+def _cover(outline: Sequence[np.ndarray] | None, motion: np.ndarray, size: tuple[int, int]) -> tuple:
+    """Corner x, y of the window that the moved outline touches, and how much of each pixel there it covers."""
+    if outline is None:
+        return 0, 0, np.ones(size, np.float32)
+    moved = [apply(motion, polygon) for polygon in outline]
+    points = np.concatenate(moved)
+    x, y = np.floor(points.min(axis=0)).astype(int).clip(0, (size[1], size[0]))
+    right, bottom = (np.ceil(points.max(axis=0)).astype(int) + 1).clip((x, y), (size[1], size[0]))
+    if x == right or y == bottom:
+        return x, y, np.zeros((bottom - y, right - x), np.float32)
+    fine = np.zeros(((bottom - y) * FINE, (right - x) * FINE), np.uint8)
+    for polygon in moved:
+        corners = (polygon - (x, y) + 0.5) * FINE - 0.5
+        cv2.fillPoly(fine, [np.rint(corners * 16).astype(np.int32)], 255, shift=4)
+    alpha = cv2.resize(fine, (right - x, bottom - y), interpolation=cv2.INTER_AREA)
+    return x, y, alpha.astype(np.float32) / 255
