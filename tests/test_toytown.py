@@ -201,7 +201,7 @@ def test_each_deterioration_does_what_it_is_called(kind):
 def test_rare_poses_lean():
     straight, leaning = (Film("train", 2, world=World(rare_poses=share)) for share in (0.0, 1.0))
     upright = torch.eye(3).double()
-    poses = [torch.from_numpy(film._street._pose) for film in (straight, leaning)]
+    poses = [torch.from_numpy(film._street.parts.pose) for film in (straight, leaning)]
     tilt = [(pose[:, 1] - upright[1]).norm(dim=1) for pose in poses]
     assert (tilt[0] < 1e-12).all()
     assert (tilt[1] > 0.2).sum() > 5

@@ -129,7 +129,7 @@ class Film:
         tracks, boxes, visible = self._street.boxes(self.seen(index))
         large = (boxes[:, 2:] - boxes[:, :2]).max(1, initial=0) >= self.world.min_side
         keep = large & (visible >= self.world.min_visible)
-        labels = self._street.object_label[tracks[keep]] - THINGS[0] + 1
+        labels = self._street.parts.object_label[tracks[keep]] - THINGS[0] + 1
         return {
             "boxes": torch.from_numpy(boxes[keep]).float(),
             "labels": torch.from_numpy(labels).long(),

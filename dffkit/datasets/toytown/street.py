@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.random import Generator
 
-from dffkit.datasets.toytown import looks
+from dffkit.datasets.toytown import looks, street_looks
 from dffkit.datasets.toytown.model import BACKDROP, LABEL, Builder
 
 ROAD = 4.6  # half the road's width, in metres
@@ -20,9 +20,9 @@ def lay_out(builder: Builder, rng: Generator) -> list[float]:
         z += rng.uniform(45, 95)
     _ground(builder, rng, crossings)
     _backdrop(builder, rng)
-    styles = [tuple(builder.atlas.add(picture) for picture in looks.facade(rng)) for _ in range(7)]
-    roofs = [builder.atlas.add(looks.roof(rng)) for _ in range(2)]
-    leaves = [builder.atlas.add(looks.foliage(rng)) for _ in range(4)]
+    styles = [tuple(builder.atlas.add(picture) for picture in street_looks.facade(rng)) for _ in range(7)]
+    roofs = [builder.atlas.add(street_looks.roof(rng)) for _ in range(2)]
+    leaves = [builder.atlas.add(street_looks.foliage(rng)) for _ in range(4)]
     bark = builder.atlas.add(looks.column(np.array([96.0, 72, 52]), rng))
     for side in (-1, 1):
         _houses(builder, rng, side, crossings, styles, roofs, leaves)
@@ -32,8 +32,8 @@ def lay_out(builder: Builder, rng: Generator) -> list[float]:
 
 
 def _ground(builder: Builder, rng: Generator, crossings: list[float]) -> None:
-    road, zebra = builder.atlas.add(looks.road(rng)), builder.atlas.add(looks.crossing(rng))
-    slabs = builder.atlas.add(looks.pavement(rng))
+    road, zebra = builder.atlas.add(street_looks.road(rng)), builder.atlas.add(street_looks.crossing(rng))
+    slabs = builder.atlas.add(street_looks.pavement(rng))
     length = END - BEGIN
     builder.quad((-ROAD, 0, BEGIN), (2 * ROAD, 0, 0), (0, 0, length), road, LABEL["road"], repeat=(1, length / 12))
     edges = [BEGIN, *(z + s * CROSS / 2 for z in crossings for s in (-1, 1)), END]
@@ -56,7 +56,7 @@ def _ground(builder: Builder, rng: Generator, crossings: list[float]) -> None:
 
 
 def _backdrop(builder: Builder, rng: Generator) -> None:
-    sky, hills = builder.atlas.add(looks.sky(rng)), builder.atlas.add(looks.skyline(rng))
+    sky, hills = builder.atlas.add(street_looks.sky(rng)), builder.atlas.add(street_looks.skyline(rng))
     builder.quad((-3000, -1600, 1500), (6000, 0, 0), (0, 1700, 0), sky, LABEL["sky"], BACKDROP)
     builder.quad((-900, -34, 420), (1800, 0, 0), (0, 44, 0), hills, LABEL["vegetation"], BACKDROP, (2, 1), cutout=True)
 
@@ -102,7 +102,7 @@ def _house(builder, rng, side, z, length, styles, roofs) -> None:
 
 
 def _park(builder, rng, side, z, length, leaves) -> None:
-    lawn = builder.atlas.add(looks.grass(rng))
+    lawn = builder.atlas.add(street_looks.grass(rng))
     builder.quad(
         (side * (WALL - 1.2), -0.16, z), (side * 25, 0, 0), (0, 0, length), lawn, LABEL["vegetation"],
         repeat=(12, length / 2),
