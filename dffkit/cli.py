@@ -29,7 +29,7 @@ DRAWS = ("matplotlib", "pandas", *TRAINS)
 COMMANDS = {
     "test": Command(
         "lint, then all tests and all notebooks; further arguments go to pytest",
-        ("test", "test -k warp", "test tests/test_warp.py -x"),
+        ("test", "test -k warp", "test tests/core/test_warp.py -x"),
         "all",
         (*TESTS, *RUNS_NOTEBOOKS, *DRAWS),
     ),

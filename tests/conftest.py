@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
-
-REPOSITORY = Path(__file__).resolve().parent.parent
+from places import REPOSITORY
 
 # Helpers that assert show what they have compared, as tests do.
 pytest.register_assert_rewrite("archives", "mot_tree", "scored_snippets", "small_runs", "tiny_queue")

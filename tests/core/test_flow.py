@@ -1,11 +1,10 @@
 """The flow networks: layers, orders of the last step, units, scale field, and the original operators inside."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from places import GOLDEN
 from torch import nn
 
 from dffkit.networks.flow import (
@@ -17,8 +16,6 @@ from dffkit.networks.flow import (
     flownet_half,
     flownet_inception,
 )
-
-GOLDEN = Path(__file__).parent / "golden"
 
 
 def frames(height=128, width=192, batch=1):

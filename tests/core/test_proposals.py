@@ -1,19 +1,18 @@
 """Anchors and the proposal layer: equal to the official ones, sorted, apart and inside."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from places import GOLDEN
 from torchvision.ops import box_iou
 from torchvision.ops import nms as non_maximum_suppression
 
 from dffkit.networks.proposals import RPN_STD, first_kept, make_anchors, propose
 from dffkit.networks.psroi import CONVENTIONS
 
-GOLDEN = Path(__file__).parent / "golden" / "proposal.npz"
+EXPECTED = GOLDEN / "proposal.npz"
 EXCLUSIVE = torch.tensor([0, 0, 1, 1])  # inclusive corners + EXCLUSIVE = exclusive corners
 
 
@@ -75,7 +74,7 @@ def test_anchors_at_several_positions_are_those_of_a_finer_map():
 
 
 def test_rfcn_equals_the_official_layer():
-    with np.load(GOLDEN, allow_pickle=False) as golden:
+    with np.load(EXPECTED, allow_pickle=False) as golden:
         scores, deltas, rois, roi_scores = (
             torch.from_numpy(golden[name]) for name in ("scores", "deltas", "rois", "roi_scores")
         )

@@ -1,17 +1,17 @@
 """Position-sensitive RoI pooling: against the official operator, torchvision's, and by hand."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import GOLDEN
 
 from dffkit.networks.psroi import CONVENTIONS, check_convention, ps_roi_pool
 
-GOLDEN = Path(__file__).parent / "golden" / "psroi.npz"
+EXPECTED = GOLDEN / "psroi.npz"
 
 
 def frame_box(*corners):
@@ -49,7 +49,7 @@ def pool_by_loops(maps, box, bins, stride, convention):
 
 
 def test_rfcn_equals_the_official_operator():
-    with np.load(GOLDEN, allow_pickle=False) as golden:
+    with np.load(EXPECTED, allow_pickle=False) as golden:
         features, rois, expected = (torch.from_numpy(golden[name]) for name in ("features", "rois", "output"))
         bins, stride = int(golden["group_size"]), round(1 / float(golden["spatial_scale"]))
     exclusive = rois[:, 1:] + torch.tensor([0, 0, 1, 1])  # the official corners are inclusive
@@ -58,7 +58,7 @@ def test_rfcn_equals_the_official_operator():
 
 
 def test_the_conventions_differ():
-    with np.load(GOLDEN, allow_pickle=False) as golden:
+    with np.load(EXPECTED, allow_pickle=False) as golden:
         features, rois, expected = (torch.from_numpy(golden[name]) for name in ("features", "rois", "output"))
     pooled = ps_roi_pool(features, [rois[:, 1:] + torch.tensor([0, 0, 1, 1])], 7, 16, "torchvision")
     assert (pooled - expected).abs().mean() > 0.1

@@ -1,16 +1,13 @@
 """The warp: Eq. 1-4, the conventions of flow fields, and equality with the original framework's operator."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from places import GOLDEN
 
 from dffkit.warp import bilinear_kernel, propagate, warp, warp_derivative, warp_loops
-
-GOLDEN = Path(__file__).parent / "golden"
 
 
 def random_pair(batch=2, channels=3, height=5, width=4, spread=2.0, dtype=torch.float64):

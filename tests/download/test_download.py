@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from downloads import CONTENT, DATE, ETAG, OTHER, PATIENCE, SHA256, get, left, serving, wanted_from
+from downloads import CONTENT, DATE, ETAG, OTHER, PATIENCE, SHA256, get, left
 from loopback_server import chunked, only, ranged, whole
 
 from dffkit.errors import DataError
@@ -11,16 +11,6 @@ from dffkit.fetch import download as module
 from dffkit.fetch.download import Wanted, download
 
 PAGE = b"<!DOCTYPE html><title>Please log in</title>" + b" " * 3000
-
-
-@pytest.fixture
-def server(monkeypatch):
-    yield from serving(monkeypatch)
-
-
-@pytest.fixture
-def wanted(server, tmp_path):
-    return wanted_from(server, tmp_path)
 
 
 def known(wanted: Wanted, sha256: str) -> Wanted:

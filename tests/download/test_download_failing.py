@@ -6,22 +6,12 @@ import socket
 from types import SimpleNamespace
 
 import pytest
-from downloads import CONTENT, ETAG, HASTE, SHA256, get, left, serving, wanted_from
+from downloads import CONTENT, ETAG, HASTE, SHA256, get, left
 from loopback_server import only, ranged, whole
 
 from dffkit.fetch import download as module
 from dffkit.fetch.download import Patience, Wanted, download
 from dffkit.repository import CommandError
-
-
-@pytest.fixture
-def server(monkeypatch):
-    yield from serving(monkeypatch)
-
-
-@pytest.fixture
-def wanted(server, tmp_path):
-    return wanted_from(server, tmp_path)
 
 
 @pytest.mark.parametrize("status", module.TRY_AGAIN)

@@ -3,22 +3,12 @@
 import contextlib
 
 import pytest
-from downloads import CONTENT, DATE, ETAG, HASTE, OTHER, SHA256, get, left, serving, wanted_from
+from downloads import CONTENT, DATE, ETAG, HASTE, OTHER, SHA256, get, left
 from loopback_server import chunked, only, ranged, whole
 
 from dffkit.fetch import download as module
 from dffkit.fetch.download import Wanted
 from dffkit.repository import CommandError
-
-
-@pytest.fixture
-def server(monkeypatch):
-    yield from serving(monkeypatch)
-
-
-@pytest.fixture
-def wanted(server, tmp_path):
-    return wanted_from(server, tmp_path)
 
 
 @pytest.mark.parametrize("headers", [ETAG, DATE, ETAG | DATE])

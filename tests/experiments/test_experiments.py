@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 from hand_made import FLOW, STILLS
-from tiny_queue import FRAMES, PAIRS, own_place, table
+from tiny_queue import FRAMES, PAIRS, table
 
 from dffkit import machine, sources
 from dffkit.experiments import execution, results, runs, scoring
@@ -16,11 +16,6 @@ from dffkit.experiments.runs import Run, in_order
 AFTER = dataclasses.replace(
     PAIRS, name="seg/after", iterations=0, start=(("feature_network", PAIRS), ("flow_network", FLOW))
 )
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    return own_place(tmp_path, monkeypatch)
 
 
 def test_what_a_run_starts_from_comes_first_and_once():

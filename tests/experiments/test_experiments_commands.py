@@ -8,7 +8,7 @@ import pandas
 import pytest
 import torch
 from hand_made import FLOW, STILLS
-from tiny_queue import FRAMES, PAIRS, own_place, table
+from tiny_queue import FRAMES, PAIRS, table
 
 from dffkit.experiments import commands, execution, scoring
 from dffkit.experiments.queue import rehearsed, status
@@ -17,11 +17,6 @@ from dffkit.recipes import RECIPES
 from dffkit.recipes.real import REAL
 from dffkit.repository import CommandError
 from dffkit.training.checkpoint import FINISHED
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    return own_place(tmp_path, monkeypatch)
 
 
 @pytest.fixture

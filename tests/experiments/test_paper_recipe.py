@@ -10,6 +10,7 @@ from pathlib import Path
 import city_tree
 import pytest
 import torch
+from places import REPOSITORY
 from torchvision import models
 
 from dffkit.experiments.place import Place
@@ -20,7 +21,6 @@ from dffkit.sources import world
 from dffkit.training import checkpoint
 from dffkit.training.checkpoint import FINISHED
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 # The recipe scales frames to 512 x 1024. Of such a strip it makes 32 x 1024, so that two CPU cores have done an
 # iteration in seconds; networks, batch, losses and the optimiser are the paper's, and no code is replaced.
 STRIP = (4, 128)

@@ -7,19 +7,9 @@ import sys
 import pytest
 from archives import contents
 from loopback_server import only
-from toy_data import HASH, SPLIT, UNPACKED, names, run, serve, stored, toy_server
+from toy_data import HASH, SPLIT, UNPACKED, names, run, serve, stored
 
 from dffkit.repository import CommandError, root
-
-
-@pytest.fixture
-def server(monkeypatch):
-    yield from toy_server(monkeypatch)
-
-
-@pytest.fixture
-def place(tmp_path):
-    return tmp_path / "real"
 
 
 def test_the_first_download_stores_and_prints_the_hash(server, place, capsys):

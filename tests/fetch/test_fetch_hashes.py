@@ -4,22 +4,12 @@ import json
 
 import pytest
 from archives import contents
-from toy_data import HASH, SECOND, SECOND_HASH, SECOND_UNPACKED, get, names, run, serve, stored, toy_server
+from toy_data import HASH, SECOND, SECOND_HASH, SECOND_UNPACKED, get, names, run, serve, stored
 
 from dffkit import fetch
 from dffkit.errors import DataError
 from dffkit.fetch.public_copies import File, PublicCopy
 from dffkit.repository import CommandError
-
-
-@pytest.fixture
-def server(monkeypatch):
-    yield from toy_server(monkeypatch)
-
-
-@pytest.fixture
-def place(tmp_path):
-    return tmp_path / "real"
 
 
 def test_another_file_than_the_first_time_is_refused(server, place):

@@ -21,21 +21,10 @@ from toy_data import (
     run,
     serve,
     stored,
-    toy_server,
 )
 
 from dffkit.experiments import results
 from dffkit.repository import CommandError
-
-
-@pytest.fixture
-def server(monkeypatch):
-    yield from toy_server(monkeypatch)
-
-
-@pytest.fixture
-def place(tmp_path):
-    return tmp_path / "real"
 
 
 def test_an_archive_that_must_not_be_unpacked_is_not_stored_as_expected(server, place):

@@ -1,24 +1,18 @@
 """The authors' checkpoint: each array is where their graph, written a second time from their symbol file, has it."""
 
 import math
-from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
-from authors_network import BLOCKS, ENCODER, load, official_stds, random_checkpoint
+from authors_network import BLOCKS, ENCODER, load, official_stds
+from places import GOLDEN
 
 from dffkit.mxnet import names as mxnet_names
 from dffkit.networks.detection import RFCN
 from dffkit.networks.proposals import RPN_STD
 
-GOLDEN = Path(__file__).parent / "golden" / "proposal.npz"
-
-
-@pytest.fixture
-def checkpoint():
-    return random_checkpoint()
+EXPECTED = GOLDEN / "proposal.npz"
 
 
 def conv(arrays, x, name, **options):
@@ -138,7 +132,7 @@ def test_decoded_boxes_are_the_official_ones(tmp_path, checkpoint):
 
 
 def test_the_channels_of_the_rpn_have_the_official_order():
-    with np.load(GOLDEN, allow_pickle=False) as golden:
+    with np.load(EXPECTED, allow_pickle=False) as golden:
         scores, deltas, rois = (torch.from_numpy(golden[name]) for name in ("scores", "deltas", "rois"))
         size = tuple(int(side) for side in golden["im_info"][0, :2])
     logits = torch.cat([torch.zeros_like(scores[:, :9]), scores[:, 9:].logit()], dim=1)  # softmax gives the scores

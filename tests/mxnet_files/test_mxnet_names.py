@@ -1,15 +1,9 @@
 """The authors' checkpoint: nothing is left over on either side, and what else a file may hold."""
 
-import pytest
 import torch
-from authors_network import WIDTH, load, official_shapes, random_checkpoint, write
+from authors_network import WIDTH, load, official_shapes, write
 
 from dffkit.mxnet import names as mxnet_names
-
-
-@pytest.fixture
-def checkpoint():
-    return random_checkpoint()
 
 
 def test_at_full_width_every_array_has_its_parameter_and_every_parameter_its_array():

@@ -4,19 +4,18 @@ import pickle
 import random
 import struct
 import tracemalloc
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mxnet_writer import MAGIC, encode, encode_array, encode_list
+from places import GOLDEN
 
 from dffkit.errors import DataError
 from dffkit.mxnet import params as mxnet_params
 from dffkit.mxnet.params import DTYPES
 
-GOLDEN = Path(__file__).parent / "golden"
 SAMPLE = (GOLDEN / "sample-0000.params").read_bytes()
 VERSIONS = ("legacy", "V1", "V2", "V3")
 

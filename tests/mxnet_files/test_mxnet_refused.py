@@ -2,16 +2,11 @@
 
 import pytest
 import torch
-from authors_network import WIDTH, load, random_checkpoint, write
+from authors_network import WIDTH, load, write
 
 from dffkit import weights
 from dffkit.errors import DataError
 from dffkit.mxnet import names as mxnet_names
-
-
-@pytest.fixture
-def checkpoint():
-    return random_checkpoint()
 
 
 def refused(folder, arrays, message):

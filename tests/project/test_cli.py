@@ -61,8 +61,8 @@ def test_only_test_takes_further_arguments(capsys, monkeypatch):
     assert run(capsys, "figures", "-k", "warp")[0] == 2
     handed_on = []
     monkeypatch.setattr(selftest, "run_tests", lambda arguments: handed_on.extend(arguments) or 0)
-    assert run(capsys, "test", "-k", "warp", "tests/test_cli.py", "-x")[0] == 0
-    assert handed_on == ["-k", "warp", "tests/test_cli.py", "-x"]
+    assert run(capsys, "test", "-k", "warp", "tests/project/test_cli.py", "-x")[0] == 0
+    assert handed_on == ["-k", "warp", "tests/project/test_cli.py", "-x"]
 
 
 @pytest.mark.parametrize("command", [name for name, command in cli.COMMANDS.items() if command.modules])

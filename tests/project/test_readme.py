@@ -1,16 +1,15 @@
 """README.md: its numbers are the rows of data/results."""
 
 import re
-from pathlib import Path
 
 import pytest
+from places import REPOSITORY
 
 from dffkit import reproduce
 from dffkit.experiments import results
 from dffkit.findings import ten_times
 from dffkit.recipes import find
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 ROWS = results.read(REPOSITORY / "data" / "results" / "evaluation.csv")
 LINE = re.compile(
     r"\| (?P<task>segmentation|detection), (?P<metric>mIoU|mAP@0\.5) \| (?P<name>Frame|DFF)[^|]* \|(?P<values>.*)\|"

@@ -4,15 +4,15 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from nbformat.v4 import new_code_cell
 from notebook_writer import write_notebook
+from places import REPOSITORY
 
 from dffkit import notebooks, selftest
 
-SANITIZER = Path(__file__).with_name("nbval_sanitize.cfg")
+SANITIZER = REPOSITORY / "tests" / "nbval_sanitize.cfg"
 
 
 # Lint and tests

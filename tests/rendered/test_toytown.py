@@ -2,11 +2,11 @@
 
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from places import GOLDEN
 from torch.nn import functional as F
 
 from dffkit.datasets import toytown
@@ -15,7 +15,7 @@ from dffkit.datasets.toytown.atlas import Atlas
 from dffkit.datasets.toytown.deterioration import KINDS, deteriorate
 from dffkit.datasets.toytown.film import THINGS
 
-GOLDEN = Path(__file__).parent / "golden" / "toytown.json"
+EXPECTED = GOLDEN / "toytown.json"
 PAIRS = [(9, 8), (9, 5), (9, 0), (3, 9)]
 
 
@@ -257,7 +257,7 @@ def test_the_world_is_the_one_that_results_were_measured_in():
 
     Frames are compared as coarse means, with a tolerance: processors round differently.
     """
-    golden = json.loads(GOLDEN.read_text())
+    golden = json.loads(EXPECTED.read_text())
     worlds = {task: world_hash(world) for task, world in WORLDS.items()}
     assert golden["worlds"] == worlds, "another world: redo the golden file by tests/golden/make_toytown.py"
     for entry in golden["frames"]:

@@ -5,7 +5,6 @@ import dataclasses
 import hand_made
 import pytest
 import torch
-from small_runs import own_place
 from torchvision import models
 
 from dffkit import sources
@@ -16,11 +15,6 @@ from dffkit.recipes.assembly import build, load_part, published
 from dffkit.recipes.real import REAL, on_own_data, with_imagenet
 from dffkit.recipes.recipe import Recipe
 from dffkit.repository import CommandError
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    return own_place(tmp_path, monkeypatch)
 
 
 def test_the_recipes_on_real_video_are_whole():

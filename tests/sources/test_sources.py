@@ -8,7 +8,7 @@ import pytest
 import torch
 import vid_tree
 from PIL import Image
-from small_runs import own_place, picture, small, trained_and_scored
+from small_runs import picture, small, trained_and_scored
 
 from dffkit import sources
 from dffkit.errors import DataError
@@ -20,11 +20,6 @@ from dffkit.repository import data_folder
 from dffkit.sources import cityscapes, imagenet_vid
 from dffkit.training import jobs
 from dffkit.training.mixed_pairs import MixedPairs, Mixture
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    return own_place(tmp_path, monkeypatch)
 
 
 def write_camvid(folder):

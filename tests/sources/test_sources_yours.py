@@ -1,17 +1,16 @@
 """sources/ and a data set of one's own: from a function to scores, and what is said of one that can't be used."""
 
 import textwrap
-from pathlib import Path
 
 import pytest
-from small_runs import own_place, picture, small, trained_and_scored
+from places import REPOSITORY
+from small_runs import picture, small, trained_and_scored
 
 from dffkit import sources
 from dffkit.datasets.snippets import Snippet
 from dffkit.errors import DataError
 from dffkit.experiments import results
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 YOURS = """
 import torch
 from dffkit import Snippet
@@ -32,11 +31,6 @@ def short(split):
 def unlabelled(split):
     return [Snippet(s.name, s.fps, s.frames, {}) for s in dataset(split)]
 """
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    return own_place(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -3,24 +3,12 @@
 import tarfile
 
 import pytest
-from archives import FILES, FORMATS, contents, empty_place, is_refused, make_tar, make_zip, maker, run
+from archives import FILES, contents, is_refused, make_tar, make_zip, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dffkit.errors import DataError
 from dffkit.fetch.unpack import whole_folder
-
-
-@pytest.fixture
-def place(tmp_path):
-    return empty_place(tmp_path)
-
-
-@pytest.fixture(params=FORMATS)
-def make(request, tmp_path):
-    """A maker of archives from pairs of a name and a content."""
-    return maker(tmp_path, request.param)
-
 
 GZIP = b"\x1f\x8b"
 

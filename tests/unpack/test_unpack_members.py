@@ -5,22 +5,11 @@ import tarfile
 import zipfile
 
 import pytest
-from archives import FILES, FORMATS, contents, empty_place, is_refused, make_tar, make_zip, maker, run
+from archives import FILES, contents, is_refused, make_tar, make_zip, run
 
 from dffkit.errors import DataError
 
 LINK = stat.S_IFLNK | 0o777
-
-
-@pytest.fixture
-def place(tmp_path):
-    return empty_place(tmp_path)
-
-
-@pytest.fixture(params=FORMATS)
-def make(request, tmp_path):
-    """A maker of archives from pairs of a name and a content."""
-    return maker(tmp_path, request.param)
 
 
 # Names

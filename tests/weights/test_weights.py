@@ -6,20 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from stored_weights import DFF, FRAME, Network, contents, edit, metadata, network, pair, same, stored, use_networks
+from stored_weights import DFF, FRAME, Network, contents, edit, metadata, network, pair, same
 from torch import nn
 
 from dffkit import recipes, weights
 from dffkit.errors import DataError
 from dffkit.recipes import assembly
 from dffkit.weights import files
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A folder with both models; tests break it."""
-    use_networks(monkeypatch)
-    return stored(tmp_path / "weights")
 
 
 def test_kernels_come_back_within_half_precision_and_all_else_exactly(folder):

@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stored_weights import DFF, FRAME, contents, edit, part, same, stored, use_networks
+from stored_weights import DFF, FRAME, contents, edit, part, same, stored
 
 from dffkit import weights
 from dffkit.errors import DataError
@@ -20,13 +20,6 @@ from dffkit.errors import DataError
 def shelf(tmp_path_factory):
     """A folder with both models; tests copy it before they break it."""
     return stored(tmp_path_factory.mktemp("weights"))
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A folder with both models; tests break it."""
-    use_networks(monkeypatch)
-    return stored(tmp_path / "weights")
 
 
 def plant(folder, path, content):

@@ -3,18 +3,10 @@
 import shutil
 
 import pytest
-from stored_weights import BAD_METADATA, DFF, edit, part, stored, use_networks
+from stored_weights import BAD_METADATA, DFF, edit, part
 
 from dffkit import weights
 from dffkit.errors import DataError
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A folder with both models; tests break it."""
-    use_networks(monkeypatch)
-    return stored(tmp_path / "weights")
-
 
 BAD_FIELDS = {
     "format": ("format", 2),

@@ -17,22 +17,12 @@ from stored_weights import (
     pair,
     part,
     same,
-    stored,
-    use_networks,
 )
 from torch import nn
 
 from dffkit import atomic, weights
 from dffkit.errors import DataError
 from dffkit.weights import saving
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A folder with both models; tests break it."""
-    use_networks(monkeypatch)
-    return stored(tmp_path / "weights")
-
 
 # What is stored
 
