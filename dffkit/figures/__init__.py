@@ -100,6 +100,7 @@ FIGURES: dict[str, Callable[[], tuple[Figure, pandas.DataFrame]]] = {
     "table3": ablation_figures.table3,
     "table4": ablation_figures.table4,
     "table5": speed_accuracy_figures.table5,
+    "sparse_labels": speed_accuracy_figures.sparse_labels,
     "figure3": speed_accuracy_figures.figure3,
     "fix_n": ablation_figures.fix_n,
     "flow_quality": ablation_figures.flow_quality,

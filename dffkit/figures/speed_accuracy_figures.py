@@ -56,23 +56,26 @@ def table5(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
 
 
 def sparse_labels(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
-    """Section 3: Frame, DFF and copy by how many frames of a training snippet share one label, with 95% intervals."""
+    """Section 3: Frame, DFF and copy by how many frames of a training snippet share one label, with 95% intervals.
+
+    A panel for each task that has been run.
+    """
     styles = {
         "Frame": ("*-", "black"), "DFF, key frames": ("o--", BLUE), "DFF": ("o-", BLUE), "copy": ("s:", DARK_GREY),
     }  # fmt: skip
-    tables = {task: variations.sparse_labels(task, split) for task in TASKS}
-    figure, panels = plt.subplots(1, 2, figsize=(10.2, 4.0), layout="constrained")
-    for axes, (task, metric) in zip(panels, TASKS.items(), strict=True):
+    tables = {task: table for task in TASKS if not (table := variations.sparse_labels(task, split)).empty}
+    figure, panels = plt.subplots(1, len(tables), figsize=(5.1 * len(tables), 4.0), layout="constrained", squeeze=False)
+    for axes, task in zip(panels[0], tables, strict=True):
         for number, (method, (style, colour)) in enumerate(styles.items()):
             line = tables[task][tables[task].method == method]
             reach = [line.score - line.low, line.high - line.score]
             apart = 1.03 ** (number - 1.5)  # so that no bar hides another
             axes.errorbar(line.interval * apart, line.score, reach, fmt=style, color=colour, capsize=3, label=method)
-        axes.set(xscale="log", xlabel="one labelled frame in", ylabel=f"{metric} [%]")
+        axes.set(xscale="log", xlabel="one labelled frame in", ylabel=f"{TASKS[task]} [%]")
         axes.set_xticks(variations.INTERVALS, labels=variations.INTERVALS)
         axes.minorticks_off()
         axes.set_title(task.capitalize(), loc="left")
-    panels[1].legend()
+    panels[0, -1].legend()
     numbers = pandas.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)
     return figure, numbers
 

@@ -142,6 +142,20 @@ def test_table_4_is_drawn_with_what_there_is(stored):
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(numbers.row)
 
 
+def test_a_row_of_one_training_is_hollow_in_table_4(stored):
+    hashed = {"hash": ablation.recipe("segmentation", "DFF fix N").hash}
+    for seed in (1, 2):
+        results.remove(stored / "replicates.csv", **hashed, seed=seed)
+    figure, numbers = table4()
+    one, three = figure.axes[0].containers
+    assert list(one.lines[0].get_xdata()) == list(numbers.loss[numbers.row == "DFF fix N"])
+    assert len(three.lines[0].get_xdata()) == len(SCORES) - 1
+    assert [each.lines[0].get_markerfacecolor() == each.lines[0].get_color() for each in (one, three)] == [False, True]
+    assert "over streets and trainings" in three.get_label()
+    assert "over streets" in one.get_label()
+    assert "trainings" not in one.get_label()
+
+
 def test_table_4_is_printed_as_losses_beside_the_papers(stored):
     heads, *lines = reproduce.table4()
     expected = [name for name, row in ablation.ROWS.items() if name != "Frame" and (row.paper or name in SCORES)]
