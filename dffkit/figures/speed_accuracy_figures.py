@@ -64,7 +64,9 @@ def sparse_labels(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
         "Frame": ("*-", "black"), "DFF, key frames": ("o--", BLUE), "DFF": ("o-", BLUE), "copy": ("s:", DARK_GREY),
     }  # fmt: skip
     tables = {task: table for task in TASKS if not (table := variations.sparse_labels(task, split)).empty}
-    figure, panels = plt.subplots(1, len(tables), figsize=(5.1 * len(tables), 4.0), layout="constrained", squeeze=False)
+    figure, panels = plt.subplots(
+        1, len(tables), figsize=(1.8 + 4.6 * len(tables), 4.0), layout="constrained", squeeze=False
+    )
     for axes, task in zip(panels[0], tables, strict=True):
         for number, (method, (style, colour)) in enumerate(styles.items()):
             line = tables[task][tables[task].method == method]
@@ -75,7 +77,7 @@ def sparse_labels(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
         axes.set_xticks(variations.INTERVALS, labels=variations.INTERVALS)
         axes.minorticks_off()
         axes.set_title(task.capitalize(), loc="left")
-    panels[0, -1].legend()
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     numbers = pandas.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)
     return figure, numbers
 
