@@ -42,13 +42,6 @@ def maker(folder: Path, ending: str):
     }[ending]
 
 
-def empty_place(tmp_path) -> Path:
-    """An empty folder for what is unpacked, in another empty one that nothing may be written to."""
-    folder = tmp_path / "around" / "place"
-    folder.mkdir(parents=True)
-    return folder
-
-
 def run(archive: Path, place: Path, **options) -> int:
     return unpack(archive, place, **({"max_files": 10, "max_size": 10_000, "progress": False} | options))
 

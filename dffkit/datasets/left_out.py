@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
-from dffkit.processes import rank_and_count
+from dffkit.processes import is_first_process
 
 
 class LeftOut(UserWarning):
@@ -29,5 +29,5 @@ def say(source: Path, text: str, stacklevel: int = 3) -> None:
 
     Python shows a warning once for each text, so what is read again, for each split, may say it each time.
     """
-    if rank_and_count()[0] == 0:
+    if is_first_process():
         warnings.warn(f"{source}: {text}", LeftOut, stacklevel)

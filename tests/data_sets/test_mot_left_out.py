@@ -3,7 +3,8 @@
 import pytest
 from mot_tree import WIDTH, sequence, square, told
 
-from dffkit.datasets import left_out, mot
+from dffkit import processes
+from dffkit.datasets import mot
 from dffkit.errors import DataError
 from dffkit.training.pairs import flip_target
 
@@ -88,7 +89,7 @@ def test_parts_of_a_video_tell_of_themselves(tmp_path, part, found):
 
 def test_of_several_processes_the_first_tells(tmp_path, monkeypatch):
     folder = sequence(tmp_path / "walk", [square(0)])
-    monkeypatch.setattr(left_out, "rank_and_count", lambda: (1, 2))
+    monkeypatch.setattr(processes, "rank_and_count", lambda: (1, 2))
     assert told(lambda: mot.snippets(folder)) == []
-    monkeypatch.setattr(left_out, "rank_and_count", lambda: (0, 2))
+    monkeypatch.setattr(processes, "rank_and_count", lambda: (0, 2))
     assert len(told(lambda: mot.snippets(folder))) == 1

@@ -7,12 +7,10 @@ import json
 import zipfile
 from pathlib import Path
 
-import loopback_server
 from loopback_server import whole
 
 from dffkit import fetch
 from dffkit.fetch.download import Patience
-from dffkit.fetch.public_copies import ZIP, File, PublicCopy
 
 PATIENCE = Patience(connect=10, read=10, attempts=1, pause=0)
 SPLIT = b"1\n2\n1\n"
@@ -32,18 +30,6 @@ FIRST, SECOND = packed(one=b"1" * 3000, two=b"2"), packed(one=b"another", two=b"
 HASH, SECOND_HASH = hashlib.sha256(FIRST).hexdigest(), hashlib.sha256(SECOND).hexdigest()
 UNPACKED = {"one": b"1" * 3000, "two": b"2", "split.txt": SPLIT}
 SECOND_UNPACKED = UNPACKED | {"one": b"another"}
-
-
-def toy_server(monkeypatch):
-    """A server whose files are the data set `toy`."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    server = loopback_server.started()
-    archive = File(server.address, "toy.zip", 3400, ZIP, inside="all/data", max_files=5, max_size=5000)
-    split = File(f"{server.address}/split", "split.txt", 6, (b"1",))
-    data_set = PublicCopy("Toy: two numbers", "Please cite Someone (2017). For research.", 3007, (archive, split))
-    monkeypatch.setattr(fetch, "PUBLIC_COPIES", {"toy": data_set})
-    yield server
-    server.close()
 
 
 def serve(server, archive: bytes = FIRST) -> None:

@@ -143,9 +143,9 @@ def test_table_4_is_drawn_with_what_there_is(stored):
 
 
 def test_a_row_of_one_training_is_hollow_in_table_4(stored):
-    hashed = {"hash": ablation.recipe("segmentation", "DFF fix N").hash}
+    recipe = ablation.recipe("segmentation", "DFF fix N")
     for seed in (1, 2):
-        results.remove(stored / "replicates.csv", **hashed, seed=seed)
+        results.remove(stored / "replicates.csv", hash=recipe.hash, seed=seed)
     figure, numbers = table4()
     one, three = figure.axes[0].containers
     assert list(one.lines[0].get_xdata()) == list(numbers.loss[numbers.row == "DFF fix N"])

@@ -1,9 +1,12 @@
 """A place of its own for runs and results, without real data."""
 
 import pytest
-from small_runs import own_place
+
+from dffkit.experiments.place import Place
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    return own_place(tmp_path, monkeypatch)
+    """A place of its own, and a data folder that is empty."""
+    monkeypatch.setenv("DFFKIT_DATA", str(tmp_path / "real"))
+    return Place(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)

@@ -6,17 +6,10 @@ import numpy as np
 from PIL import Image
 
 from dffkit.experiments import execution
-from dffkit.experiments.place import Place
 from dffkit.experiments.runs import Run
 from dffkit.recipes import find
 
 SMALL = {"depth": 14, "width": 1 / 16, "iterations": 2, "batch": 1, "start": (), "weights": ""}
-
-
-def own_place(tmp_path, monkeypatch):
-    """A place of its own, and a data folder that is empty."""
-    monkeypatch.setenv("DFFKIT_DATA", str(tmp_path / "real"))
-    return Place(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)
 
 
 def small(recipe, **changes):

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from places import REPOSITORY
 from tiny_trainings import equal, log
 
 from dffkit.training import checkpoint
 from dffkit.training.checkpoint import FINISHED
-
-TESTS = Path(__file__).resolve().parent.parent
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -31,7 +30,7 @@ def process(*words):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = str(TESTS)  # where hand_made.py is
+    environment["PYTHONPATH"] = str(REPOSITORY / "tests")  # where hand_made.py is
     script = Path(__file__).with_name("training_processes.py")
     done = subprocess.run(
         [sys.executable, script, *words], capture_output=True, text=True, env=environment, timeout=120, check=False

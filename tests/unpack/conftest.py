@@ -1,12 +1,15 @@
 """Archives of every format, and an empty place for what is in them."""
 
 import pytest
-from archives import FORMATS, empty_place, maker
+from archives import FORMATS, maker
 
 
 @pytest.fixture
 def place(tmp_path):
-    return empty_place(tmp_path)
+    """An empty folder for what is unpacked, in another empty one that nothing may be written to."""
+    folder = tmp_path / "around" / "place"
+    folder.mkdir(parents=True)
+    return folder
 
 
 @pytest.fixture(params=FORMATS)

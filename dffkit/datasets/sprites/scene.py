@@ -58,14 +58,14 @@ def _camera(rng: np.random.Generator, size: tuple[int, int], world: SpriteWorld)
     """The background's motion, and the logarithm of its zoom."""
     height, width = size
     focus = rng.uniform(0.25, 0.75, 2) * (width, height)
-    shift, zoom = _displacement(rng, world), 0.0
+    distance, zoom = _displacement(rng, world), 0.0
     if rng.random() < world.zooming:
-        shift *= world.zooming_shift
+        distance *= world.zooming_shift
         zoom = _displacement(rng, world) / (width / 2)  # so far moves what is half a frame from the focus
         zoom = float(np.clip(-zoom if rng.random() < world.driving_forward else zoom, -0.5, 0.5))
     # A camera that hardly moves hardly rolls: the roll moves the frame's edge no further than the rest does.
-    most = min(math.radians(world.roll), (abs(zoom) * width / 2 + shift) / (width / 2))
-    return similarity(math.exp(zoom), rng.uniform(-most, most), focus, _vector(rng, shift)), zoom
+    most = min(math.radians(world.roll), (abs(zoom) * width / 2 + distance) / (width / 2))
+    return similarity(math.exp(zoom), rng.uniform(-most, most), focus, _vector(rng, distance)), zoom
 
 
 def _layer(rng: np.random.Generator, world: SpriteWorld, motion: np.ndarray, outline: list | None = None) -> Layer:
