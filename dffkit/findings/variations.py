@@ -1,6 +1,4 @@
-"""What else is varied: the split point (Table 5), how many frames of a snippet have a label (Sec. 3), and how long
-training takes.
-"""
+"""What else is varied: the split point (Table 5), and how many frames of a snippet have a label (Sec. 3)."""
 
 import numpy as np
 import pandas
@@ -22,9 +20,8 @@ PRINTED = {
     "detection": {21: (73.2, 7.23), 12: (73.3, 8.04), 5: (73.2, 9.99), 1: _DFF["detection"], 0: (72.7, 20.40)},
 }
 INTERVALS = (1, 5, 10, 30)
-# The methods by which labels and iterations are judged: the beginning of the recipe's name, and whether they are shown
-# at the table's duration.
-METHODS = {"Frame": ("frame", False), "DFF, key frames": ("dff", False), "DFF": ("dff", True), "copy": ("frame", True)}
+# The methods on sparse labels: the beginning of the recipe's name, and whether they are shown at the table's duration.
+SPARSE = {"Frame": ("frame", False), "DFF, key frames": ("dff", False), "DFF": ("dff", True), "copy": ("frame", True)}
 FLAT = 0.015  # what the paper calls hardly a difference: its own are up to 0.6 points
 
 
@@ -90,7 +87,7 @@ def sparse_labels(task: str, split: str = "test", seed: int = 0) -> pandas.DataF
     paper's table), `interval`; `score` in percent, with the 95% interval over streets, `low` and `high`.
     """
     lines = []
-    for method, (name, long) in METHODS.items():
+    for method, (name, long) in SPARSE.items():
         for interval in INTERVALS:
             recipe = find(f"toytown/{task}/{name}-1-in-{interval}")
             if own := _drawn(recipe, TABLE_4[task] if long else 1, split).get(seed):
@@ -105,56 +102,19 @@ def sparse_statements(task: str, split: str = "test") -> pandas.DataFrame:
     """
     lines = []
     for interval in INTERVALS[1:]:
-        dff, frame = (_lost_with_labels(method, interval, task, split) for method in ("dff", "frame"))
+        dff, frame = (_loss_of_labels(method, interval, task, split) for method in ("dff", "frame"))
         if dff.keys() & frame.keys():
             text = f"with 1 label in {interval} instead of 1 in {INTERVALS[0]}, DFF loses less than Frame"
             lines.append(statement(text, difference(frame, dff)))
     return pandas.DataFrame(lines)
 
 
-def longer(task: str, split: str = "test") -> pandas.DataFrame:
-    """Frame and DFF with twice the iterations: a line for each method of `sparse_labels` that has been trained so.
-
-    Columns: `method`; `score` with T iterations and `longer` with 2T, in percent; `gain`, `low`, `high`: how many
-    points more that is, with the 95% interval.
-    """
-    lines = []
-    for method, (name, long) in METHODS.items():
-        duration = TABLE_4[task] if long else 1
-        once, twice = (_drawn(find(f"toytown/{task}/{each}"), duration, split) for each in (name, f"{name}-longer"))
-        if seeds := once.keys() & twice.keys():
-            means = (100 * np.mean([runs[seed].value for seed in seeds]) for runs in (once, twice))
-            line = {"method": method} | dict(zip(("score", "longer"), means, strict=True))
-            lines.append(line | difference(twice, once).points(mean="gain"))
-    return pandas.DataFrame(lines, columns=["method", "score", "longer", "gain", "low", "high"])
-
-
-def longer_statements(task: str, split: str = "test") -> pandas.DataFrame:
-    """Whether DFF comes nearer to Frame when both are trained for twice as long, with a verdict, if they have been.
-    Columns as those of `ablation.statements`.
-    """
-    once, twice = (
-        _lost(
-            _drawn(find(f"toytown/{task}/frame{length}"), 1, split),
-            _drawn(find(f"toytown/{task}/dff{length}"), TABLE_4[task], split),
-        )
-        for length in ("", "-longer")
-    )
-    both = once.keys() & twice.keys()
-    text = "with twice the iterations, DFF loses less to Frame"
-    return pandas.DataFrame([statement(text, difference(once, twice))] if both else [])
-
-
-def _lost_with_labels(method: str, interval: int, task: str, split: str) -> dict[int, Drawn]:
+def _loss_of_labels(method: str, interval: int, task: str, split: str) -> dict[int, Drawn]:
     """What a method loses to itself on all labels, with its replicates, by seed."""
     duration = 1 if method == "frame" else TABLE_4[task]
     names = (f"toytown/{task}/{method}-1-in-{each}" for each in (INTERVALS[0], interval))
-    return _lost(*(_drawn(find(name), duration, split) for name in names))
-
-
-def _lost(first: dict[int, Drawn], second: dict[int, Drawn]) -> dict[int, Drawn]:
-    """What the second method loses to the first, with its replicates, by the seeds that both have."""
+    all_labels, few = (_drawn(find(name), duration, split) for name in names)
     return {
-        seed: Drawn(first[seed].value - second[seed].value, first[seed].replicates - second[seed].replicates)
-        for seed in first.keys() & second.keys()
+        seed: Drawn(all_labels[seed].value - few[seed].value, all_labels[seed].replicates - few[seed].replicates)
+        for seed in all_labels.keys() & few.keys()
     }

@@ -123,13 +123,6 @@ def _sparse_labels(frame: Recipe, dff: Recipe) -> list[Recipe]:
     ]
 
 
-def _longer(frame: Recipe, dff: Recipe) -> list[Recipe]:
-    """Frame and DFF once more with 2T: whether T is too few."""
-    return [
-        dataclasses.replace(recipe, name=f"{recipe.name}-longer", iterations=2 * ITERATIONS) for recipe in (frame, dff)
-    ]
-
-
 def _all() -> dict[str, Recipe]:
     """All recipes, in the order in which they are run: what the tables need most comes first."""
     stills, flows = {depth: _stills_recipe(depth) for depth in DEPTH_NAMES}, {f: _flow_recipe(f) for f in FLOW_NAMES}
@@ -142,7 +135,7 @@ def _all() -> dict[str, Recipe]:
     recipes += [*flows.values(), *stills.values()]
     recipes += [row for task in HEADS for row in _figure3(task, stills, flows)]
     recipes += [row for task, (_, dff) in pairs.items() for row in _table5(task, dff)]
-    recipes += [row for pair in pairs.values() for row in (*_sparse_labels(*pair), *_longer(*pair))]
+    recipes += [row for pair in pairs.values() for row in _sparse_labels(*pair)]
     return {recipe.name: recipe for recipe in recipes}
 
 

@@ -118,7 +118,7 @@ VARIED = {
     "exact-flow": {"start", "flow", "flow_width", "scale", "iterations"},
     "exact-flow-trained": {"start", "flow", "flow_width", "scale", "lr_factors"},
     "dff-50-half": {"start", "depth", "flow", "flow_width"}, "split-12": {"split"},
-    "dff-1-in-10": {"iterations", "streets", "length", "label_interval"}, "dff-longer": {"iterations"},
+    "dff-1-in-10": {"iterations", "streets", "length", "label_interval"},
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""variations.py: Table 5, the sparse labels and longer training from stored rows, and their pictures."""
+"""variations.py: Table 5 and the sparse labels from stored rows, and their pictures."""
 
 from types import MappingProxyType
 
@@ -18,7 +18,6 @@ METRIC = {"segmentation": "mIoU", "detection": "mAP"}
 SPLITS = {"split-21": 0.693, "split-5": 0.692, "dff": 0.690, "split-0": 0.687}
 SPARSE = {"frame-1-in-1": (0.70, 0.60), "dff-1-in-1": (0.69, 0.67), "frame-1-in-30": (0.60, 0.5),
           "dff-1-in-30": (0.59, 0.58)}  # fmt: skip
-LONGER = {"frame": (0.80, 0.60), "dff": (0.79, 0.73), "frame-longer": (0.82, 0.61), "dff-longer": (0.81, 0.76)}
 
 
 @pytest.fixture(autouse=True)
@@ -53,16 +52,16 @@ def with_replicates(folder, spread=MappingProxyType({})):
     ])  # fmt: skip
 
 
-def detection_replicates(folder, scores):
-    """Replicates for recipes of detection at l = 1 and Table 4's l, the same noise in each."""
+def sparse_replicates(folder):
+    """Replicates for the sparse labels of detection, the same noise in each."""
     world = sources.world(find("toytown/detection/dff"), "test")
     common = {"world": world, "seed": 0, "split": "test", "metric": "mAP", "subset": "all"}
     noise = 0.001 * np.random.default_rng(0).standard_normal(200)
     results.add(folder / "replicates.csv", [
         {"hash": find(f"toytown/detection/{name}").hash, "duration": duration, "value": value, **common,
          "replicates": " ".join(str(round(1e5 * each)) for each in value + noise)}
-        for name, values in scores.items()
-        for duration, value in zip((1, TABLE_4["detection"]), values, strict=True)
+        for name, scores in SPARSE.items()
+        for duration, value in zip((1, TABLE_4["detection"]), scores, strict=True)
     ])  # fmt: skip
 
 
@@ -78,7 +77,7 @@ def test_table_5_has_the_split_points_that_were_scored_or_measured():
 
 
 def test_sparse_labels_have_the_intervals_that_were_run_and_how_sure_they_are(stored):
-    detection_replicates(stored, SPARSE)
+    sparse_replicates(stored)
     table = variations.sparse_labels("detection").set_index(["method", "interval"])
     assert table.score.to_dict() == pytest.approx({
         ("Frame", 1): 70, ("Frame", 30): 60, ("DFF, key frames", 1): 69, ("DFF, key frames", 30): 59,
@@ -109,7 +108,7 @@ def test_table_5_has_the_interval_of_what_each_split_point_changes(stored):
 
 
 def test_sparse_labels_are_drawn_with_their_intervals(stored):
-    detection_replicates(stored, SPARSE)
+    sparse_replicates(stored)
     figure, numbers = speed_accuracy_figures.sparse_labels()
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["Detection"]  # segmentation has not been run
     drawn = figure.axes[0].containers
@@ -130,27 +129,9 @@ def test_table_5s_statements_have_verdicts(stored):
 
 
 def test_what_sparse_labels_cost_frame_and_dff_is_compared(stored):
-    detection_replicates(stored, SPARSE)
+    sparse_replicates(stored)
     (line,) = variations.sparse_statements("detection").itertuples()
     assert line.statement == "with 1 label in 30 instead of 1 in 1, DFF loses less than Frame"
     assert line.difference == pytest.approx(10 - 9)
     assert line.verdict == "holds"
     assert variations.sparse_statements("segmentation").empty
-
-
-def test_what_twice_the_iterations_gain_each_method(stored):
-    detection_replicates(stored, LONGER)
-    table = variations.longer("detection").set_index("method")
-    assert table.score.tolist() == pytest.approx([80, 79, 73, 60])
-    assert table.longer.tolist() == pytest.approx([82, 81, 76, 61])
-    assert table.gain.to_dict() == pytest.approx({"Frame": 2, "DFF, key frames": 2, "DFF": 3, "copy": 1})
-    assert table[["low", "high"]].to_numpy() == pytest.approx(table[["gain", "gain"]].to_numpy(), abs=0.002)
-    assert variations.longer("segmentation").empty
-
-
-def test_whether_dff_comes_nearer_to_frame_with_twice_the_iterations(stored):
-    detection_replicates(stored, LONGER)
-    (line,) = variations.longer_statements("detection").itertuples()
-    assert line.difference == pytest.approx((80 - 73) - (82 - 76))
-    assert line.verdict == "holds"
-    assert variations.longer_statements("segmentation").empty
