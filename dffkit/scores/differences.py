@@ -21,9 +21,9 @@ class Difference(NamedTuple):
     Attributes:
         mean: of the difference, over seeds.
         low, high: ends of its interval of 95%.
-        probability: that the difference is above 0: the share of draws.
+        probability: the share of draws in which the difference is above 0.
         seeds: how many trainings of each were compared. With one, interval and probability are of these two trainings
-            on other streets; with more they are of the methods.
+            on other streets; with more they are of the methods, from the start that all their trainings had.
     """
 
     mean: float
@@ -50,12 +50,13 @@ def difference(
     """How much better the first method is than the second.
 
     Streets are bootstrapped. What other trainings might have given is drawn from Student's t for the mean over seeds:
-    to draw again from three of them would make the interval much too narrow.
+    to draw again from three of them would make the interval much too narrow. That trainings differ on some streets
+    more than on others is in both, so that the interval is a little wide.
 
     Args:
         first, second: seed of a training -> its score. The seeds that both have are compared, each with its own
             partner, as both saw the same samples in the same order.
-        draws: of streets and seeds together.
+        draws: of streets and seeds together; with one seed, the draws of streets are what they are.
         seed: of these draws.
 
     Raises:
@@ -69,11 +70,11 @@ def difference(
     if len(counts) > 1:
         raise ValueError(f"replicates: expected as many in each, got {sorted(counts)}")
     differences = np.stack([one.replicates - other.replicates for one, other in pairs])  # (seeds, draws of streets)
-    rng = np.random.default_rng(seed)
-    streets = rng.integers(differences.shape[1], size=draws)
-    drawn = differences.mean(0)[streets]
     found = np.array([one.value - other.value for one, other in pairs])
+    drawn = differences.mean(0)
     if len(common) > 1:
+        rng = np.random.default_rng(seed)
+        drawn = drawn[rng.integers(len(drawn), size=draws)]
         drawn = drawn + found.std(ddof=1) / np.sqrt(len(common)) * rng.standard_t(len(common) - 1, size=draws)
     return judged(found.mean(), drawn, len(common))
 
