@@ -6,8 +6,8 @@ cells of FlowNet and FlowNet Half: a 600x1000 frame; N_feat with the stride on t
 1x1 convolution; two FLOPs for a multiply-add and one for a bias; transposed convolutions at their input's resolution;
 W and N_task left out (Eq. 6); r rounded to four decimals before it is inverted. The structure is well determined: every
 other one is at least 1% off in some cell (notebook 04 shows them). The last digit is not: without biases one cell is a
-hundredth and one two tenths off, and one FLOP for each scaled feature fits as well as the biases do. The two cells of
-FlowNet Inception match by construction, since its layers were chosen so.
+hundredth and one two tenths off, and a multiply-add for each scaled feature fits as well as the biases do. The two
+cells of FlowNet Inception match by construction, since its layers were chosen so.
 """
 
 import copy

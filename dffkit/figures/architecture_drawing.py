@@ -77,7 +77,8 @@ def _panel(axes: Axes, title: str, part: dict, *, train: bool = False) -> None:
         _data(axes, own[1], f"score maps of k\n{part['score maps'].shape}")
         _arrow(axes, features, own[0])
         _arrow(axes, *own)
-        legend = "orange: expensive, once every l frames; green: cheap, on every frame"
+        legend = "orange: expensive, on key frames only\n"
+        legend += "green: cheap; F and W on all other frames, N_task on every frame"
         _note(axes, 14.6, bottom, f"{legend}\nGMAC: 10⁹ multiply-adds for one frame of 600 × 1000", "#333333")
     axes.set(xlim=(0, 20.4), ylim=(0.2, 5.9), aspect="equal")
     axes.set_title(title, loc="left", fontsize=12)

@@ -104,8 +104,8 @@ def pyramid(predictions: Sequence[Tensor], flow: Tensor) -> Picture:
     wheel(below[-1])
     return Picture.of(
         figure,
-        f"""Five flow fields in colours, of {", ".join(sizes)} cells, above five targets of the same sizes. The coarsest
-        has a few blurred patches, the finest shows the shapes.""",
+        f"""Five flow fields in colours, of {", ".join(sizes)} cells, above five targets of the same sizes. The
+        predictions have the ground's smooth motion at every level; the finer targets have the shapes as well.""",
     )
 
 

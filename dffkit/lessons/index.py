@@ -32,6 +32,16 @@ GLOSSARY = (
     ("s", "speedup", "speedup", "over computing every frame's features (Eq. 7)"),
 )
 
+# Words that the notebooks take for granted.
+WORDS = (
+    ("", "Frame", "recipe frame", "the yardstick: the feature network runs on every frame, no flow"),
+    ("", "R-FCN", "RFCN", "the detector: N_task proposes boxes, and has a map for each part of a box of each class"),
+    ("", "split point", "split", "how many of the last layers run after the propagation (Table 5)"),
+    ("", "mIoU", "mIoU", "pixels of a class that result and truth share, over those of either; mean over classes"),
+    ("", "mAP@0.5", "mAP", "average precision, a box being right from an IoU of 0.5 on; mean over classes"),
+    ("", "EPE", "endpoint_error", "endpoint error: mean length of the difference between a flow and the exact one"),
+)
+
 
 def series() -> "Markdown":
     """The numbered notebooks that exist, with the question that each answers, taken from their own heads."""
@@ -75,10 +85,10 @@ def setup_check() -> None:
 
 
 def glossary() -> "pandas.DataFrame":
-    """The paper's Table 1: symbol, name, the code's word, meaning."""
+    """The paper's Table 1 and a few words more: symbol, name, the code's word, meaning."""
     import pandas
 
-    return pandas.DataFrame(GLOSSARY, columns=["symbol", "name", "in the code", "what it is"])
+    return pandas.DataFrame(GLOSSARY + WORDS, columns=["symbol", "name", "in the code", "what it is"])
 
 
 def _matching() -> bool:

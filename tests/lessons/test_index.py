@@ -42,9 +42,11 @@ def test_a_torchvision_that_does_not_match_is_noticed(monkeypatch):
     assert index._matching() is False
 
 
-def test_the_glossary_has_the_papers_symbols():
-    symbols = index.glossary()["symbol"].tolist()
-    assert symbols == ["k", "i", "l", "N_feat", "N_task", "F", "M(i→k)", "S(i→k)", "W", "r", "s"]
+def test_the_glossary_has_the_papers_symbols_and_the_measures():
+    words = index.glossary()
+    symbols = ["k", "i", "l", "N_feat", "N_task", "F", "M(i→k)", "S(i→k)", "W", "r", "s"]
+    assert words["symbol"].tolist() == symbols + [""] * len(index.WORDS)
+    assert {"Frame", "R-FCN", "split point", "mIoU", "mAP@0.5", "EPE"} <= set(words["name"])
 
 
 def test_tables_of_words_are_whole_and_the_same_each_time():
