@@ -103,15 +103,18 @@ def between_streets(stretches: Sequence[Mapping[str, Tensor]]) -> "pandas.DataFr
     return pandas.DataFrame(columns)
 
 
-def in_clip(clip: Mapping[str, Tensor], elsewhere: Mapping[str, Tensor], longest: int = 9) -> "pandas.DataFrame":
+def in_clip(
+    clip: Mapping[str, Tensor], elsewhere: Mapping[str, Tensor], longest: int = 9
+) -> dict[str, dict[int | str, float]]:
     """As `between_streets`, of one long clip: the last row is the level of its frames beside those `elsewhere`.
 
     Args:
         clip, elsewhere: layer -> maps `(T, ., h, w)` of one of `GRIDS`.
         longest: of the gaps.
-    """
-    import pandas
 
+    Returns:
+        The columns as plain data, since where a network is scored there need be no pandas.
+    """
     columns = {}
     for name in LAYERS:
         z = standardised(torch.cat([clip[name], elsewhere[name]])[:, None])
@@ -120,7 +123,7 @@ def in_clip(clip: Mapping[str, Tensor], elsewhere: Mapping[str, Tensor], longest
         level = (here.mean(0) * there.mean(0)).sum() / (here.square().sum() / len(here)).sqrt()
         level = float(level / (there.square().sum() / len(there)).sqrt())
         columns[name] = {gap: over_gap(here, gap) for gap in range(longest + 1)} | {ANOTHER: level}
-    return pandas.DataFrame(columns)
+    return columns
 
 
 def above_chance(curves: "pandas.DataFrame") -> "pandas.DataFrame":

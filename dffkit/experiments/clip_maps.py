@@ -35,10 +35,10 @@ def rows(network: nn.Module) -> list[dict[str, Any]]:
     count = sum(len(snippet.frames) for snippet in parts[0])
     found = []
     for grid in map_similarity.GRIDS:
-        table = map_similarity.in_clip(clip[grid], stills[grid]).rename(index={map_similarity.ANOTHER: ""})
-        found += [
-            {"duration": gap, "metric": f"{METRIC} {layer}", "subset": grid, "value": value, "frames": count}
-            for layer, column in table.items()
-            for gap, value in column.items()
-        ]
+        for layer, column in map_similarity.in_clip(clip[grid], stills[grid]).items():
+            column[""] = column.pop(map_similarity.ANOTHER)
+            found += [
+                {"duration": gap, "metric": f"{METRIC} {layer}", "subset": grid, "value": value, "frames": count}
+                for gap, value in column.items()
+            ]
     return found

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from dffkit import sources
 from dffkit.experiments import results, runs, scoring
 from dffkit.experiments.place import Place, data
 from dffkit.experiments.runs import Run
+from dffkit.folder_lock import locked
 from dffkit.machine import describe
 from dffkit.processes import is_first_process
 from dffkit.recipes.assembly import published
@@ -31,9 +33,6 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
     if recipe.weights and not (resume and run.iteration(place)):
         start["feature_network"] = _published(run)
     with _claimed(run, place):
-        if is_first_process() and not (resume and run.finished(place)):  # scores of other weights
-            for table in ("evaluation.csv", "replicates.csv"):
-                results.remove(place.results / table, hash=recipe.hash, seed=run.seed)
         model = train(
             recipe,
             folder,
@@ -46,6 +45,8 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
             progress=place.progress,
             validate=scoring.validation(recipe, place),
             workers=place.workers,
+            names=() if recipe.pretraining else sources.names(recipe),
+            before_result=partial(_remove_scores, run, place),
         )
         losses = results.read(folder / "log.csv")[-1:]
         _write_down(
@@ -55,6 +56,13 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
             [{"metric": name, "value": value} for row in losses for name, value in row.items() if name != "iteration"],
         )
     return model
+
+
+def _remove_scores(run: Run, place: Place) -> None:
+    """Of the weights that are about to be replaced: a training that is stopped leaves them their scores."""
+    if is_first_process():
+        for table in ("evaluation.csv", "replicates.csv"):
+            results.remove(place.results / table, hash=run.recipe.hash, seed=run.seed)
 
 
 def evaluate_run(
@@ -78,6 +86,8 @@ def evaluate_run(
 def _published(run: Run) -> dict[str, Tensor]:
     try:
         return published(run.recipe, run.seed)
+    except ValueError as error:
+        raise CommandError(f"{run}: {error}") from error
     except OSError as error:
         raise CommandError(
             f"{run} starts from torchvision's ImageNet weights, which can't be reached: {error}.\n"
@@ -120,7 +130,7 @@ def _claimed(run: Run, place: Place) -> Iterator[None]:
         return
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(results.locked(run.folder(place), wait=False))
+            stack.enter_context(locked(run.folder(place), wait=False))
         except BlockingIOError:
             raise CommandError(f"{run} is being trained by another process.") from None
         yield

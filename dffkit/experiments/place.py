@@ -7,7 +7,7 @@ from typing import Any
 
 from dffkit import sources
 from dffkit.datasets.snippets import Snippet
-from dffkit.experiments import results
+from dffkit.folder_lock import locked
 from dffkit.recipes.recipe import Recipe
 from dffkit.repository import root
 
@@ -43,6 +43,6 @@ def default_place(**options: Any) -> Place:
 
 def data(recipe: Recipe, place: Place, split: str, streets: int | None = None) -> Sequence[Snippet]:
     """Snippets for a recipe, rendered; processes that want the same ones wait for the first to render them."""
-    with results.locked(place.cache):
+    with locked(place.cache):
         sources.prepare(recipe, split, streets, place.cache, place.progress)
     return sources.snippets(recipe, split, streets, place.cache)

@@ -4,12 +4,14 @@ import dataclasses
 from collections.abc import Sequence
 
 from dffkit import sources
+from dffkit.errors import DataError
 from dffkit.experiments import execution, runs
 from dffkit.experiments.place import Place
 from dffkit.experiments.runs import Run
 from dffkit.processes import is_distributed
 from dffkit.recipes.recipe import Recipe
 from dffkit.repository import CommandError
+from dffkit.training.training_run import TrainingError
 
 REHEARSED = 4  # streets that a rehearsal trains on, and scores
 
@@ -20,7 +22,7 @@ def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", durati
     What is shipped is scored as it is shipped; `train` trains it again.
 
     It may be stopped or killed at any time and called again. Several queues may run at the same time: what another one
-    is training, and what waits for that, is left.
+    is training, what fails, and what waits for these, is left, and why is printed.
     """
     left = []
     for run in runs.in_order(wanted):
@@ -32,7 +34,7 @@ def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", durati
             scored = split in sources.counts(run.recipe)  # what others only start from may have no such split
             if scored and not execution.is_written(run, place, "evaluation.csv", split=split):
                 execution.evaluate_run(run, place, split=split, duration=duration)
-        except CommandError as reason:
+        except (CommandError, DataError, TrainingError) as reason:
             if is_distributed():
                 raise  # the other processes don't know of it
             print(f"Left for later: {reason}")

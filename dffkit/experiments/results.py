@@ -1,14 +1,13 @@
 """Result tables, `data/results/*.csv`: rows come one run at a time, from processes that may be killed at any moment."""
 
-import contextlib
 import csv
 import io
-import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dffkit import atomic
+from dffkit.folder_lock import locked
 
 # What makes a row the same measurement; a table need not have all of them.
 KEY = ("hash", "world", "seed", "split", "duration", "metric", "subset")
@@ -52,26 +51,3 @@ def write(path: Path, rows: Collection[Mapping[str, Any]]) -> None:
 
 def _key(row: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(row.get(name, "") for name in KEY)
-
-
-@contextlib.contextmanager
-def locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold a folder, which is made if need be. The system frees it with the process, however that ends.
-
-    Only on systems with `flock`, so not on Windows: there nothing is locked.
-
-    Raises:
-        BlockingIOError: if another process holds it, and `wait` is False.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-    finally:
-        os.close(handle)

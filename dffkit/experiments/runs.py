@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -82,11 +83,11 @@ def trained(run: Run, place: Place) -> nn.Module:
     return model.to(place.device).eval()
 
 
-def load_trained(folder: Path) -> tuple[Recipe, nn.Module]:
-    """The recipe of the finished run in a folder, and its network in eval mode.
+def load_trained(folder: Path) -> tuple[Recipe, nn.Module, tuple[str, ...]]:
+    """The recipe of the finished run in a folder, its network in eval mode, and the names of its classes.
 
     Raises:
-        DataError: if no finished run is there, or its file is damaged.
+        DataError: if no finished run is there, its file is damaged, or it does not say what its classes are called.
     """
     path = Path(folder) / FINISHED
     if not path.exists():
@@ -94,11 +95,29 @@ def load_trained(folder: Path) -> tuple[Recipe, nn.Module]:
     state = checkpoint.read(path)
     if "recipe" not in state:
         raise DataError(f"{path}: does not say what it was trained by; train again")
-    recipe = Recipe(**json.loads(state["recipe"]))
+    try:
+        recipe = Recipe(**json.loads(state["recipe"]))
+        model = build(recipe)
+        model.load_state_dict(state["module"])
+    except Exception as error:  # there is no end to what a file from elsewhere can trip over
+        raise DataError(f"{path}: its recipe and weights make no network: {error}; train again") from error
     checkpoint.check(path, state, {"recipe": recipe.hash})
-    model = build(recipe)
-    model.load_state_dict(state["module"])
-    return recipe, model.eval()
+    return recipe, model.eval(), _class_names(path, state, recipe)
+
+
+def _class_names(path: Path, state: Mapping[str, Any], recipe: Recipe) -> tuple[str, ...]:
+    """As the file has them; older ones have none, and then only the kit's own data sets are asked.
+
+    A file from elsewhere must not choose which module is imported.
+    """
+    if recipe.pretraining or state.get("names"):
+        return tuple(map(str, state.get("names", ())))
+    if recipe.data not in sources.SOURCES:
+        raise DataError(
+            f"{path}: does not say what the classes of {recipe.data} are called, as it was trained by an older dffkit; "
+            "train again with --fresh"
+        )
+    return sources.names(recipe)
 
 
 def is_shipped(run: Run) -> bool:

@@ -1,13 +1,15 @@
 """The scores of a trained network, as rows for the result tables (Sec. 5.1)."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
 from dffkit import sources
+from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
+from dffkit.errors import DataError
 from dffkit.experiments import clip_maps
 from dffkit.experiments.place import Place, data
 from dffkit.networks.no_flow import NoFlow
@@ -57,7 +59,8 @@ def score(
             recognition.flow_network.know(snippets)
         if recipe.flow in HAND_CRAFTED:  # the slowest takes a second a pair, and serves every seed
             recognition.flow_network.folder = place.cache / "flow"
-        longest = duration or _longest(single)
+        longest = duration or _longest(single, snippets)
+        _check_history(single, snippets, longest)
         evaluation = evaluate(
             recognition,
             snippets,
@@ -83,10 +86,18 @@ def _has_flow_to_judge(recipe: Recipe, split: str) -> bool:
     return carries and recipe.data == "toytown" and split != "elsewhere"
 
 
-def _longest(recipe: Recipe) -> int:
+def _check_history(recipe: Recipe, snippets: Sequence[Snippet], longest: int) -> None:
+    if not any(frame >= longest - 1 for snippet in snippets for frame in snippet.targets):
+        raise DataError(
+            f"{recipe.name}: at key frame duration {longest}, expected an annotated frame with {longest - 1} frames "
+            f"before it, got none in {len(snippets)} snippets of {recipe.data}; give longer ones, or fewer --durations"
+        )
+
+
+def _longest(recipe: Recipe, snippets: Sequence[Snippet]) -> int:
     """The longest key frame duration to score: most of Toytown's rows need only Table 4's."""
     all_durations = recipe.data != "toytown" or recipe.name in AT_ALL_DURATIONS
-    return sources.longest(recipe) if all_durations else TABLE_4[recipe.task]
+    return sources.longest(recipe, snippets) if all_durations else TABLE_4[recipe.task]
 
 
 def _replicates(evaluation: Evaluation, recipe: Recipe) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from dffkit import weights
@@ -38,10 +39,11 @@ def ship(place: Place, folder: Path | None = None) -> list[str]:
         model = build(run.recipe)
         model.load_state_dict(runs.state(run, place))
         models[name] = (model, _about(run, place, {}))
-    weights.save(models, folder)
-    for name in _scored():  # what they score as they are stored, in half precision
-        again = {f"check {key}": value for key, value in check_scores(name, place, folder).items()}
-        models[name] = (models[name][0], _about(Run(find(name)), place, again))
+    with TemporaryDirectory() as aside:  # what is shipped never lacks the scores
+        weights.save(models, Path(aside))
+        for name in _scored():  # what they score as they are stored, in half precision
+            again = {f"check {key}": value for key, value in check_scores(name, place, Path(aside)).items()}
+            models[name] = (models[name][0], _about(Run(find(name)), place, again))
     weights.save(models, folder)
     return list(models)
 

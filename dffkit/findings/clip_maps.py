@@ -10,7 +10,7 @@ from dffkit.recipes import find
 
 
 def similarity(seed: int = 0) -> dict[str, pandas.DataFrame]:
-    """One of `GRIDS` -> a table as `map_similarity.in_clip` gives it; empty where nothing was measured."""
+    """One of `GRIDS` -> a table with the columns of `map_similarity.in_clip`; empty where nothing was measured."""
     tables = {grid: pandas.DataFrame(columns=LAYERS, dtype=float) for grid in GRIDS}
     for _, row in scored.rows(default_place().results, {"DFF": find("camvid/dff")}, "test"):
         if row["metric"].startswith(clip_maps.METRIC) and row["seed"] == str(seed):

@@ -44,11 +44,10 @@ class LiveRecognition:
     def __init__(
         self, name: str, duration: int | None = None, device: str = "cpu", short_side: int | None = None
     ) -> None:
-        self.recipe, self._model = _trained(name)
+        self.recipe, self._model, self.names = _trained(name)
         if self.recipe.job not in ("frames", "pairs"):
             raise ValueError(f"name: expected a network that recognises frames, got {name!r}, which is to start from")
         self.duration = TABLE_4[self.recipe.task] if duration is None else duration
-        self.names = names(self.recipe)
         self.milliseconds: list[float] = []
         self.short_side = scored_side(self.recipe) if short_side is None else short_side
         self._device, self._waiting = device, []
@@ -87,10 +86,11 @@ class LiveRecognition:
         return resized_frame(frame, short_side(self.short_side)(tuple(frame.shape[1:])))
 
 
-def _trained(name: str) -> tuple[Recipe, DeepFeatureFlow]:
+def _trained(name: str) -> tuple[Recipe, DeepFeatureFlow, tuple[str, ...]]:
     if Path(name).is_dir():
         return load_trained(Path(name))
-    return Recipe(**weights.entry(name)["recipe"]), weights.load(name)
+    recipe = Recipe(**weights.entry(name)["recipe"])
+    return recipe, weights.load(name), () if recipe.pretraining else names(recipe)
 
 
 def _wait_for(result: Any) -> None:

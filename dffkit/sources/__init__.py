@@ -2,7 +2,7 @@
 
 Each is a module here with `snippets` and `world`, perhaps `prepare` and `scored_side`, and three constants: COUNTS, how
 many snippets of each split are scored, None for all; DURATIONS, the longest key frame duration that is scored, and
-NAMES, those of the classes, both by task.
+NAMES, those of the classes, both by task. A data set of one's own has `longest` instead of DURATIONS.
 """
 
 import importlib
@@ -53,13 +53,16 @@ def counts(recipe: Recipe) -> Mapping[str, int | None]:
     return _module(recipe).COUNTS
 
 
-def longest(recipe: Recipe) -> int:
-    """The longest key frame duration that is scored."""
-    return _module(recipe).DURATIONS[recipe.task]
+def longest(recipe: Recipe, scored: Sequence[Snippet]) -> int:
+    """The longest key frame duration that these snippets are scored at."""
+    module = _module(recipe)
+    return module.DURATIONS[recipe.task] if recipe.data in SOURCES else module.longest(scored)
 
 
 def scored_side(recipe: Recipe) -> int | None:
     """Pixels of the shorter side of the frames that are scored; None where they are scored as they are."""
+    if recipe.data not in SOURCES:  # one's own are scored as they are, and none is imported for that
+        return None
     module = _module(recipe)
     return module.scored_side(recipe) if hasattr(module, "scored_side") else None
 

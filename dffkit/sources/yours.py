@@ -9,7 +9,7 @@ from typing import Any
 from dffkit.datasets.snippets import Snippet
 from dffkit.errors import DataError
 from dffkit.fingerprint import fingerprint
-from dffkit.recipes.recipe import TASKS, Recipe
+from dffkit.recipes.recipe import Recipe
 
 REMEDY = 'give "module:function" with a module in the present folder or installed, e.g. --data my_clips:dataset'
 LONGEST = 10  # key frame duration that is scored
@@ -47,15 +47,16 @@ class YourSource:
         # A label map's classes count from 0, those of boxes from 1.
         self.NAMES = {task: names or tuple(map(str, range(first, first + 256))) for task, first in FIRST.items()}
 
-    @property
-    def DURATIONS(self) -> dict[str, int]:
-        """Up to 10, if an annotated frame of "val" has so many frames up to it."""
-        last = max((max(snippet.targets, default=-1) for snippet in self._checked("val")), default=-1)
+    def longest(self, scored: Sequence[Snippet]) -> int:
+        """The longest key frame duration: up to 10, if an annotated frame of these has so many frames up to it."""
+        last = max((max(snippet.targets, default=-1) for snippet in scored), default=-1)
         if last < 0:
+            names = ", ".join(snippet.name for snippet in scored[:4]) or "no snippets"
             raise DataError(
-                f"{self.name}: expected targets in 'val', got none; give at least one frame there its target"
+                f"{self.name}: expected targets in the {len(scored)} snippets that are scored, got none ({names}); "
+                "give at least one frame there its target"
             )
-        return dict.fromkeys(TASKS, min(LONGEST, last + 1))
+        return min(LONGEST, last + 1)
 
     def snippets(self, recipe: Recipe, split: str, count: Any, folder: Path | None) -> Sequence[Snippet]:
         """What the function returns; a number takes the first ones."""

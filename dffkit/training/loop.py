@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ def train(
     checkpoint_every: int = 250,
     log_every: int = 25,
     workers: int = 1,
+    names: Sequence[str] = (),
+    before_result: Callable[[], None] = lambda: None,
 ) -> nn.Module:
     """Train a recipe and return its network, in eval mode; in `folder` are then `trained.pt` and `log.csv`.
 
@@ -54,12 +56,15 @@ def train(
         checkpoint_every: iterations that a kill can cost.
         log_every: iterations whose mean losses make a row of the log.
         workers: batches that are made ahead, each by a thread; 0 makes them in the loop.
+        names: of the classes, to be kept with the result, which can then be used without the data.
+        before_result: called in every process just before `trained.pt` is written.
 
     Raises:
-        ValueError: if the batch can't be shared equally by the processes, or a part to start from is missing or is of
-            another network.
-        TrainingError: if a loss or a gradient is not finite, or the network refuses its input.
-        DataError: if the folder's checkpoints are of another recipe, seed or world, or none can be read.
+        ValueError: if a part to start from is missing or is of another network.
+        TrainingError: if the batch can't be shared equally by the processes, a loss or a gradient is not finite, or the
+            network refuses its input.
+        DataError: if the folder's checkpoints are of another recipe, seed or world, or none can be read; or if frames
+            differ in size.
     """
     run = TrainingRun(recipe, Path(folder), data, seed, world, torch.device(device))
     if resume and run.load_finished():
@@ -82,7 +87,8 @@ def train(
             bar.set_postfix(run.summary(), refresh=False)
     finally:
         bar.close()
-    run.finish()
+    before_result()
+    run.finish(names)
     return run.job.module.eval()
 
 

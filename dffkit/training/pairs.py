@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dffkit.datasets.snippets import Snippet
+from dffkit.errors import DataError
 
 
 class Sample(NamedTuple):
@@ -83,19 +84,37 @@ class Pairs:
         return Sample(snippet, frame, max(frame - offset, 0), flip and self.flip)
 
     def batch(self, numbers: Iterable[int]) -> Batch:
-        """These samples' frames and targets."""
+        """These samples' frames and targets.
+
+        Raises:
+            DataError: if the frames differ in size.
+        """
         numbers = tuple(numbers)
         samples = [self.sample(number) for number in numbers]
-        frames = torch.stack([_frame(self.snippets[s.snippet], s.frame, s.flip) for s in samples])
-        targets = [_target(self.snippets[s.snippet].targets[s.frame], s.flip, frames.shape[3]) for s in samples]
+        frames = [_frame(self.snippets[s.snippet], s.frame, s.flip) for s in samples]
+        self._check_sizes([(s.snippet, s.frame) for s in samples], frames)
+        targets = [_target(self.snippets[s.snippet].targets[s.frame], s.flip, frames[0].shape[2]) for s in samples]
         if self.max_offset is None:
-            return Batch(frames, None, None, collate(targets), numbers)
+            return Batch(torch.stack(frames), None, None, collate(targets), numbers)
         keys = [
             frames[i] if s.key == s.frame else _frame(self.snippets[s.snippet], s.key, s.flip)
             for i, s in enumerate(samples)
         ]
+        places = [(samples[0].snippet, samples[0].frame), *((s.snippet, s.key) for s in samples)]
+        self._check_sizes(places, [frames[0], *keys])
         same = torch.tensor([s.key == s.frame for s in samples])
-        return Batch(frames, torch.stack(keys), same, collate(targets), numbers)
+        return Batch(torch.stack(frames), torch.stack(keys), same, collate(targets), numbers)
+
+    def _check_sizes(self, places: Sequence[tuple[int, int]], frames: Sequence[Tensor]) -> None:
+        """That frames, of these snippets and numbers, make a batch."""
+        for place, frame in zip(places, frames, strict=True):
+            if frame.shape != frames[0].shape:
+                one, other = (f"{self.snippets[snippet].name}, frame {index}," for snippet, index in (places[0], place))
+                expected, got = (" x ".join(map(str, each.shape[1:])) for each in (frames[0], frame))
+                raise DataError(
+                    f"{one} is {expected} and {other} {got}: expected frames of one size, as they share a batch; "
+                    "scale or crop them to one size where the data set reads them"
+                )
 
 
 def _frame(snippet: Snippet, index: int, flip: bool) -> Tensor:

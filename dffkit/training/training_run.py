@@ -41,7 +41,10 @@ class TrainingRun:
         self.recipe, self.folder, self.device = recipe, folder, device
         self.rank, self.processes = rank_and_count()
         if recipe.batch % self.processes:
-            raise ValueError(f"batch: expected a multiple of the {self.processes} processes, got {recipe.batch}")
+            raise TrainingError(
+                f"{recipe.name}: batch: expected a multiple of the {self.processes} processes, got {recipe.batch}; "
+                "give torchrun a --nproc-per-node that divides it"
+            )
         self.identity = {"recipe": recipe.hash, "seed": seed, "world": world}
         self.job = make_job(recipe, seed, data)
         self.job.module.to(device).train()
@@ -168,14 +171,14 @@ class TrainingRun:
             checkpoint.save(self.folder, state, self.iteration)
             self._write_log()
 
-    def finish(self) -> None:
-        """Leave the result in place of the checkpoints."""
+    def finish(self, names: Sequence[str] = ()) -> None:
+        """Leave the result, with the names of the classes, in place of the checkpoints."""
         if self.rank == 0:
             self._write_log()
             state = {"identity": self.identity, "name": self.recipe.name, "iteration": self.iteration}
             state |= {"recipe": json.dumps(dataclasses.asdict(self.recipe))}  # so that the file can be used by itself
             state |= {"seconds": self.seconds, "machine": json.dumps(describe(self.device))}
-            state |= {"module": self.job.module.state_dict()}
+            state |= {"names": list(names), "module": self.job.module.state_dict()}
             checkpoint.write(self.folder / FINISHED, state)
             for path in self.folder.glob("checkpoint-*.pt"):
                 path.unlink()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dffkit import atomic
+from dffkit.folder_lock import locked
 from dffkit.weights.files import count_parameters, read_tensors, weights_folder
 from dffkit.weights.manifest import FORMAT, complaint_about, digest, read_manifest
 
@@ -39,13 +40,14 @@ def save(models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | Non
             raise ValueError(f"{where}: expected a mapping of plain, finite data, got {metadata!r}") from error
         states[name] = {key: _stored(tensor, f"{where}: {key}") for key, tensor in model.state_dict().items()}
     folder = weights_folder(folder)
-    if (folder / "manifest.json").exists():
-        manifest = read_manifest(folder)
-        for name in manifest["models"].keys() - models.keys():
-            entries[name] = manifest["models"][name]
-            files = {file: manifest["files"][file] for file in entries[name]["files"]}
-            states[name] = read_tensors(folder, files)
-    return _write(folder, entries, states)
+    with locked(folder):  # what another process saves in between would be lost
+        if (folder / "manifest.json").exists():
+            manifest = read_manifest(folder)
+            for name in manifest["models"].keys() - models.keys():
+                entries[name] = manifest["models"][name]
+                files = {file: manifest["files"][file] for file in entries[name]["files"]}
+                states[name] = read_tensors(folder, files)
+        return _write(folder, entries, states)
 
 
 def _stored(tensor: Tensor, where: str) -> Tensor:

@@ -9,9 +9,13 @@ from hand_made import FLOW, STILLS
 from tiny_queue import FRAMES, PAIRS, table
 
 from dffkit import machine, sources
+from dffkit.errors import DataError
 from dffkit.experiments import execution, results, runs, scoring
 from dffkit.experiments.queue import run_queue, status
-from dffkit.experiments.runs import Run, in_order
+from dffkit.experiments.runs import Run, in_order, load_trained
+from dffkit.training import checkpoint
+from dffkit.training.checkpoint import FINISHED
+from dffkit.training.training_run import TrainingError
 
 AFTER = dataclasses.replace(
     PAIRS, name="seg/after", iterations=0, start=(("feature_network", PAIRS), ("flow_network", FLOW))
@@ -102,6 +106,21 @@ def test_what_another_process_trains_is_left_and_so_is_what_waits_for_it(place, 
     assert run_queue([Run(PAIRS)], place, duration=2) == []
 
 
+@pytest.mark.parametrize("error", [TrainingError, DataError])
+def test_a_run_that_fails_does_not_end_the_queue(place, monkeypatch, capsys, error):
+    whole = execution.train
+
+    def fails(recipe, *words, **options):
+        if recipe == STILLS:
+            raise error("stills: iteration 3: the loss is not finite")
+        return whole(recipe, *words, **options)
+
+    monkeypatch.setattr(execution, "train", fails)
+    assert run_queue([Run(PAIRS)], place, duration=2) == [Run(STILLS), Run(PAIRS)]
+    assert Run(FLOW).finished(place)
+    assert "Left for later: stills: iteration 3: the loss is not finite" in capsys.readouterr().out
+
+
 def test_status_says_what_is_done(place):
     run_queue([Run(FLOW)], place)
     execution.train_run(Run(STILLS), place)
@@ -117,8 +136,8 @@ def test_status_says_what_is_done(place):
 def test_a_run_on_another_world_is_not_taken_for_this_one(place, monkeypatch):
     run_queue([Run(FLOW)], place)
     monkeypatch.setattr(sources, "world", lambda tiny, split="train": "new world")
-    with pytest.raises(Exception, match="another run: expected world 'new world', got 'world of toytown'; delete"):
-        run_queue([Run(FLOW)], place)
+    with pytest.raises(DataError, match="another run: expected world 'new world', got 'world of toytown'; delete"):
+        execution.train_run(Run(FLOW), place)
 
 
 def test_validation_during_training_is_in_the_log_and_the_table(place):
@@ -135,3 +154,43 @@ def test_a_run_that_is_trained_again_is_scored_again(place):
     assert not execution.is_written(Run(FLOW), place, "evaluation.csv")
     run_queue([Run(FLOW)], place)
     assert execution.is_written(Run(FLOW), place, "evaluation.csv")
+
+
+def test_a_training_that_is_stopped_leaves_the_scores_of_the_weights_before(place, monkeypatch):
+    run_queue([Run(FLOW)], place)
+    shutil.rmtree(Run(FLOW).folder(place))
+    before = (place.results / "evaluation.csv").read_bytes()
+
+    def stops(model):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scoring, "validation", lambda recipe, place: stops)  # the last thing before the end
+    with pytest.raises(KeyboardInterrupt):
+        execution.train_run(Run(FLOW), place)
+    assert (place.results / "evaluation.csv").read_bytes() == before
+
+
+def test_a_finished_run_keeps_the_names_of_its_classes(place, monkeypatch):
+    execution.train_run(Run(STILLS), place)
+    execution.train_run(Run(FRAMES), place)
+    names = sources.names(FRAMES)
+    monkeypatch.setattr(sources, "names", lambda recipe: pytest.fail("the data set was asked"))
+    assert load_trained(Run(FRAMES).folder(place))[2] == names
+    assert load_trained(Run(STILLS).folder(place))[2] == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recipe": '{"name": "a", "job": "flow", "colour": 1}'}, "unexpected keyword argument 'colour'"),
+        ({"recipe": '{"name": "a", "job": "pairs"}'}, "heads: expected 1 for job 'pairs'"),
+        ({"recipe": "no JSON"}, "Expecting value"),
+        ({"module": {}}, "Missing key"),
+    ],
+)
+def test_a_finished_run_of_another_version_is_named(place, change, message):
+    execution.train_run(Run(FLOW), place)
+    path = Run(FLOW).folder(place) / FINISHED
+    checkpoint.write(path, checkpoint.read(path) | change)
+    with pytest.raises(DataError, match=rf"(?s)trained\.pt: its recipe and weights make no network: .*{message}"):
+        load_trained(path.parent)

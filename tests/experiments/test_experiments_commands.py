@@ -101,6 +101,11 @@ def test_changes_that_a_recipe_can_not_have_are_named(here, tmp_path, monkeypatc
         commands.train_main(arguments(commands.add_train_arguments, *words, *QUIET))
 
 
+def test_imagenets_weights_for_a_network_that_they_do_not_fit_are_a_clear_error(here):
+    with pytest.raises(CommandError, match=r'seg/dff-imagenet .*weights: "imagenet" needs depth 50 or 101'):
+        commands.train_main(arguments(commands.add_train_arguments, "seg/dff", "--imagenet", *QUIET))
+
+
 def test_train_fresh_begins_again(here):
     options = arguments(commands.add_train_arguments, "flow", *QUIET)
     commands.train_main(options)

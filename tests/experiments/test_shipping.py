@@ -81,6 +81,18 @@ def test_shipped_weights_give_their_scores_again_and_others_do_not(place, tmp_pa
     assert "NO" in capsys.readouterr().out
 
 
+def test_a_shipping_that_is_killed_leaves_no_weights_without_their_scores(place, tmp_path, monkeypatch):
+    run_queue([Run(DFF), Run(FRAME)], place)
+
+    def killed(*words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shipping, "check_scores", killed)
+    with pytest.raises(KeyboardInterrupt):
+        shipping.ship(place, tmp_path / "weights")
+    assert not (tmp_path / "weights").exists()
+
+
 def test_a_score_beyond_its_tolerance_does_not_agree(place, tmp_path, monkeypatch):
     folder = tmp_path / "weights"
     run_queue([Run(DFF), Run(FRAME)], place)

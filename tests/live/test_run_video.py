@@ -14,6 +14,7 @@ from dffkit import cli
 from dffkit.datasets.files import frames
 from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film
 from dffkit.datasets.video_files import VideoWriter
+from dffkit.errors import DataError
 from dffkit.live import places, run_video
 from dffkit.live.recognition import LiveRecognition
 from dffkit.recipes import find
@@ -88,6 +89,22 @@ def test_a_run_of_ones_own_is_compared_with_itself_or_with_other_weights(tmp_pat
     assert {"DFF per frame", "DFF, l = 1", "speedup"} <= titles(capsys)
     assert run(*words, "--compare-with", "toytown/segmentation/frame") == 0
     assert "Frame " in capsys.readouterr().err
+
+
+def test_a_run_on_ones_own_data_is_used_where_the_data_is_not(tmp_path, monkeypatch):
+    """And what its file names is not imported, as the file may be anybody's."""
+    (tmp_path / "strange_clips.py").write_text("raise SystemExit('it was imported')")
+    monkeypatch.chdir(tmp_path)
+    head = (("segmentation", (("num_classes", 2),)),)
+    recipe = find("toytown/segmentation/separate")
+    recipe = dataclasses.replace(recipe, name="mine/dff", depth=14, start=(), heads=head, data="strange_clips:dataset")
+    data = [dffkit.Snippet("a", 17.0, [Film("val", 4).frame(0)], {0: (Film("val", 4).labels(0) > 3).byte()})]
+    train(recipe, tmp_path / "run", data=data, names=("road", "sky"), progress=False)
+    assert LiveRecognition(tmp_path / "run").names == ("road", "sky")
+    train(recipe, tmp_path / "old", data=data, progress=False)
+    message = "does not say what the classes of strange_clips:dataset are called, .*; train again with --fresh"
+    with pytest.raises(DataError, match=message):
+        LiveRecognition(tmp_path / "old")
 
 
 def test_results_are_those_of_the_library(clip):

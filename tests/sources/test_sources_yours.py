@@ -1,5 +1,6 @@
 """sources/ and a data set of one's own: from a function to scores, and what is said of one that can't be used."""
 
+import re
 import textwrap
 
 import pytest
@@ -9,7 +10,8 @@ from small_runs import picture, small, trained_and_scored
 from dffkit import sources
 from dffkit.datasets.snippets import Snippet
 from dffkit.errors import DataError
-from dffkit.experiments import results
+from dffkit.experiments import execution, results
+from dffkit.experiments.runs import Run
 
 YOURS = """
 import torch
@@ -27,6 +29,12 @@ def wrong(split):
 
 def short(split):
     return [Snippet(s.name, s.fps, s.frames[:4], {3: s.targets[9]}) for s in dataset(split)]
+
+def uneven(split):
+    four = [Snippet(f"{split}-short-{i}", 30.0, *other) for i, other in enumerate(
+        [(s.frames, s.targets) for s in short(split)] * 2
+    )]
+    return four + (dataset(split) if split == "val" else [])
 
 def unlabelled(split):
     return [Snippet(s.name, s.fps, s.frames, {}) for s in dataset(split)]
@@ -80,10 +88,28 @@ def test_boxes_without_names_count_from_one(yours):
 
 
 def test_short_clips_of_ones_own_are_scored_as_far_as_they_go(yours):
-    assert sources.longest(small("toytown/segmentation/dff", data="my_clips:dataset")) == 10
-    assert sources.longest(small("toytown/segmentation/dff", data="my_clips:short")) == 4
-    with pytest.raises(DataError, match="my_clips:unlabelled: expected targets in 'val', got none"):
-        sources.longest(small("toytown/segmentation/dff", data="my_clips:unlabelled"))
+    def longest(data):
+        recipe = small("toytown/segmentation/dff", data=data)
+        return sources.longest(recipe, sources.snippets(recipe, "val"))
+
+    assert longest("my_clips:dataset") == 10
+    assert longest("my_clips:short") == 4
+    nothing = "my_clips:unlabelled: expected targets in the 2 snippets that are scored, got none (val-0, val-1); give"
+    with pytest.raises(DataError, match=re.escape(nothing)):
+        longest("my_clips:unlabelled")
+
+
+def test_only_the_clips_that_are_scored_say_how_far_they_go(place, yours):
+    """Validation scores the first four, and the clips of one split may be shorter than another's."""
+    recipe = small("toytown/segmentation/dff", data="my_clips:uneven", name="mine/dff", heads=(
+        ("segmentation", (("num_classes", 2),)),
+    ))  # fmt: skip
+    assert ("mIoU", 10) in trained_and_scored(recipe, place, duration=None)
+    rows = execution.evaluate_run(Run(recipe), place, split="test")
+    assert max(row["duration"] for row in rows if row["metric"] == "mIoU") == 4
+    message = "mine/dff: at key frame duration 8, expected an annotated frame with 7 frames before it, got none in 4"
+    with pytest.raises(DataError, match=message):
+        execution.evaluate_run(Run(recipe), place, split="test", duration=8)
 
 
 def test_the_readmes_own_data_set_trains(place, tmp_path, monkeypatch):

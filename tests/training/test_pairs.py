@@ -1,5 +1,6 @@
 """Training samples: what they are a function of, where keys lie, and how mirrored ones look."""
 
+import dataclasses
 from collections import Counter
 
 import pytest
@@ -8,6 +9,7 @@ from hand_made import HEIGHT, SIZE, WIDTH, boxes, label_map, picture, snippets
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dffkit.errors import DataError
 from dffkit.training.pairs import Pairs, flip_target, move
 
 
@@ -100,6 +102,22 @@ def test_without_offset_there_are_no_key_frames():
     batch = Pairs(snippets(), 0, max_offset=None).batch(range(4))
     assert batch.key_frames is None
     assert batch.same is None
+
+
+@pytest.mark.parametrize("offset", [9, None])
+def test_frames_of_two_sizes_are_named_with_both_sizes(offset):
+    data = snippets(count=2, annotated=(11,))
+    data[1] = dataclasses.replace(data[1], frames=[frame[:, :16] for frame in data[1].frames])
+    names = r"snippet \d, frame 11, is (32|16) x 64 and snippet \d, frame 11, (16|32) x 64: expected frames of one size"
+    with pytest.raises(DataError, match=names):
+        Pairs(data, 0, max_offset=offset).batch(range(8))
+
+
+def test_a_key_frame_of_another_size_is_named():
+    (one,) = snippets(count=1, annotated=(11,))
+    mixed = dataclasses.replace(one, frames=[*(frame[:, :16] for frame in one.frames[:11]), one.frames[11]])
+    with pytest.raises(DataError, match=r"snippet 0, frame 11, is 32 x 64 and snippet 0, frame \d+, 16 x 64: expected"):
+        Pairs([mixed], 0).batch(range(8))
 
 
 def test_only_the_current_frame_needs_a_label():

@@ -22,6 +22,7 @@ from dffkit.experiments.queue import run_queue
 from dffkit.processes import join_processes
 from dffkit.training import checkpoint
 from dffkit.training.loop import train
+from dffkit.training.training_run import TrainingError
 
 KILLED = recipe(iterations=40, lr=0.01, clip=10.0)
 
@@ -83,7 +84,7 @@ def train_shared(folder, rank, processes):
     if processes > 1:
         try:
             train(recipe(batch=3), folder / "odd", data=snippets(), progress=False)
-        except ValueError as error:
+        except TrainingError as error:
             print(error)
         sources.snippets = lambda tiny, split, streets, folder: snippets(count=streets or 3)
         sources.prepare, sources.world = lambda *words: None, lambda tiny, split="train": "hand-made"

@@ -1,6 +1,7 @@
 """Saving weights: what is stored once, what a killed run leaves, and what is refused before a byte is written."""
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,25 @@ def test_a_killed_save_leaves_the_old_models_or_the_new_ones(folder, tmp_path, m
         assert all(same(weights.state(name, broken), expected[name]) for name in old)
         weights.save(pair(5), broken)
         assert contents(broken) == contents(tmp_path / "new")
+
+
+def test_two_that_save_at_the_same_time_lose_nothing(folder, monkeypatch):
+    whole, second = saving._write, []
+
+    def slow(*words):
+        """The second begins while the first is in its middle, and has time to end if nothing holds it."""
+        if not second:
+            second.append(threading.Thread(target=weights.save, args=({"other": (network(5), metadata())}, folder)))
+            second[0].start()
+            second[0].join(timeout=1)
+        return whole(*words)
+
+    monkeypatch.setattr(saving, "_write", slow)
+    weights.save({"new": (network(4), metadata())}, folder)
+    second[0].join()
+    assert weights.names(folder) == sorted([DFF, FRAME, "new", "other"])
+    for name in weights.names(folder):
+        weights.state(name, folder)
 
 
 # What is refused
