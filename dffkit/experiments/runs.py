@@ -110,8 +110,9 @@ def _class_names(path: Path, state: Mapping[str, Any], recipe: Recipe) -> tuple[
 
     A file from elsewhere must not choose which module is imported.
     """
-    if recipe.pretraining or state.get("names"):
-        return tuple(map(str, state.get("names", ())))
+    names = state.get("names") or []
+    if isinstance(names, list) and (names or recipe.pretraining):
+        return tuple(map(str, names))
     if recipe.data not in sources.SOURCES:
         raise DataError(
             f"{path}: does not say what the classes of {recipe.data} are called, as it was trained by an older dffkit; "
