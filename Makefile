@@ -38,8 +38,10 @@ notebooks: $(INSTALLED) ## for authors: run the notebooks again and store their 
 experiments: $(INSTALLED) ## train and score every row of every table that is not trained yet: a day on two cores
 	$(DFFKIT) experiments $(ARGS)
 
-clean: ## remove what runs leave behind, but not .venv
-	rm -rf build .pytest_cache .ruff_cache .hypothesis dffkit.egg-info
+# Not build/runs and build/results: they hold days of training. Nor build/toytown, which trainings may be reading.
+clean: ## remove what is quickly made again; trainings, their frames and .venv stay
+	rm -rf build/html build/notebooks build/rehearsal build/benchmark.csv build/lib build/bdist.*
+	rm -rf .pytest_cache .ruff_cache .hypothesis dffkit.egg-info
 	find dffkit tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
 
 # The stamp is made last, so a set-up that was killed is done again. Each step is harmless when repeated and needs no

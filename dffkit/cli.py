@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from dffkit import __version__
+from dffkit.errors import DataError
 from dffkit.repository import CommandError, require, root
 
 
@@ -197,19 +198,28 @@ def _module(command: str) -> ModuleType:
     return importlib.import_module(f"dffkit.{MODULES[command]}")
 
 
+def _parser_for(command: str | None) -> argparse.ArgumentParser:
+    """The parser; where a module that has the command's options can't be imported, the packages are named."""
+    try:
+        return build_parser(chosen=command)
+    except ModuleNotFoundError:  # not asked before: help needs no packages where the module can do without
+        require(COMMANDS[command].extra, COMMANDS[command].modules)
+        raise
+
+
 def main(argv: list[str] | None = None) -> int:
     """Parse `argv` (by default the command line), run the command and return its exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = build_parser(chosen=argv[0] if argv else None)
-    arguments, rest = parser.parse_known_args(argv)
-    if arguments.command is None:
-        parser.print_help()
-        return 0
-    if rest and arguments.command != "test":  # pytest has options of its own; nobody else has
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
+        parser = _parser_for(argv[0] if argv else None)
+        arguments, rest = parser.parse_known_args(argv)
+        if arguments.command is None:
+            parser.print_help()
+            return 0
+        if rest and arguments.command != "test":  # pytest has options of its own; nobody else has
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
         return run(arguments, rest)
-    except CommandError as error:
+    except (CommandError, DataError) as error:
         print(f"dffkit: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

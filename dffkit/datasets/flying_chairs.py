@@ -114,7 +114,10 @@ def _parts(folder: Path, last: int) -> list[str]:
     file = next((file for file in (folder / SPLIT_FILE, folder / "data" / SPLIT_FILE) if file.exists()), None)
     if file is None:
         raise DataError(f"{folder / SPLIT_FILE}: no such file; get it from the data set's page, or ask for all pairs")
-    lines = file.read_text().split()
+    try:
+        lines = file.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: is no list that can be read: {error}; get the file again") from error
     for number, line in enumerate(lines, 1):
         if line not in SPLITS.values():
             raise DataError(f"{file}:{number}: expected 1 (train) or 2 (val), got {line!r}; get the file again")

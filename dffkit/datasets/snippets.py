@@ -12,11 +12,6 @@ SLOW, FAST = 0.9, 0.7  # motion IoU above 0.9 is slow, below 0.7 fast, between t
 MOTION_CLASSES = ("slow", "medium", "fast")
 NO_MOTION = 255  # in a motion map: pixels of no object
 
-# Segmentation: a label map (H, W) uint8, 255 = ignore.
-# Detection: {"boxes": (N, 4) float32 xyxy in pixels, x2 and y2 exclusive; "labels": (N,) int64 in 1..C}, and where
-# there are regions in which nobody has labelled anything, "ignore": (R, 4), boxes of these.
-Target = Tensor | dict[str, Tensor]
-
 
 @dataclass(frozen=True)
 class Snippet:
@@ -27,6 +22,9 @@ class Snippet:
         fps: frames a second.
         frames: frame i is a `(3, H, W)` uint8 RGB tensor, decoded or rendered when it is asked for.
         targets: frame index -> target, made when it is asked for; the keys are the annotated frames, in order.
+            Segmentation: a label map `(H, W)` uint8, 255 = ignore. Detection: a dict of "boxes" `(N, 4)` float32 xyxy
+            in pixels, x2 and y2 exclusive, "labels" `(N,)` int64 in 1..C, and where there are regions in which nobody
+            has labelled anything, "ignore" `(R, 4)`, boxes of these.
         motion: frame index -> how fast things move there, for scores by motion class. For boxes `(N,)` motion IoU,
             NaN where unknown; for label maps `(H, W)` uint8, index into `MOTION_CLASSES`, 255 for pixels of no object.
             Empty where a data set does not say.

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from dffkit.datasets.sprites.affine import shift
+from dffkit.datasets.sprites.drawing import flow_of_layers
 from dffkit.datasets.sprites.looks import log_uniform
+from dffkit.datasets.sprites.scene import random_vector
 
 REACH = 9  # frames: the farthest key frame of the paper's l = 10; the speeds below are counted over them
 SCALE = (0.7, 1.4)  # of the still in the view; all orders of size are equally frequent, here and below
@@ -88,7 +91,7 @@ class Shot:
         if back == 0:
             return image  # the pieces are where they were
         for piece in self.pieces:
-            behind = camera @ _shifted(piece.behind) @ self.view
+            behind = camera @ shift(*piece.behind) @ self.view
             _paste(image, still, behind, HOLE, camera @ piece.place, fill)
         for piece, motion in zip(self.pieces, motions, strict=True):
             _paste(image, still, motion @ self.view, PIECE, motion @ piece.place, fill)
@@ -98,22 +101,17 @@ class Shot:
         """The flow `(2, H, W)` float32, x then y, from one frame to another, both counted as in `picture`; and
         `(H, W)` bool, true for what is hidden there or outside it.
         """
-        owner, other = self._owners(back), self._owners(to)
         pairs = zip(self._motions(back), self._motions(to), strict=True)
-        steps = np.stack([there @ np.linalg.inv(here) - np.eye(3) for here, there in pairs])[owner]  # (H, W, 3, 3)
-        y, x = np.mgrid[: self.size[0], : self.size[1]]
-        flow = np.stack([steps[..., i, 0] * x + steps[..., i, 1] * y + steps[..., i, 2] for i in range(2)])
-        to_x, to_y = np.rint(x + flow[0]).astype(int), np.rint(y + flow[1]).astype(int)
-        outside = (to_x < 0) | (to_x >= self.size[1]) | (to_y < 0) | (to_y >= self.size[0])
-        above = other[to_y.clip(0, self.size[0] - 1), to_x.clip(0, self.size[1] - 1)]
-        return flow.astype(np.float32), outside | (above > owner)
+        steps = np.stack([there @ np.linalg.inv(here) - np.eye(3) for here, there in pairs])
+        flow, hidden = flow_of_layers(steps, self._owners(back), self._owners(to))
+        return flow.astype(np.float32), hidden
 
     def _motions(self, back: int) -> list[np.ndarray]:
         """Current frame -> that frame: of the background, and of each piece."""
         part = back / REACH
         way = part * (1 + self.bend * (part - 1))
         camera = _turned(self.focus, way * self.turn, math.exp(way * self.zoom), way * self.shift)
-        return [camera, *(_shifted(way * piece.shift) @ camera for piece in self.pieces)]
+        return [camera, *(shift(*(way * piece.shift)) @ camera for piece in self.pieces)]
 
     def _owners(self, back: int) -> np.ndarray:
         """Which layer is seen, `(H, W)`: 0 for the background, then the pieces."""
@@ -142,7 +140,7 @@ def draw_shot(
     zoom = along / reach * (-1 if rng.random() < FORWARD else 1)
     turn = math.degrees(around / reach) * rng.choice([-1, 1])
     focus = rng.uniform(0.25, 0.75, 2) * (size[1], size[0])
-    shift, bend = _vector(rng, across), rng.uniform(-BEND, BEND)
+    aside, bend = random_vector(rng, across), rng.uniform(-BEND, BEND)
     ellipses = [
         (rng.uniform(0, (size[1], size[0])), size[0] * log_uniform(rng, *RADIUS) * rng.uniform(0.5, 1, 2))
         for _ in range(rng.integers(PIECES, endpoint=True))
@@ -151,7 +149,7 @@ def draw_shot(
         if rng.random() < 0.5:
             ellipses.append((((x1 + x2 - 1) / 2, (y1 + y2 - 1) / 2), 0.55 * np.array([x2 - x1, y2 - y1])))
     pieces = tuple(_piece(rng, *ellipse, size[0] * log_uniform(rng, *OWN)) for ellipse in ellipses)
-    return Shot(size, view, focus, zoom, turn, shift, bend, pieces)
+    return Shot(size, view, focus, zoom, turn, aside, bend, pieces)
 
 
 def _view(rng: np.random.Generator, still: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
@@ -172,8 +170,8 @@ def moved_boxes(boxes: np.ndarray, motion: np.ndarray) -> np.ndarray:
 
 def _piece(rng: np.random.Generator, centre: tuple[float, float], radii: np.ndarray, distance: float) -> Piece:
     place = np.array([[radii[0] / _RIM, 0, centre[0]], [0, radii[1] / _RIM, centre[1]], [0, 0, 1]])
-    place = place @ _shifted((-_HALF, -_HALF))
-    return Piece(place, _vector(rng, distance), _vector(rng, rng.uniform(2, 3) * max(radii)))
+    place = place @ shift(-_HALF, -_HALF)
+    return Piece(place, random_vector(rng, distance), random_vector(rng, rng.uniform(2, 3) * max(radii)))
 
 
 def _paste(
@@ -189,7 +187,7 @@ def _paste(
     if cover.size == 0:
         return
     under = image[y : y + cover.shape[0], x : x + cover.shape[1]]
-    over = _warped(still, _shifted((-x, -y)) @ to_frame, cover.shape, fill)
+    over = _warped(still, shift(-x, -y) @ to_frame, cover.shape, fill)
     under[:] = cv2.blendLinear(over, np.ascontiguousarray(under), cover, 1 - cover)
 
 
@@ -201,7 +199,7 @@ def _cover(disc: np.ndarray, to_frame: np.ndarray, size: tuple[int, int]) -> tup
     right, bottom = (np.ceil(moved.max(axis=0)).astype(int) + 1).clip((x, y), size[::-1])
     if x == right or y == bottom:
         return x, y, np.zeros((bottom - y, right - x), np.float32)
-    return x, y, cv2.warpAffine(disc, (_shifted((-x, -y)) @ to_frame)[:2], (int(right - x), int(bottom - y)))
+    return x, y, cv2.warpAffine(disc, (shift(-x, -y) @ to_frame)[:2], (int(right - x), int(bottom - y)))
 
 
 def _warped(
@@ -211,17 +209,8 @@ def _warped(
     return cv2.warpAffine(still, to_frame[:2], size[::-1], **border)
 
 
-def _turned(centre: np.ndarray, degrees: float, zoom: float, shift: np.ndarray) -> np.ndarray:
-    """Zoom and turn about a centre, then shift."""
+def _turned(centre: np.ndarray, degrees: float, zoom: float, move: np.ndarray) -> np.ndarray:
+    """Zoom and turn about a centre, then move."""
     matrix = np.eye(3)
     matrix[:2] = cv2.getRotationMatrix2D(tuple(map(float, centre)), float(degrees), float(zoom))
-    return _shifted(shift) @ matrix
-
-
-def _shifted(shift: np.ndarray) -> np.ndarray:
-    return np.array([[1, 0, shift[0]], [0, 1, shift[1]], [0, 0, 1.0]])
-
-
-def _vector(rng: np.random.Generator, length: float) -> np.ndarray:
-    angle = rng.uniform(0, 2 * math.pi)
-    return length * np.array([math.cos(angle), math.sin(angle)])
+    return shift(*move) @ matrix

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -39,9 +40,13 @@ def example_video() -> Path:
     path = root() / "build" / "notebooks" / f"street-{STREET}.mp4"
     if not path.exists():
         film = Film("val", STREET)
-        with VideoWriter(path, FPS["segmentation"]) as video:
-            for index in range(LENGTH):
-                video.write(film.frame(index))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A writer that is interrupted leaves a shorter video, which must not get the name of the whole one.
+        with TemporaryDirectory(dir=path.parent) as folder:
+            with VideoWriter(Path(folder) / path.name, FPS["segmentation"]) as video:
+                for index in range(LENGTH):
+                    video.write(film.frame(index))
+            video.path.replace(path)
     return path
 
 
@@ -54,7 +59,8 @@ def clip(
         DataError: as `datasets.files.frames`; or if there are fewer than `least` frames, where so many are asked for.
         ValueError: as `datasets.files.frames`.
     """
-    stream = frames(source or example_video())
+    source = source or example_video()
+    stream = frames(source)
     size = scaled_to(short_side)(stream.size)
     found = [resized_frame(frame, size) for frame in islice(stream, count)]
     if len(found) < min(least, count):

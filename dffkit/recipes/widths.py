@@ -16,12 +16,6 @@ FEATURE_WIDTH = 5 / 32  # 160 channels at stride 16
 
 FLOW_WIDTHS = {"FlowNet": 0.135, "FlowNet Half": 0.114, "FlowNet Inception": 0.08}
 
-# Table 2's 1/r, by the feature network's depth.
-TABLE_2 = {
-    50: {"FlowNet": 9.20, "FlowNet Half": 33.56, "FlowNet Inception": 68.97},
-    101: {"FlowNet": 12.71, "FlowNet Half": 46.30, "FlowNet Inception": 95.24},
-}
-
 
 def flow_width(flow: str) -> float:
     """The width of a small flow network, by its name in Table 2.

@@ -65,14 +65,6 @@ class Evaluation:
         self._check(duration)
         return merge(self.offsets[:duration]).values()
 
-    def by_offset(self) -> list[dict[str, Any]]:
-        """Rows for a table, with the keys offset, metric, subset, value."""
-        return [
-            {"offset": offset, "metric": metric, "subset": subset, "value": value}
-            for offset, values in enumerate(self.values)
-            for (metric, subset), value in values.items()
-        ]
-
     def by_duration(self, *, pooled: bool = False) -> list[dict[str, Any]]:
         """Rows for a table, with the keys duration, metric, subset, value, and pooled (slow) if asked for."""
         rows = []

@@ -22,7 +22,6 @@ from dffkit.command_options import add_device, add_threads, at_least, check_devi
 from dffkit.datasets.toytown import WORLDS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import results
-from dffkit.experiments.place import default_place
 from dffkit.machine import describe
 from dffkit.recipes import RECIPES
 from dffkit.recipes.assembly import build
@@ -86,12 +85,14 @@ class Speed(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `speed`."""
     parser.add_argument("--repeats", type=at_least(1), default=9, metavar="N", help="the median counts (default: 9)")
+    out = Path("build/results") / TABLE
+    parser.add_argument("--out", type=Path, default=out, metavar="FILE.csv", help=f"the table (default: {out})")
     add_threads(parser)
     add_device(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Measure all recipes for Frame and DFF, and write them to data/results/speed.csv."""
+    """Measure all recipes for Frame and DFF, and write the table to `--out`."""
     check_device(arguments.device)
     keep_freed_memory()
     use_threads(arguments.threads)
@@ -100,8 +101,8 @@ def main(arguments: argparse.Namespace) -> int:
     trained = {task: weights.load(f"toytown/{task}/frame").to(arguments.device) for task in HEADS}
     rows = measure(list(recipes.values()), trained, repeats=arguments.repeats, device=arguments.device)
     machine = describe(arguments.device)
-    results.write(default_place().results / TABLE, [row | machine for row in rows])
-    print(f"{len(rows)} networks measured: data/results/{TABLE}")
+    results.write(arguments.out, [row | machine for row in rows])
+    print(f"{len(rows)} networks measured: {arguments.out}")
     for row in rows:
         print(
             f"  {row['task']:12} {row['features']:10} {row['flow']:17} split {row['split']:2}  "

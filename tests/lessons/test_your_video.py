@@ -38,6 +38,25 @@ def test_without_a_source_the_clip_is_a_rendered_video_made_once(tmp_path, monke
     assert path.stat().st_mtime_ns == made
 
 
+def test_a_rendered_video_that_is_interrupted_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(your_video, "root", lambda: tmp_path)
+    monkeypatch.setattr(your_video, "LENGTH", 3)
+
+    class Interrupted(Film):
+        def frame(self, index):
+            if index == 2:
+                raise KeyboardInterrupt
+            return super().frame(index)
+
+    monkeypatch.setattr(your_video, "Film", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        your_video.example_video()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    monkeypatch.setattr(your_video, "Film", Film)
+    with pytest.raises(DataError, match=rf"street-{your_video.STREET}\.mp4: expected at least 4 frames, got 3"):
+        your_video.clip(count=4, least=4)
+
+
 def test_a_clip_of_ones_own_is_scaled(tmp_path, clip):
     for index, frame in enumerate(clip):
         Image.fromarray(frame.permute(1, 2, 0).numpy()).save(tmp_path / f"{index}.png")

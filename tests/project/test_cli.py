@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from dffkit import cli, repository, selftest
+from dffkit.errors import DataError
 
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:
@@ -73,6 +74,30 @@ def test_a_missing_extra_is_named_with_its_pip_command(capsys, monkeypatch, comm
     assert status == 1
     assert f"not installed: {absent}.\n" in err
     assert f'-m pip install -e ".[{cli.COMMANDS[command].extra}]"' in err
+
+
+def test_a_missing_extra_is_named_whatever_a_commands_module_imports():
+    code = """
+import sys, torch, torchvision
+from dffkit import cli
+for name in {name for command in cli.COMMANDS.values() for name in command.modules}:
+    sys.modules[name] = None  # as if it was not installed
+print(*[cli.main([name]) for name in cli.COMMANDS], cli.main(["toytown", "--help"]))
+"""
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=repository.root(), capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["1"] * (len(cli.COMMANDS) + 1)
+    assert result.stderr.count("-m pip install -e") == len(cli.COMMANDS) + 1
+
+
+def test_a_file_that_cant_be_used_is_told_without_a_traceback(capsys, monkeypatch):
+    from dffkit import figures
+
+    def damaged(folder):
+        raise DataError("speed.csv: is damaged; get it again")
+
+    monkeypatch.setattr(figures, "regenerate_all", damaged)
+    assert run(capsys, "figures") == (1, "", "dffkit: speed.csv: is damaged; get it again\n")
 
 
 def test_a_package_without_its_repository_says_so(capsys, monkeypatch, tmp_path):

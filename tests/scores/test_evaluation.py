@@ -105,6 +105,7 @@ def test_the_model_is_evaluated_in_eval_mode_and_gets_its_own_back():
     modes = [module.training for module in model.modules()]
     model.task_network.register_forward_hook(lambda module, *_: seen.append(module.training))
     evaluate(model, data(), max_duration=2)
+    assert seen
     assert not any(seen)
     assert [module.training for module in model.modules()] == modes
     with pytest.raises(ValueError, match="got none"):

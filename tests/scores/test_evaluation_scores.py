@@ -36,13 +36,6 @@ def test_rows_hold_every_number():
     result = evaluate(detector(), data(some_boxes), max_duration=2)
     names = set(result.values[0])
     assert {("mAP", "all"), ("mAP vid", "all"), ("mAP", "slow"), ("mAP vid", "fast"), ("AP", "2")} <= names
-    rows = result.by_offset()
-    assert {(row["offset"], row["metric"], row["subset"]) for row in rows} == {
-        (d, *name) for d in (0, 1) for name in names
-    }
-    for row in rows:
-        expected = result.values[row["offset"]][row["metric"], row["subset"]]
-        assert row["value"] == pytest.approx(expected, nan_ok=True)
     rows = result.by_duration(pooled=True)
     assert len(rows) == 2 * len(names)
     for row in rows:

@@ -3,12 +3,12 @@
 import argparse
 import dataclasses
 import math
+from pathlib import Path
 
 import pandas
 import pytest
 from hand_made import DETECTION, SEGMENTATION, recipe
 
-from dffkit.experiments.place import Place
 from dffkit.recipes import find
 from dffkit.recipes.assembly import build
 from dffkit.timing import speed
@@ -59,18 +59,18 @@ def test_every_recipe_gets_its_times_and_its_ratio():
     assert copy["ratio"] < dff["ratio"]
 
 
-def test_the_command_writes_the_table_anew(tmp_path, monkeypatch, capsys):
-    place = Place(tmp_path / "runs", tmp_path / "results", tmp_path / "cache")
-    monkeypatch.setattr(speed, "default_place", lambda: place)
+def test_the_command_writes_the_table_anew_where_it_is_told(tmp_path, monkeypatch, capsys):
     frozen = dataclasses.replace(TINY, name="frozen", freeze=("feature_network",))
     exact = dataclasses.replace(TINY, name="exact", flow="exact", flow_width=0)  # rendering is not recognition
     monkeypatch.setattr(speed.weights, "load", lambda name: trained()[name.split("/")[1]])
     monkeypatch.setattr(speed, "RECIPES", {each.name: each for each in (TINY, frozen, exact)})
     parser = argparse.ArgumentParser()
     speed.add_arguments(parser)
+    assert parser.get_default("out") == Path("build/results/speed.csv"), "not the table that ships"
+    out = tmp_path / "new" / "times.csv"
     for _ in range(2):
-        assert speed.main(parser.parse_args(["--repeats", "1", "--device", "cpu"])) == 0
-    table = pandas.read_csv(place.results / "speed.csv")
+        assert speed.main(parser.parse_args(["--repeats", "1", "--device", "cpu", "--out", str(out)])) == 0
+    table = pandas.read_csv(out)
     assert len(table) == 1
     assert {"device", "threads", "torch", "commit"} <= set(table.columns)
-    assert "1 networks measured" in capsys.readouterr().out
+    assert f"1 networks measured: {out}" in capsys.readouterr().out

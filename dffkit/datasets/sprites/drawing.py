@@ -18,14 +18,26 @@ def render_pair(
     """Current and key frame `(H, W, 3)` uint8, flow `(2, H, W)` float32 and occlusion `(H, W)` of a scene."""
     current, owner = render(layers, size)
     key, owner_in_key = render(layers, size, in_key=True)
-    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
-    steps = np.stack([layer.motion[:2] - np.eye(2, 3) for layer in layers]).astype(np.float32)[owner]  # (H, W, 2, 3)
+    steps = np.stack([layer.motion - np.eye(3) for layer in layers]).astype(np.float32)
+    return current, key, *flow_of_layers(steps, owner, owner_in_key)
+
+
+def flow_of_layers(steps: np.ndarray, owner: np.ndarray, owner_there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flow from one frame to another, `(2, H, W)` of the steps' dtype; and `(H, W)`, what is hidden there or outside.
+
+    Args:
+        steps: `(N, 3, 3)`: for each layer its motion, less the identity.
+        owner, owner_there: `(H, W)`: which layer is seen in the two frames.
+    """
+    height, width = owner.shape
+    y, x = np.mgrid[:height, :width].astype(steps.dtype)
+    steps = steps[owner]  # (H, W, 3, 3)
     flow = np.stack([steps[:, :, i, 0] * x + steps[:, :, i, 1] * y + steps[:, :, i, 2] for i in range(2)])
     to_x, to_y = np.rint(x + flow[0]).astype(int), np.rint(y + flow[1]).astype(int)
-    outside = (to_x < 0) | (to_x >= size[1]) | (to_y < 0) | (to_y >= size[0])
+    outside = (to_x < 0) | (to_x >= width) | (to_y < 0) | (to_y >= height)
     # The point is hidden where a higher layer is. A lower one there is only an edge that was rounded.
-    above = owner_in_key[to_y.clip(0, size[0] - 1), to_x.clip(0, size[1] - 1)]
-    return current, key, flow, outside | (above > owner)
+    above = owner_there[to_y.clip(0, height - 1), to_x.clip(0, width - 1)]
+    return flow, outside | (above > owner)
 
 
 def render(layers: Sequence[Layer], size: tuple[int, int], *, in_key: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -42,7 +42,7 @@ def draw_scene(rng: np.random.Generator, size: tuple[int, int], world: SpriteWor
         parallax = rng.uniform(*world.parallax)
         move = parallax * (apply(camera, centre[None])[0] - centre)
         if rng.random() < world.own_motion:
-            move = move + _vector(rng, _displacement(rng, world))
+            move = move + random_vector(rng, _displacement(rng, world))
         length = math.hypot(*move)
         move = move * min(1, longest / max(length, 1e-9))
         most = world.deformation * length / radius
@@ -65,7 +65,7 @@ def _camera(rng: np.random.Generator, size: tuple[int, int], world: SpriteWorld)
         zoom = float(np.clip(-zoom if rng.random() < world.driving_forward else zoom, -0.5, 0.5))
     # A camera that hardly moves hardly rolls: the roll moves the frame's edge no further than the rest does.
     most = min(math.radians(world.roll), (abs(zoom) * width / 2 + distance) / (width / 2))
-    return similarity(math.exp(zoom), rng.uniform(-most, most), focus, _vector(rng, distance)), zoom
+    return similarity(math.exp(zoom), rng.uniform(-most, most), focus, random_vector(rng, distance)), zoom
 
 
 def _layer(rng: np.random.Generator, world: SpriteWorld, motion: np.ndarray, outline: list | None = None) -> Layer:
@@ -85,6 +85,7 @@ def _displacement(rng: np.random.Generator, world: SpriteWorld) -> float:
     return log_uniform(rng, low, high) if low else rng.uniform(0, high)
 
 
-def _vector(rng: np.random.Generator, length: float) -> np.ndarray:
+def random_vector(rng: np.random.Generator, length: float) -> np.ndarray:
+    """x, y of this length, in any direction."""
     angle = rng.uniform(0, 2 * math.pi)
     return np.array([length * math.cos(angle), length * math.sin(angle)])

@@ -8,12 +8,10 @@ from numpy.random import Generator
 from dffkit.datasets.toytown.looks import HAIR, PAINT, SHIRTS, SKIN, canvas, finish, pick, rectangle
 
 
-def limb(colour: np.ndarray, end: np.ndarray | None = None, split: float = 0.8, pattern=None) -> np.ndarray:
+def limb(colour: np.ndarray, end: np.ndarray | None = None, split: float = 0.8) -> np.ndarray:
     """A capsule (32 x 16) with soft shading; below `split` it has the colour `end` (a hand, a shoe)."""
     y, light, alpha = _capsule()
     image = np.broadcast_to(colour, (*y.shape, 3)).copy()
-    if pattern is not None:
-        image[pattern(y)] *= 0.6
     if end is not None:
         image[int(split * len(y)) :] = end
     return np.concatenate([image * light, alpha], 2)

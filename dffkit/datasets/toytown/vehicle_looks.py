@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.random import Generator
 
-from dffkit.datasets.toytown.looks import canvas, finish, noise, pick, rectangle
+from dffkit.datasets.toytown.looks import SHARP, canvas, finish, noise, pick, rectangle
 
 GLASS = ((46, 58, 70), (70, 86, 100), (34, 38, 46))
 DARK = np.array([26.0, 26.0, 30.0])
@@ -41,7 +41,7 @@ def car_side(paint: np.ndarray) -> np.ndarray:
         rectangle(pen, size, (x, 0.24, x + 0.035, 0.31), paint * 0.5)
     rectangle(pen, size, (0, 0.2, 0.035, 0.45), (200, 30, 30))
     rectangle(pen, size, (0.965, 0.2, 1, 0.45), (250, 246, 220))
-    w, h = size[1] * 4, size[0] * 4
+    w, h = size[1] * SHARP, size[0] * SHARP
     for x in (0.2, 0.8):
         r = 0.098 * w
         pen.ellipse((x * w - r, h - r * 0.9, x * w + r, h + r * 1.1), fill=tuple(int(c) for c in DARK))
