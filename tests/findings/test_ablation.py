@@ -86,8 +86,8 @@ def test_statements_have_the_verdict_of_their_interval(stored):
     assert lines.loc["Frame above DFF", "verdict"] == "holds"
     assert lines.loc["Frame above DFF", "difference"] == pytest.approx(2.0)
     assert lines.loc["DFF above DFF fix N", "low"] < 1 < lines.loc["DFF above DFF fix N", "high"]
-    assert lines.loc["DFF without S less than 2 below DFF", "verdict"] == "holds"
-    assert lines.by["DFF without S less than 1 below DFF"] == lines.by["DFF above DFF without S"] == "paper"
+    assert lines.loc["DFF without S less than 2 points below DFF", "verdict"] == "holds"
+    assert lines.by["DFF without S less than 1 point below DFF"] == lines.by["DFF above DFF without S"] == "paper"
     assert lines.by["DFF above copy"] == "kit"
     assert "DFF above SFF-slow" not in lines.index
     assert set(lines.seeds) == {3}
