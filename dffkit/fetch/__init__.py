@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from dffkit import atomic
 from dffkit.errors import DataError
-from dffkit.experiments import results
 from dffkit.fetch.disk import readable
 from dffkit.fetch.public_copies import PUBLIC_COPIES, PublicCopy
+from dffkit.folder_lock import locked
 from dffkit.repository import CommandError, data_folder
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def fetch(
     folder = data_folder() if folder is None else folder
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(results.locked(folder, wait=False))
+            stack.enter_context(locked(folder, wait=False))
         except BlockingIOError as error:
             raise CommandError(f"{folder}: another process is fetching into it; run this when it has ended") from error
         if os.path.lexists(folder / name) and not force:

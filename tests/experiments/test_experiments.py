@@ -13,6 +13,7 @@ from dffkit.errors import DataError
 from dffkit.experiments import execution, results, runs, scoring
 from dffkit.experiments.queue import run_queue, status
 from dffkit.experiments.runs import Run, in_order, load_trained
+from dffkit.folder_lock import locked
 from dffkit.training import checkpoint
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.training_run import TrainingError
@@ -95,7 +96,7 @@ def test_a_queue_that_was_stopped_goes_on(place, monkeypatch, where):
 
 
 def test_what_another_process_trains_is_left_and_so_is_what_waits_for_it(place, capsys):
-    with results.locked(Run(STILLS).folder(place)):
+    with locked(Run(STILLS).folder(place)):
         left = run_queue([Run(PAIRS)], place)
     assert left == [Run(STILLS), Run(PAIRS)]
     assert Run(FLOW).finished(place)

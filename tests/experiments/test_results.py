@@ -8,6 +8,7 @@ import pandas
 import pytest
 
 from dffkit.experiments import results
+from dffkit.folder_lock import locked
 
 
 def test_rows_are_replaced_not_repeated(tmp_path):
@@ -53,5 +54,5 @@ def test_a_lock_goes_with_its_process(tmp_path):
     code = "import os, sys; from pathlib import Path; from dffkit.experiments.results import locked\n"
     code += "with locked(Path(sys.argv[1]), wait=False): os.kill(os.getpid(), 9)"
     assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == -9
-    with results.locked(tmp_path, wait=False), pytest.raises(BlockingIOError), results.locked(tmp_path, wait=False):
+    with locked(tmp_path, wait=False), pytest.raises(BlockingIOError), locked(tmp_path, wait=False):
         pass

@@ -23,7 +23,7 @@ from toy_data import (
     stored,
 )
 
-from dffkit.experiments import results
+from dffkit.folder_lock import locked
 from dffkit.repository import CommandError
 
 
@@ -83,7 +83,7 @@ def test_trouble_with_the_disk_is_no_traceback(server, place):
 def test_a_second_process_is_sent_away(server, place):
     pytest.importorskip("fcntl", reason="this system can't lock a folder")
     serve(server)
-    with results.locked(place), pytest.raises(CommandError, match="real: another process is fetching into it"):
+    with locked(place), pytest.raises(CommandError, match="real: another process is fetching into it"):
         get(place)
     assert server.asked == []
     get(place)
