@@ -45,7 +45,7 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
             progress=place.progress,
             validate=scoring.validation(recipe, place),
             workers=place.workers,
-            names=() if recipe.pretraining else sources.names(recipe),
+            names=sources.names(recipe),
             before_result=partial(_remove_scores, run, place),
         )
         losses = results.read(folder / "log.csv")[-1:]

@@ -110,8 +110,8 @@ def _class_names(path: Path, state: Mapping[str, Any], recipe: Recipe) -> tuple[
 
     A file from elsewhere must not choose which module is imported.
     """
-    names = state.get("names") or []
-    if isinstance(names, list) and (names or recipe.pretraining):
+    names = state.get("names")
+    if names and isinstance(names, list):
         return tuple(map(str, names))
     if recipe.data not in sources.SOURCES:
         raise DataError(

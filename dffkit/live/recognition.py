@@ -90,7 +90,7 @@ def _trained(name: str) -> tuple[Recipe, DeepFeatureFlow, tuple[str, ...]]:
     if Path(name).is_dir():
         return load_trained(Path(name))
     recipe = Recipe(**weights.entry(name)["recipe"])
-    return recipe, weights.load(name), () if recipe.pretraining else names(recipe)
+    return recipe, weights.load(name), names(recipe)
 
 
 def _wait_for(result: Any) -> None:

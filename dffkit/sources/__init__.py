@@ -68,8 +68,11 @@ def scored_side(recipe: Recipe) -> int | None:
 
 
 def names(recipe: Recipe) -> tuple[str, ...]:
-    """What the classes are called: label map value i is `names[i]`, a box's label i is `names[i - 1]`."""
-    return _module(recipe).NAMES[recipe.task]
+    """What the classes are called: label map value i is `names[i]`, a box's label i is `names[i - 1]`.
+
+    Empty for a recipe that others only start from: it recognises nothing by itself.
+    """
+    return () if recipe.pretraining else _module(recipe).NAMES[recipe.task]
 
 
 def _module(recipe: Recipe) -> Any:
