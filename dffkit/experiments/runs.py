@@ -111,7 +111,7 @@ def _class_names(path: Path, state: Mapping[str, Any], recipe: Recipe) -> tuple[
     A file from elsewhere must not choose which module is imported.
     """
     names = state.get("names")
-    if names and isinstance(names, list):
+    if isinstance(names, list) and (names or recipe.pretraining):
         return tuple(map(str, names))
     if recipe.data not in sources.SOURCES:
         raise DataError(
