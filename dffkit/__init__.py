@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dffkit.datasets.snippets import Snippet
     from dffkit.dff import DeepFeatureFlow, KeyFrame, split_points
-    from dffkit.errors import DataError
     from dffkit.networks.detection import RFCN
     from dffkit.networks.features import FeatureNetwork
     from dffkit.networks.flow import FlowNetwork, flownet, flownet_half, flownet_inception
     from dffkit.networks.segmentation import ScoreMaps
     from dffkit.schedules import FixedInterval, FrameDifference
+    from dffkit.support.errors import DataError
     from dffkit.video import Recognition, recognize
     from dffkit.warp import propagate
     from dffkit.weights import load
@@ -39,7 +39,7 @@ __all__ = [
     "split_points",
 ]
 
-_MODULES = ("errors", "datasets.snippets")
+_MODULES = ("support.errors", "datasets.snippets")
 _MODULES += ("warp", "networks.features", "networks.flow", "networks.segmentation", "networks.detection")
 _MODULES += ("dff", "schedules", "video", "weights")
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from dffkit.cli import main
+from dffkit.commands.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,15 +1,14 @@
 """Algorithm 1: recognise a video, frame after frame."""
 
-import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dffkit.dff import DeepFeatureFlow, KeyFrame
 from dffkit.networks.features import check_frames
-from dffkit.networks.flow import FlowNetwork
+from dffkit.networks.precision import in_lower_precision
 
 Schedule = Callable[[int, Tensor], bool]
 
@@ -34,7 +33,8 @@ def recognize(
 
     N_feat runs on key frames only; the features of every other frame are propagated from the last key frame. Nothing
     is held but that key frame's features and the frames in flight, so a video may be endless. A program for Linux CPUs
-    should call `dffkit.allocator.keep_freed_memory()` at its start: it speeds up the cheap path, most with look-ahead.
+    should call `dffkit.support.allocator.keep_freed_memory()` at its start: it speeds up the cheap path, most with
+    look-ahead.
 
     Args:
         model: a `DeepFeatureFlow`, in eval mode.
@@ -64,28 +64,6 @@ def recognize(
     if autocast is not None:
         model = in_lower_precision(model, autocast)
     return _stream(model, frames, schedule, look_ahead, autocast)
-
-
-def in_lower_precision(model: nn.Module, dtype: torch.dtype = torch.bfloat16) -> nn.Module:
-    """A copy of a network for inference under autocast, whose convolutions hold their weights in `dtype` already.
-
-    Autocast alone converts every weight again for every frame, which costs the cheap path as much as it saves. The
-    layers that predict flow and scale keep their float32. A network that is so already is returned itself: make it so
-    before you compile it, since a copy is not compiled.
-    """
-    if all(layer.weight.dtype == dtype for layer in _convertible(model)):
-        return model
-    model = copy.deepcopy(model)
-    for layer in _convertible(model):
-        layer.weight.data = layer.weight.data.to(dtype)
-    return model
-
-
-def _convertible(model: nn.Module) -> list[nn.Module]:
-    networks = [module for module in model.modules() if isinstance(module, FlowNetwork)]
-    predictions = {layer for network in networks for layer in (network.flow, network.scale)}
-    convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
-    return [layer for layer in convolutions if layer not in predictions]
 
 
 def _stream(

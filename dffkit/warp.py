@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+CELL = 16  # pixels of the frame, along each side, in a cell of the feature map
+
 
 def bilinear_kernel(q: Tensor | float, p: Tensor | float) -> Tensor:
     """Eq. 2 in one dimension: g(q, p) = max(0, 1 - |q - p|); the kernel G is the product over x and y."""
@@ -126,6 +128,29 @@ def warp_derivative(features: Tensor, flow: Tensor) -> Tensor:
     by_x = (1 - down) * (corner[0][1] - corner[0][0]) + down * (corner[1][1] - corner[1][0])
     by_y = (1 - right) * (corner[1][0] - corner[0][0]) + right * (corner[1][1] - corner[0][1])
     return torch.stack([by_x, by_y], dim=2)
+
+
+def flow_to_cells(flow: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+    """Exact flow in pixels -> the flow field that propagation needs: averaged over 16x16 pixels, in cells.
+
+    A window that the border cuts averages what it has.
+
+    Args:
+        flow: `(B, 2, H, W)` in pixels of the frame.
+        size: `(h, w)` of the feature map, to be checked; None for `(ceil(H / 16), ceil(W / 16))`.
+
+    Returns:
+        `(B, 2, h, w)` in feature-map cells.
+
+    Raises:
+        ValueError: if the flow is no such tensor, or the feature map of these frames has another size.
+    """
+    if flow.ndim != 4 or flow.shape[1] != 2 or not flow.is_floating_point():
+        raise ValueError(f"flow: expected (B, 2, H, W) floating point, got {tuple(flow.shape)} {flow.dtype}")
+    cells = F.avg_pool2d(flow, CELL, ceil_mode=True) / CELL
+    if size is not None and cells.shape[2:] != tuple(size):
+        raise ValueError(f"size: expected {tuple(cells.shape[2:])} for flow {tuple(flow.shape)}, got {tuple(size)}")
+    return cells
 
 
 def _four_neighbours(flow: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dffkit.errors import DataError
-from dffkit.fetch.unpack import unpack
+from dffkit.datasets.fetch.unpack import unpack
+from dffkit.support.errors import DataError
 
 FILES = {"set/README": b"read me", "set/train/1.png": b"one" * 500, "set/train/2.png": b"two", "else/3.png": b"three"}
 FORMATS = ("zip", "tar", "tar.gz")

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from dffkit.fetch.download import Patience, Wanted, download
+from dffkit.datasets.fetch.download import Patience, Wanted, download
 
 PATIENCE = Patience(connect=10, read=10, attempts=3, pause=0)
 HASTE = Patience(connect=10, read=0.4, attempts=3, pause=0)

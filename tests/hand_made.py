@@ -9,7 +9,7 @@ from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.recipes.recipe import Recipe, options
+from dffkit.training.recipe import Recipe, options
 
 HEIGHT, WIDTH = SIZE = (32, 64)
 SEGMENTATION = ("segmentation", options(num_classes=3))

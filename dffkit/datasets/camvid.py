@@ -13,7 +13,7 @@ from torch import Tensor
 from dffkit.datasets.images import ImageFrames, image_size, list_images, natural, read_labels
 from dffkit.datasets.on_demand import OnDemand
 from dffkit.datasets.snippets import Snippet
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 # In the order of the label maps' values: `label_colours` in the SegNet tutorial's Scripts/test_segmentation_camvid.py.
 CLASSES = (

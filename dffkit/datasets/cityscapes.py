@@ -14,7 +14,7 @@ from torch import Tensor
 from dffkit.datasets.images import ImageFrames, image_size, list_images, read_labels
 from dffkit.datasets.on_demand import OnDemand
 from dffkit.datasets.snippets import Snippet
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 FPS = 17.0
 BEFORE, AFTER = 19, 10  # frames of a snippet around the labelled one
@@ -33,7 +33,7 @@ _TRAIN_ID = torch.full((LAST_LABEL_ID + 1,), IGNORE, dtype=torch.uint8)
 _TRAIN_ID[list(CLASS_OF_LABEL_ID)] = torch.arange(len(CLASSES), dtype=torch.uint8)
 
 FRAME, TRAIN_IDS, LABEL_IDS = "leftImg8bit", "gtFine_labelTrainIds", "gtFine_labelIds"  # how names end
-Place = tuple[str, int]  # the numbers of a sequence, as it is written, and of a frame
+Workspace = tuple[str, int]  # the numbers of a sequence, as it is written, and of a frame
 
 
 def snippets(folder: Path | str, split: str) -> list[Snippet]:
@@ -84,7 +84,7 @@ def _city(videos: Path, labels: Path) -> list[Snippet]:
     return cut
 
 
-def _snippet(place: Place, frames: dict[Place, Path], label: Path) -> Snippet:
+def _snippet(place: Workspace, frames: dict[Workspace, Path], label: Path) -> Snippet:
     """The frames around a label."""
     sequence, labelled = place
     numbers = range(labelled - BEFORE, labelled + AFTER + 1)
@@ -103,7 +103,7 @@ def _of(images: list[Path], ending: str) -> list[Path]:
     return [path for path in images if path.stem.endswith(ending)]
 
 
-def _place(path: Path, ending: str) -> Place:
+def _place(path: Path, ending: str) -> Workspace:
     """Where an image stands, by its name."""
     match = re.fullmatch(rf"(?P<city>.+)_([0-9]+)_([0-9]+)_{ending}", path.stem)
     if match is None or match["city"] != path.parent.name:

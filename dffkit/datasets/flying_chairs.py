@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dffkit.datasets.images import read_frame
 from dffkit.datasets.sprites import SpritePair, stacked
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 MAGIC = b"PIEH"  # of Middlebury's .flo: the bytes of 202021.25 as a little-endian float32
 HEADER = 12  # bytes: magic, width, height

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from dffkit.datasets.images import natural, read_frame
-from dffkit.datasets.left_out import say
 from dffkit.datasets.on_demand import Frames, OnDemand
+from dffkit.datasets.skipped_records import say
 from dffkit.datasets.snippets import Snippet, motion_iou
 from dffkit.datasets.vid_annotations import CLASSES, read_annotation
 from dffkit.datasets.vid_lists import read_frames, read_stills, read_videos
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 __all__ = ["CLASSES", "census", "snippets", "stills"]
 
@@ -72,8 +72,8 @@ def stills(folder: Path | str, images: Path | str) -> list[Snippet]:
     """Images of DET, each a snippet of one frame, so that key frame and current frame are the same (i == k).
 
     Targets are as `vid_annotations.read_annotation` gives them for stills: objects of other classes than VID's 30 are
-    left out; `census` counts them. A `LeftOut` warning tells of them, when the first is met, and at once of lines that
-    the list repeats.
+    left out; `census` counts them. A `SkippedRecords` warning tells of them, when the first is met, and at once
+    of lines that the list repeats.
 
     Args:
         folder: ILSVRC2015, with `Data` and `Annotations`.

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp")
 

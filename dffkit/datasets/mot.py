@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dffkit.datasets.left_out import say, tell
 from dffkit.datasets.mot_annotations import Annotation, clipped, read
 from dffkit.datasets.mot_videos import Size, images, sequences, video
 from dffkit.datasets.on_demand import Frames, OnDemand
 from dffkit.datasets.resized import resized_frame
+from dffkit.datasets.skipped_records import say, tell
 from dffkit.datasets.snippets import Snippet, motion_iou
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 CLASSES = ("person",)
 PERSON = 1
@@ -32,8 +32,8 @@ def snippets(
 
     A target is {"boxes": (N, 4) float32 xyxy in pixels of the frame, x2 and y2 exclusive; "labels": (N,) int64, all 1;
     "tracks": (N,) int64; "ignore": (R, 4)}. The frames up to the last with a box are annotated; one of them without
-    has no person. A `LeftOut` warning tells what does not count: how many boxes are regions to be ignored or of other
-    things, and how many frames come after the last box. Images are read when they are asked for. A video file is
+    has no person. A `SkippedRecords` warning tells what does not count: how many boxes are regions to be ignored or of
+    other things, and how many frames come after the last box. Images are read when they are asked for. A video file is
     decoded into memory, once for all snippets that are in use at the same time.
 
     Args:

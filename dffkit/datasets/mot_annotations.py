@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 # Classes of MOT16 to MOT20. What looks like people counts neither way, as in TrackEval, which is the benchmark's own
 # scoring; nor do crowds, in which nobody has boxed each person. Vehicles and what people hide behind are background.

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from dffkit.datasets import files
+from dffkit.datasets import streams
 from dffkit.datasets.images import ImageFrames, image_size, list_images, natural, read_frame
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 Size = tuple[int, int]  # height, width
 MEMORY = 4 * 2**30  # bytes: a longer video is refused, since training asks for its frames in any order
@@ -75,7 +75,7 @@ _in_use: "weakref.WeakValueDictionary[tuple, _Decoded]" = weakref.WeakValueDicti
 
 def video(path: Path) -> tuple[Sequence[Tensor], float, Size]:
     """As `images`, of a video file. It is decoded into memory, once for all that use it at the same time."""
-    stream = files.frames(path)
+    stream = streams.frames(path)
     if stream.fps is None:
         raise DataError(f"{path}: does not say how many frames a second it has; is it a video?")
     name = (path.resolve(), path.stat().st_mtime_ns)

@@ -17,7 +17,7 @@ from defusedxml.ElementTree import parse
 from torch import Tensor
 
 from dffkit.datasets.images import image_size
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 # WordNet id -> class, in the order of the labels 1..30: map_vid.txt, and the authors' list.
 CLASS_OF_SYNSET = {

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dffkit.datasets.left_out import tell
-from dffkit.errors import DataError
+from dffkit.datasets.skipped_records import tell
+from dffkit.support.errors import DataError
 
 SOURCE = "the authors' lists are at https://github.com/msracver/Deep-Feature-Flow, data/ILSVRC2015/ImageSets"
 NAME = r"([\w-]+(?:/[\w-]+)+)"

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dffkit.datasets.avi import video_pieces
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 QUALITY = 18  # x264's constant rate factor: lower is better and larger; at 18 hardly anyone sees a difference
 STOP = "use what is there: frames(..., damaged='stop')"

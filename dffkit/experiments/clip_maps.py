@@ -5,10 +5,11 @@ from typing import Any
 
 from torch import nn
 
-from dffkit import map_similarity
+from dffkit.baselines import NO_FLOW
 from dffkit.datasets.camvid import snippets
-from dffkit.recipes.recipe import NO_FLOW, Recipe
-from dffkit.sources.real_folder import real_folder
+from dffkit.experiments import map_similarity
+from dffkit.experiments.sources.real_folder import real_folder
+from dffkit.training.recipe import Recipe
 
 METRIC = "similarity of"
 

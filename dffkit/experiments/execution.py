@@ -8,21 +8,20 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dffkit import sources
-from dffkit.experiments import results, runs, scoring
-from dffkit.experiments.place import Place, data
+from dffkit.experiments import results, runs, scoring, sources
 from dffkit.experiments.runs import Run
-from dffkit.folder_lock import locked
-from dffkit.machine import describe
-from dffkit.processes import is_first_process
-from dffkit.recipes.assembly import published
-from dffkit.repository import CommandError
+from dffkit.experiments.workspace import Workspace, data
+from dffkit.support.errors import CommandError
+from dffkit.support.folder_lock import locked
+from dffkit.support.machine import describe
+from dffkit.support.processes import is_first_process
 from dffkit.training import checkpoint
+from dffkit.training.assembly import published
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.loop import train
 
 
-def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
+def train_run(run: Run, place: Workspace, *, resume: bool = True) -> nn.Module:
     """Train a run whose starts are finished, or go on with it; add its last losses to `training.csv`.
 
     Raises:
@@ -58,7 +57,7 @@ def train_run(run: Run, place: Place, *, resume: bool = True) -> nn.Module:
     return model
 
 
-def _remove_scores(run: Run, place: Place) -> None:
+def _remove_scores(run: Run, place: Workspace) -> None:
     """Of the weights that are about to be replaced: a training that is stopped leaves them their scores."""
     if is_first_process():
         for table in ("evaluation.csv", "replicates.csv"):
@@ -66,7 +65,7 @@ def _remove_scores(run: Run, place: Place) -> None:
 
 
 def evaluate_run(
-    run: Run, place: Place, *, split: str = "val", duration: int | None = None, model: nn.Module | None = None
+    run: Run, place: Workspace, *, split: str = "val", duration: int | None = None, model: nn.Module | None = None
 ) -> list[dict[str, Any]]:
     """Score a run that is trained here or shipped and add its rows to `evaluation.csv`; `model` spares reading it.
 
@@ -95,7 +94,7 @@ def _published(run: Run) -> dict[str, Tensor]:
         ) from error
 
 
-def is_written(run: Run, place: Place, table: str, **more: Any) -> bool:
+def is_written(run: Run, place: Workspace, table: str, **more: Any) -> bool:
     """Whether a result table has rows of this run, as the data looks today; `more` are other columns' values."""
     world = sources.world(run.recipe, more.get("split", "train"))
     wanted = {"hash": run.recipe.hash, "seed": run.seed, "world": world, **more}
@@ -103,7 +102,7 @@ def is_written(run: Run, place: Place, table: str, **more: Any) -> bool:
     return any(all(row.get(name) == str(value) for name, value in wanted.items()) for row in rows)
 
 
-def _write_down(run: Run, place: Place, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_down(run: Run, place: Workspace, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if is_first_process():
         recipe, done = run.recipe, checkpoint.read(run.folder(place) / FINISHED) if run.finished(place) else {}
         about = {"recipe": recipe.name, "hash": recipe.hash, "world": sources.world(recipe), "seed": run.seed}
@@ -115,7 +114,7 @@ def _write_down(run: Run, place: Place, table: str, rows: Sequence[Mapping[str, 
         results.add(place.results / table, [{**about, **row, **costs} for row in rows])
 
 
-def _seconds(run: Run, place: Place) -> str:
+def _seconds(run: Run, place: Workspace) -> str:
     """How long the training of shipped weights took, as its row says; "" if there is none."""
     rows = results.read(place.results / "training.csv")
     found = (row["seconds"] for row in rows if (row["hash"], row["seed"]) == (run.recipe.hash, str(run.seed)))
@@ -123,7 +122,7 @@ def _seconds(run: Run, place: Place) -> str:
 
 
 @contextlib.contextmanager
-def _claimed(run: Run, place: Place) -> Iterator[None]:
+def _claimed(run: Run, place: Workspace) -> Iterator[None]:
     """Hold the run's folder, so that two queues don't train the same run."""
     if not is_first_process():
         yield

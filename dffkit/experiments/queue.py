@@ -3,20 +3,17 @@
 import dataclasses
 from collections.abc import Sequence
 
-from dffkit import sources
-from dffkit.errors import DataError
-from dffkit.experiments import execution, runs
-from dffkit.experiments.place import Place
+from dffkit.experiments import execution, runs, sources
 from dffkit.experiments.runs import Run
-from dffkit.processes import is_distributed
-from dffkit.recipes.recipe import Recipe
-from dffkit.repository import CommandError
-from dffkit.training.training_run import TrainingError
+from dffkit.experiments.workspace import Workspace
+from dffkit.support.errors import CommandError, DataError, TrainingError
+from dffkit.support.processes import is_distributed
+from dffkit.training.recipe import Recipe
 
 REHEARSED = 4  # streets that a rehearsal trains on, and scores
 
 
-def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", duration: int | None = None) -> list[Run]:
+def run_queue(wanted: Sequence[Run], place: Workspace, *, split: str = "val", duration: int | None = None) -> list[Run]:
     """Train and score what is not finished, in the order of what starts from what; returns what is left to do.
 
     What is shipped is scored as it is shipped; `train` trains it again.
@@ -42,7 +39,7 @@ def run_queue(wanted: Sequence[Run], place: Place, *, split: str = "val", durati
     return left
 
 
-def status(wanted: Sequence[Run], place: Place, split: str = "val") -> str:
+def status(wanted: Sequence[Run], place: Workspace, split: str = "val") -> str:
     """A table of what is done and what is not, scored on a split, with all that it starts from."""
     lines = []
     for run in runs.in_order(wanted):
@@ -66,7 +63,7 @@ def rehearsed(recipe: Recipe) -> Recipe:
     return dataclasses.replace(recipe, start=start, iterations=iterations, streets=min(recipe.streets, REHEARSED))
 
 
-def rehearsal(place: Place) -> Place:
+def rehearsal(place: Workspace) -> Workspace:
     """A place of its own for runs that only show that everything runs."""
     folder = place.runs.parent / "rehearsal"
     return dataclasses.replace(place, runs=folder / "runs", results=folder / "results", streets=REHEARSED)

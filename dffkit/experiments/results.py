@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dffkit import atomic
-from dffkit.folder_lock import locked
+from dffkit.support import files
+from dffkit.support.folder_lock import locked
 
 # What makes a row the same measurement; a table need not have all of them.
 KEY = ("hash", "world", "seed", "split", "duration", "metric", "subset")
@@ -46,7 +46,7 @@ def write(path: Path, rows: Collection[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    atomic.write(path, text.getvalue())
+    files.write(path, text.getvalue())
 
 
 def _key(row: Mapping[str, str]) -> tuple[str, ...]:

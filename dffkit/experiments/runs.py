@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dffkit import sources, weights
-from dffkit.errors import DataError
-from dffkit.experiments.place import Place
-from dffkit.recipes.assembly import build
-from dffkit.recipes.recipe import Recipe
-from dffkit.repository import CommandError
+from dffkit import weights
+from dffkit.experiments import sources
+from dffkit.experiments.workspace import Workspace
+from dffkit.support.errors import CommandError, DataError
 from dffkit.training import checkpoint
+from dffkit.training.assembly import build
 from dffkit.training.checkpoint import FINISHED
+from dffkit.training.recipe import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Run:
     recipe: Recipe
     seed: int = 0
 
-    def folder(self, place: Place) -> Path:
+    def folder(self, place: Workspace) -> Path:
         """Where its checkpoints and results are."""
         return place.runs / f"{self.recipe.name}-{self.recipe.hash}-s{self.seed}"
 
@@ -33,11 +33,11 @@ class Run:
         """The runs it starts from, by part."""
         return {part: Run(recipe, self.recipe.start_seed(part, self.seed)) for part, recipe in self.recipe.start}
 
-    def finished(self, place: Place) -> bool:
+    def finished(self, place: Workspace) -> bool:
         """Whether it is trained."""
         return (self.folder(place) / FINISHED).exists()
 
-    def iteration(self, place: Place) -> int:
+    def iteration(self, place: Workspace) -> int:
         """The iteration it would go on from."""
         if self.finished(place):
             return self.recipe.iterations
@@ -57,7 +57,7 @@ def in_order(wanted: Sequence[Run]) -> list[Run]:
     return list(order)
 
 
-def trained_state(run: Run, place: Place) -> dict[str, Tensor]:
+def trained_state(run: Run, place: Workspace) -> dict[str, Tensor]:
     """The weights of a finished run.
 
     Raises:
@@ -72,7 +72,7 @@ def trained_state(run: Run, place: Place) -> dict[str, Tensor]:
     return state["module"]
 
 
-def trained(run: Run, place: Place) -> nn.Module:
+def trained(run: Run, place: Workspace) -> nn.Module:
     """The network of a run that is trained here or shipped, on the place's device, in eval mode.
 
     Raises:
@@ -134,7 +134,7 @@ def is_shipped(run: Run) -> bool:
     return known == (run.recipe.hash, sources.world(run.recipe), run.seed)
 
 
-def is_available(run: Run, place: Place) -> bool:
+def is_available(run: Run, place: Workspace) -> bool:
     """Whether its weights are at hand: trained here, or shipped.
 
     Raises:
@@ -143,7 +143,7 @@ def is_available(run: Run, place: Place) -> bool:
     return run.finished(place) or is_shipped(run)
 
 
-def state(run: Run, place: Place) -> dict[str, Tensor]:
+def state(run: Run, place: Workspace) -> dict[str, Tensor]:
     """The weights of a run: those trained here, or else those that are shipped.
 
     The latter went through half precision, so what starts from them differs a little from what starts from the former.

@@ -6,18 +6,18 @@ from typing import Any
 
 from torch import nn
 
-from dffkit import sources
+from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED
+from dffkit.baselines.no_flow import NoFlow
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
-from dffkit.errors import DataError
-from dffkit.experiments import clip_maps
-from dffkit.experiments.place import Place, data
-from dffkit.networks.no_flow import NoFlow
-from dffkit.recipes import AT_ALL_DURATIONS
-from dffkit.recipes.recipe import EXACT_FLOW, HAND_CRAFTED, Recipe
+from dffkit.experiments import clip_maps, sources
+from dffkit.experiments.sources.real_folder import real_folder
+from dffkit.experiments.workspace import Workspace, data
 from dffkit.scores import Evaluation
 from dffkit.scores.bootstrap import replicates
-from dffkit.sources.real_folder import real_folder
+from dffkit.support.errors import DataError
+from dffkit.training.recipe import Recipe
+from dffkit.training.recipes import AT_ALL_DURATIONS
 
 STREETS_IN_TRAINING = 4  # that are scored during training; at its end there are more
 METRIC = {"segmentation": "mIoU", "detection": "mAP"}  # the score of a task in all tables
@@ -28,7 +28,7 @@ SPRITE_PAIRS = 64
 def score(
     recipe: Recipe,
     model: nn.Module,
-    place: Place,
+    place: Workspace,
     *,
     split: str,
     streets: int | None = None,
@@ -46,7 +46,7 @@ def score(
     streets = streets or place.streets or sources.counts(recipe)[split]
     if recipe.job == "flow":
         return _flow_rows(model["flow_network"], recipe, split, streets, quick)
-    from dffkit.evaluation import evaluate
+    from dffkit.scores.evaluation import evaluate
 
     rows = []
     for task, head in recipe.heads:
@@ -56,7 +56,7 @@ def score(
         single = dataclasses.replace(recipe, job="frames", heads=((task, head),))
         snippets = data(single, place, split, streets)
         if recipe.flow == EXACT_FLOW:
-            recognition.flow_network.know(snippets)
+            recognition.flow_network.register(snippets)
         if recipe.flow in HAND_CRAFTED:  # the slowest takes a second a pair, and serves every seed
             recognition.flow_network.folder = place.cache / "flow"
         longest = duration or _longest(single, snippets)
@@ -116,7 +116,7 @@ def _replicates(evaluation: Evaluation, recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
-def validation(recipe: Recipe, place: Place) -> Callable[[nn.Module], Mapping[str, float]]:
+def validation(recipe: Recipe, place: Workspace) -> Callable[[nn.Module], Mapping[str, float]]:
     """What scores a network in training: on a few streets of val, the overall scores at a few durations, by name."""
 
     def validate(model: nn.Module) -> dict[str, float]:
@@ -129,7 +129,7 @@ def validation(recipe: Recipe, place: Place) -> Callable[[nn.Module], Mapping[st
 
 def _region_rows(flow_network: nn.Module, task: str, split: str, streets: int) -> list[dict[str, Any]]:
     """Endpoint errors of the flow that features are carried along, by region."""
-    from dffkit import flow_quality as quality
+    from dffkit.scores import flow_error as quality
 
     errors = quality.errors_by_region(quality.network_flow(flow_network), task, split, range(streets))
     common = {"duration": "", "metric": "EPE", "frames": streets * len(quality.OFFSETS)}
@@ -140,8 +140,8 @@ def _flow_rows(
     flow_network: nn.Module, recipe: Recipe, split: str, streets: int | None, quick: bool
 ) -> list[dict[str, Any]]:
     """Endpoint errors in pixels of the frame; unless it shall be quick of other flow, too."""
-    from dffkit import flow_quality as quality
-    from dffkit.classical_flow import ClassicalFlow
+    from dffkit.baselines.classical_flow import ClassicalFlow
+    from dffkit.scores import flow_error as quality
 
     flows = {"EPE": quality.network_flow(flow_network)}
     if not quick:
@@ -160,7 +160,7 @@ def _flow_pairs(
     recipe: Recipe, split: str, streets: int | None, quick: bool
 ) -> dict[str, tuple[int, Callable[[], Iterator]]]:
     """What a flow network is judged on: name -> how many pairs, and what gives them."""
-    from dffkit import flow_quality as quality
+    from dffkit.scores import flow_error as quality
 
     if "flying_chairs" in (recipe.data, split):
         from dffkit.datasets.flying_chairs import FlyingChairs, batches

@@ -7,12 +7,12 @@ from typing import Any
 
 from dffkit import weights
 from dffkit.experiments import results, runs, scoring
-from dffkit.experiments.place import Place
 from dffkit.experiments.runs import Run
-from dffkit.machine import describe
-from dffkit.recipes import find
-from dffkit.recipes.assembly import build
-from dffkit.sources import world
+from dffkit.experiments.sources import world
+from dffkit.experiments.workspace import Workspace
+from dffkit.support.machine import describe
+from dffkit.training.assembly import build
+from dffkit.training.recipes import find
 
 # What is scored again on every machine: Toytown's first streets of val, at two key frame durations.
 CHECK_STREETS = 10
@@ -26,7 +26,7 @@ SHIPPED = (
 TOLERANCE = {"segmentation": 0.005, "detection": 0.015}
 
 
-def ship(place: Place, folder: Path | None = None) -> list[str]:
+def ship(place: Workspace, folder: Path | None = None) -> list[str]:
     """Put the trained runs of seed 0 into `data/weights`, or another folder, with their scores; returns their names.
 
     Raises:
@@ -48,7 +48,7 @@ def ship(place: Place, folder: Path | None = None) -> list[str]:
     return list(models)
 
 
-def check_scores(name: str, place: Place, folder: Path | None = None) -> dict[str, float]:
+def check_scores(name: str, place: Workspace, folder: Path | None = None) -> dict[str, float]:
     """Scores of stored weights on a few rendered streets, by metric and duration: "mIoU@5" and so on."""
     recipe = find(name)
     durations = CHECKED[recipe.task]
@@ -59,7 +59,7 @@ def check_scores(name: str, place: Place, folder: Path | None = None) -> dict[st
     return {f"{row['metric']}@{row['duration']}": row["value"] for row in found if row["duration"] in durations}
 
 
-def recheck(place: Place, folder: Path | None = None) -> list[dict[str, Any]]:
+def recheck(place: Workspace, folder: Path | None = None) -> list[dict[str, Any]]:
     """Score the shipped weights again: rows with model, score, shipped, here, and whether they agree."""
     rows = []
     for name in _scored():
@@ -72,7 +72,7 @@ def recheck(place: Place, folder: Path | None = None) -> list[dict[str, Any]]:
     return rows
 
 
-def _about(run: Run, place: Place, more: dict[str, float]) -> dict[str, Any]:
+def _about(run: Run, place: Workspace, more: dict[str, float]) -> dict[str, Any]:
     """What the manifest says of a run."""
     wanted = {"hash": run.recipe.hash, "seed": str(run.seed), "world": world(run.recipe), "split": "val"}
     if len(run.recipe.heads) > 1:

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 import pandas
 
 from dffkit import weights
-from dffkit.classical_flow import ClassicalFlow
+from dffkit.baselines.classical_flow import ClassicalFlow
+from dffkit.baselines.exact_flow import ExactFlow
+from dffkit.baselines.no_flow import NoFlow
 from dffkit.datasets import toytown
 from dffkit.datasets.snippets import Snippet
 from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
-from dffkit.evaluation import evaluate
-from dffkit.exact_flow import ExactFlow
 from dffkit.experiments.scoring import METRIC, TABLE_4
-from dffkit.findings.ablation import recipe
 from dffkit.lessons.breaking import seen_and_new
-from dffkit.networks.no_flow import NoFlow
+from dffkit.paper.ablation import recipe
+from dffkit.scores.evaluation import evaluate
 
 SHIPPED = ("DFF", "DFF fix N", "DFF fix F")
 LIVE = ("Frame", *SHIPPED, "DFF separate", "SFF-DIS", "copy", "exact flow")
@@ -47,7 +47,7 @@ def compose(task: str, row: str, snippets: Sequence[Snippet] = ()) -> DeepFeatur
         flow = ClassicalFlow("DIS")
     else:
         flow = ExactFlow()
-        flow.know(snippets)
+        flow.register(snippets)
     return DeepFeatureFlow(frame.feature_network, flow, frame.task_network).eval()
 
 

@@ -11,7 +11,7 @@ from dffkit.dff import DeepFeatureFlow
 from dffkit.lessons.clip_pictures import draw, legend, note, picture_of, recognise, truth, verdict
 from dffkit.lessons.explore import Picture
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.style import styled
+from dffkit.paper.style import styled
 
 
 @styled

@@ -12,7 +12,7 @@ from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.lessons.clip_pictures import draw, picture_of, recognise
 from dffkit.lessons.explore import Picture
-from dffkit.style import styled
+from dffkit.paper.style import styled
 
 
 def new_in_view(film: Film, frame: int, key_frame: int) -> Tensor:

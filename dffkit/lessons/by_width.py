@@ -11,7 +11,7 @@ import torch
 from dffkit.datasets.toytown import FPS, WORLDS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.lessons.clip_pictures import is_found, recognise
-from dffkit.lessons.examples import STRIDE
+from dffkit.warp import CELL
 
 WIDTHS = {"up to 2 cells": (0, 2), "2 to 4 cells": (2, 4), "more than 4 cells": (4, np.inf)}
 
@@ -33,7 +33,7 @@ def found_by_width(
     for film in map(street, range(streets)):
         for index in frames:
             target = film.boxes(index)
-            widths.append((target["boxes"][:, 2] - target["boxes"][:, 0]) / STRIDE)
+            widths.append((target["boxes"][:, 2] - target["boxes"][:, 0]) / CELL)
             current, earlier = film.frame(index), film.frame(index - gap)
             for name, model in models.items():
                 own = name.startswith("Frame")

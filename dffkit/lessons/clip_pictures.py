@@ -17,11 +17,11 @@ from torchvision.ops import box_iou
 
 from dffkit.datasets.toytown import CLASSES, LABELS, Film
 from dffkit.dff import DeepFeatureFlow
+from dffkit.experiments import annotate
+from dffkit.experiments.annotate import SURE
 from dffkit.lessons.explore import Explorer, Picture, Slider
-from dffkit.live import annotate
-from dffkit.live.annotate import SURE
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.style import DARK_GREY, styled
+from dffkit.paper.style import DARK_GREY, styled
 from dffkit.video import Recognition
 
 COLOURS = dict(zip(LABELS, annotate.COLOURS, strict=False))

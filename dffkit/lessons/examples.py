@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-STRIDE = 16  # pixels of the frame for each cell of a feature map
+from dffkit.warp import CELL
 
 
 def address_map(height: int = 4, width: int = 4) -> Tensor:
@@ -88,8 +88,8 @@ def simple_features(frame: Tensor, channels: int = 1024) -> Tensor:
     window = torch.hann_window(size + 2, periodic=False)[1:-1]  # fades towards the rim, so features change smoothly
     filters = filters * window[:, None] * window / math.sqrt(3 * size**2)
     small = F.avg_pool2d((frame[None].float() - 128) / 64, pooled, ceil_mode=True)
-    step = STRIDE // pooled
-    rows, columns = (math.ceil(n / STRIDE) for n in frame.shape[1:])
+    step = CELL // pooled
+    rows, columns = (math.ceil(n / CELL) for n in frame.shape[1:])
     before = (size - step) // 2
     right, bottom = (n * step - m + before for n, m in ((columns, small.shape[3]), (rows, small.shape[2])))
     small = F.pad(small, (before, right, before, bottom), mode="replicate")

@@ -6,14 +6,15 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dffkit import claims, complexity
+from dffkit import complexity
 from dffkit.dff import DeepFeatureFlow
 from dffkit.lessons.explore import Explorer, Picture, Slider
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, styled
+from dffkit.paper import claims
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, styled
 
 if TYPE_CHECKING:
     import pandas

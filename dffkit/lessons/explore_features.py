@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dffkit.lessons.examples import STRIDE
 from dffkit.lessons.explore import Explorer, Picture, Slider
-from dffkit.lessons.feature_maps import CLASSES, Choice, Ride, Survey, correlation
-from dffkit.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, PURPLE, RED, styled
+from dffkit.paper.feature_maps import CLASSES, Choice, Ride, Survey, correlation
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, PURPLE, RED, styled
+from dffkit.warp import CELL
 
 if TYPE_CHECKING:
     import pandas
@@ -37,8 +37,8 @@ def one_filter(frame: Tensor, maps: Tensor, number: int) -> Picture:
     height, width = frame.shape[1:]
     left.imshow(frame.permute(1, 2, 0).numpy())
     borders = {"color": "white", "linewidth": 0.4, "alpha": 0.6}
-    left.hlines([y - 0.5 for y in range(STRIDE, height, STRIDE)], -0.5, width - 0.5, **borders)
-    left.vlines([x - 0.5 for x in range(STRIDE, width, STRIDE)], -0.5, height - 0.5, **borders)
+    left.hlines([y - 0.5 for y in range(CELL, height, CELL)], -0.5, width - 0.5, **borders)
+    left.vlines([x - 0.5 for x in range(CELL, width, CELL)], -0.5, height - 0.5, **borders)
     left.set(title="the frame, and the cells of its maps", xlabel="x [pixels]", ylabel="y [pixels]")
     shown = right.imshow(maps[0, number].numpy(), vmin=0)
     right.set(title=f"filter {number}", xlabel="column [cells]", ylabel="row [cells]")

@@ -8,14 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dffkit import weights
+from dffkit.baselines import NO_FLOW
 from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
-from dffkit.findings import speed_accuracy
+from dffkit.experiments.sources.toytown import DURATIONS
 from dffkit.lessons.clip_pictures import draw, legend, note, picture_of, recognise, truth, verdict
 from dffkit.lessons.explore import Choice, Explorer, Picture, Slider
-from dffkit.recipes.recipe import NO_FLOW
-from dffkit.sources.toytown import DURATIONS
-from dffkit.style import COLOURS, DARK_GREY, GREY, LINES, RED, styled
+from dffkit.paper import speed_accuracy
+from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, RED, styled
 
 # The networks whose weights are shipped: what they are called here, and the last part of their recipe's name.
 NETWORKS = {"per frame": "frame", "DFF, FlowNet": "dff", "DFF, FlowNet Inception": "dff-inception"}

@@ -9,7 +9,7 @@ from matplotlib.patheffects import withStroke
 
 from dffkit.lessons.examples import address_map
 from dffkit.lessons.explore import Explorer, Picture, Slider
-from dffkit.style import BLUE, DARK_GREY, GREY, ORANGE, styled
+from dffkit.paper.style import BLUE, DARK_GREY, GREY, ORANGE, styled
 from dffkit.warp import bilinear_kernel
 
 

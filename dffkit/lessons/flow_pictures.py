@@ -15,8 +15,9 @@ from torch import Tensor
 from dffkit.datasets.sprites import SpritePair
 from dffkit.lessons.clip_pictures import picture_of
 from dffkit.lessons.explore import Picture
-from dffkit.style import styled
-from dffkit.training.flow import CELL, FINEST, PIXELS_TO_PREDICTION, endpoint_error, flow_to_cells
+from dffkit.paper.style import styled
+from dffkit.training.flow_loss import FINEST, PIXELS_TO_PREDICTION, endpoint_error
+from dffkit.warp import CELL, flow_to_cells
 
 BITS = 6  # of a colour in the pictures: with fewer, smooth flow has steps
 

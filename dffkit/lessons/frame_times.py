@@ -9,8 +9,8 @@ from torch import Tensor
 
 from dffkit.dff import DeepFeatureFlow
 from dffkit.lessons.explore import Picture
+from dffkit.paper.style import BLUE, GREY, ORANGE, styled
 from dffkit.schedules import FixedInterval
-from dffkit.style import BLUE, GREY, ORANGE, styled
 from dffkit.video import recognize
 
 

@@ -9,8 +9,7 @@ import nbformat
 import torch
 import torchvision
 
-from dffkit.notebooks import find
-from dffkit.repository import root
+from dffkit.support.repository import find_notebooks, root
 from dffkit.warp import warp
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def series() -> "Markdown":
     from IPython.display import Markdown
 
     lines = ["| notebook | the question it answers |", "| --- | --- |"]
-    for path in find(root() / "notebooks"):
+    for path in find_notebooks(root() / "notebooks"):
         if not path.name.startswith("00"):
             title, question = head(nbformat.read(path, as_version=4).cells[0].source)
             lines.append(f"| [{title}]({path.name}) | {question} |")

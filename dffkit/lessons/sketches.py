@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor
 
-from dffkit.lessons.examples import STRIDE, Scene
+from dffkit.lessons.examples import Scene
 from dffkit.lessons.explore import Picture
-from dffkit.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED, SKY, styled
-from dffkit.warp import bilinear_kernel
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED, SKY, styled
+from dffkit.warp import CELL, bilinear_kernel
 
 PALE = LinearSegmentedColormap.from_list("pale", ["#FFFFFF", "#9FD0F0"])  # black numbers stay readable on it
 
@@ -191,7 +191,7 @@ def carried(key: Tensor, warped: Tensor, current: Tensor, uncovered: Tensor, cha
         differences = axes.imshow(change.numpy(), cmap="magma", vmin=0, vmax=float(before.max()))
     below[0].set_title("change without warping")
     below[1].set_title("change left after warping")
-    share = F.avg_pool2d(uncovered[None].float(), STRIDE, ceil_mode=True)[0]
+    share = F.avg_pool2d(uncovered[None].float(), CELL, ceil_mode=True)[0]
     below[2].imshow(share.numpy(), cmap="Greys_r", vmin=0, vmax=1)
     below[2].set_title("white: hidden in the key frame")
     for axes in (*above, *below):

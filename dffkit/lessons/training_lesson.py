@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dffkit.lessons.clip_pictures import draw, legend, picture_of
-from dffkit.lessons.examples import STRIDE
 from dffkit.lessons.explore import Picture
-from dffkit.style import BLUE, DARK_GREY, GREY, ORANGE, styled
+from dffkit.paper.style import BLUE, DARK_GREY, GREY, ORANGE, styled
 from dffkit.training.pairs import Pairs, Sample
+from dffkit.warp import CELL
 
 
 @styled
@@ -104,10 +104,10 @@ def pull(frame: Tensor, gradient: Tensor, exact: Tensor, wrong: Tensor) -> Pictu
 
 def _arrows(axes: Axes, flow: Tensor, colour: str) -> None:
     """A flow field `(2, h, w)` in cells as arrows on the frame."""
-    y, x = (STRIDE * torch.arange(size) + (STRIDE - 1) / 2 for size in flow.shape[1:])
+    y, x = (CELL * torch.arange(size) + (CELL - 1) / 2 for size in flow.shape[1:])
     look = {"color": colour, "width": 0.0035, "headwidth": 3.5, "minlength": 0.3}
-    height, width = (STRIDE * size for size in flow.shape[1:])
-    axes.quiver(x.numpy(), y.numpy(), *(STRIDE * flow).numpy(), angles="xy", scale_units="xy", scale=1, **look)
+    height, width = (CELL * size for size in flow.shape[1:])
+    axes.quiver(x.numpy(), y.numpy(), *(CELL * flow).numpy(), angles="xy", scale_units="xy", scale=1, **look)
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from dffkit import atomic
 from dffkit.datasets.toytown import Film
-from dffkit.repository import root
+from dffkit.support import files
+from dffkit.support.repository import root
 
 CLIPS = {"train": (0, 1, 2, 3), "val": (4,), "test": (5,)}
 FRAMES, STEP = 7, 2  # of each clip; only the last has a label map
@@ -39,7 +39,7 @@ def _save(path: Path, picture: Callable[[], Tensor], **options: Any) -> None:
     if not path.exists():
         buffer = io.BytesIO()
         Image.fromarray(picture().numpy()).save(buffer, **options)
-        atomic.write(path, buffer.getvalue())
+        files.write(path, buffer.getvalue())
 
 
 def command(folder: Path, line: str) -> str:

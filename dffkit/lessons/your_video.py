@@ -12,19 +12,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dffkit.datasets.files import frames
 from dffkit.datasets.resized import resized_frame
 from dffkit.datasets.resized import short_side as scaled_to
+from dffkit.datasets.streams import frames
 from dffkit.datasets.toytown import FPS, Film
 from dffkit.datasets.video_files import VideoWriter
 from dffkit.dff import DeepFeatureFlow
-from dffkit.errors import DataError
+from dffkit.experiments.annotate import result_over
 from dffkit.lessons.clip_pictures import picture_of
 from dffkit.lessons.explore import Picture
 from dffkit.lessons.flow_pictures import colours, wheel
-from dffkit.live.annotate import result_over
-from dffkit.repository import root
-from dffkit.style import BLUE, DARK_GREY, GREEN, RED, styled
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, RED, styled
+from dffkit.support.errors import DataError
+from dffkit.support.repository import root
 from dffkit.video import Recognition
 from dffkit.warp import propagate
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 KEEP = 2  # the last one, and one more in case that is damaged
 FORMAT = 1

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from dffkit.baselines import EXACT_FLOW
 from dffkit.datasets.snippets import Snippet
-from dffkit.recipes.assembly import build
-from dffkit.recipes.recipe import EXACT_FLOW, Recipe
+from dffkit.training.assembly import build
 from dffkit.training.mixed_pairs import MixedPairs, Mixture
 from dffkit.training.pairs import Batch, Pairs
+from dffkit.training.recipe import Recipe
 
 Losses = dict[str, Tensor]  # scalars; their sum is minimised, and those without gradient are only logged
 
@@ -61,7 +62,7 @@ class FlowJob:
 
     def loss(self, outputs: tuple[list[Tensor], Tensor], batch: Any) -> Losses:
         """FlowNet's loss, with the flow that will be used as one more level."""
-        from dffkit.training.flow import pyramid_loss
+        from dffkit.training.flow_loss import pyramid_loss
 
         predictions, flow = outputs
         return pyramid_loss(predictions, batch.flow, forward_flow=flow)
@@ -124,7 +125,7 @@ def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob
         return FlowJob(module, seed, recipe.size, recipe.mirrors, data)
     offset = recipe.max_offset if recipe.job == "pairs" else None
     if recipe.job == "pairs" and recipe.flow == EXACT_FLOW:
-        module.flow_network.know(data)
+        module.flow_network.register(data)
     options = {"max_offset": offset, "label_interval": recipe.label_interval, "flip": recipe.flip}
     pairs = MixedPairs(data.parts, seed, **options) if isinstance(data, Mixture) else Pairs(data, seed, **options)
     return (StillsJob if recipe.job == "stills" else RecognitionJob)(module, pairs)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dffkit.datasets.snippets import Snippet
-from dffkit.recipes.recipe import Recipe
+from dffkit.training.recipe import Recipe
 from dffkit.training.training_run import TrainingRun, Validate
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from dffkit.recipes.recipe import Recipe
+from dffkit.training.recipe import Recipe
 
 
 def rate_factor(recipe: Recipe, iteration: int) -> float:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dffkit.datasets.snippets import Snippet
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 
 class Sample(NamedTuple):

@@ -10,26 +10,23 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
-from dffkit import atomic
 from dffkit.datasets.snippets import Snippet
-from dffkit.machine import describe
-from dffkit.processes import average, rank_and_count
-from dffkit.recipes.assembly import load_part
-from dffkit.recipes.recipe import Recipe
+from dffkit.networks.precision import PRECISIONS
+from dffkit.support import files
+from dffkit.support.errors import TrainingError
+from dffkit.support.machine import describe
+from dffkit.support.processes import average, rank_and_count
 from dffkit.training import checkpoint
-from dffkit.training.ahead import ahead
+from dffkit.training.assembly import load_part
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.jobs import make_job
 from dffkit.training.optimiser import make_optimiser, rate_factor, trainable
 from dffkit.training.pairs import move
+from dffkit.training.prefetch import ahead
+from dffkit.training.recipe import Recipe
 
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 Validate = Callable[[nn.Module], Mapping[str, float]]
 _LOG = ("rows", "pending", "scores", "new_scores")
-
-
-class TrainingError(Exception):
-    """Training can't go on. The message says where it stood."""
 
 
 class TrainingRun:
@@ -189,4 +186,4 @@ class TrainingRun:
         if self.rank == 0:
             columns = list(dict.fromkeys(["iteration", "loss", *(name for row in self.rows for name in row)]))
             lines = [",".join(columns), *(",".join(str(row.get(name, "")) for name in columns) for row in self.rows)]
-            atomic.write(self.folder / "log.csv", "\n".join(lines) + "\n")
+            files.write(self.folder / "log.csv", "\n".join(lines) + "\n")

@@ -18,7 +18,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 from dffkit.weights.files import count_parameters, read_tensors, weights_folder
 from dffkit.weights.manifest import REPAIR, read_manifest
 from dffkit.weights.saving import save
@@ -83,7 +83,7 @@ def load(name: str | None = None, *, task: str = "segmentation", folder: Path | 
     name = f"toytown/{task}/dff" if name is None else name
     about, weights = entry(name, folder), state(name, folder)
     where = f"{weights_folder(folder) / 'manifest.json'}: model {name!r}"
-    from dffkit.recipes import assembly, recipe  # late: what is stored can be told without the networks
+    from dffkit.training import assembly, recipe
 
     try:
         described = recipe.Recipe(**about["recipe"])
@@ -100,14 +100,14 @@ def load(name: str | None = None, *, task: str = "segmentation", folder: Path | 
 
 
 def load_mxnet(path: Path) -> nn.Module:
-    """The authors' own checkpoint, R-FCN with ResNet-101 and FlowNet, as this kit's model: `mxnet.names.load_mxnet`.
+    """The authors' own checkpoint, R-FCN with ResNet-101 and FlowNet, as this kit's model.
 
     Raises:
         DataError: if the file is missing or damaged, or is not a checkpoint of that network.
     """
-    from dffkit.mxnet import names as mxnet_names  # late, as above
+    from dffkit.weights.authors import checkpoint  # late, as above
 
-    return mxnet_names.load_mxnet(path)
+    return checkpoint.load_mxnet(path)
 
 
 def _misfit(model: nn.Module, weights: dict[str, Tensor], parameters: int) -> str:

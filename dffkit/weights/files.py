@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from dffkit.errors import DataError
-from dffkit.repository import CommandError, root
+from dffkit.support.errors import CommandError, DataError
+from dffkit.support.repository import root
 from dffkit.weights.manifest import REPAIR
 
 _STORED = (torch.float16, torch.float32, torch.int64)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 MAX_FILE = 20_000_000  # bytes
 FORMAT = 1

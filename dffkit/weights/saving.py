@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dffkit import atomic
-from dffkit.folder_lock import locked
+from dffkit.support import files
+from dffkit.support.folder_lock import locked
 from dffkit.weights.files import count_parameters, read_tensors, weights_folder
 from dffkit.weights.manifest import FORMAT, complaint_about, digest, read_manifest
 
@@ -93,8 +93,8 @@ def _write(folder: Path, entries: dict[str, dict], states: dict[str, dict[str, T
     if (total := sum(map(len, contents.values())) + len(text)) > MAX_FOLDER:
         raise ValueError(f"models: expected at most {MAX_FOLDER:,} bytes in all, got {total:,}")
     for file, content in contents.items():
-        atomic.write(folder / file, content)
-    path = atomic.write(folder / "manifest.json", text)
+        files.write(folder / file, content)
+    path = files.write(folder / "manifest.json", text)
     for old in [*folder.glob("*.safetensors"), *folder.glob("*.part")]:
         if old.name not in contents:
             old.unlink()

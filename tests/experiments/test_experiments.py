@@ -8,15 +8,14 @@ import torch
 from hand_made import FLOW, STILLS
 from tiny_queue import FRAMES, PAIRS, table
 
-from dffkit import machine, sources
-from dffkit.errors import DataError
-from dffkit.experiments import execution, results, runs, scoring
+from dffkit.experiments import execution, results, runs, scoring, sources
 from dffkit.experiments.queue import run_queue, status
 from dffkit.experiments.runs import Run, in_order, load_trained
-from dffkit.folder_lock import locked
+from dffkit.support import machine
+from dffkit.support.errors import DataError, TrainingError
+from dffkit.support.folder_lock import locked
 from dffkit.training import checkpoint
 from dffkit.training.checkpoint import FINISHED
-from dffkit.training.training_run import TrainingError
 
 AFTER = dataclasses.replace(
     PAIRS, name="seg/after", iterations=0, start=(("feature_network", PAIRS), ("flow_network", FLOW))

@@ -8,7 +8,7 @@ import pandas
 import pytest
 
 from dffkit.experiments import results
-from dffkit.folder_lock import locked
+from dffkit.support.folder_lock import locked
 
 
 def test_rows_are_replaced_not_repeated(tmp_path):

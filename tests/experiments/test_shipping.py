@@ -6,13 +6,15 @@ import pytest
 import torch
 from hand_made import FLOW, SIZE, STILLS, recipe, snippets
 
-from dffkit import flow_quality, reproduce, sources, weights
-from dffkit.experiments import execution, results, runs, scoring, shipping
-from dffkit.experiments.place import Place
+from dffkit import weights
+from dffkit.commands import reproduce
+from dffkit.experiments import execution, results, runs, scoring, shipping, sources
 from dffkit.experiments.queue import run_queue, status
 from dffkit.experiments.runs import Run
-from dffkit.recipes import RECIPES
-from dffkit.repository import CommandError
+from dffkit.experiments.workspace import Workspace
+from dffkit.scores import flow_error
+from dffkit.support.errors import CommandError
+from dffkit.training.recipes import RECIPES
 from dffkit.weights import saving
 
 DFF = dataclasses.replace(
@@ -38,14 +40,14 @@ def place(tmp_path, monkeypatch):
     for name, value in {"STREETS_IN_TRAINING": 3, "SPRITE_PAIRS": 8}.items():
         monkeypatch.setattr(scoring, name, value)
     monkeypatch.setattr(scoring, "_region_rows", lambda *words: [])  # they would render streets
-    monkeypatch.setattr(flow_quality, "streets", lambda split, numbers: flow_quality.sprites(len(numbers), SIZE))
+    monkeypatch.setattr(flow_error, "streets", lambda split, numbers: flow_error.sprites(len(numbers), SIZE))
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 3, "detection": 3})
     monkeypatch.setattr(shipping, "SHIPPED", ("flow", "seg/frame", "seg/dff"))
     monkeypatch.setattr(shipping, "CHECKED", {"segmentation": (1, 2)})
     kept = dict(RECIPES)
     RECIPES.clear()
     RECIPES.update({each.name: each for each in (FLOW, STILLS, DFF, FRAME)})
-    yield Place(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)
+    yield Workspace(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)
     RECIPES.clear()
     RECIPES.update(kept)
 
@@ -73,7 +75,7 @@ def test_shipped_weights_give_their_scores_again_and_others_do_not(place, tmp_pa
     ]
     assert all(row["agree"] and row["here"] == row["shipped"] for row in rows)
 
-    monkeypatch.setattr(reproduce, "default_place", lambda: place)
+    monkeypatch.setattr(reproduce, "default_workspace", lambda: place)
     monkeypatch.setattr(shipping, "recheck", lambda _place: rows)
     assert reproduce.weights_agree()
     rows[0] |= {"here": rows[0]["here"] - 0.02, "agree": False}

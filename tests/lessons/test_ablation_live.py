@@ -6,8 +6,8 @@ import torch
 from dffkit import weights
 from dffkit.datasets import toytown
 from dffkit.lessons.ablation_live import LIVE, by_what_is_seen, compose, live
-from dffkit.recipes import find
-from dffkit.recipes.assembly import build
+from dffkit.training.assembly import build
+from dffkit.training.recipes import find
 
 
 def assert_same(one, other):

@@ -4,8 +4,8 @@ import numpy as np
 import pandas
 import pytest
 
-from dffkit.findings import speed_accuracy
 from dffkit.lessons.check.speed_accuracy import envelope, fastest_within
+from dffkit.paper import speed_accuracy
 
 
 def kept(beaten):

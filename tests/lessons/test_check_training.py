@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from dffkit.lessons.check.pyramid_target import flow_target
 from dffkit.lessons.check.training import draw_pair, switch
-from dffkit.training.flow import pyramid_loss
+from dffkit.training.flow_loss import pyramid_loss
 
 # Exercise 1
 

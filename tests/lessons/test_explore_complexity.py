@@ -5,8 +5,9 @@ import io
 import pytest
 from PIL import Image
 
-from dffkit import claims, complexity
+from dffkit import complexity
 from dffkit.lessons import explore_complexity
+from dffkit.paper import claims
 
 
 @pytest.mark.parametrize("duration", [1, 2, 10, 30])

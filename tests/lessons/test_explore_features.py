@@ -10,12 +10,13 @@ from hand_made import small_model
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dffkit import map_similarity, weights
+from dffkit import weights
 from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
-from dffkit.figures import figure1
-from dffkit.lessons import explore_features, feature_maps
+from dffkit.experiments import map_similarity
+from dffkit.lessons import explore_features
 from dffkit.lessons.explore import Picture
+from dffkit.paper import feature_maps, figure1
 
 
 def with_a_silent_filter() -> DeepFeatureFlow:

@@ -19,9 +19,9 @@ from dffkit.lessons import clip_pictures, flow_pictures, training_lesson
 from dffkit.lessons.flow_pictures import Estimate, colours
 from dffkit.networks.detection import RFCN
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.recipes.toytown import DETECTION
-from dffkit.training.flow import flow_to_cells
 from dffkit.training.pairs import Pairs
+from dffkit.training.toytown_recipes import DETECTION
+from dffkit.warp import flow_to_cells
 
 
 def width_of(picture):

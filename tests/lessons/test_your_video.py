@@ -5,10 +5,10 @@ import torch
 from PIL import Image
 
 from dffkit import DeepFeatureFlow, FeatureNetwork, FixedInterval, ScoreMaps, flownet_inception, recognize
-from dffkit.datasets import files, toytown
+from dffkit.datasets import streams, toytown
 from dffkit.datasets.toytown import Film
-from dffkit.errors import DataError
 from dffkit.lessons import breaking, your_video
+from dffkit.support.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_without_a_source_the_clip_is_a_rendered_video_made_once(tmp_path, monke
     close = (found[2].float() - Film("val", your_video.STREET).frame(2).float()).abs().mean()
     assert close < 5  # the file is compressed
     path = your_video.example_video()
-    assert files.frames(path).count == your_video.LENGTH
+    assert streams.frames(path).count == your_video.LENGTH
     made = path.stat().st_mtime_ns
     your_video.example_video()
     assert path.stat().st_mtime_ns == made

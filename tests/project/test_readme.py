@@ -5,10 +5,10 @@ import re
 import pytest
 from places import REPOSITORY
 
-from dffkit import reproduce
+from dffkit.commands import reproduce
 from dffkit.experiments import results
-from dffkit.findings import ten_times
-from dffkit.recipes import find
+from dffkit.paper import ten_times
+from dffkit.training.recipes import find
 
 ROWS = results.read(REPOSITORY / "data" / "results" / "evaluation.csv")
 LINE = re.compile(

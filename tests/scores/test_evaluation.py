@@ -4,14 +4,13 @@ import pytest
 import torch
 from scored_snippets import CLASSES, SIZE, Counting, assert_close, data, detector, small, some_boxes, video
 
-from dffkit import evaluation
+from dffkit.baselines.no_flow import NoFlow
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
-from dffkit.evaluation import evaluate
 from dffkit.networks.features import FeatureNetwork
-from dffkit.networks.no_flow import NoFlow
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.scores import DetectionScores, SegmentationScores, merge
+from dffkit.scores import DetectionScores, SegmentationScores, evaluation, merge
+from dffkit.scores.evaluation import evaluate
 
 
 @torch.no_grad()

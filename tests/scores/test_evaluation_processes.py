@@ -8,7 +8,7 @@ import torch
 from scored_snippets import Counting, data, detector, small, some_boxes
 from torch import distributed, multiprocessing
 
-from dffkit.evaluation import evaluate
+from dffkit.scores.evaluation import evaluate
 
 
 def both_tasks():

@@ -7,11 +7,11 @@ import torch
 from scored_snippets import CLASSES, SIZE, assert_close, data, detector, small, some_boxes, video
 from torch import nn
 
+from dffkit.baselines.no_flow import NoFlow
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
-from dffkit.evaluation import evaluate
-from dffkit.networks.no_flow import NoFlow
 from dffkit.scores import merge
+from dffkit.scores.evaluation import evaluate
 
 
 def test_a_durations_score_is_the_mean_over_its_offsets():

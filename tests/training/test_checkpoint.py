@@ -7,7 +7,7 @@ import zipfile
 import pytest
 import torch
 
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 from dffkit.training import checkpoint
 
 IDENTITY = {"recipe": "abc", "seed": 0}

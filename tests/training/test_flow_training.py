@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dffkit.networks.flow import flownet
-from dffkit.training.flow import LEVEL_WEIGHTS, endpoint_error, flow_to_cells, pyramid_loss
+from dffkit.training.flow_loss import LEVEL_WEIGHTS, endpoint_error, pyramid_loss
+from dffkit.warp import flow_to_cells
 
 STRIDES = (128, 64, 32, 16, 8)  # of the frame, coarse to fine
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hand_made import DETECTION, FLOW, SEGMENTATION, SIZE, recipe, snippets
 
-from dffkit.recipes.assembly import build
+from dffkit.training.assembly import build
 from dffkit.training.jobs import FlowJob, make_job, task_loss
 from dffkit.training.pairs import Pairs
 

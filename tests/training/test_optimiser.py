@@ -7,7 +7,7 @@ import torch
 from hand_made import recipe, snippets
 from tiny_trainings import log, run
 
-from dffkit.recipes.assembly import build
+from dffkit.training.assembly import build
 from dffkit.training.jobs import make_job
 from dffkit.training.optimiser import make_optimiser, rate_factor
 

@@ -9,7 +9,7 @@ from hand_made import HEIGHT, SIZE, WIDTH, boxes, label_map, picture, snippets
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 from dffkit.training.pairs import Pairs, flip_target, move
 
 

@@ -7,7 +7,7 @@ import torch
 from hand_made import DETECTION, FLOW, SEGMENTATION, SIZE, STILLS, label_map, recipe, snippets, started
 from tiny_trainings import equal, log, run
 
-from dffkit.recipes.assembly import build
+from dffkit.training.assembly import build
 from dffkit.training.checkpoint import FINISHED
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -9,9 +9,9 @@ from hand_made import recipe, snippets
 from tiny_trainings import log, run
 from torch import nn
 
+from dffkit.support.errors import TrainingError
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.loop import train
-from dffkit.training.training_run import TrainingError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

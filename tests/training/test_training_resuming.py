@@ -4,7 +4,7 @@ import pytest
 from hand_made import DETECTION, FLOW, STILLS, recipe
 from tiny_trainings import equal, log, run
 
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 from dffkit.training import checkpoint
 from dffkit.training.checkpoint import FINISHED
 

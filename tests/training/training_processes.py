@@ -15,14 +15,13 @@ from pathlib import Path
 import torch
 from hand_made import DETECTION, recipe, snippets
 
-from dffkit import sources
-from dffkit.experiments import runs, scoring
-from dffkit.experiments.place import Place
+from dffkit.experiments import runs, scoring, sources
 from dffkit.experiments.queue import run_queue
-from dffkit.processes import join_processes
+from dffkit.experiments.workspace import Workspace
+from dffkit.support.errors import TrainingError
+from dffkit.support.processes import join_processes
 from dffkit.training import checkpoint
 from dffkit.training.loop import train
-from dffkit.training.training_run import TrainingError
 
 KILLED = recipe(iterations=40, lr=0.01, clip=10.0)
 
@@ -90,7 +89,7 @@ def train_shared(folder, rank, processes):
         sources.prepare, sources.world = lambda *words: None, lambda tiny, split="train": "hand-made"
         sources.counts = lambda tiny: {"val": 3}
         scoring.STREETS_IN_TRAINING = 1  # fewer than there are processes
-        place = Place(folder / "runs", folder / "results", folder / "cache", progress=False)
+        place = Workspace(folder / "runs", folder / "results", folder / "cache", progress=False)
         run_queue([runs.Run(recipe())], place, split="val", duration=2)
 
 

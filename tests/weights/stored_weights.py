@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from dffkit import weights
-from dffkit.recipes import assembly
+from dffkit.training import assembly
 from dffkit.weights.manifest import digest
 
 DFF, FRAME = "toytown/segmentation/dff", "toytown/segmentation/frame"
@@ -36,7 +36,7 @@ class Recipe:
 
 def use_networks(monkeypatch):
     """Let recipes build `Network`, in place of the experiments' networks."""
-    monkeypatch.setattr("dffkit.recipes.recipe.Recipe", Recipe)
+    monkeypatch.setattr("dffkit.training.recipe.Recipe", Recipe)
     monkeypatch.setattr(assembly, "build", lambda recipe: Network(recipe.width, recipe.flow))
 
 

@@ -9,9 +9,9 @@ import torch
 from stored_weights import DFF, FRAME, Network, contents, edit, metadata, network, pair, same
 from torch import nn
 
-from dffkit import recipes, weights
-from dffkit.errors import DataError
-from dffkit.recipes import assembly
+from dffkit import weights
+from dffkit.support.errors import DataError
+from dffkit.training import assembly, recipes
 from dffkit.weights import files
 
 

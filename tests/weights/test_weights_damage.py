@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stored_weights import DFF, FRAME, contents, edit, part, same, stored
 
 from dffkit import weights
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from stored_weights import BAD_METADATA, DFF, edit, part
 
 from dffkit import weights
-from dffkit.errors import DataError
+from dffkit.support.errors import DataError
 
 BAD_FIELDS = {
     "format": ("format", 2),

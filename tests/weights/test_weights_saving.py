@@ -21,8 +21,9 @@ from stored_weights import (
 )
 from torch import nn
 
-from dffkit import atomic, weights
-from dffkit.errors import DataError
+from dffkit import weights
+from dffkit.support import files
+from dffkit.support.errors import DataError
 from dffkit.weights import saving
 
 # What is stored
@@ -91,7 +92,7 @@ def test_a_killed_save_leaves_the_old_models_or_the_new_ones(folder, tmp_path, m
 
     for kind, count in [*(("write", n) for n in range(steps)), ("replace", 2), ("unlink", 0), ("unlink", 1)]:
         broken = Path(shutil.copytree(folder, tmp_path / f"{kind}{count}"))
-        owner = {"write": atomic, "replace": atomic.os, "unlink": Path}[kind]
+        owner = {"write": files, "replace": files.os, "unlink": Path}[kind]
         with monkeypatch.context() as patch:
             patch.setattr(owner, kind, killed_after(count, getattr(owner, kind)))
             with pytest.raises(KeyboardInterrupt):

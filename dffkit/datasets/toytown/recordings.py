@@ -14,10 +14,10 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
-from dffkit import atomic
 from dffkit.datasets.on_demand import Frames, OnDemand
 from dffkit.datasets.snippets import NO_MOTION, Snippet, motion_class, motion_iou
 from dffkit.datasets.toytown.film import DEFAULT, FPS, WORLDS, Film, World, world_hash
+from dffkit.support import files
 
 LENGTH = 30  # frames a snippet, as Cityscapes has
 STILLS_FPS = 0.5  # stills: one frame in two seconds, so that no two show the same
@@ -87,7 +87,7 @@ class Recording:
         try:
             return _open(self.path)
         except (FileNotFoundError, SafetensorError):
-            atomic.write(self.path, save(record(*self.arguments)))
+            files.write(self.path, save(record(*self.arguments)))
             return _open(self.path)
 
     def boxes(self, i: int) -> dict[str, Tensor]:

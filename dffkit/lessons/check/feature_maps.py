@@ -6,9 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dffkit import map_similarity
-from dffkit.lessons import feature_maps
+from dffkit.experiments import map_similarity
 from dffkit.lessons.check.exercise import Example, Exercise, Mistake
+from dffkit.paper import feature_maps
 
 # Exercise 1: how well each filter goes with a class
 

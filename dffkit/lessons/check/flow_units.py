@@ -9,17 +9,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dffkit.lessons.check.exercise import Example, Exercise, Mistake
-from dffkit.lessons.examples import STRIDE, same_everywhere
+from dffkit.lessons.examples import same_everywhere
+from dffkit.warp import CELL
 
 
 def _to_cells(pixel_flow: Tensor) -> Tensor:
-    return F.avg_pool2d(pixel_flow[None], STRIDE, ceil_mode=True)[0] / STRIDE
+    return F.avg_pool2d(pixel_flow[None], CELL, ceil_mode=True)[0] / CELL
 
 
 def _resized(**options: Any) -> Callable[[Tensor], Tensor]:
     def function(flow: Tensor) -> Tensor:
-        size = [math.ceil(n / STRIDE) for n in flow.shape[1:]]
-        return F.interpolate(flow[None], size=size, **options)[0] / STRIDE
+        size = [math.ceil(n / CELL) for n in flow.shape[1:]]
+        return F.interpolate(flow[None], size=size, **options)[0] / CELL
 
     return function
 
@@ -42,19 +43,19 @@ flow_in_cells = Exercise(
     [
         Mistake(
             "The flow is still in pixels: a cell is 16 pixels wide, so divide the vectors by 16 too.",
-            lambda flow: _to_cells(flow) * STRIDE,
+            lambda flow: _to_cells(flow) * CELL,
         ),
         Mistake(
             "Units: you multiply by 16. A cell is 16 pixels wide, so a flow of 16 pixels is a flow of 1 cell.",
-            lambda flow: _to_cells(flow) * STRIDE**2,
+            lambda flow: _to_cells(flow) * CELL**2,
         ),
         Mistake(
             "You divide by 16 twice or more: once is for the units; the mean of a block needs no further division.",
-            lambda flow: _to_cells(flow) / STRIDE,
+            lambda flow: _to_cells(flow) / CELL,
         ),
         Mistake(
             "You divide by 16 twice or more: once is for the units; the mean of a block needs no further division.",
-            lambda flow: _to_cells(flow) / STRIDE**2,
+            lambda flow: _to_cells(flow) / CELL**2,
         ),
         Mistake(
             "You divide by 8: the features' stride is 16.",
@@ -62,11 +63,11 @@ flow_in_cells = Exercise(
         ),
         Mistake(
             "You add up the pixels of a block; a cell's flow is their mean.",
-            lambda flow: F.avg_pool2d(flow[None], STRIDE, ceil_mode=True, divisor_override=1)[0] / STRIDE,
+            lambda flow: F.avg_pool2d(flow[None], CELL, ceil_mode=True, divisor_override=1)[0] / CELL,
         ),
         Mistake(
             "You add up the pixels of a block; a cell's flow is their mean.",
-            lambda flow: F.avg_pool2d(flow[None], STRIDE, ceil_mode=True, divisor_override=1)[0],
+            lambda flow: F.avg_pool2d(flow[None], CELL, ceil_mode=True, divisor_override=1)[0],
         ),
         Mistake(
             "The channels are swapped: 0 stays x, 1 stays y.",
@@ -78,15 +79,15 @@ flow_in_cells = Exercise(
         ),
         Mistake(
             "The blocks cut off by the border are missing: a map has ceil(H / 16) rows and ceil(W / 16) columns.",
-            lambda flow: F.avg_pool2d(flow[None], STRIDE)[0] / STRIDE,
+            lambda flow: F.avg_pool2d(flow[None], CELL)[0] / CELL,
         ),
         Mistake(
             "A block cut off by the border is averaged over pixels that are not there: divide by the number it has.",
-            lambda flow: F.avg_pool2d(flow[None], STRIDE, ceil_mode=True, divisor_override=STRIDE**2)[0] / STRIDE,
+            lambda flow: F.avg_pool2d(flow[None], CELL, ceil_mode=True, divisor_override=CELL**2)[0] / CELL,
         ),
         Mistake(
             "You take one pixel of each block; a cell's flow is the mean of its block.",
-            lambda flow: flow[:, ::STRIDE, ::STRIDE] / STRIDE,
+            lambda flow: flow[:, ::CELL, ::CELL] / CELL,
         ),
         Mistake(
             "You take the middle of each block only; a cell's flow is the mean of its whole block.",

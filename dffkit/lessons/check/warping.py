@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from dffkit.lessons.check.exercise import Example, Exercise, Mistake
-from dffkit.lessons.examples import STRIDE, address_map, forward_warp, grid_sample_warp, landings, same_everywhere
-from dffkit.warp import bilinear_kernel, warp
+from dffkit.lessons.examples import address_map, forward_warp, grid_sample_warp, landings, same_everywhere
+from dffkit.warp import CELL, bilinear_kernel, warp
 
 
 def _warp(values: Tensor, flow: Tensor) -> Tensor:
@@ -185,7 +185,7 @@ warp_one_channel = Exercise(
         ),
         Mistake(
             "The flow is in cells already: it must not be divided by 16 once more.",
-            lambda values, flow: _warp(values, flow / STRIDE),
+            lambda values, flow: _warp(values, flow / CELL),
         ),
         Mistake(
             "Normalised with align_corners off: then -1 and 1 are the outer edges of the map, not its border cells' "

@@ -1,0 +1,1 @@
+"""`python -m dffkit COMMAND`: one file for each command, or for a family of them."""

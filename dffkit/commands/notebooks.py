@@ -1,0 +1,162 @@
+"""Running the notebooks from a fresh kernel, storing their outputs, and turning them into HTML pages."""
+
+import copy
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbconvert import HTMLExporter
+from nbconvert.filters import strip_ansi
+from nbformat import NotebookNode
+from tqdm import tqdm
+
+from dffkit.support import files
+from dffkit.support.errors import CommandError
+
+CELL_TIMEOUT = 120  # seconds, the same as in the tests
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+# What editors and runners leave in a cell's metadata although it changes with every run.
+VOLATILE = ("execution", "ExecuteTime", "collapsed", "scrolled", "trusted")
+
+
+class NotebookError(CommandError):
+    """A cell of a notebook failed. The message names the notebook and the cell, and holds source and traceback."""
+
+
+class _FreshKernelClient(NotebookClient):
+    """Runs a notebook in a kernel of this very interpreter."""
+
+    def create_kernel_manager(self) -> AsyncKernelManager:
+        # With no folders to look in, only the native kernel is found: a reader may have another one named python3.
+        native_only = KernelSpecManager(kernel_dirs=[])
+        self.km = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=native_only)
+        return self.km
+
+
+def execute(
+    path: Path, *, cell_timeout: int = CELL_TIMEOUT, on_cell: Callable[[], object] = lambda: None
+) -> NotebookNode:
+    """Run a notebook from a fresh kernel in its own folder and return it with its outputs; the file stays as it is.
+
+    `on_cell` is called after each code cell. A cell that fails or takes longer than `cell_timeout` seconds raises
+    `NotebookError`.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    started: list[NotebookNode] = []
+    client = _FreshKernelClient(
+        notebook,
+        timeout=cell_timeout,
+        resources={"metadata": {"path": str(path.parent)}},
+        # The kernel listens on this machine only; its warning about that would break the progress bar.
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        store_widget_state=False,
+        record_timing=False,
+        coalesce_streams=True,  # how often a stream is flushed must not show in the file
+        on_cell_execute=lambda cell, cell_index: started.append(cell),
+        on_cell_executed=lambda cell, cell_index, execute_reply: on_cell(),
+    )
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        raise NotebookError(_failure(path, started, error)) from error
+    return notebook
+
+
+def execute_all(paths: list[Path]) -> Iterator[tuple[Path, NotebookNode]]:
+    """Run the notebooks one after another under one progress bar, which counts code cells."""
+    with tqdm(total=sum(map(_code_cells, paths)), unit="cell") as bar:
+        for path in paths:
+            bar.set_description(path.stem)
+            yield path, execute(path, on_cell=bar.update)
+
+
+def execute_in_place(paths: list[Path]) -> None:
+    """Run the notebooks and store their outputs in their own files. A notebook that fails stays as it is."""
+    for path, notebook in execute_all(paths):
+        normalise(notebook)
+        nbformat.validate(notebook)
+        files.write(path, nbformat.writes(notebook) + "\n")
+
+
+def normalise(notebook: NotebookNode) -> None:
+    """Remove in place what differs from run to run and machine to machine, so that a diff shows what was changed.
+
+    A cell's id becomes a hash of its source: it stays when cells are put in before it. Live widgets are left out:
+    without a kernel they show nothing but an error, while the picture beside them shows.
+    """
+    notebook.nbformat, notebook.nbformat_minor = 4, 5  # the first version with cell ids
+    notebook.metadata = nbformat.from_dict(METADATA)
+    seen: Counter[str] = Counter()
+    for cell in notebook.cells:
+        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
+        cell.id = f"{digest}-{seen[digest]}"
+        seen[digest] += 1
+        for key in VOLATILE:
+            cell.metadata.pop(key, None)
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+
+
+def export_html(notebook: NotebookNode, out: Path, *, folder: Path) -> None:
+    """Write an executed notebook as one HTML file.
+
+    Pictures are those of its outputs; its text shows none from files. Widgets are shown as their static fallback. Links
+    to other notebooks lead to their pages, links to other files from the notebook's `folder` to these files. Making the
+    page needs no network; reading it needs one for typeset formulae only.
+    """
+    page = copy.deepcopy(notebook)
+    for cell in page.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", cell.source)
+            cell.source = re.sub(r"(?<=\]\()\.\./[^)\s]+", lambda link: _seen_from(out, folder / link[0]), cell.source)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in map(_without_widget, cell.outputs) if output is not None]
+    # To embed pictures, the exporter would parse each piece of HTML by itself and so close a <details> before its text.
+    exporter = HTMLExporter(embed_images=False, require_js_url="")
+    body, _ = exporter.from_notebook_node(page, resources={"metadata": {"name": out.stem, "path": str(folder)}})
+    files.write(out, body)
+
+
+def _seen_from(page: Path, file: Path) -> str:
+    """Write the address of a file for a link in a page."""
+    return Path(os.path.relpath(file, page.parent)).as_posix()
+
+
+def _code_cells(path: Path) -> int:
+    """Count the cells that a run of this notebook executes."""
+    cells = nbformat.read(path, as_version=4).cells
+    return sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in cells)
+
+
+def _failure(path: Path, started: list[NotebookNode], error: Exception) -> str:
+    """Say which cell of which notebook failed, and how."""
+    if not started:
+        return f"{path.name}: the kernel did not start.\n{error}"
+    if isinstance(error, CellExecutionError):
+        tracebacks = [output.traceback for output in started[-1].outputs if output.output_type == "error"]
+        what = "\n".join(line for traceback in tracebacks for line in traceback) or f"{error.ename}: {error.evalue}"
+    else:
+        what = str(error)
+    where = f"{path.name}, cell In [{len(started)}] failed"
+    return f"{where}:\n\n{started[-1].source}\n\n{strip_ansi(what)}"
+
+
+def _without_widget(output: NotebookNode) -> NotebookNode | None:
+    """Return an output as a page without a kernel can show it: the widget's fallback, or nothing if it has none."""
+    data = output.get("data", {})
+    if WIDGET_VIEW not in data:
+        return output
+    fallback = {mime: value for mime, value in data.items() if mime not in (WIDGET_VIEW, "text/plain")}
+    return nbformat.from_dict({**output, "data": fallback}) if fallback else None

@@ -1,0 +1,221 @@
+"""`python -m dffkit run INPUT`: Deep Feature Flow on any video, drawn into it, and beside it per-frame recognition."""
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from dffkit import weights
+from dffkit.commands.options import add_device, add_threads, at_least
+from dffkit.commands.output_places import check_places
+from dffkit.datasets.streams import CAMERA, FrameStream, frames
+from dffkit.datasets.video_files import STOP, VideoWriter
+from dffkit.experiments import annotate
+from dffkit.experiments.live_recognition import LiveRecognition
+from dffkit.experiments.scoring import TABLE_4
+from dffkit.support.allocator import keep_freed_memory
+from dffkit.support.errors import CommandError, DataError
+from dffkit.support.processes import check_device, use_threads
+from dffkit.video import Recognition
+
+TOYTOWN = "toytown"  # the input that needs no file
+TOYTOWN_FRAMES, TOYTOWN_STREET = 150, 4
+FPS = Fraction(25)  # of a source that has no rate of its own
+LEGIBLE = 360  # pixels: frames of a smaller height are drawn larger
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `run`."""
+    parser.add_argument(
+        "input", nargs="?", default=TOYTOWN, metavar="INPUT",
+        help="a video file, a folder of images, camera:0, or toytown, a rendered street (default)",
+    )  # fmt: skip
+    parser.add_argument("--task", choices=TABLE_4, help="default: that of the weights, or segmentation")
+    parser.add_argument(
+        "--weights", metavar="NAME", help="shipped weights, or the folder of a run (default: toytown/TASK/dff)"
+    )
+    parser.add_argument("-l", "--key-frame-duration", type=at_least(1), metavar="L", help="default: 5, for boxes 10")
+    parser.add_argument(
+        "--out", type=Path, default=Path("annotated.mp4"), metavar="FILE", help="default: annotated.mp4"
+    )
+    parser.add_argument("--json", metavar="FILE", help="a line of results for each frame; - for standard output")
+    parser.add_argument("--compare", action="store_true", help="per-frame recognition at the left, DFF at the right")
+    parser.add_argument("--compare-with", metavar="NAME", help="the same, with these weights per frame")
+    parser.add_argument("--frames", type=at_least(1), metavar="N", help=f"stop after N (toytown: {TOYTOWN_FRAMES})")
+    parser.add_argument(
+        "--short-side",
+        type=at_least(0),
+        metavar="N",
+        help="scale frames for the networks; default: as trained; 0: never",
+    )
+    add_device(parser)
+    add_threads(parser)
+    parser.add_argument("--no-progress", action="store_true", help="show no bar")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Recognise a video, and write it with the results."""
+    keep_freed_memory()
+    use_threads(arguments.threads)
+    is_path = arguments.input != TOYTOWN and not arguments.input.startswith(CAMERA)
+    lines_file = None if arguments.json in (None, "-") else Path(arguments.json)
+    check_places(Path(arguments.input) if is_path else None, arguments.out, lines_file)
+    check_device(arguments.device)
+    try:
+        methods = _methods(arguments)
+        task = next(reversed(methods.values())).recipe.task
+        stream = _toytown(task) if arguments.input == TOYTOWN else frames(arguments.input)
+        writer = VideoWriter(arguments.out, stream.fps or FPS)
+    except (DataError, ValueError, OSError, RuntimeError) as error:
+        raise CommandError(str(error)) from error
+    try:
+        return _recognise(arguments, methods, stream, writer)
+    except OSError as error:
+        raise CommandError(f"{error}: the results can't be written; is there room, and who may write there?") from error
+
+
+def _recognise(
+    arguments: argparse.Namespace, methods: dict[str, LiveRecognition], stream: FrameStream, writer: VideoWriter
+) -> int:
+    """Go through the video; returns the exit status."""
+    count = arguments.frames or (TOYTOWN_FRAMES if arguments.input == TOYTOWN else None)
+    wanted = min(filter(None, (count, stream.count)), default=None)
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(tqdm(total=wanted, unit="frame", disable=arguments.no_progress))
+        video = stack.enter_context(writer)
+        lines = stack.enter_context(_lines(arguments.json))
+        stopped = _loop(islice(stream, count), methods, video, lines, bar)
+    # What the library advises is not open to who calls a command, and is done here already.
+    stopped = stopped.replace(STOP, f"use what is there, in {arguments.out}")
+    done = len(next(iter(methods.values())).milliseconds)
+    print(f"{arguments.out}: {done} frames{f', then {stopped}' if stopped else ''}", file=sys.stderr)
+    for line in _summary(methods):
+        print(line, file=sys.stderr)
+    return {"": 0, "interrupted": 130}.get(stopped, 1)
+
+
+def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
+    """What recognises the video, by the title that the video shows; DFF is the last."""
+    name = arguments.weights or f"toytown/{arguments.task or 'segmentation'}/dff"
+    where = arguments.device, arguments.short_side
+    dff = LiveRecognition(name, arguments.key_frame_duration, *where)
+    if arguments.task not in (None, dff.recipe.task):
+        trained = f"its network is for {dff.recipe.task}, not for {arguments.task}"
+        raise CommandError(f"--weights {name}: {trained}; leave --task out, or give other weights")
+    methods = {f"DFF, l = {dff.duration}": dff}
+    if not (arguments.compare or arguments.compare_with):
+        return methods
+    title, other = _per_frame(name, arguments.compare_with)
+    frame = LiveRecognition(other, 1, *where)
+    if frame.recipe.task != dff.recipe.task:
+        trained = f"its network is for {frame.recipe.task}, that of {name} for {dff.recipe.task}"
+        raise CommandError(f"--compare-with {other}: {trained}; give weights of one task")
+    return {title: frame, **methods}
+
+
+def _per_frame(name: str, wanted: str | None) -> tuple[str, str]:
+    """What DFF is compared with: title and weights. Without a per-frame network it is DFF itself, on each frame."""
+    beside = f"{name.rpartition('/')[0]}/frame"
+    if wanted or beside in weights.names():
+        return "Frame", wanted or beside
+    return "DFF per frame", name
+
+
+def _loop(
+    stream: Iterable[Tensor],
+    methods: dict[str, LiveRecognition],
+    video: VideoWriter,
+    lines: Callable[[str], Any],
+    bar: tqdm,
+) -> str:
+    """Go through the frames; returns what ended it early, in words, "" for nothing."""
+    try:
+        for frame in stream:
+            shown = []
+            for title, method in methods.items():
+                found = method.step(frame)
+                drawn = annotate.result_over(*_legible(frame, found.output), method.names)
+                marked = found.is_key_frame and len(methods) == len(shown) + 1  # Frame has nothing but key frames
+                caption = f"{title}   {method.fps:.1f} fps{'   key frame' if marked else ''}"
+                shown.append(annotate.captioned(drawn, caption, marked))
+            lines(json.dumps(_line(found, method)) + "\n")
+            video.write(annotate.beside(shown))
+            bar.update()
+            bar.set_postfix({title.partition(",")[0]: f"{method.fps:.1f} fps" for title, method in methods.items()})
+    except KeyboardInterrupt:
+        return "interrupted"
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def _line(found: Recognition, method: LiveRecognition) -> dict[str, Any]:
+    """What the JSON file says of a frame: its boxes, or the share of its pixels that each class has."""
+    result, milliseconds = found.output, round(method.milliseconds[-1], 2)
+    about = {"frame": found.index, "key_frame": found.is_key_frame, "milliseconds": milliseconds}
+    if isinstance(result, Tensor):
+        shares = torch.bincount(result.flatten().long(), minlength=256)[: len(method.names)] / result.numel()
+        return {**about, "shares": {name: round(float(s), 4) for name, s in zip(method.names, shares, strict=True)}}
+    rows = zip(*(result[name].tolist() for name in ("boxes", "labels", "scores")), strict=True)
+    boxes = [
+        {"box": [round(side, 1) for side in box], "class": method.names[label - 1], "score": round(score, 4)}
+        for box, label, score in rows
+        if score >= annotate.SURE
+    ]
+    return {**about, "boxes": boxes}
+
+
+def _summary(methods: dict[str, LiveRecognition]) -> list[str]:
+    rates = {title: method.fps for title, method in methods.items() if method.milliseconds}
+    lines = [f"{title:14} {fps:7.1f} frames a second" for title, fps in rates.items()]
+    if len(rates) == 2:
+        frame, dff = rates.values()
+        lines.append(f"{'speedup':14} {dff / frame:7.2f}")
+    return lines
+
+
+def _legible(frame: Tensor, result: Any) -> tuple[Tensor, Any]:
+    """A small frame and its result larger, so that the words in it can be read."""
+    factor = -(-LEGIBLE // min(frame.shape[1:]))
+    if factor == 1:
+        return frame, result
+    large = frame.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
+    if isinstance(result, Tensor):
+        return large, result.repeat_interleave(factor, 0).repeat_interleave(factor, 1)
+    return large, {**result, "boxes": result["boxes"] * factor}
+
+
+def _toytown(task: str) -> FrameStream:
+    """A street of the validation split."""
+    from dffkit.datasets.toytown import FPS as RATES
+    from dffkit.datasets.toytown import WORLDS, Film
+
+    film = Film("val", TOYTOWN_STREET, RATES[task], WORLDS[task])
+
+    def read() -> Iterator[Tensor]:
+        return (film.frame(index) for index in range(TOYTOWN_FRAMES))
+
+    return FrameStream(TOYTOWN, tuple(film.frame(0).shape[1:]), Fraction(RATES[task]), TOYTOWN_FRAMES, read)
+
+
+@contextlib.contextmanager
+def _lines(target: str | None) -> Iterator[Callable[[str], Any]]:
+    """Where the JSON lines go."""
+    if target is None:
+        yield lambda line: None
+    elif target == "-":
+        yield sys.stdout.write
+    else:
+        path = Path(target)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8") as file:
+            yield file.write

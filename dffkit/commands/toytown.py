@@ -1,0 +1,104 @@
+"""`python -m dffkit toytown`: what the rendered world is like, in numbers."""
+
+import argparse
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dffkit.commands.options import at_least
+from dffkit.datasets import toytown
+from dffkit.datasets.snippets import MOTION_CLASSES, motion_class
+from dffkit.networks.proposals import make_anchors, overlaps
+from dffkit.networks.segmentation import upsample
+from dffkit.scores import SegmentationScores, merge
+from dffkit.training.toytown_recipes import DETECTION
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+FIT_STEPS, FIT_RATE = 80, 0.3
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `toytown`."""
+    parser.add_argument("--split", choices=toytown.SPLITS[:3], default="val")
+    parser.add_argument("--streets", type=at_least(1), default=12, metavar="N", help="how many (default: 12)")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Render some streets and print the report."""
+    torch.set_num_threads(1)  # frames a second are per core
+    toytown.record(arguments.split, 0, 1.0, 1)  # compiles the renderer
+    print(f"Toytown, {arguments.streets} streets of {arguments.split}")
+    for task, fps in toytown.FPS.items():
+        world, streets = toytown.WORLDS[task], range(arguments.streets)
+        began = time.process_time()
+        records = [toytown.record(arguments.split, number, fps, toytown.LENGTH, world) for number in streets]
+        seconds = time.process_time() - began
+        print(f"\nworld {toytown.world_hash(world)}, for {task}, {fps:g} frames a second of the street:")
+        print(f"  rendered with all labels, frames a second and core: {len(records) * toytown.LENGTH / seconds:.0f}")
+        print("\n".join(f"  {line}" for line in report(task, records)))
+    return 0
+
+
+def report(task: str, records: Sequence[dict[str, Tensor]]) -> list[str]:
+    """Lines on the streets of one task."""
+    frames = toytown.ANNOTATED[task]
+    boxes = [r["boxes"][i, : r["counts"][i]] for r in records for i in frames]
+    every = torch.cat(boxes)
+    shares = [float((motion_class(every[:, 7]) == k).float().mean()) for k in range(len(MOTION_CLASSES))]
+    lines = [
+        "motion classes of boxes: " + ", ".join(f"{n} {s:.0%}" for n, s in zip(MOTION_CLASSES, shares, strict=True))
+    ]
+    for name, low in (("width", 0), ("height", 1)):
+        sides = (every[:, 2 + low] - every[:, low]).quantile(torch.tensor(QUANTILES)).tolist()
+        lines.append(f"box {name}s in pixels, quantiles {QUANTILES}: " + ", ".join(f"{side:.0f}" for side in sides))
+    if task == "detection":
+        lines.append(f"boxes with an anchor of IoU 0.5: {anchor_recall([b[:, :4] for b in boxes]):.1%}")
+        return lines
+    labels = torch.cat([r["labels"][list(frames)] for r in records])
+    share = torch.bincount(labels.flatten().long(), minlength=len(toytown.LABELS)) / labels.numel()
+    lines.append("pixels: " + ", ".join(f"{n} {s:.1%}" for n, s in zip(toytown.LABELS, share.tolist(), strict=True)))
+    lines.append(f"mIoU of labels averaged over the cells of stride 16: {averaged_ceiling(labels):.3f}")
+    lines.append(f"mIoU of score maps of stride 16 fitted to each label map: {fitted_ceiling(labels):.3f}")
+    return lines
+
+
+def anchor_recall(boxes: Sequence[Tensor], size: tuple[int, int] = (192, 384), iou: float = 0.5) -> float:
+    """The share of boxes `(N, 4)` that some anchor of the detection recipes meets at this IoU."""
+    options = {name.removeprefix("anchor_"): v for name, v in dict(DETECTION[1]).items() if name.startswith("anchor_")}
+    anchors = make_anchors(-(-size[0] // 16), -(-size[1] // 16), **options)
+    best = torch.cat([overlaps(anchors, each)[:, :-1].amax(0) for each in boxes if len(each)])
+    return float((best >= iou).float().mean())
+
+
+def averaged_ceiling(labels: Tensor) -> float:
+    """The mIoU of label maps `(B, H, W)` reduced to stride 16 by averaging, and upsampled as score maps are."""
+    shares = F.avg_pool2d(_one_hot(labels), 16, ceil_mode=True)
+    return _miou(upsample(shares, tuple(labels.shape[1:])).argmax(1), labels)
+
+
+def fitted_ceiling(labels: Tensor, batch: int = 6) -> float:
+    """The mIoU that score maps of stride 16 can reach: fitted to each frame's labels by gradient descent."""
+    predictions = []
+    for some in labels.split(batch):
+        maps = (F.avg_pool2d(_one_hot(some), 16, ceil_mode=True) * 6).requires_grad_()
+        optimiser = torch.optim.Adam([maps], lr=FIT_RATE)
+        for _ in range(FIT_STEPS):
+            optimiser.zero_grad()
+            F.cross_entropy(upsample(maps, tuple(some.shape[1:])), some.long()).backward()
+            optimiser.step()
+        predictions.append(upsample(maps.detach(), tuple(some.shape[1:])).argmax(1))
+    return _miou(torch.cat(predictions), labels)
+
+
+def _one_hot(labels: Tensor) -> Tensor:
+    return F.one_hot(labels.long(), len(toytown.LABELS)).movedim(-1, 1).float()
+
+
+def _miou(predictions: Tensor, labels: Tensor) -> float:
+    pairs = zip(predictions.to(torch.uint8), labels, strict=True)
+    return merge(
+        [SegmentationScores.of(p, target, None, num_classes=len(toytown.LABELS)) for p, target in pairs]
+    ).values()["mIoU", "all"]

@@ -1,0 +1,123 @@
+"""Measured speedup beside Eq. 7's: `python -m dffkit benchmark`."""
+
+import argparse
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from dffkit import complexity
+from dffkit.dff import DeepFeatureFlow
+from dffkit.experiments.stopwatch import milliseconds
+from dffkit.networks.detection import RFCN
+from dffkit.networks.features import FeatureNetwork
+from dffkit.networks.flow import FLOW_NETWORKS
+from dffkit.networks.precision import PRECISIONS, in_lower_precision
+from dffkit.networks.segmentation import ScoreMaps
+from dffkit.warp import propagate
+
+TASKS = {"segmentation": lambda: ScoreMaps(num_classes=19), "detection": lambda: RFCN(num_classes=30)}
+
+
+def measure(args: argparse.Namespace, precision: str, task: str, depth: int, flow: str) -> dict[str, object]:
+    """One row: random weights, so the numbers say nothing of accuracy, and no time depends on them but decoding's."""
+    torch.manual_seed(0)
+    height, width = size = tuple(args.size)
+    model = DeepFeatureFlow(FeatureNetwork(depth), FLOW_NETWORKS[flow](), TASKS[task]()).to(args.device).eval()
+    costs = complexity.count_costs(model, size)
+    bare = torchvision_resnet(depth).to(args.device).eval()
+    dtype = PRECISIONS[precision]
+    if dtype is not None:
+        model, bare = in_lower_precision(model, dtype), in_lower_precision(bare, dtype)
+    shape = (args.key_frame_duration, 3, height, width)
+    frames = torch.randint(0, 256, shape, dtype=torch.uint8, device=args.device)
+    _reset_peak_memory(args.device)
+    with torch.no_grad(), torch.autocast(torch.device(args.device).type, dtype=dtype, enabled=dtype is not None):
+        times = _times(model, bare, frames, args.look_ahead, args.repeats)
+    case = {"precision": precision, "task": task, "features": f"ResNet-{depth}", "flow": flow, "height": height}
+    case |= {"width": width, "duration": args.key_frame_duration, "look_ahead": args.look_ahead, "seed": 0}
+    parts = {f"{part}_ms": time for part, time in times.items()}
+    peak = {"peak_mib": _peak_memory_mib(args.device)}
+    return case | parts | _speedups(times, costs, args.key_frame_duration) | peak
+
+
+def _speedups(times: dict[str, float], costs: complexity.Costs, duration: int) -> dict[str, float]:
+    """Measured over per-frame recognition, and over what Eq. 7 promises with Eq. 5's and with Eq. 6's r."""
+    measured = duration * times["frame"] / times["cycle"]
+    eq7 = complexity.speedup(duration, complexity.cost_ratio(costs))
+    eq7_eq6 = complexity.speedup(duration, complexity.cost_ratio_approximate(costs))
+    decoding = duration * times["decode"]
+    return {
+        "features_of_bare": times["features"] / times["bare"],
+        "speedup": measured,
+        "speedup_live": duration * times["frame"] / times["live"],
+        "speedup_decoded": (duration * times["frame"] + decoding) / (times["cycle"] + decoding),
+        "eq7": eq7,
+        "eq7_eq6": eq7_eq6,
+        "of_eq7": measured / eq7,
+        "of_eq7_eq6": measured / eq7_eq6,
+    }
+
+
+def torchvision_resnet(depth: int) -> nn.Module:
+    """The yardstick for Frame: torchvision's own modules in our layout (stride, dilation, reduction), nothing else."""
+    build = {50: models.resnet50, 101: models.resnet101}[depth]
+    resnet = build(replace_stride_with_dilation=[False, False, True])
+    for block in (resnet.layer2[0], resnet.layer3[0]):
+        block.conv1.stride, block.conv2.stride = block.conv2.stride, block.conv1.stride
+    resnet.layer4[0].conv2.dilation = resnet.layer4[0].conv2.padding = (2, 2)
+    trunk = [module for name, module in resnet.named_children() if name not in ("avgpool", "fc")]
+    reduction = nn.Conv2d(2048, 1024, 3, padding=6, dilation=6)
+    return nn.Sequential(*trunk, reduction, nn.ReLU(inplace=True)).to(memory_format=torch.channels_last)
+
+
+def _times(model: DeepFeatureFlow, bare: nn.Module, frames: Tensor, look_ahead: int, repeats: int) -> dict[str, float]:
+    """Milliseconds of each part. All of them take turns, so that a machine that slows down slows them all."""
+    first, current = frames[:1], frames[1:2]
+    normalised = first.float().div(255).to(memory_format=torch.channels_last)
+    maps, key = model.on_key_frame(first)
+    field, scale = model.flow_network(key.flow_input, key.flow_input)
+
+    def cycle(batch: int) -> None:
+        _, new_key = model.on_key_frame(first)
+        for later in frames[1:].split(batch):
+            model.on_current_frame(later, new_key)
+
+    parts: dict[str, Callable[[], object]] = {
+        "bare": lambda: bare(normalised),
+        "frame": lambda: model(first),
+        "cycle": lambda: cycle(look_ahead),
+        "live": lambda: cycle(1),
+        "features": lambda: model.feature_network(first),
+        "flow": lambda: model.flow_network(model.flow_network.prepare(current), key.flow_input),
+        "warp": lambda: propagate(key.features, field, scale),
+        "task": lambda: model.task_network(key.features),
+        "decode": lambda: model.task_network.decode(maps, frames.shape[2:]),
+        "current": lambda: model.on_current_frame(current, key),
+    }
+    times: dict[str, list[float]] = {name: [] for name in parts}
+    for repeat in range(repeats + 1):  # the first round warms up
+        for name, part in parts.items():
+            taken = milliseconds(part, frames.device)
+            if repeat:
+                times[name].append(taken)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _reset_peak_memory(device: str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak so far
+
+
+def _peak_memory_mib(device: str) -> float:
+    """Peak memory since the reset: the GPU's allocations, or on Linux the process's resident memory, else NaN."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), float("nan"))

@@ -1,0 +1,99 @@
+"""A trained network on a stream: one frame in, its result out, in the frame's own pixels, and how long that took."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dffkit import weights
+from dffkit.datasets.resized import resized_frame, resized_target, short_side
+from dffkit.dff import DeepFeatureFlow
+from dffkit.experiments.runs import load_trained
+from dffkit.experiments.scoring import TABLE_4
+from dffkit.experiments.sources import names, scored_side
+from dffkit.schedules import FixedInterval
+from dffkit.training.pairs import move
+from dffkit.training.recipe import Recipe
+from dffkit.video import Recognition, recognize
+
+
+class LiveRecognition:
+    """A trained network that takes one frame after another.
+
+    Args:
+        name: of shipped weights; or the folder of a finished run.
+        duration: key frame duration l; None for the one of the paper's Table 4.
+        device: where it runs.
+        short_side: frames are scaled so that their shorter side has so many pixels; None for as many as those have that
+            it was scored on, 0 for never.
+
+    Attributes:
+        recipe: what it was trained by.
+        duration: key frame duration l.
+        names: of the classes.
+        milliseconds: that each frame took, without reading, scaling and drawing.
+
+    Raises:
+        DataError: if the weights are missing or damaged.
+        ValueError: for a wrong duration, or weights that are only to start from.
+    """
+
+    def __init__(
+        self, name: str, duration: int | None = None, device: str = "cpu", short_side: int | None = None
+    ) -> None:
+        self.recipe, self._model, self.names = _trained(name)
+        if self.recipe.job not in ("frames", "pairs"):
+            raise ValueError(f"name: expected a network that recognises frames, got {name!r}, which is to start from")
+        self.duration = TABLE_4[self.recipe.task] if duration is None else duration
+        self.milliseconds: list[float] = []
+        self.short_side = scored_side(self.recipe) if short_side is None else short_side
+        self._device, self._waiting = device, []
+        self._model.to(device)
+        self._results = recognize(self._model, self._feed(), FixedInterval(self.duration))
+
+    def step(self, frame: Tensor) -> Recognition:
+        """The result for the next frame `(3, H, W)` uint8: a label map `(H, W)`, or boxes in its pixels.
+
+        Raises:
+            ValueError: if it has another size than the first.
+        """
+        seen = self._scaled(frame).to(self._device)
+        if not self.milliseconds:  # a network's first calls take long, and say nothing
+            list(recognize(self._model, [seen, seen], FixedInterval(2)))
+        start = time.perf_counter()
+        self._waiting.append(seen)
+        found = next(self._results)
+        _wait_for(found.output)
+        self.milliseconds.append(1000 * (time.perf_counter() - start))
+        sizes = (tuple(picture.shape[1:]) for picture in (seen, frame))
+        return found._replace(output=resized_target(move(found.output, Tensor.cpu), *sizes))
+
+    @property
+    def fps(self) -> float:
+        """Frames a second so far."""
+        return 1000 * len(self.milliseconds) / max(sum(self.milliseconds), 1e-9)
+
+    def _feed(self) -> Iterator[Tensor]:
+        while True:
+            yield self._waiting.pop()
+
+    def _scaled(self, frame: Tensor) -> Tensor:
+        if not self.short_side:
+            return frame
+        return resized_frame(frame, short_side(self.short_side)(tuple(frame.shape[1:])))
+
+
+def _trained(name: str) -> tuple[Recipe, DeepFeatureFlow, tuple[str, ...]]:
+    if Path(name).is_dir():
+        return load_trained(Path(name))
+    recipe = Recipe(**weights.entry(name)["recipe"])
+    return recipe, weights.load(name), names(recipe)
+
+
+def _wait_for(result: Any) -> None:
+    tensor = result if isinstance(result, Tensor) else result["boxes"]
+    if tensor.is_cuda:
+        torch.cuda.synchronize(tensor.device)

@@ -1,1 +1,0 @@
-"""Recognition of any video, written with its results drawn in: `python -m dffkit run`."""

@@ -1,0 +1,169 @@
+"""Tables 3 and 4 on Toytown: every row's score, how sure it is, its speed, and whether the paper's order holds.
+
+Everything here is read from data/results: scores and their replicates on the test streets, and the measured speeds.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas
+
+from dffkit.experiments.scoring import TABLE_4
+from dffkit.experiments.sources.toytown import DURATIONS
+from dffkit.experiments.speed import Architecture, Speed, measured
+from dffkit.experiments.workspace import default_workspace
+from dffkit.paper.scored import drawn
+from dffkit.scores.differences import Difference, Drawn, below, difference, statement
+from dffkit.training.recipe import Recipe
+from dffkit.training.recipes import find
+
+
+class Row(NamedTuple):
+    """A row of the tables: a method.
+
+    Attributes:
+        recipe: the last part of its recipe's name.
+        n, f: what N is, and what F and S are.
+        paper: printed score and frames a second, by task; nothing where the paper has no such row.
+    """
+
+    recipe: str
+    n: str
+    f: str
+    paper: Mapping[str, tuple[float, float]] = {}
+
+
+def _printed(miou: float, fps: float, mean_ap: float, fps_detection: float) -> dict[str, tuple[float, float]]:
+    return {"segmentation": (miou, fps), "detection": (mean_ap, fps_detection)}
+
+
+JOINT, FRAMES_N = "trained on pairs", "Frame's"
+ROWS = {
+    "Frame": Row("frame", "trained on single frames", "none", _printed(71.1, 1.52, 73.9, 4.05)),
+    "DFF": Row("dff", JOINT, "trained jointly", _printed(69.2, 5.60, 73.1, 20.25)),
+    "DFF fix N": Row("fix-n", f"{FRAMES_N}, frozen", JOINT, _printed(68.8, 5.60, 72.3, 20.25)),
+    "DFF fix F": Row("fix-f", JOINT, "F from sprites, frozen; S = 1", _printed(67.0, 5.60, 68.8, 20.25)),
+    "DFF separate": Row("separate", FRAMES_N, "F from sprites; S = 1", _printed(66.9, 5.60, 67.4, 20.25)),
+    "SFF-slow": Row("sff-slow", FRAMES_N, "SIFT Flow, slow set; S = 1", _printed(67.8, 0.08, 70.7, 0.26)),
+    "SFF-fast": Row("sff-fast", FRAMES_N, "SIFT Flow, fast set; S = 1", _printed(67.3, 0.95, 69.7, 3.04)),
+    "SFF-DIS": Row("sff-dis", FRAMES_N, "DIS; S = 1"),
+    "copy": Row("frame", FRAMES_N, "no flow"),
+    "DFF without S": Row("without-s", JOINT, "trained jointly; S = 1"),
+    "exact flow": Row("exact-flow", FRAMES_N, "exact flow; S = 1"),
+    "exact flow, N trained": Row("exact-flow-trained", "trained on pairs with it", "exact flow; S = 1"),
+}
+# Orders that the paper prints, in Table 4 or (of S) in its text, and those that the kit adds with rows of its own: the
+# first row's score is above the second's.
+PAPERS_ORDER = (
+    ("Frame", "DFF"), ("DFF", "DFF fix N"), ("DFF fix N", "DFF separate"), ("DFF", "DFF fix F"),
+    ("DFF fix F", "DFF separate"), ("DFF", "SFF-slow"), ("DFF", "SFF-fast"), ("SFF-slow", "SFF-fast"),
+    ("DFF", "DFF without S"),
+)  # fmt: skip
+KITS_ORDER = (
+    ("DFF", "SFF-DIS"), ("DFF without S", "SFF-DIS"), ("DFF", "exact flow"), ("DFF fix N", "exact flow"),
+    *((name, "copy") for name in (
+        "DFF", "DFF fix N", "DFF fix F", "DFF separate", "SFF-slow", "SFF-fast", "SFF-DIS", "DFF without S",
+        "exact flow",
+    )),
+)  # fmt: skip
+# How much less DFF has without S: the paper says under one point; two leave room for another world.
+LOSS_WITHOUT_S = {"paper": ("1 point", 0.01), "kit": ("2 points", 0.02)}
+SFF = ("SFF-slow", "SFF-fast", "SFF-DIS")
+
+
+def table(task: str, split: str = "test") -> pandas.DataFrame:
+    """Table 4 with our numbers: one line for each row that has been run.
+
+    Columns: `row`, `n`, `f`; `score`, `low`, `high`: percent, mean over `seeds` trainings and the 95% interval over
+    streets and trainings; `loss`, `loss_low`, `loss_high`: points lost to Frame, likewise; `fps` measured, `speedup` by
+    it, `eq7` by counted FLOPs, NaN for hand-crafted flow; `paper`, `paper_fps`: printed, NaN where there is none.
+    """
+    lines = []
+    per_frame, times = scores(task, "Frame", split), measured(default_workspace().results)
+    for name, row in ROWS.items():
+        if not (runs := scores(task, name, split)):
+            continue
+        nothing = {seed: Drawn(0, np.zeros_like(run.replicates)) for seed, run in runs.items()}
+        line = {"row": name, "n": row.n, "f": row.f, "seeds": len(runs)}
+        line |= difference(runs, nothing).points(mean="score")
+        lost = difference(per_frame, runs) if per_frame.keys() & runs.keys() else Difference(*[np.nan] * 4, 0)
+        line |= lost.points("loss_", mean="loss")
+        printed, printed_fps = row.paper.get(task, (np.nan, np.nan))
+        lines.append({**line, **_speed(task, name, times), "paper": printed, "paper_fps": printed_fps})
+    return pandas.DataFrame(lines)
+
+
+def statements(task: str, split: str = "test") -> pandas.DataFrame:
+    """The orders of the paper and of the kit, each with its verdict: "holds", "does not hold" or "not resolved".
+
+    Columns: `by`, "paper" or "kit"; `statement`, `difference`, `low`, `high` (points), `probability`, `seeds`,
+    `verdict`. Statements whose rows have not been run, or with no seed in common, are left out.
+    """
+    rows = {name: runs for name in ROWS if (runs := scores(task, name, split))}
+
+    def comparable(first: str, second: str) -> bool:
+        return first in rows and second in rows and bool(rows[first].keys() & rows[second].keys())
+
+    lines = []
+    without_s = difference(rows["DFF"], rows["DFF without S"]) if comparable("DFF", "DFF without S") else None
+    for by, order in {"paper": PAPERS_ORDER, "kit": KITS_ORDER}.items():
+        lines += [
+            {"by": by} | statement(f"{first} above {second}", difference(rows[first], rows[second]))
+            for first, second in order
+            if comparable(first, second)
+        ]
+        if without_s:
+            words, limit = LOSS_WITHOUT_S[by]
+            line = statement(f"DFF without S less than {words} below DFF", without_s)
+            lines.append({"by": by} | line | {"verdict": below(without_s, limit)})
+    return pandas.DataFrame(lines)
+
+
+def by_duration(task: str, first: str = "DFF", second: str = "DFF fix N", split: str = "test") -> pandas.DataFrame:
+    """How much better one row is than another at each key frame duration that both have been scored at.
+
+    Columns: `duration`; `difference`, `low`, `high` in points; `seeds`; `verdict`, as in `statements`.
+    """
+    folder, lines = default_workspace().results, []
+    for duration in range(1, DURATIONS[task] + 1):
+        runs = [drawn(folder, recipe(task, row), duration, split) for row in (first, second)]
+        if runs[0].keys() & runs[1].keys():
+            line = {"duration": duration} | statement("", difference(*runs))
+            lines.append({name: line[name] for name in ("duration", "difference", "low", "high", "seeds", "verdict")})
+    return pandas.DataFrame(lines)
+
+
+def slower(task: str) -> pandas.DataFrame:
+    """Whether SFF is slower than Frame, by measured frames a second: a line for each row of it that was measured."""
+    times = measured(default_workspace().results)
+    fps = {row: _speed(task, row, times)["fps"] for row in ("Frame", *SFF)}
+    return pandas.DataFrame(
+        [
+            {"statement": f"{row} slower than Frame", "fps": fps[row], "Frame": fps["Frame"]}
+            | {"verdict": "holds" if fps[row] < fps["Frame"] else "does not hold"}
+            for row in SFF
+            if fps[row] > 0
+        ]
+    )
+
+
+def scores(task: str, row: str, split: str = "test") -> dict[int, Drawn]:
+    """A row's score, 0..1, with its replicates, by seed; none if it has not been run."""
+    duration = 1 if row == "Frame" else TABLE_4[task]
+    return drawn(default_workspace().results, recipe(task, row), duration, split)
+
+
+def recipe(task: str, row: str) -> Recipe:
+    """The recipe behind a row."""
+    return find(f"toytown/{task}/{ROWS[row].recipe}")
+
+
+def _speed(task: str, row: str, times: Mapping[Architecture, Speed]) -> dict[str, float]:
+    """Measured frames a second, the speedup over Frame by them, and Eq. 7's."""
+    own, frame = (times.get(Architecture.of(recipe(task, name))) for name in (row, "Frame"))
+    if own is None or frame is None:
+        return {"fps": np.nan, "speedup": np.nan, "eq7": np.nan}
+    duration = 1 if row == "Frame" else TABLE_4[task]
+    fps = own.fps(duration)
+    return {"fps": fps, "speedup": fps / frame.fps(1), "eq7": own.eq7(duration)}

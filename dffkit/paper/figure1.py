@@ -1,0 +1,104 @@
+"""Figure 1: filters' maps on a key frame, on a current frame, and propagated from the one to the other."""
+
+import pandas
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dffkit import weights
+from dffkit.datasets.toytown import Film
+from dffkit.paper.feature_maps import Choice, Ride, best_filters, random_filter, ride, survey
+from dffkit.paper.style import ORANGE, styled
+from dffkit.warp import CELL
+
+# Of the test split, beyond the streets that the filters are judged on. People cross before cars, and both move: that is
+# why it was chosen, by its frames and labels, before a network saw it.
+STREET, KEY, GAP = 21, 15, 5
+MAPS = ("key frame", "current frame", "propagated")
+
+
+def draw() -> tuple[Figure, pandas.DataFrame]:
+    """Figure 1 with the shipped model: choose the filters on val, judge them on test, carry them along one street.
+
+    Raises:
+        DataError: if the shipped weights are missing or damaged.
+    """
+    model = weights.load().double()  # the same numbers on every machine, but for what rounding takes away again
+    val, test = survey(model, "val"), survey(model, "test")
+    scene = ride(model, Film("test", STREET), KEY, GAP + 1)
+    choices, drawn = best_filters(val, test), random_filter(val, test)
+    return paint(scene, GAP, choices, drawn), numbers(scene, GAP, choices, drawn)
+
+
+def numbers(scene: Ride, gap: int, choices: list[Choice], drawn: list[Choice]) -> pandas.DataFrame:
+    """What the figure shows: each filter's three maps, cell by cell, in parts of the highest value of the three.
+
+    `of` says which class the filter was chosen for, or "random".
+    """
+    rows = []
+    for of, filter_, maps in _panels(scene, gap, choices, drawn):
+        for name, values in zip(MAPS, maps, strict=True):
+            cells = ((row, column, value) for row, line in enumerate(values) for column, value in enumerate(line))
+            rows += [(of, filter_, name, row, column, value) for row, column, value in cells]
+    return pandas.DataFrame(rows, columns=["of", "filter", "panel", "row", "column", "value"])
+
+
+@styled
+def paint(scene: Ride, gap: int, choices: list[Choice], drawn: list[Choice]) -> Figure:
+    """The picture: frames and the flow above; below a row for each chosen filter, and one for a random one.
+
+    Args:
+        scene: begins with the key frame.
+        gap: the current frame's place in it.
+        choices: as `best_filters` gives them.
+        drawn: as `random_filter` gives them: one filter judged for each class.
+    """
+    panels = _panels(scene, gap, choices, drawn)
+    figure = Figure(figsize=(9.4, 1.32 * (len(panels) + 1) + 0.35), layout="constrained")
+    grid = figure.subplots(len(panels) + 1, 3)
+    for axes, frame in zip(grid[0], (scene.frames[0], scene.frames[gap], scene.frames[gap]), strict=True):
+        axes.imshow(frame.permute(1, 2, 0).numpy())
+    _arrows(grid[0, 2], scene, gap)
+    titles = ("key frame k", f"current frame i = k + {gap}", "propagated from k to i")
+    for axes, title in zip(grid[0], titles, strict=True):
+        axes.set_title(title)
+    grid[0, 0].set_ylabel("the frames, and\nthe flow from i to k\n(every other cell)", **_BESIDE)
+    total = scene.features.shape[1]
+    for line, (of, filter_, maps) in zip(grid[1:], panels, strict=True):
+        for axes, values in zip(line, maps, strict=True):
+            axes.imshow(values, vmin=0, vmax=1, interpolation="nearest")
+        judged = [choice for choice in (drawn if of == "random" else choices) if of in ("random", choice.name)]
+        words = [f"{c.name}: correlation {c.test:.2f},\n{_ordinal(c.rank)} of {total} on test" for c in judged]
+        origin = "drawn at random" if of == "random" else f"chosen for “{of}”"
+        line[0].set_ylabel("\n".join([f"filter {filter_}, {origin}", *words]), **_BESIDE)
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    return figure
+
+
+_BESIDE = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 9}
+
+
+def _panels(scene: Ride, gap: int, choices: list[Choice], drawn: list[Choice]) -> list[tuple[str, int, list]]:
+    """For each row its name, its filter, and its three maps as lists in parts of their highest value."""
+    panels = []
+    for of, filter_ in [(choice.name, choice.filter) for choice in choices] + [("random", drawn[0].filter)]:
+        maps = [part[filter_] for part in (scene.features[0], scene.features[gap], scene.carried[gap])]
+        highest = max(float(values.max()) for values in maps) or 1.0
+        panels.append((of, filter_, [(values / highest).mul(1000).round().div(1000).tolist() for values in maps]))
+    return panels
+
+
+def _arrows(axes: Axes, scene: Ride, gap: int) -> None:
+    """The flow network's flow on the current frame: where each cell's content was in the key frame."""
+    flow = CELL * scene.flow[gap, :, ::2, ::2]
+    rows, columns = (range(CELL // 2, CELL * n, 2 * CELL) for n in scene.flow.shape[2:])
+    look = {"color": ORANGE, "width": 0.006, "edgecolor": "black", "linewidth": 0.4}
+    axes.quiver(columns, rows, *flow.mul(100).round().div(100).numpy(), angles="xy", scale_units="xy", scale=1, **look)
+    height, width = scene.frames.shape[2:]
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+
+
+def _ordinal(number: int) -> str:
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else endings.get(number % 10, 'th')}"

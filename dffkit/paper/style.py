@@ -1,0 +1,17 @@
+"""The look of every picture: one style file, and colours that every kind of colour vision can tell apart."""
+
+from importlib.resources import files
+
+from matplotlib import style
+
+STYLE = str(files("dffkit.paper") / "style.mplstyle")
+styled = style.context(STYLE)  # as a decorator: the style holds inside the function
+
+# Okabe and Ito's palette.
+BLUE, SKY, GREEN, ORANGE, RED, PURPLE = "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7"
+GREY, DARK_GREY = "#B0B0B0", "#6E6E6E"  # for lines, and for text
+
+# The pairs of networks: line styles and markers tell the curves apart in grey, too.
+COLOURS = {"FlowNet": BLUE, "FlowNet Half": RED, "FlowNet Inception": GREEN}
+MARKERS = {"FlowNet": "o", "FlowNet Half": "s", "FlowNet Inception": "D"}
+LINES = {"ResNet-50": "--", "ResNet-101": "-"}

@@ -1,0 +1,120 @@
+"""What else is varied: the split point (Table 5), and how many frames of a snippet have a label (Sec. 3)."""
+
+import numpy as np
+import pandas
+
+from dffkit.experiments.scoring import TABLE_4
+from dffkit.experiments.speed import Architecture, measured
+from dffkit.experiments.workspace import default_workspace
+from dffkit.paper import scored
+from dffkit.paper.ablation import ROWS
+from dffkit.scores.differences import Difference, Drawn, difference, judged, statement, within
+from dffkit.training.recipe import Recipe
+from dffkit.training.recipes import find
+
+SPLITS = (21, 12, 5, 1, 0)
+_DFF = ROWS["DFF"].paper
+# Table 5 as printed: score and frames a second, by the number of layers in N_task; with one layer it is Table 4's DFF.
+PRINTED = {
+    "segmentation": {21: (69.1, 2.87), 12: (69.1, 3.14), 5: (69.2, 3.89), 1: _DFF["segmentation"], 0: (69.5, 5.61)},
+    "detection": {21: (73.2, 7.23), 12: (73.3, 8.04), 5: (73.2, 9.99), 1: _DFF["detection"], 0: (72.7, 20.40)},
+}
+INTERVALS = (1, 5, 10, 30)
+# The methods on sparse labels: the beginning of the recipe's name, and whether they are shown at the table's duration.
+SPARSE = {"Frame": ("frame", False), "DFF, key frames": ("dff", False), "DFF": ("dff", True), "copy": ("frame", True)}
+FLAT = 0.015  # the kit's limit for "hardly a difference": the paper's own are up to 0.4 points from one layer
+
+
+def table5(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+    """Table 5 with our numbers: columns `layers` in N_task, `score`, `difference` (points over the default of one
+    layer) and its interval, `low` and `high`, `ratio` (Eq. 5), `speedup` (Eq. 7), `fps`, `paper` and `paper_fps`; a
+    line for each split point that has been scored or measured, at the duration of the paper's table, with NaN for what
+    has not.
+    """
+    folder, duration = default_workspace().results, TABLE_4[task]
+    scores, times = scored.overall(folder, scored.on_toytown(task), split), measured(folder)
+    default = _drawn(_at_split(task, 1), duration, split)
+    lines = []
+    for layers in SPLITS:
+        recipe = _at_split(task, layers)
+        name = recipe.name.removeprefix(f"toytown/{task}/")
+        own = scores[(scores.name == name) & (scores.duration == duration) & (scores.seed == seed)]
+        speed = times.get(Architecture.of(recipe))
+        if own.empty and speed is None:
+            continue
+        line = {"layers": layers, "score": np.nan if own.empty else own.score.item()}
+        runs = _drawn(recipe, duration, split)
+        over = difference(runs, default) if runs.keys() & default.keys() else Difference(*[np.nan] * 4, 0)
+        line |= over.points()
+        line |= {"ratio": np.nan, "speedup": np.nan, "fps": np.nan}
+        if speed:
+            line |= {"ratio": speed.ratio, "speedup": speed.eq7(duration), "fps": speed.fps(duration)}
+        paper, paper_fps = PRINTED[task][layers]
+        lines.append({**line, "paper": paper, "paper_fps": paper_fps})
+    return pandas.DataFrame(lines)
+
+
+def statements(task: str, split: str = "test") -> pandas.DataFrame:
+    """What the paper's Table 5 shows, each with its verdict: hardly any difference in accuracy, and less speed with
+    every layer that is moved behind the propagation. Columns as those of `ablation.statements`.
+    """
+    runs = {layers: _drawn(_at_split(task, layers), TABLE_4[task], split) for layers in SPLITS}
+    lines = []
+    for layers in (0, 5, 12, 21):
+        if runs[layers] and runs[1]:
+            found = difference(runs[layers], runs[1])
+            text = f"{layers} layers in N_task within {100 * FLAT:g} points of 1"
+            lines.append(statement(text, found) | {"verdict": within(found, FLAT)})
+    fps = table5(task, split).set_index("layers").reindex(SPLITS).fps
+    if fps.notna().all():  # the most layers first
+        slower = "holds" if fps.is_monotonic_increasing else "does not hold"
+        lines.append({"statement": "slower with every layer moved, measured", "verdict": slower})
+    return pandas.DataFrame(lines)
+
+
+def _at_split(task: str, layers: int) -> Recipe:
+    return find(f"toytown/{task}/" + ("dff" if layers == 1 else f"split-{layers}"))
+
+
+def _drawn(recipe: Recipe, duration: int, split: str) -> dict[int, Drawn]:
+    return scored.drawn(default_workspace().results, recipe, duration, split)
+
+
+def sparse_labels(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+    """Frame and DFF by how sparse labels are: a line for each method and interval that has been scored.
+
+    Columns: `method` ("Frame" at l = 1, "DFF, key frames" at l = 1 as well, "DFF" and "copy" at the duration of the
+    paper's table), `interval`; `score` in percent, with the 95% interval over streets, `low` and `high`.
+    """
+    lines = []
+    for method, (name, long) in SPARSE.items():
+        for interval in INTERVALS:
+            recipe = find(f"toytown/{task}/{name}-1-in-{interval}")
+            if own := _drawn(recipe, TABLE_4[task] if long else 1, split).get(seed):
+                found = judged(own.value, own.replicates, 1)
+                lines.append({"method": method, "interval": interval} | found.points(mean="score"))
+    return pandas.DataFrame(lines, columns=["method", "interval", "score", "low", "high"])
+
+
+def sparse_statements(task: str, split: str = "test") -> pandas.DataFrame:
+    """Whether DFF suffers less than Frame from sparse labels, each at its own duration of Table 4: a line for each
+    interval, with a verdict. Columns as those of `ablation.statements`.
+    """
+    lines = []
+    for interval in INTERVALS[1:]:
+        dff, frame = (_loss_of_labels(method, interval, task, split) for method in ("dff", "frame"))
+        if dff.keys() & frame.keys():
+            text = f"with 1 label in {interval} instead of 1 in {INTERVALS[0]}, DFF loses less than Frame"
+            lines.append(statement(text, difference(frame, dff)))
+    return pandas.DataFrame(lines)
+
+
+def _loss_of_labels(method: str, interval: int, task: str, split: str) -> dict[int, Drawn]:
+    """What a method loses to itself on all labels, with its replicates, by seed."""
+    duration = 1 if method == "frame" else TABLE_4[task]
+    names = (f"toytown/{task}/{method}-1-in-{each}" for each in (INTERVALS[0], interval))
+    all_labels, few = (_drawn(find(name), duration, split) for name in names)
+    return {
+        seed: Drawn(all_labels[seed].value - few[seed].value, all_labels[seed].replicates - few[seed].replicates)
+        for seed in all_labels.keys() & few.keys()
+    }

@@ -1,0 +1,101 @@
+"""How good a flow field is: the endpoint error on sprites and on Toytown, beside no flow and a classical one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dffkit.datasets import toytown
+from dffkit.datasets.sprites import sprite_batch
+from dffkit.warp import CELL, flow_to_cells
+
+SPRITE_SEED = 1_000_000  # another endless data set than any run's
+OFFSETS = tuple(range(1, 10))  # i - k: those of training but 0, where no flow is asked for
+
+Flow = Callable[[Tensor, Tensor], Tensor]  # current and key frames (B, 3, H, W) uint8 -> flow (B, 2, h, w) in cells
+Pairs = Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]  # current, key, flow in pixels, occluded
+
+
+def endpoint_errors(flow: Flow, pairs: Pairs) -> dict[str, float]:
+    """Mean endpoint error in pixels of the frame, of flow at stride 16 against the exact flow averaged over each cell.
+
+    Args:
+        flow: what is to be judged.
+        pairs: batches of current frames and key frames `(B, 3, H, W)`, exact flow `(B, 2, H, W)` in pixels, and
+            `(B, H, W)` bool, true where the pixel's point is not seen in the key frame.
+
+    Returns:
+        "all": over all cells; "visible": over those of which at least half is seen in the key frame.
+    """
+    found = [_errors(flow, *pair) for pair in pairs]
+    error, visible = (torch.cat([part.flatten() for part in parts]) for parts in zip(*found, strict=True))
+    return {"all": float(error.mean()), "visible": float(error[visible].mean())}
+
+
+def errors_by_region(
+    flow: Flow, task: str, split: str, numbers: Sequence[int], offsets: Sequence[int] = OFFSETS, current: int = 19
+) -> dict[str, float]:
+    """Where a flow is wrong: the mean endpoint error in pixels over the cells of Toytown's streets, by what they show.
+
+    Args:
+        flow: what is to be judged.
+        task: whose town and frame rate.
+        split, numbers: the streets.
+        offsets: i - k.
+        current: i.
+
+    Returns:
+        "all": over all cells; "objects", "borders" and "background": over cells of which at least half is seen in the
+        key frame, and of which objects with boxes cover more than 90%, 10 to 90%, or less.
+    """
+    errors, visible, shares = [], [], []
+    for number in numbers:
+        film = toytown.Film(split, number, toytown.FPS[task], toytown.WORLDS[task])
+        error, seen = _errors(flow, *_pairs(film, offsets, current))
+        covered = F.avg_pool2d((film.owners(current) >= 0)[None, None].float(), CELL, ceil_mode=True)
+        errors.append(error.flatten())
+        visible.append(seen.flatten())
+        shares.append(covered[0].expand_as(error).flatten())
+    error, seen, share = (torch.cat(parts) for parts in (errors, visible, shares))
+    regions = {"objects": share > 0.9, "borders": (share >= 0.1) & (share <= 0.9), "background": share < 0.1}
+    return {"all": float(error.mean())} | {name: float(error[seen & where].mean()) for name, where in regions.items()}
+
+
+def _errors(flow: Flow, current: Tensor, key: Tensor, exact: Tensor, occluded: Tensor) -> tuple[Tensor, Tensor]:
+    """Each cell's endpoint error `(B, h, w)` in pixels, and whether at least half of it is seen in the key frame."""
+    error = (flow(current, key).cpu() - flow_to_cells(exact)).norm(dim=1) * CELL
+    hidden = F.avg_pool2d(occluded[:, None].float(), CELL, ceil_mode=True)
+    return error, (hidden <= 0.5)[:, 0]
+
+
+def sprites(count: int, size: tuple[int, int], batch: int = 8) -> Pairs:
+    """The first pairs of an endless data set that no run trains on."""
+    for first in range(0, count, batch):
+        yield tuple(sprite_batch(SPRITE_SEED, range(first, min(first + batch, count)), size))
+
+
+def streets(
+    split: str, numbers: Sequence[int], offsets: Sequence[int] = OFFSETS, current: int = 19, fps: float = 17.0
+) -> Pairs:
+    """Toytown's pairs (current - offset, current), one batch a street."""
+    for number in numbers:
+        yield _pairs(toytown.Film(split, number, fps), offsets, current)
+
+
+def _pairs(film: toytown.Film, offsets: Sequence[int], current: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    flow, occluded = zip(*(film.flow(current, current - d) for d in offsets), strict=True)
+    keys = torch.stack([film.frame(current - d) for d in offsets])
+    return film.frame(current).expand_as(keys), keys, torch.stack(flow), torch.stack(occluded)
+
+
+def network_flow(flow_network: Any) -> Flow:
+    """What a flow network predicts, or what stands in for one: `NoFlow`, `ClassicalFlow`."""
+    device = next((parameter.device for parameter in flow_network.parameters()), torch.device("cpu"))
+
+    @torch.no_grad()
+    def predict(current: Tensor, key: Tensor) -> Tensor:
+        return flow_network(*(flow_network.prepare(frames.to(device)) for frames in (current, key)))[0]
+
+    return predict

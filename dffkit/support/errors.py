@@ -1,0 +1,17 @@
+"""The kit's exceptions: everything that a user can mend is a `DffkitError`."""
+
+
+class DffkitError(Exception):
+    """Base of the kit's own exceptions. The message names the thing, what was expected, what came, and what to do."""
+
+
+class DataError(DffkitError):
+    """A file is missing, damaged or of another format. The message names the path, what is wrong, and what to do."""
+
+
+class CommandError(DffkitError):
+    """A command can't go on. The message tells the reader what is wrong and what to do."""
+
+
+class TrainingError(DffkitError):
+    """Training can't go on. The message names the recipe and the iteration."""

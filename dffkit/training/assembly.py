@@ -1,0 +1,120 @@
+"""The network that a recipe describes, and how its parts get the weights that it starts from."""
+
+import zlib
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED, NO_FLOW
+from dffkit.baselines.exact_flow import ExactFlow
+from dffkit.baselines.low_resolution import LowResolution
+from dffkit.baselines.no_flow import NoFlow
+from dffkit.dff import DeepFeatureFlow, split_points
+from dffkit.networks.detection import RFCN
+from dffkit.networks.features import FeatureNetwork
+from dffkit.networks.flow import FLOW_NETWORKS
+from dffkit.networks.segmentation import ScoreMaps
+from dffkit.training.recipe import Recipe
+
+TASK_NETWORKS = {"segmentation": ScoreMaps, "detection": RFCN}
+
+
+class Stills(nn.Module):
+    """One N_feat with several task networks side by side: what is pre-trained on single frames."""
+
+    def __init__(self, feature_network: nn.Module, heads: dict[str, nn.Module]) -> None:
+        super().__init__()
+        self.feature_network, self.heads = feature_network, nn.ModuleDict(heads)
+
+    def forward(self, frames: Tensor) -> dict[str, Tensor]:
+        """Frames `(B, 3, H, W)` uint8 -> each head's maps."""
+        features = self.feature_network(frames)
+        return {task: head(features) for task, head in self.heads.items()}
+
+
+def build(recipe: Recipe, seed: int = 0) -> nn.Module:
+    """The untrained network, on the CPU, in training mode: a `DeepFeatureFlow`, `Stills`, or a dict with F alone.
+
+    Each part's random weights depend on the seed and on the part's name only: runs with the same seed start from the
+    same task network, whatever else they differ in.
+    """
+    if recipe.job == "flow":
+        # F is pre-trained without S, which is added as ones later: so one F serves features of any width.
+        return nn.ModuleDict({"flow_network": _seeded(seed, "flow_network", partial(_flow, recipe, None))})
+    features = _seeded(seed, "feature_network", partial(_features, recipe))
+    shared = {"in_channels": features.channels, "feature_stride": 16 * recipe.shrink}
+    heads = {
+        task: _seeded(seed, task, partial(TASK_NETWORKS[task], **shared, **dict(settings)))
+        for task, settings in recipe.heads
+    }
+    if recipe.job == "stills":
+        return Stills(features, heads)
+    (head,) = heads.values()
+    channels = head.out_channels if recipe.split == 0 else split_points(features).get(recipe.split, (0, 1))[1]
+    flow = _seeded(seed, "flow_network", partial(_flow, recipe, channels))
+    return DeepFeatureFlow(features, flow, head, split=recipe.split)
+
+
+def _features(recipe: Recipe) -> FeatureNetwork:
+    options = {"width": recipe.width, "norm": recipe.norm, "layout": recipe.layout}
+    if recipe.shrink > 1:
+        return LowResolution(recipe.depth, shrink=recipe.shrink, **options)
+    return FeatureNetwork(recipe.depth, **options)
+
+
+def published(recipe: Recipe, seed: int = 0) -> dict[str, Tensor]:
+    """N_feat's weights as `recipe.weights` says, for `load_part`: torchvision's, and random ones where it has none.
+
+    Raises:
+        ValueError: if there are none for this N_feat.
+        OSError: if they can't be downloaded.
+    """
+    options = {"width": recipe.width, "norm": recipe.norm, "layout": recipe.layout, "weights": recipe.weights}
+    network = _seeded(seed, "feature_network", partial(FeatureNetwork, recipe.depth, **options))
+    return {f"feature_network.{name}": value for name, value in network.state_dict().items()}
+
+
+def _flow(recipe: Recipe, channels: int | None) -> nn.Module:
+    if recipe.flow == NO_FLOW:
+        return NoFlow(16 * recipe.shrink)
+    if recipe.flow == EXACT_FLOW:
+        return ExactFlow()
+    if recipe.flow in HAND_CRAFTED:
+        from dffkit.baselines.classical_flow import ClassicalFlow
+
+        return ClassicalFlow(recipe.flow)
+    return FLOW_NETWORKS[recipe.flow](
+        width=recipe.flow_width,
+        scale_channels=channels if recipe.scale else None,
+        freeze_scale_bias=recipe.scale_bias == "frozen",
+    )
+
+
+def _seeded(seed: int, part: str, make: Callable[[], nn.Module]) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(zlib.crc32(f"{seed}/{part}".encode()))
+        return make()
+
+
+def load_part(module: nn.Module, part: str, state: dict[str, Tensor]) -> None:
+    """Fill one part of a network from the state of a whole trained network that has a part of this name.
+
+    F pre-trained alone has no scale field: then S keeps its ones. A scale field that the part does not have is left
+    out.
+
+    Raises:
+        ValueError: if the part's weights are not those of this network.
+    """
+    target = getattr(module, part) if not isinstance(module, nn.ModuleDict) else module[part]
+    weights = {name.removeprefix(f"{part}."): w for name, w in state.items() if name.startswith(f"{part}.")}
+    own = target.state_dict()
+    weights = {name: w for name, w in weights.items() if name in own or not name.startswith("scale.")}
+    missing = {name for name in own if name not in weights and not name.startswith("scale.")}
+    unexpected = {name for name in weights if name not in own}
+    other = {name for name in weights.keys() & own.keys() if weights[name].shape != own[name].shape}
+    if missing or unexpected or other:
+        wrong = sorted(missing | unexpected | other)
+        raise ValueError(f"start: expected the weights of this {part}, got others: {', '.join(wrong[:3])} ...")
+    target.load_state_dict(weights, strict=False)

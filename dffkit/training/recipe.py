@@ -1,0 +1,173 @@
+"""What a recipe is: everything that a training run depends on, as data. A run is a recipe, a seed and a world.
+
+What a run gives is found by the recipe's hash, which changes whenever the recipe, or one that it starts from, does.
+"""
+
+import dataclasses
+from typing import Any
+
+from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED, NO_FLOW
+from dffkit.networks.flow import FLOW_NETWORKS
+from dffkit.support.fingerprint import fingerprint
+from dffkit.training.widths import FEATURE_WIDTH, SIZE, flow_width
+
+Options = tuple[tuple[str, Any], ...]  # keyword arguments as data
+
+JOBS = ("flow", "stills", "frames", "pairs")
+PRETRAINING = ("flow", "stills")
+TASKS = ("segmentation", "detection")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """One training run, but for its seed. Never change a default: hashes leave out fields that have theirs.
+
+    Attributes:
+        name: free; two recipes that differ in nothing else are the same.
+        job: "flow" pre-trains F on sprites (Sec. 4.2); "stills" pre-trains N_feat on single frames, with one head for
+            each of `heads`, in ImageNet's stead; "frames" trains per-frame recognition, Frame (Fig. 2a); "pairs"
+            trains Deep Feature Flow (Fig. 2b).
+        heads: (task, options of its network) for each task network; "frames" and "pairs" have one, "flow" none.
+        start: (part, recipe whose trained part it starts with); a part is one of "feature_network", "flow_network"
+            and "task_network". What is not named starts at random, by the seed.
+        freeze: what is not trained: beginnings of parameter names, e.g. "flow_network".
+        data: name of the data set, one of `sources.SOURCES`, or "module:function" for one's own. "flow" takes sprites
+            unless it names one with exact flow.
+        size: (H, W) of sprites, and of the frames that are cut out of real data sets to train on.
+        data_options: (name, value) of what else the data set's source is to know.
+        data_split, streets: the data set's part to train on, and how many streets of it.
+        length, first_label: frames of each of these streets, and the first that has a label; those before it serve as
+            key frames alone. For "frames" and "pairs".
+        depth, width, norm, layout: of `FeatureNetwork`.
+        weights: "imagenet" starts N_feat from torchvision's ImageNet weights.
+        shrink: how many times smaller frames become before N_feat; its features' stride is 16 times that.
+        flow, flow_width: name in `FLOW_NETWORKS` and width of F; or what stands in for it, and has no width and no
+            scale field: one of `HAND_CRAFTED`, "exact" for the data set's own flow, or "none" to copy features.
+        scale: whether F has a scale field; None for features that are only warped (S = 1).
+        scale_bias: "trained", or "frozen" at 1.
+        split: layers after the propagation (Table 5).
+        iterations, batch: T, and frames (or pairs) in each.
+        optimiser: "sgd" with momentum 0.9, as the paper, or "adamw".
+        lr, weight_decay: at the start; weights of layers decay, biases and normalisation do not, as in MXNet.
+        lr_factors: (beginning of parameter names, factor on the learning rate); the first that fits counts.
+        schedule: "step" divides the learning rate by 10 after `step_at` of the iterations, as the paper after 2/3 on
+            ImageNet VID, 3/4 on Cityscapes; "cosine" to 0.
+        warm_up: iterations over which the learning rate rises linearly.
+        clip: largest norm of the whole gradient; 0 for no limit.
+        precision: "float32", or "bfloat16" for mixed precision.
+        max_offset, label_interval, flip: of `Pairs`.
+        mirrors: of each pair of sprites, 1 (as it is) to 4 are trained on.
+    """
+
+    name: str
+    job: str
+    heads: tuple[tuple[str, Options], ...] = ()
+    start: tuple[tuple[str, "Recipe"], ...] = ()
+    freeze: tuple[str, ...] = ()
+    data: str = "toytown"
+    data_split: str = "train"
+    streets: int = 100
+    size: tuple[int, int] = SIZE
+    depth: int = 101
+    width: float = FEATURE_WIDTH
+    norm: str = "frozen"
+    flow: str = "FlowNet"
+    flow_width: float = flow_width("FlowNet")
+    scale: bool = True
+    scale_bias: str = "trained"
+    split: int = 1
+    iterations: int = 10000
+    batch: int = 8
+    optimiser: str = "sgd"
+    lr: float = 0.01
+    weight_decay: float = 5e-4
+    lr_factors: tuple[tuple[str, float], ...] = ()
+    schedule: str = "step"
+    warm_up: int = 0
+    clip: float = 0.0
+    precision: str = "float32"
+    max_offset: int = 9
+    label_interval: int = 1
+    flip: bool = True
+    mirrors: int = 1
+    length: int = 30
+    first_label: int = 0
+    shrink: int = 1
+    layout: str = "msra"
+    weights: str = ""
+    step_at: float = 2 / 3
+    data_options: Options = ()
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # JSON knows no tuples, and a recipe within a recipe comes as a mapping
+            object.__setattr__(self, field.name, _from_json(getattr(self, field.name)))
+        choices = {
+            "job": JOBS,
+            "flow": (*FLOW_NETWORKS, *HAND_CRAFTED, EXACT_FLOW, NO_FLOW),
+            "optimiser": ("sgd", "adamw"),
+            "schedule": ("step", "cosine"),
+            "precision": ("float32", "bfloat16"),
+            "norm": ("frozen", "trained"),
+            "scale_bias": ("trained", "frozen"),
+            "layout": ("msra", "torchvision"),
+            "weights": ("", "imagenet"),
+        }
+        for field, allowed in choices.items():
+            if getattr(self, field) not in allowed:
+                raise ValueError(f"{field}: expected one of {list(allowed)}, got {getattr(self, field)!r}")
+        if any(task not in TASKS for task, _ in self.heads):
+            raise ValueError(f"heads: expected tasks of {list(TASKS)}, got {[task for task, _ in self.heads]}")
+        heads = {"flow": 0, "frames": 1, "pairs": 1}.get(self.job, len(self.heads))
+        if len(self.heads) != heads or (self.job == "stills" and not heads):
+            raise ValueError(f"heads: expected {heads or 'some'} for job {self.job!r}, got {len(self.heads)}")
+        if not 1 <= self.mirrors <= 4:
+            raise ValueError(f"mirrors: expected 1 to 4, got {self.mirrors}")
+        if not 0 <= self.first_label < self.length:
+            raise ValueError(f"first_label: expected 0 to {self.length - 1}, as length says, got {self.first_label}")
+        if self.iterations < 0 or self.batch < 1:
+            raise ValueError(f"iterations, batch: expected at least 0 and 1, got {self.iterations} and {self.batch}")
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits of everything but the name; of the recipes it starts from as well."""
+        changed = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name not in ("name", "start") and value != field.default:
+                changed[field.name] = value
+        changed["start"] = {part: recipe.hash for part, recipe in self.start}
+        return fingerprint(changed)
+
+    @property
+    def task(self) -> str:
+        """The first head's task; "" without heads."""
+        return self.heads[0][0] if self.heads else ""
+
+    @property
+    def pretraining(self) -> bool:
+        """Whether one run, of seed 0, serves the recipes that start from it whatever their seed, as ImageNet's does."""
+        return self.job in PRETRAINING
+
+    def start_seed(self, part: str, seed: int) -> int:
+        """The seed of the run that gives `part` to the run with `seed`."""
+        return 0 if dict(self.start)[part].pretraining else seed
+
+    def describe(self) -> str:
+        """A line for people."""
+        networks = f"ResNet-{self.depth} x {self.width:g}, {self.flow} x {self.flow_width:g}"
+        starts = ", ".join(f"{part} from {recipe.name}" for part, recipe in self.start) or "from nothing"
+        return (
+            f"{self.name} ({self.hash}): {self.job}, {networks}, {starts}; {self.iterations} iterations of "
+            f"{self.batch}, {self.optimiser} {self.lr:g} {self.schedule}, {self.precision}"
+        )
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Recipe(**value)
+    return tuple(_from_json(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def options(**values: Any) -> Options:
+    """Keyword arguments as data, in one order."""
+    return tuple(sorted(values.items()))

@@ -1,0 +1,108 @@
+"""The command line: help, versions, and messages for what is unknown or missing."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from dffkit.commands import cli, selftest
+from dffkit.support import repository
+from dffkit.support.errors import DataError
+
+
+def run(capsys, *arguments: str) -> tuple[int, str, str]:
+    """Call the command line in this process; return its exit status, its output and its complaints."""
+    try:
+        status = cli.main(list(arguments))
+    except SystemExit as end:  # argparse ends --help and its own errors this way
+        status = end.code
+    return status, *capsys.readouterr()
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_has_help_with_an_example(capsys, command):
+    status, out, _ = run(capsys, command, "--help")
+    assert status == 0
+    assert f"examples:\n  python -m dffkit {command}" in out
+
+
+def test_without_a_command_the_help_is_shown(capsys):
+    status, out, _ = run(capsys)
+    assert status == 0
+    assert all(re.search(rf"^    {command}\s", out, re.MULTILINE) for command in cli.COMMANDS)
+
+
+def test_help_loads_none_of_the_extras():
+    code = (
+        "import sys, runpy; sys.argv[1:] = ['--help']\n"
+        "try: runpy.run_module('dffkit', run_name='__main__')\n"
+        "except SystemExit: print('loaded', *sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=repository.root(), capture_output=True, text=True, check=True)
+    loaded = result.stderr.partition("loaded ")[2].split()
+    assert "dffkit.commands.cli" in loaded
+    assert not {"jupyterlab", "nbclient", "nbconvert", "matplotlib", "pandas", "pytest"} & set(loaded)
+
+
+def test_version(capsys):
+    status, out, _ = run(capsys, "--version")
+    assert status == 0
+    assert re.fullmatch(r"dffkit \d+\.\d+\.\d+\n", out)
+
+
+def test_an_unknown_command_is_refused_with_the_known_ones(capsys):
+    status, _, err = run(capsys, "reprodcue")
+    assert status == 2
+    assert "reprodcue" in err
+    assert "reproduce" in err
+
+
+def test_only_test_takes_further_arguments(capsys, monkeypatch):
+    assert run(capsys, "figures", "-k", "warp")[0] == 2
+    handed_on = []
+    monkeypatch.setattr(selftest, "run_tests", lambda arguments: handed_on.extend(arguments) or 0)
+    assert run(capsys, "test", "-k", "warp", "tests/project/test_cli.py", "-x")[0] == 0
+    assert handed_on == ["-k", "warp", "tests/project/test_cli.py", "-x"]
+
+
+@pytest.mark.parametrize("command", [name for name, command in cli.COMMANDS.items() if command.modules])
+def test_a_missing_extra_is_named_with_its_pip_command(capsys, monkeypatch, command):
+    absent = cli.COMMANDS[command].modules[0]
+    monkeypatch.setattr(repository, "find_spec", lambda module: None if module == absent else object())
+    status, _, err = run(capsys, command)
+    assert status == 1
+    assert f"not installed: {absent}.\n" in err
+    assert f'-m pip install -e ".[{cli.COMMANDS[command].extra}]"' in err
+
+
+def test_a_missing_extra_is_named_whatever_a_commands_module_imports():
+    code = """
+import sys, torch, torchvision
+from dffkit.commands import cli
+for name in {name for command in cli.COMMANDS.values() for name in command.modules}:
+    sys.modules[name] = None  # as if it was not installed
+print(*[cli.main([name]) for name in cli.COMMANDS], cli.main(["toytown", "--help"]))
+"""
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, cwd=repository.root(), capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["1"] * (len(cli.COMMANDS) + 1)
+    assert result.stderr.count("-m pip install -e") == len(cli.COMMANDS) + 1
+
+
+def test_a_file_that_cant_be_used_is_told_without_a_traceback(capsys, monkeypatch):
+    from dffkit.paper import figures
+
+    def damaged(folder):
+        raise DataError("speed.csv: is damaged; get it again")
+
+    monkeypatch.setattr(figures, "regenerate_all", damaged)
+    assert run(capsys, "figures") == (1, "", "dffkit: speed.csv: is damaged; get it again\n")
+
+
+def test_a_package_without_its_repository_says_so(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(repository, "__file__", str(tmp_path / "dffkit" / "repository.py"))
+    status, _, err = run(capsys, "notebooks")
+    assert status == 1
+    assert "Clone the repository" in err

@@ -1,0 +1,84 @@
+"""notebooks.py: notebooks are found, run, stored whole and shown as HTML, and a failing cell is named."""
+
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from notebook_writer import write_notebook
+
+from dffkit.commands import notebooks
+from dffkit.support import repository
+
+
+def test_notebooks_are_found_in_order_and_by_number(tmp_path):
+    for name in ("02_b.ipynb", "00_a.ipynb", "notes.ipynb", "04_c.ipynb"):
+        write_notebook(tmp_path / name)
+    assert [path.name for path in repository.find_notebooks(tmp_path)] == ["00_a.ipynb", "02_b.ipynb", "04_c.ipynb"]
+    assert [path.name for path in repository.find_notebooks(tmp_path, ("04",))] == ["04_c.ipynb"]
+    with pytest.raises(repository.CommandError, match="No notebook 07 in"):
+        repository.find_notebooks(tmp_path, ("04", "07"))
+
+
+def test_a_notebook_is_stored_whole_and_the_same_each_time(tmp_path):
+    code = "import os, sys\nprint(os.path.basename(os.getcwd()), sys.executable == EXECUTABLE)"
+    path = write_notebook(
+        tmp_path / "00_a.ipynb",
+        new_markdown_cell("# A"),
+        new_code_cell(f"EXECUTABLE = {sys.executable!r}", metadata={"scrolled": True, "tags": ["kept"]}),
+        new_code_cell(code),
+        new_code_cell(code),
+    )
+    notebooks.execute_in_place([path])
+    first = path.read_text(encoding="utf-8")
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.cells[2].outputs[0].text == f"{tmp_path.name} True\n"
+    assert notebook.cells[1].metadata == {"tags": ["kept"]}
+    assert notebook.metadata == notebooks.METADATA
+    assert len({cell.id for cell in notebook.cells}) == 4
+    notebooks.execute_in_place([path])
+    assert path.read_text(encoding="utf-8") == first
+    assert [entry.name for entry in tmp_path.iterdir()] == ["00_a.ipynb"]
+
+
+def test_a_failing_cell_is_named_with_source_and_traceback(tmp_path):
+    path = write_notebook(
+        tmp_path / "02_broken.ipynb",
+        new_markdown_cell("# Broken"),
+        new_code_cell("frames = 3"),
+        new_code_cell("print('so far')\nframes / 0  # no flow"),
+        new_code_cell("never = 'run'"),
+    )
+    before = path.read_bytes()
+    with pytest.raises(notebooks.NotebookError) as caught:
+        notebooks.execute_in_place([path])
+    message = str(caught.value)
+    assert message.startswith("02_broken.ipynb, cell In [2] failed:\n")
+    assert "frames / 0  # no flow" in message
+    assert "ZeroDivisionError" in message
+    assert "\x1b" not in message
+    assert path.read_bytes() == before
+
+
+def test_a_cell_that_takes_too_long_is_named(tmp_path):
+    path = write_notebook(tmp_path / "03_slow.ipynb", new_code_cell("while True: pass"))
+    with pytest.raises(notebooks.NotebookError, match=r"^03_slow\.ipynb, cell In \[1\] failed(?s:.)*1 seconds"):
+        notebooks.execute(path, cell_timeout=1)
+
+
+def test_html_shows_fallbacks_and_needs_no_other_file(tmp_path):
+    picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    view = {"model_id": "0" * 32, "version_major": 2, "version_minor": 0}
+    with_fallback = {notebooks.WIDGET_VIEW: view, "text/plain": "VBox(children=())", "image/png": picture}
+    without = {notebooks.WIDGET_VIEW: view, "text/plain": "IntSlider(value=3)"}
+    cell = new_code_cell("slider", outputs=[new_output("display_data", data=data) for data in (with_fallback, without)])
+    notebook = new_notebook(cells=[new_markdown_cell("[next](04_complexity.ipynb#sizes)"), cell])
+    page = tmp_path / "html" / "02_a.html"
+    notebooks.export_html(notebook, page, folder=tmp_path)
+    html = page.read_text(encoding="utf-8")
+    assert 'href="04_complexity.html#sizes"' in html
+    assert picture in html
+    assert "IntSlider(value=3)" not in html
+    assert "0" * 32 not in html
+    assert [entry.name for entry in page.parent.iterdir()] == ["02_a.html"]
+    assert len(cell.outputs[1].data) == 2  # the notebook itself stays as it was

@@ -1,0 +1,258 @@
+"""commands/run.py: a video in, the same video with results out, whatever happens on the way."""
+
+import argparse
+import dataclasses
+import json
+
+import av
+import pytest
+import torch
+from torchvision.ops import box_iou
+
+import dffkit
+from dffkit.commands import cli, output_places
+from dffkit.commands import run as run_command
+from dffkit.datasets.streams import frames
+from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film
+from dffkit.datasets.video_files import VideoWriter
+from dffkit.experiments.live_recognition import LiveRecognition
+from dffkit.support.errors import CommandError, DataError
+from dffkit.training.loop import train
+from dffkit.training.recipes import find
+
+
+def run(*words):
+    parser = argparse.ArgumentParser()
+    run_command.add_arguments(parser)
+    return run_command.main(parser.parse_args([*map(str, words), "--no-progress", "--threads", "1"]))
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Seven frames of a street as a file."""
+    film, path = Film("val", 4), tmp_path / "clip.mp4"
+    with VideoWriter(path, 10) as video:
+        for index in range(7):
+            video.write(film.frame(index))
+    return path
+
+
+def count(path):
+    return sum(1 for _ in frames(path))
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_a_clip_gets_results_drawn_in_and_written_down(tmp_path, clip, task, capsys):
+    out, lines = tmp_path / "new" / "out.mp4", tmp_path / "out.jsonl"
+    assert run(clip, "--task", task, "-l", 3, "--out", out, "--json", lines) == 0
+    stream = frames(out)
+    assert (count(out), stream.fps) == (7, 10)
+    assert stream.size[1] == 2 * 384  # larger, and below a line of text
+    assert stream.size[0] > 2 * 192
+    rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert [row["frame"] for row in rows] == list(range(7))
+    assert [row["key_frame"] for row in rows] == [True, False, False, True, False, False, True]
+    assert all(row["milliseconds"] > 0 for row in rows)
+    if task == "segmentation":
+        assert list(rows[0]["shares"]) == list(LABELS)
+        assert sum(rows[0]["shares"].values()) == pytest.approx(1, abs=1e-3)
+    else:
+        assert {box["class"] for row in rows for box in row["boxes"]} <= set(CLASSES)
+        assert any(row["boxes"] for row in rows)
+    assert "7 frames" in capsys.readouterr().err
+
+
+def test_to_compare_is_twice_as_wide_and_says_what_is_gained(tmp_path, clip, capsys):
+    assert run(clip, "--compare", "--frames", 3, "--out", tmp_path / "out.mp4", "--json", "-") == 0
+    assert frames(tmp_path / "out.mp4").size[1] == 4 * 384
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 3
+    assert "speedup" in captured.err
+    assert "Frame" in captured.err
+
+
+def titles(capsys):
+    """What the lines of the summary are of."""
+    return {line[:14].strip() for line in capsys.readouterr().err.splitlines()}
+
+
+def test_a_run_of_ones_own_is_compared_with_itself_or_with_other_weights(tmp_path, clip, capsys):
+    folder = tmp_path / "run"
+    recipe = dataclasses.replace(find("toytown/segmentation/separate"), name="mine/dff", depth=14, start=())
+    film = Film("val", 4)
+    train(recipe, folder, data=[dffkit.Snippet("a", 17.0, [film.frame(0)], {0: film.labels(0)})], progress=False)
+    words = (clip, "--weights", folder, "--frames", 2, "--out", tmp_path / "out.mp4", "--compare")
+    assert run(*words) == 0
+    assert {"DFF per frame", "DFF, l = 5"} <= titles(capsys)
+    assert run(*words, "-l", 1) == 0
+    assert {"DFF per frame", "DFF, l = 1", "speedup"} <= titles(capsys)
+    assert run(*words, "--compare-with", "toytown/segmentation/frame") == 0
+    assert "Frame " in capsys.readouterr().err
+
+
+def test_a_run_on_ones_own_data_is_used_where_the_data_is_not(tmp_path, monkeypatch):
+    """And what its file names is not imported, as the file may be anybody's."""
+    (tmp_path / "strange_clips.py").write_text("raise SystemExit('it was imported')")
+    monkeypatch.chdir(tmp_path)
+    head = (("segmentation", (("num_classes", 2),)),)
+    recipe = find("toytown/segmentation/separate")
+    recipe = dataclasses.replace(recipe, name="mine/dff", depth=14, start=(), heads=head, data="strange_clips:dataset")
+    data = [dffkit.Snippet("a", 17.0, [Film("val", 4).frame(0)], {0: (Film("val", 4).labels(0) > 3).byte()})]
+    train(recipe, tmp_path / "run", data=data, names=("road", "sky"), progress=False)
+    assert LiveRecognition(tmp_path / "run").names == ("road", "sky")
+    train(recipe, tmp_path / "old", data=data, progress=False)
+    message = "does not say what the classes of strange_clips:dataset are called, .*; train again with --fresh"
+    with pytest.raises(DataError, match=message):
+        LiveRecognition(tmp_path / "old")
+
+
+def test_results_are_those_of_the_library(clip):
+    live, stream = LiveRecognition("toytown/segmentation/dff", 3), list(frames(clip))
+    mine = [live.step(frame) for frame in stream]
+    theirs = list(dffkit.recognize(dffkit.load(), stream, dffkit.FixedInterval(3)))
+    assert all(torch.equal(a.output, b.output) for a, b in zip(mine, theirs, strict=True))
+    assert [each.is_key_frame for each in mine] == [each.is_key_frame for each in theirs]
+
+
+def test_results_of_scaled_frames_are_in_the_frames_own_pixels():
+    frame = Film("val", 13, 30.0, WORLDS["detection"]).frame(0)
+    large = frame.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    boxes, twice = (LiveRecognition("toytown/detection/dff", 5).step(each).output for each in (frame, large))
+    assert box_iou(2 * boxes["boxes"][:3], twice["boxes"]).amax(1)[:2].min() > 0.9  # scaling back blurs a little
+    labels = LiveRecognition("toytown/segmentation/dff", 5).step(large).output
+    assert labels.shape == large.shape[1:]
+    own_size = LiveRecognition("toytown/segmentation/dff", 5, short_side=0).step(large).output
+    assert not torch.equal(labels, own_size)
+
+
+def test_an_interruption_leaves_what_was_done(tmp_path, clip, monkeypatch, capsys):
+    step, calls = LiveRecognition.step, []
+
+    def interrupted(self, frame):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return step(self, frame)
+
+    monkeypatch.setattr(LiveRecognition, "step", interrupted)
+    assert run(clip, "--out", tmp_path / "out.mp4") == 130
+    assert count(tmp_path / "out.mp4") == 3
+    assert "3 frames, then interrupted" in capsys.readouterr().err
+
+
+def test_a_damaged_end_leaves_what_was_before_it(tmp_path, capsys):
+    broken = tmp_path / "broken.avi"
+    with av.open(broken, "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 192, 384, "yuvj420p"
+        for index in range(6):
+            picture = Film("val", 4).frame(index).permute(1, 2, 0).numpy()
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.copy(), format="rgb24")))
+    broken.write_bytes(broken.read_bytes()[: int(0.6 * broken.stat().st_size)])
+    assert run(broken, "--out", tmp_path / "out.mp4") == 1
+    done = count(tmp_path / "out.mp4")
+    assert 0 < done < 6
+    said = capsys.readouterr().err
+    assert f"{done} frames, then {broken}: is damaged" in said
+    assert f"get the file again, or use what is there, in {tmp_path / 'out.mp4'}\n" in said
+    assert "damaged=" not in said
+
+
+def test_the_rendered_street_needs_no_file(tmp_path):
+    assert run("--frames", 2, "--out", tmp_path / "out.mp4") == 0
+    assert count(tmp_path / "out.mp4") == 2
+
+
+@pytest.mark.parametrize(
+    ("weights", "street"),
+    [
+        ("toytown/segmentation/dff", Film("val", 4)),
+        ("toytown/detection/dff", Film("val", 4, 30.0, WORLDS["detection"])),
+    ],
+)
+def test_the_rendered_street_is_of_the_world_that_the_weights_are_for(tmp_path, monkeypatch, weights, street):
+    seen, step = [], LiveRecognition.step
+    monkeypatch.setattr(LiveRecognition, "step", lambda self, frame: seen.append(frame) or step(self, frame))
+    assert run("--frames", 2, "--weights", weights, "--out", tmp_path / "out.mp4") == 0
+    assert all(torch.equal(frame, street.frame(index)) for index, frame in enumerate(seen))
+    with pytest.raises(CommandError, match=f"--weights {weights}: its network is for .*; leave --task out"):
+        run("--weights", weights, "--task", {"s": "detection", "d": "segmentation"}[weights[8]])
+
+
+@pytest.mark.parametrize(("task", "other"), [("segmentation", "detection"), ("detection", "segmentation")])
+def test_weights_of_another_task_can_not_be_compared_with(tmp_path, clip, monkeypatch, task, other):
+    """That is said before a frame is read, and before a file is begun."""
+    monkeypatch.setattr(run_command, "frames", lambda name: pytest.fail("the video was opened"))
+    for words in (("--task", task), ("--weights", f"toytown/{task}/dff", "--compare")):
+        named = (
+            f"--compare-with toytown/{other}/frame: its network is for {other}, that of toytown/{task}/dff for {task};"
+        )
+        with pytest.raises(CommandError, match=f"{named} give weights of one task"):
+            run(clip, *words, "--compare-with", f"toytown/{other}/frame", "--out", tmp_path / "out.mp4")
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_wrong_words_are_named(tmp_path, clip):
+    with pytest.raises(CommandError, match=r"nothing\.mp4: no such file"):
+        run(tmp_path / "nothing.mp4")
+    with pytest.raises(CommandError, match="has no model 'toytown/segmentation/dfff'; did you mean"):
+        run(clip, "--weights", "toytown/segmentation/dfff")
+    with pytest.raises(CommandError, match="name: expected a network that recognises frames, got 'toytown/stills'"):
+        run(clip, "--weights", "toytown/stills")
+    with pytest.raises(CommandError, match=r"has no trained\.pt; give the folder of a run that is finished"):
+        run(clip, "--weights", tmp_path)
+    with pytest.raises(CommandError, match=r"path: expected a name that ends in \.mp4, got 'out\.avi'"):
+        run(clip, "--out", tmp_path / "out.avi")
+
+
+@pytest.mark.parametrize("option", ["--out", "--json"])
+def test_the_input_is_never_overwritten(tmp_path, clip, option, monkeypatch):
+    before = clip.read_bytes()
+    (tmp_path / "link.mp4").symlink_to(clip)
+    (tmp_path / "second.mp4").hardlink_to(clip)
+    monkeypatch.chdir(tmp_path)
+    for name in ("clip.mp4", tmp_path / "x" / ".." / "clip.mp4", "link.mp4", "second.mp4"):
+        with pytest.raises(CommandError, match=rf"{option} .*mp4: is the input, which would be overwritten"):
+            run(clip, option, name)
+    clip.rename("annotated.mp4")  # what --out is by default
+    with pytest.raises(CommandError, match=r"--out annotated\.mp4: is the input"):
+        run("annotated.mp4")
+    assert (tmp_path / "annotated.mp4").read_bytes() == before
+
+
+def test_results_do_not_overwrite_an_image_of_the_input_nor_each_other(tmp_path, clip):
+    (tmp_path / "images").mkdir()
+    with pytest.raises(CommandError, match=r"--json .*0\.png: is the input"):
+        run(tmp_path / "images", "--json", tmp_path / "images" / "0.png")
+    out = tmp_path / "out.mp4"
+    with pytest.raises(CommandError, match=r"--json .*out\.mp4: is the file of --out too"):
+        run(clip, "--out", out, "--json", out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("option", ["--out", "--json"])
+def test_a_place_where_nothing_can_be_written_is_named(tmp_path, clip, option, monkeypatch):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "a.mp4").mkdir()
+    for place, named in (("a.mp4", "is a folder"), ("file/new/a.mp4", f"{tmp_path / 'file'} is no folder")):
+        with pytest.raises(CommandError, match=f"{option} {tmp_path / place}: {named}; give the name of a file"):
+            run(clip, option, tmp_path / place)
+    monkeypatch.setattr(output_places.os, "access", lambda path, mode: path not in (tmp_path, tmp_path / "file"))
+    for place, named in (("b.mp4", f"the folder {tmp_path} must not"), ("file", "must not")):
+        with pytest.raises(CommandError, match=f"{option} {tmp_path / place}: {named} be written to"):
+            run(clip, option, tmp_path / place)
+
+
+def test_trouble_while_writing_is_told_without_a_traceback(tmp_path, clip, monkeypatch):
+    def full(self, frame):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(VideoWriter, "write", full)
+    with pytest.raises(CommandError, match="No space left on device: the results can't be written; is there room"):
+        run(clip, "--out", tmp_path / "out.mp4")
+
+
+def test_help_shows_examples(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--help"])
+    assert "python -m dffkit run street.mp4 --compare" in capsys.readouterr().out

@@ -1,0 +1,113 @@
+"""`test`: one lint and one pytest run, and nbval, which overlooks what differs without meaning and nothing else."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from nbformat.v4 import new_code_cell
+from notebook_writer import write_notebook
+from places import REPOSITORY
+
+from dffkit.commands import notebooks, selftest
+
+SANITIZER = REPOSITORY / "tests" / "nbval_sanitize.cfg"
+
+
+# Lint and tests
+
+
+class Calls(list):
+    """Stands for `subprocess.run`: keeps the calls, and lets the one whose command names `failing` fail."""
+
+    failing = ""
+
+    def __call__(self, command, **options):
+        self.append((command, options))
+        return subprocess.CompletedProcess(command, int(self.failing in command if self.failing else False))
+
+
+@pytest.fixture
+def calls(monkeypatch) -> Calls:
+    calls = Calls()
+    monkeypatch.setattr(selftest.subprocess, "run", calls)
+    return calls
+
+
+def test_tests_are_one_lint_and_one_pytest_run(calls):
+    assert selftest.run_tests(["-k", "warp"]) == 0
+    (lint, _), (tests, options) = calls
+    assert lint[1:] == ["-m", "ruff", "check", "."]
+    assert tests[1:3] == ["-m", "pytest"]
+    assert {"--nbval", "--nbval-current-env", "loadfile"} <= set(tests)
+    assert tests[-2:] == ["-k", "warp"]
+    assert options["env"]["OMP_NUM_THREADS"] == "1"
+
+
+def test_a_failed_lint_stops_before_the_tests(calls, capsys):
+    calls.failing = "ruff"
+    assert selftest.run_tests([]) == 1
+    assert len(calls) == 1
+    assert "not run" in capsys.readouterr().err
+
+
+def test_failed_tests_fail_the_command(calls):
+    calls.failing = "pytest"
+    assert selftest.run_tests([]) == 1
+
+
+# nbval
+
+
+def sanitized(text: str) -> str:
+    from nbval.plugin import get_sanitize_patterns
+
+    for pattern, replacement in get_sanitize_patterns(SANITIZER.read_text(encoding="utf-8")):
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
+def test_every_pattern_of_the_sanitizer_is_read():
+    from nbval.plugin import get_sanitize_patterns
+
+    text = SANITIZER.read_text(encoding="utf-8")
+    assert len(get_sanitize_patterns(text)) == len(re.findall("^regex: ", text, re.MULTILINE)) == 5
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("<Warp at 0x7f5c1a2b3c4d>", "<Warp at 0x55aa01020304>"),
+        ('<img src="data:image/png;base64,iVBORw0KGgo=">', '<img src="data:image/png;base64,AAAA/+8=">'),
+        ("\r  0%|     | 0/3 [00:00<?]\r100%|#####| 3/3 [00:01<00:00]", "\r100%|#####| 3/3 [00:09<00:00]"),
+        ("/scratch/ipykernel_12/345.py:3: UserWarning", r"C:\Temp\my folder\ipykernel_6\78.py:3: UserWarning"),
+        ("anim" + " 0123456789abcdef" * 2, "anim" + " 0123456789abcdef" * 2),
+        ('id="' + "0a" * 16 + '"', 'id="' + "1b" * 16 + '"'),
+    ],
+)
+def test_what_differs_without_meaning_is_sanitized(one, other):
+    assert sanitized(one) == sanitized(other)
+
+
+@pytest.mark.parametrize("text", ["1/r = 9.20", "torch.Size([1, 1024, 38, 63])", "71.1% | 69.2%", "0x10", "r = 10.87%"])
+def test_what_a_notebook_prints_is_not_sanitized(text):
+    assert sanitized(text) == text
+
+
+def test_the_sanitizer_is_quick_on_long_outputs():
+    assert len(sanitized("a/b" * 300_000)) == 900_000
+
+
+def test_nbval_passes_a_true_notebook_and_fails_a_changed_one(tmp_path):
+    cells = [new_code_cell("object()"), new_code_cell("print(round(1 / 0.1087, 2))")]
+    path = write_notebook(tmp_path / "00_true.ipynb", *cells)
+    notebooks.execute_in_place([path])
+    changed = json.loads(path.read_text(encoding="utf-8"))
+    changed["cells"][1]["outputs"][0]["text"] = ["9.21\n"]
+    (tmp_path / "01_changed.ipynb").write_text(json.dumps(changed), encoding="utf-8")
+    options = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", str(SANITIZER), "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, "-q", str(tmp_path)]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "1 failed, 3 passed" in result.stdout, result.stdout
+    assert re.search(r"^FAILED .*01_changed\.ipynb", result.stdout, re.MULTILINE)

@@ -1,0 +1,144 @@
+"""files.py: frames from whatever people have, be it a video, a folder, a list or none of these."""
+
+import struct
+
+import av
+import numpy as np
+import pytest
+import torch
+from numbered_pictures import CODECS, NTSC, PICTURES, numbers, video
+from PIL import Image
+
+from dffkit.datasets.streams import frames
+from dffkit.support.errors import DataError
+
+
+@pytest.mark.parametrize("ending", CODECS)
+def test_every_frame_of_a_video_comes_once_and_in_order(tmp_path, ending):
+    stream = frames(video(tmp_path / f"a.{ending}"))
+    for _ in range(2):  # a second loop starts again
+        assert numbers(stream) == list(range(40))
+    assert stream.size == (48, 64)
+    assert stream.fps == NTSC
+    assert stream.count == (None if ending in ("mkv", "webm") else 40)
+    assert all(frame.shape == (3, 48, 64) and frame.dtype == torch.uint8 for frame in stream)
+
+
+def test_red_is_red(tmp_path):
+    red = torch.tensor([200, 60, 30], dtype=torch.uint8)[:, None, None].expand(3, 48, 64)
+    (frame,) = frames(video(tmp_path / "a.mp4", [red]))  # one frame is a video too
+    assert (frame[:, 24, 32].int() - red[:, 0, 0]).abs().max() <= 4
+
+
+def test_a_frame_that_is_kept_stays_as_it_is(tmp_path):
+    path = video(tmp_path / "a.mp4")
+    kept = list(frames(path))
+    assert all(torch.equal(one, other) for one, other in zip(kept, frames(path), strict=True))
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_telephone_s_video_is_upright(tmp_path, turns):
+    """`turns` quarter turns to the right are written into the header, as a telephone does."""
+    path = video(tmp_path / "a.mp4", PICTURES[-1:])
+    content = bytearray(path.read_bytes())
+    where = content.index(struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30), content.index(b"tkhd"))
+    cos, sin = [(1, 0), (0, 1), (-1, 0), (0, -1)][turns]
+    matrix = [65536 * value for value in (cos, sin, 0, -sin, cos, 0, 0, 0)]
+    stored = next(iter(frames(path)))
+    content[where : where + 36] = struct.pack(">9i", *matrix, 1 << 30)
+    path.write_bytes(content)
+    stream = frames(path)
+    assert stream.size == ((48, 64) if turns % 2 == 0 else (64, 48))
+    assert torch.equal(next(iter(stream)), torch.rot90(stored, -turns, (1, 2)))
+
+
+def test_a_list_of_arrays_or_tensors_is_a_video():
+    arrays = [picture.permute(1, 2, 0).numpy() for picture in PICTURES]
+    for source in (arrays, list(PICTURES), PICTURES, np.stack(arrays)):
+        stream = frames(source)
+        assert (stream.size, stream.fps, stream.count) == ((48, 64), None, 40)
+        assert torch.equal(torch.stack(list(stream)), PICTURES)
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ([], "has no frame"),
+        ([PICTURES[0], PICTURES[0].float()], r"source\[1\]: expected .* got \(3, 48, 64\) torch.float32"),
+        ([PICTURES[0], PICTURES[0, 0]], r"source\[1\]: expected .* got \(48, 64\)"),
+        ([PICTURES[0].numpy()], r"source\[0\]: expected .* got \(3, 48, 64\) uint8"),
+        ([np.zeros((4, 4, 3))], r"source\[0\]: expected .* float64"),
+        ([PICTURES[0], "b.png"], r"source\[1\]: expected .* got str"),
+        ([PICTURES[0], PICTURES[0, :, :32]], r"source\[1\]: is 64x32, those before it 64x48"),
+        (7, "expected a path, 'camera:0' or a list of frames, got int"),
+    ],
+)
+def test_a_list_of_something_else_is_named(source, named):
+    with pytest.raises(ValueError, match=named):
+        list(frames(source))
+
+
+def test_a_folder_is_a_video_in_natural_order(tmp_path):
+    for index in (0, 1, 2, 9, 10, 11):
+        Image.fromarray(PICTURES[index].permute(1, 2, 0).numpy()).save(tmp_path / f"frame{index}.png")
+    stream = frames(str(tmp_path))
+    assert numbers(stream) == [0, 1, 2, 9, 10, 11]
+    assert (stream.size, stream.fps, stream.count) == ((48, 64), None, 6)
+    (tmp_path / "frame12.png").write_bytes(b"no image")
+    seen = []
+    with pytest.raises(DataError, match=r"frame12\.png: is no image"):
+        seen.extend(numbers([frame]) for frame in frames(tmp_path))
+    assert len(seen) == 6  # images are not read before they are asked for
+
+
+def test_a_folder_s_photographs_are_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees to the right
+    pixels = PICTURES[0].permute(1, 2, 0).numpy()
+    for index in range(2):
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png", exif=exif)
+    stream = frames(tmp_path)
+    assert stream.size == (64, 48)
+    assert torch.equal(list(stream)[1], torch.rot90(PICTURES[0], -1, (1, 2)))
+
+
+def test_images_of_different_sizes_are_no_video(tmp_path):
+    for name, size in (("1.png", (8, 6)), ("2.png", (8, 6)), ("3.png", (6, 8))):
+        Image.new("RGB", size).save(tmp_path / name)
+    with pytest.raises(DataError, match=r"3\.png: is 6x8, those before it 8x6; scale"):
+        list(frames(tmp_path))
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "avi"])
+def test_a_video_without_a_frame_is_refused(tmp_path, ending):
+    path = video(tmp_path / f"a.{ending}", [])
+    with pytest.raises(DataError, match=rf"a\.{ending}: (has no|is no video)"):
+        frames(path)
+
+
+def test_what_is_no_video_or_not_there_is_refused(tmp_path):
+    (tmp_path / "text.txt").write_text("not a video\n" * 99)
+    (tmp_path / "text.mp4").write_text("not a video\n" * 99)
+    (tmp_path / "empty.avi").write_bytes(b"")
+    with av.open(tmp_path / "sound.wav", "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+    for name, named in (
+        ("text.txt", "has no video in it"), ("text.mp4", "is no video"), ("empty.avi", "is no video"),
+        ("sound.wav", "has no video in it"), ("missing.mp4", "no such file"),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match=f"{name}: {named}"):
+            frames(tmp_path / name)
+
+
+def test_a_wrong_option_is_named(tmp_path):
+    with pytest.raises(ValueError, match="damaged: expected 'raise' or 'stop', got 'skip'"):
+        frames(tmp_path, damaged="skip")
+
+
+def test_a_real_video(real_data):
+    stream = frames(real_data("pets09") / "vtest.avi")
+    assert (stream.size, stream.fps, stream.count) == ((360, 480), 10, 795)
+    assert sum(1 for _ in stream) == 795

@@ -1,0 +1,154 @@
+"""mot_videos.py: which sequences and parts are read, in which order and when, and what is said of what is missing."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from mot_tree import HEIGHT, SEQINFO, SIZE, WIDTH, assert_square_in_box, film, picture, sequence, square
+from PIL import Image
+
+from dffkit.datasets import mot, mot_videos, streams
+from dffkit.support.errors import DataError
+from dffkit.training.pairs import Pairs
+
+# Most sequences here have boxes in some of their frames only. What is said of that has tests of its own.
+pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.skipped_records.SkippedRecords")
+
+
+def test_a_folder_of_sequences_is_all_of_them_in_natural_order(tmp_path):
+    for name in ("MOT-10", "MOT-9"):
+        sequence(tmp_path / name)
+    (tmp_path / "notes").mkdir()
+    assert [snippet.name for snippet in mot.snippets(tmp_path)] == ["MOT-9", "MOT-10"]
+
+
+def test_a_dot_in_a_folder_s_name_is_no_ending(tmp_path, monkeypatch):
+    for name in ("seq.1", "seq.2"):
+        sequence(tmp_path / name)
+    assert [snippet.name for snippet in mot.snippets(tmp_path)] == ["seq.1", "seq.2"]
+    monkeypatch.chdir(tmp_path / "seq.2")
+    assert [snippet.name for snippet in mot.snippets(".")] == ["seq.2"]
+
+
+def test_parts_are_snippets_of_their_own(tmp_path):
+    lines = [square(i) for i in range(8)]  # frames 8 to 11 have no boxes
+    parts = mot.snippets(sequence(tmp_path / "walk", lines), frames=[range(5), range(5, 10), range(10, 12)])
+    assert [part.name for part in parts] == ["walk[0:5]", "walk[5:10]", "walk[10:12]"]
+    assert [len(part.frames) for part in parts] == [5, 5, 2]
+    assert [list(part.targets) for part in parts] == [[0, 1, 2, 3, 4], [0, 1, 2], []]
+    assert torch.equal(parts[1].frames[2], picture(7))
+    assert_square_in_box(parts[1].frames[2], parts[1].targets[2])
+    assert Pairs(parts, 0, max_offset=9).batch(range(4)).frames.shape == (4, 3, *SIZE)
+
+
+@pytest.mark.parametrize("part", [range(13), range(-1, 3), range(0, 6, 2), range(4, 4), range(5, 2, -1)])
+def test_a_part_that_the_video_does_not_have_is_named(tmp_path, part):
+    folder = sequence(tmp_path / "walk")
+    with pytest.raises(ValueError, match=r"frames: expected a part of range\(0, 12\) without steps, got range"):
+        mot.snippets(folder, frames=part)
+
+
+def test_a_video_is_decoded_once_and_forgotten_after_use(tmp_path, monkeypatch):
+    path, read = film(tmp_path), []
+    monkeypatch.setattr(streams.FrameStream, "__iter__", lambda self: read.append(1) or self.read())
+    train = mot.snippets(path, frames=range(6))
+    val = mot.snippets(path, frames=range(6, 12))
+    assert len(read) == 1
+    kept = [weakref.ref(decoded) for decoded in mot_videos._in_use.values()]
+    del train, val
+    gc.collect()
+    assert [decoded() for decoded in kept] == [None]
+
+
+def test_a_video_too_long_for_memory_is_refused(tmp_path, monkeypatch):
+    path = film(tmp_path)
+    monkeypatch.setattr(mot_videos, "MEMORY", 12 * 3 * HEIGHT * WIDTH)
+    assert len(mot.snippets(path)) == 1
+    gc.collect()
+    monkeypatch.setattr(mot_videos, "MEMORY", 12 * 3 * HEIGHT * WIDTH - 1)
+    with pytest.raises(DataError, match=r"walk\.mp4: needs more than .* GiB of memory; store its frames as images"):
+        mot.snippets(path)
+
+
+def test_images_are_read_when_asked_for(tmp_path):
+    folder = sequence(tmp_path / "walk")
+    path = folder / "img1" / "000004.png"
+    path.write_bytes(path.read_bytes()[:-30])
+    (snippet,) = mot.snippets(folder)
+    assert torch.equal(snippet.frames[2], picture(2))
+    with pytest.raises(DataError, match=r"000004\.png: is damaged"):
+        snippet.frames[3]
+
+
+# What is missing
+
+
+@pytest.mark.parametrize("also", ["gt", "seqinfo.ini"])
+def test_a_sequence_that_has_lost_its_images_is_named(tmp_path, also):
+    for name in ("a", "b"):
+        sequence(tmp_path / name)
+    for part in {"img1", "gt", "seqinfo.ini"} - {also}:
+        (tmp_path / "b" / part).rename(tmp_path / f"away-{part}")
+    with pytest.raises(DataError, match=r"b: is a sequence that has no img1; get its images again"):
+        mot.snippets(tmp_path)
+
+
+def test_a_frame_of_another_size_is_named(tmp_path):
+    folder = sequence(tmp_path / "walk")
+    Image.new("RGB", (WIDTH, HEIGHT - 2)).save(folder / "img1" / "000004.png")
+    (snippet,) = mot.snippets(folder)
+    assert torch.equal(snippet.frames[2], picture(2))
+    with pytest.raises(DataError, match=r"000004\.png: is 48x30, the first frame 48x32; get the images again"):
+        snippet.frames[3]
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [("img1", "walk: has no img1, nor a folder"), ("gt/gt.txt", r"gt\.txt: no such file"),
+     ("seqinfo.ini", r"seqinfo\.ini: no such file"), ("img1/000005.png", r"000006\.png: expected frame number 5"),
+     ("img1/000001.png", r"000002\.png: expected frame number 1"),
+     ("img1/000012.png", "img1: has 11 images, but seqinfo.ini says 12")],
+)  # fmt: skip
+def test_what_is_missing_is_named(tmp_path, missing, named):
+    folder = sequence(tmp_path / "walk")
+    (folder / missing).rename(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=named):
+        mot.snippets(folder)
+
+
+def test_an_image_that_is_no_frame_is_named(tmp_path):
+    folder = sequence(tmp_path / "walk")
+    (folder / "img1" / "000012.png").rename(folder / "img1" / "last.png")
+    with pytest.raises(DataError, match=r"last\.png: expected frame number 12"):
+        mot.snippets(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [("", "does not say what it should"), ("[Sequence]\nframeRate=14\n", "does not say what it should"),
+     (SEQINFO.format(12, "wide", 32), "does not say what it should"), (SEQINFO.format(12, 0, 32), "above 0.*0x32"),
+     (SEQINFO.format(12, 48, -1), "above 0"), (SEQINFO.format(12, 48, 32).replace("=14", "=0"), "above 0, got 0 Hz")],
+)  # fmt: skip
+def test_a_wrong_seqinfo_is_named(tmp_path, content, named):
+    folder = sequence(tmp_path / "walk")
+    (folder / "seqinfo.ini").write_text(content)
+    with pytest.raises(DataError, match=rf"seqinfo\.ini: .*{named}"):
+        mot.snippets(folder)
+
+
+def test_a_missing_video_or_its_boxes_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"walk\.mp4: no such file"):
+        mot.snippets(tmp_path / "walk.mp4")
+    path = film(tmp_path)
+    (tmp_path / "gt.txt").unlink()
+    with pytest.raises(DataError, match=r"gt\.txt: no such file"):
+        mot.snippets(path)
+
+
+def test_an_image_is_no_video(tmp_path, monkeypatch):
+    path = film(tmp_path)
+    stream = streams.FrameStream(str(path), SIZE, None, 1, lambda: iter([picture(0)]))
+    monkeypatch.setattr(streams, "frames", lambda path: stream)
+    with pytest.raises(DataError, match="does not say how many frames a second"):
+        mot.snippets(path)

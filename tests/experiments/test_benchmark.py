@@ -1,0 +1,87 @@
+"""The benchmark: what it writes, and that its yardstick is our network. No test here looks at a time."""
+
+import argparse
+
+import pandas
+import pytest
+import torch
+from torch import nn
+
+from dffkit.commands import benchmark as command
+from dffkit.experiments import benchmark, stream_memory
+from dffkit.networks.features import FeatureNetwork
+from dffkit.support import allocator, machine
+
+
+def arguments(*words):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_a_row_for_each_combination_with_all_parts(tmp_path):
+    out = tmp_path / "new" / "rows.csv"
+    words = ["--size", "33", "64", "-l", "3", "--depth", "50", "--flow", "FlowNet Inception", "--repeats", "1"]
+    assert command.main(arguments(*words, "--device", "cpu", "--out", str(out))) == 0
+    rows = pandas.read_csv(out)
+    assert list(zip(rows.precision, rows.task, strict=True)) == [
+        ("float32", "segmentation"),
+        ("float32", "detection"),
+        ("bfloat16", "segmentation"),
+        ("bfloat16", "detection"),
+    ]
+    times = rows.filter(like="_ms")
+    assert set(times) == {
+        f"{part}_ms"
+        for part in ("bare", "frame", "cycle", "live", "features", "flow", "warp", "task", "decode", "current")
+    }
+    assert (times > 0).all(axis=None)
+    assert rows.of_eq7.tolist() == pytest.approx((rows.speedup / rows.eq7).tolist())
+    assert (rows.eq7 < rows.eq7_eq6).all()
+    assert not list(out.parent.glob("*.part"))
+    assert set(machine.describe()) <= set(rows.columns)
+
+
+@pytest.mark.parametrize("depth", [50, 101])
+def test_the_yardstick_has_our_layers(depth):
+    def layers(network):
+        convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+        return [(tuple(m.weight.shape), m.stride, m.padding, m.dilation) for m in convolutions]
+
+    with torch.device("meta"):
+        assert layers(benchmark.torchvision_resnet(depth)) == layers(FeatureNetwork(depth))
+
+
+def test_the_machine_is_described():
+    described = machine.describe()
+    assert described["threads"] == torch.get_num_threads()
+    assert described["torch"] == torch.__version__
+    assert described["device"]
+
+
+def test_outside_git_the_commit_is_unknown(monkeypatch):
+    def no_git(*_args, **_options):
+        raise FileNotFoundError("git")
+
+    monkeypatch.setattr(machine.subprocess, "run", no_git)
+    assert machine.commit() == "unknown"
+
+
+def test_streaming_memory_is_reported():
+    memory = stream_memory.resident_memory(5, size=(32, 32))
+    assert len(memory) == 5
+    assert min(memory) > 1
+    assert "+100.00%" in stream_memory.report([1.0] * 200 + [2.0])
+    assert "201 frames" in stream_memory.report([1.0] * 200 + [2.0])
+
+
+def test_keeping_memory_is_for_linux_with_glibc_only(monkeypatch):
+    class NoGlibc:
+        def __init__(self, _name):
+            pass
+
+    assert allocator.keep_freed_memory() is (allocator.sys.platform == "linux")
+    monkeypatch.setattr(allocator.ctypes, "CDLL", NoGlibc)
+    assert allocator.keep_freed_memory() is False
+    monkeypatch.setattr(allocator.sys, "platform", "win32")
+    assert allocator.keep_freed_memory() is False

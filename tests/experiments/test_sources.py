@@ -1,0 +1,137 @@
+"""sources/: from official layouts, which the tests write in small, to scores; and what is said of missing data."""
+
+import dataclasses
+
+import city_tree
+import numpy as np
+import pytest
+import torch
+import vid_tree
+from PIL import Image
+from small_runs import picture, small, trained_and_scored
+
+from dffkit.experiments import execution, sources
+from dffkit.experiments.runs import Run
+from dffkit.experiments.sources import cityscapes, imagenet_vid
+from dffkit.support.errors import DataError
+from dffkit.support.repository import data_folder
+from dffkit.training import jobs
+from dffkit.training.mixed_pairs import MixedPairs, Mixture
+from dffkit.training.real_recipes import REAL
+from dffkit.training.recipes import find
+
+
+def write_camvid(folder):
+    for number in range(70):
+        picture(folder / "train" / f"s_{number:03}.png", (120, 160))
+        picture(folder / "trainannot" / f"s_{number:03}.png", (120, 160), 12, "L")
+    for number in range(1, 24, 2):
+        picture(folder / "val" / f"clip_{number:03}.png", (120, 160))
+        picture(folder / "valannot" / f"clip_{number:03}.png", (120, 160), 12, "L")
+
+
+@pytest.mark.parametrize("name", ["camvid/frame", "camvid/dff"])
+def test_camvid_trains_on_moving_stills_and_is_scored_on_its_clip(bare_place, name):
+    write_camvid(data_folder() / "camvid")
+    recipe = small(name, size=(96, 128), batch=2)
+    train = sources.snippets(recipe, "train")
+    assert len(train) == 3 * 64
+    assert train[0].frames[0].shape == (3, 96, 128)
+    (clip,) = sources.snippets(recipe, "test")
+    assert (len(clip.frames), clip.frames[0].shape) == (12, (3, 120, 160))
+    assert len(sources.snippets(recipe, "val", 4)) == 4
+    found = trained_and_scored(recipe, bare_place, "test")
+    assert {("mIoU", 1), ("mIoU", 2)} <= found
+
+
+def test_cityscapes_trains_and_is_scored_at_the_papers_size_but_smaller(bare_place, monkeypatch):
+    monkeypatch.setattr(cityscapes, "SHORT", 32)
+    root = data_folder() / "cityscapes"
+    for split in ("train", "val"):
+        city_tree.write_snippet(root, split=split)
+    recipe = small("paper/cityscapes/dff")
+    (snippet,) = sources.snippets(recipe, "train")
+    assert snippet.frames[0].shape == (3, 32, 64)
+    assert snippet.targets[19].shape == (32, 64)
+    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, bare_place)
+
+
+@pytest.fixture
+def vid(bare_place):
+    """ImageNet VID and DET, in small, with the authors' lists."""
+    root = data_folder() / "ILSVRC2015"
+    vid_tree.write_video(root)
+    vid_tree.write_video(root, vid_tree.VAL, length=21)
+    vid_tree.write_still(root, vid_tree.STILL, vid_tree.thing(track=None))
+    lists = root / "ImageSets"
+    frames = "".join(f"{vid_tree.TRAIN} 1 {i} 12\n" for i in (3, 11))
+    vid_tree.write_text(lists / imagenet_vid.LISTS["vid"], frames)
+    vid_tree.write_text(lists / imagenet_vid.LISTS["det"], f"{vid_tree.STILL} 1\n")
+    vid_tree.write_text(lists / imagenet_vid.LISTS["val"], f"{vid_tree.VAL} 1 0 21\n")
+    return root
+
+
+def test_imagenet_vid_trains_on_videos_and_stills_two_to_one(bare_place, vid, monkeypatch):
+    monkeypatch.setattr(imagenet_vid, "SHORT", 64)
+    recipe = small("paper/imagenet-vid/dff", iterations=3)
+    train = sources.snippets(recipe, "train")
+    assert isinstance(train, Mixture)
+    job = jobs.make_job(recipe, 0, train)
+    assert isinstance(job.pairs, MixedPairs)
+    assert [len(train[job.pairs.sample(number).snippet].frames) for number in range(6)] == [12, 12, 1] * 2
+    (video,) = sources.snippets(recipe, "val")
+    assert video.frames[0].shape == (3, 64, 128)
+    assert video.targets[3]["boxes"][0].tolist() == [12, 10, 32, 30]  # twice as large
+    assert {("mAP", 1), ("mAP", 2)} <= trained_and_scored(recipe, bare_place)
+
+
+@pytest.mark.filterwarnings("ignore::dffkit.datasets.skipped_records.SkippedRecords")
+def test_pets_are_seen_enlarged_in_windows(real_data, monkeypatch):
+    monkeypatch.setenv("DFFKIT_DATA", str(real_data("pets09").parent))
+    recipe = REAL["pets09/dff"]
+    train = sources.snippets(recipe, "train")
+    assert (len(train), train[0].frames[0].shape) == (100, (3, *recipe.size))
+    (test,) = sources.snippets(recipe, "test")
+    assert (len(test.frames), test.frames[0].shape) == (100, (3, 720, 960))
+    heights = torch.cat([test.targets[i]["boxes"] for i in range(0, 100, 10)])
+    assert 80 < (heights[:, 3] - heights[:, 1]).median() < 130
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("camvid/dff", "python -m dffkit fetch camvid"),
+        ("pets09/frame", "python -m dffkit fetch pets09"),
+        ("paper/flow", "python -m dffkit fetch flying_chairs"),
+        ("paper/cityscapes/dff", "put the data set there"),
+        ("paper/imagenet-vid/dff", "put the data set there"),
+    ],
+)
+def test_data_that_is_not_there_is_named(bare_place, name, remedy):
+    with pytest.raises(DataError, match=rf"{data_folder()}/\w+: no such folder; .*{remedy}"):
+        execution.train_run(Run(dataclasses.replace(find(name), start=(), weights="")), bare_place)
+
+
+def write_chairs(folder):
+    """Four pairs that move one pixel to the right, of which the last two choose."""
+    for number in range(1, 5):
+        picture(folder / f"{number:05}_img1.ppm", (64, 96))
+        with Image.open(folder / f"{number:05}_img1.ppm") as image:
+            Image.fromarray(np.roll(np.array(image), 1, 1)).save(folder / f"{number:05}_img2.ppm")
+        flow = np.broadcast_to(np.array([1, 0], "<f4"), (64, 96, 2))
+        header = b"PIEH" + np.array([96, 64], "<i4").tobytes()
+        (folder / f"{number:05}_flow.flo").write_bytes(header + flow.tobytes())
+    (folder / "FlyingChairs_train_val.txt").write_text("1\n1\n2\n2\n")
+
+
+def test_flownet_trains_on_chairs_and_is_judged_on_others(bare_place):
+    write_chairs(data_folder() / "flying_chairs")
+    recipe = small("paper/flow", flow_width=1 / 16)
+    job = jobs.make_job(recipe, 0, sources.snippets(recipe, "train"))
+    assert job.batch(range(3)).flow[:, 0].unique().tolist() == [1.0]
+    execution.train_run(Run(recipe), bare_place)
+    rows = execution.evaluate_run(Run(recipe), bare_place)
+    assert {(row["subset"], row["frames"]) for row in rows} == {(f"flying chairs {of}", 2) for of in ("all", "visible")}
+    values = {row["metric"]: row["value"] for row in rows if row["subset"] == "flying chairs all"}
+    assert set(values) == {"EPE", "EPE of no flow", "EPE of DIS"}
+    assert values["EPE of no flow"] == pytest.approx(1)

@@ -1,0 +1,130 @@
+"""sources/ and a data set of one's own: from a function to scores, and what is said of one that can't be used."""
+
+import re
+import textwrap
+
+import pytest
+from places import REPOSITORY
+from small_runs import picture, small, trained_and_scored
+
+from dffkit.datasets.snippets import Snippet
+from dffkit.experiments import execution, results, sources
+from dffkit.experiments.runs import Run
+from dffkit.support.errors import DataError
+
+YOURS = """
+import torch
+from dffkit import Snippet
+
+def dataset(split):
+    frames = [torch.randint(0, 256, (3, 64, 128), dtype=torch.uint8) for _ in range(12)]
+    labels = {i: (frames[i][0] > 127).byte() for i in (9, 11)}
+    return [Snippet(f"{split}-{number}", 30.0, frames, labels) for number in range(2)]
+
+dataset.names = ("dark", "bright")
+
+def wrong(split):
+    return {"frames": []}
+
+def short(split):
+    return [Snippet(s.name, s.fps, s.frames[:4], {3: s.targets[9]}) for s in dataset(split)]
+
+def uneven(split):
+    four = [Snippet(f"{split}-short-{i}", 30.0, *other) for i, other in enumerate(
+        [(s.frames, s.targets) for s in short(split)] * 2
+    )]
+    return four + (dataset(split) if split == "val" else [])
+
+def unlabelled(split):
+    return [Snippet(s.name, s.fps, s.frames, {}) for s in dataset(split)]
+"""
+
+
+@pytest.fixture
+def yours(tmp_path, monkeypatch):
+    (tmp_path / "my_clips.py").write_text(textwrap.dedent(YOURS))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def test_a_data_set_of_ones_own_trains_and_is_scored(bare_place, yours):
+    recipe = small("toytown/segmentation/dff", data="my_clips:dataset", name="mine/dff", heads=(
+        ("segmentation", (("num_classes", 2),)),
+    ))  # fmt: skip
+    assert sources.names(recipe) == ("dark", "bright")
+    assert isinstance(sources.snippets(recipe, "train")[0], Snippet)
+    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, bare_place)
+    rows = results.read(bare_place.results / "evaluation.csv")
+    assert {row["world"] for row in rows} == {sources.world(recipe, "val")}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("no_such_module:dataset", "no_such_module:dataset: can't be imported: No module named 'no_such_module'"),
+        ("my_clips:nothing", "my_clips:nothing: can't be imported: .*has no attribute 'nothing'"),
+        ("my_clips:wrong", "my_clips:wrong: expected a list of dffkit.Snippet for 'train', got dict"),
+    ],
+)
+def test_a_data_set_that_can_not_be_used_is_named(yours, data, message):
+    with pytest.raises(DataError, match=message):
+        sources.snippets(small("toytown/segmentation/frame", data=data), "train")
+
+
+def test_a_data_set_of_ones_own_that_has_changed_is_another_world(yours, monkeypatch):
+    whole, short = (small("toytown/segmentation/dff", data=f"my_clips:{name}") for name in ("dataset", "short"))
+    assert sources.world(whole) == sources.world(whole)
+    before = sources.world(short)
+    import my_clips
+
+    monkeypatch.setattr(my_clips, "short", lambda split: my_clips.dataset(split)[:1])
+    assert sources.world(short) != before
+
+
+def test_boxes_without_names_count_from_one(yours):
+    names = sources.names(small("toytown/detection/dff", data="my_clips:short"))
+    assert names[:2] == ("1", "2")
+    assert sources.names(small("toytown/segmentation/dff", data="my_clips:short"))[0] == "0"
+
+
+def test_short_clips_of_ones_own_are_scored_as_far_as_they_go(yours):
+    def longest(data):
+        recipe = small("toytown/segmentation/dff", data=data)
+        return sources.longest(recipe, sources.snippets(recipe, "val"))
+
+    assert longest("my_clips:dataset") == 10
+    assert longest("my_clips:short") == 4
+    nothing = "my_clips:unlabelled: expected targets in the 2 snippets that are scored, got none (val-0, val-1); give"
+    with pytest.raises(DataError, match=re.escape(nothing)):
+        longest("my_clips:unlabelled")
+
+
+def test_only_the_clips_that_are_scored_say_how_far_they_go(bare_place, yours):
+    """Validation scores the first four, and the clips of one split may be shorter than another's."""
+    recipe = small("toytown/segmentation/dff", data="my_clips:uneven", name="mine/dff", heads=(
+        ("segmentation", (("num_classes", 2),)),
+    ))  # fmt: skip
+    assert ("mIoU", 10) in trained_and_scored(recipe, bare_place, duration=None)
+    rows = execution.evaluate_run(Run(recipe), bare_place, split="test")
+    assert max(row["duration"] for row in rows if row["metric"] == "mIoU") == 4
+    message = "mine/dff: at key frame duration 8, expected an annotated frame with 7 frames before it, got none in 4"
+    with pytest.raises(DataError, match=message):
+        execution.evaluate_run(Run(recipe), bare_place, split="test", duration=8)
+
+
+def test_the_readmes_own_data_set_trains(bare_place, tmp_path, monkeypatch):
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    code = readme.partition("# my_clips.py\n")[2].partition("```")[0]
+    (tmp_path / "readme_clips.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for split in ("train", "val"):
+        for i in range(11):
+            picture(tmp_path / "clips" / split / "a" / f"{i:02}.jpg", (64, 128))
+        picture(tmp_path / "clips" / split / "a" / "10.png", (64, 128), 3, "L")
+    recipe = small("toytown/segmentation/dff", data="readme_clips:dataset", name="mine/dff", heads=(
+        ("segmentation", (("num_classes", 3),)),
+    ))  # fmt: skip
+    (snippet,) = sources.snippets(recipe, "train")
+    assert (len(snippet.frames), list(snippet.targets)) == (11, [10])
+    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, bare_place)

@@ -1,0 +1,215 @@
+"""ablation.py: tables and verdicts from stored rows, on rows whose answers are known."""
+
+import re
+
+import numpy as np
+import pytest
+
+from dffkit.commands import reproduce
+from dffkit.experiments import results, sources
+from dffkit.experiments.scoring import TABLE_4
+from dffkit.experiments.speed import Architecture
+from dffkit.experiments.workspace import Workspace
+from dffkit.paper import ablation, ablation_figures
+from dffkit.paper.ablation_figures import flow_quality, table3, table4
+from dffkit.training.recipes import find
+
+SCORES = {"Frame": 0.72, "DFF": 0.70, "DFF fix N": 0.69, "DFF separate": 0.68, "copy": 0.66, "DFF without S": 0.699}
+NOISE = 0.002
+WORLD = sources.world(find("toytown/segmentation/dff"), "test")
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """Result tables in which rows differ by known amounts; fix N is as good as separate on average."""
+    place = Workspace(tmp_path / "runs", tmp_path, tmp_path / "cache")
+    for module in (ablation, ablation_figures):
+        monkeypatch.setattr(module, "default_workspace", lambda: place)
+    rng = np.random.default_rng(0)
+    streets = 0.05 * rng.standard_normal(500)
+    rows = []
+    for name, value in SCORES.items():
+        for seed in (0, 1, 2):
+            draws = value + streets + NOISE * rng.standard_normal(500)
+            rows.append({
+                "hash": ablation.recipe("segmentation", name).hash, "world": WORLD, "seed": seed, "split": "test",
+                "duration": 1 if name == "Frame" else TABLE_4["segmentation"], "metric": "mIoU", "subset": "all",
+                "value": value, "replicates": " ".join(str(round(1e5 * draw)) for draw in draws),
+            })  # fmt: skip
+    results.add(tmp_path / "replicates.csv", rows)
+    errors = {"objects": 4.0, "borders": 3.0, "background": 2.0}
+    results.add(tmp_path / "evaluation.csv", [
+        {"hash": ablation.recipe("segmentation", name).hash, "world": WORLD, "seed": seed, "split": "test",
+         "duration": "", "metric": "EPE", "subset": region, "value": error + seed * (name == "DFF")}
+        for name in ("copy", "DFF") for seed in (0, 1) for region, error in errors.items()
+    ])  # fmt: skip
+    times = {"frame": (100.0, 1.0, 0.004), "dff": (102.0, 9.0, 0.09), "sff-dis": (100.0, 50.0, float("nan"))}
+    results.write(tmp_path / "speed.csv", [
+        Architecture.of(find(f"toytown/segmentation/{name}"))._asdict()
+        | dict(zip(("key_ms", "current_ms", "ratio"), values, strict=True))
+        | {"decode_ms": 0, "key_gflop": 1, "current_gflop": 1}
+        for name, values in times.items()
+    ])  # fmt: skip
+    return tmp_path
+
+
+def test_the_table_has_the_rows_that_were_run(stored):
+    table = ablation.table("segmentation").set_index("row")
+    assert list(table.index) == [name for name in ablation.ROWS if name in SCORES]
+    for name, score in SCORES.items():
+        line = table.loc[name]
+        assert line.score == pytest.approx(100 * score)
+        assert line.loss == pytest.approx(100 * (0.72 - score))
+        assert line.low < line.score < line.high
+        assert line.seeds == 3
+    assert table.loc["DFF", "paper"] == 69.2
+    assert table.loc["DFF", "paper_fps"] == 5.60
+    assert np.isnan(table.loc["copy", "paper"])
+
+
+def test_speeds_are_those_of_the_rows_network_at_the_tables_duration(stored):
+    table = ablation.table("segmentation").set_index("row")
+    assert table.loc["Frame", "fps"] == pytest.approx(10)
+    assert table.loc["Frame", "speedup"] == pytest.approx(1)
+    dff = table.loc["DFF"]
+    assert dff.fps == pytest.approx(5000 / (102 + 4 * 9))
+    assert dff.speedup == pytest.approx(dff.fps / 10)
+    assert dff.eq7 == pytest.approx(5 / (1 + 4 * 0.09))
+    assert table.loc["DFF fix N", "fps"] == dff.fps  # the same network
+    assert table.loc["copy", "fps"] == pytest.approx(5000 / (100 + 4))
+    assert np.isnan(table.loc["DFF without S", "fps"])  # not measured
+
+
+def test_statements_have_the_verdict_of_their_interval(stored):
+    lines = ablation.statements("segmentation").set_index("statement")
+    assert lines.loc["Frame above DFF", "verdict"] == "holds"
+    assert lines.loc["Frame above DFF", "difference"] == pytest.approx(2.0)
+    assert lines.loc["DFF above DFF fix N", "low"] < 1 < lines.loc["DFF above DFF fix N", "high"]
+    assert lines.loc["DFF without S less than 2 points below DFF", "verdict"] == "holds"
+    assert lines.by["DFF without S less than 1 point below DFF"] == lines.by["DFF above DFF without S"] == "paper"
+    assert lines.by["DFF above copy"] == "kit"
+    assert "DFF above SFF-slow" not in lines.index
+    assert set(lines.seeds) == {3}
+
+
+def test_sff_is_slower_than_frame_if_it_has_fewer_frames_a_second(stored):
+    folder = stored
+    frame = Architecture.of(ablation.recipe("segmentation", "Frame"))
+    rows = [
+        frame._asdict() | {"key_ms": 100, "current_ms": 4},
+        *(Architecture.of(ablation.recipe("segmentation", row))._asdict() | {"key_ms": 100, "current_ms": current}
+          for row, current in (("SFF-slow", 500), ("SFF-DIS", 10))),
+    ]  # fmt: skip
+    results.write(
+        folder / "speed.csv", [row | {"decode_ms": 0, "key_gflop": 1, "current_gflop": 1, "ratio": 1} for row in rows]
+    )
+    lines = ablation.slower("segmentation").set_index("statement")
+    assert lines.verdict.to_dict() == {
+        "SFF-slow slower than Frame": "holds",
+        "SFF-DIS slower than Frame": "does not hold",
+    }
+    assert lines.loc["SFF-slow slower than Frame", "fps"] == pytest.approx(5000 / 2100)
+
+
+def test_an_order_that_is_the_other_way_round_does_not_hold(stored):
+    dff, fixed = (ablation.recipe("segmentation", name).hash for name in ("DFF", "DFF fix N"))
+    swapped = {dff: fixed, fixed: dff}
+    rows = [row | {"hash": swapped.get(row["hash"], row["hash"])} for row in results.read(stored / "replicates.csv")]
+    results.write(stored / "replicates.csv", rows)
+    line = ablation.statements("segmentation").set_index("statement").loc["DFF above DFF fix N"]
+    assert line.difference == pytest.approx(-1.0)
+    assert line.verdict == "does not hold"
+    assert line.probability < 0.01
+
+
+def test_rows_without_a_common_seed_are_not_compared(stored):
+    fixed = ablation.recipe("segmentation", "DFF fix N").hash
+    rows = [row for row in results.read(stored / "replicates.csv") if row["hash"] != fixed or row["seed"] == "1"]
+    results.write(stored / "replicates.csv", [row | {"seed": "7"} if row["hash"] == fixed else row for row in rows])
+    statements = ablation.statements("segmentation").statement.tolist()
+    assert "DFF above DFF fix N" not in statements
+    assert "Frame above DFF" in statements
+    assert np.isnan(ablation.table("segmentation").set_index("row").loss["DFF fix N"])
+
+
+def test_table_4_is_drawn_with_what_there_is(stored):
+    figure, numbers = table4()
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "Segmentation: mIoU, l = 5", "Detection: mAP@0.5, l = 10"
+    ]  # fmt: skip
+    assert set(numbers.task) == {"segmentation"}
+    points, *_ = figure.axes[0].containers[0]
+    assert list(points.get_xdata()) == list(numbers.loss)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(numbers.row)
+
+
+def test_a_row_of_one_training_is_hollow_in_table_4(stored):
+    recipe = ablation.recipe("segmentation", "DFF fix N")
+    for seed in (1, 2):
+        results.remove(stored / "replicates.csv", hash=recipe.hash, seed=seed)
+    figure, numbers = table4()
+    one, three = figure.axes[0].containers
+    assert list(one.lines[0].get_xdata()) == list(numbers.loss[numbers.row == "DFF fix N"])
+    assert len(three.lines[0].get_xdata()) == len(SCORES) - 1
+    assert [each.lines[0].get_markerfacecolor() == each.lines[0].get_color() for each in (one, three)] == [False, True]
+    assert "over streets and trainings" in three.get_label()
+    assert "over streets" in one.get_label()
+    assert "trainings" not in one.get_label()
+
+
+def test_table_4_is_printed_as_losses_beside_the_papers(stored):
+    heads, *lines = reproduce.table4()
+    expected = [name for name, row in ablation.ROWS.items() if name != "Frame" and (row.paper or name in SCORES)]
+    assert [line[0] for line in lines] == expected
+    assert {len(line) for line in (heads, *lines)} == {5}
+    cells = {line[0]: line[1:] for line in lines}
+    assert cells["DFF"][0] == "1.9"
+    assert re.fullmatch(r"2\.0 \(1\.\d \.\. 2\.\d\)", cells["DFF"][1])
+    assert cells["DFF"][2:] == ["0.8", "-"]  # detection has not been run
+    assert cells["copy"][0] == "-"
+
+
+def test_table_3_has_every_row_and_says_which_are_the_papers():
+    _, numbers = table3()
+    assert set(numbers.row) == set(ablation.ROWS)
+    assert numbers[numbers["in the paper"]].row.tolist() == [
+        "Frame", "DFF", "DFF fix N", "DFF fix F", "DFF separate", "SFF-slow", "SFF-fast"
+    ]  # fmt: skip
+
+
+def test_flow_quality_is_drawn_by_region(stored):
+    figure, numbers = flow_quality()
+    dff = numbers[numbers.flow == "F of DFF"].set_index("region").error
+    assert dff.to_dict() == pytest.approx({"objects": 4.5, "borders": 3.5, "background": 2.5})  # means over seeds
+    assert set(numbers.flow) == {"no flow", "F of DFF"}
+    assert figure.axes[0].get_xlim()[0] == 0
+
+
+def test_nothing_run_is_an_empty_table(stored):
+    assert ablation.table("detection").empty
+    assert ablation.statements("detection").empty
+
+
+def test_two_rows_are_compared_at_each_duration_that_both_have(stored):
+    streets = 0.05 * np.random.default_rng(1).standard_normal(200)
+    rows = []
+    for name, durations, slope in (("DFF", range(1, 11), 0.001), ("DFF fix N", (1, 2, 9, 10, 11), 0.002)):
+        for duration in durations:
+            value = 0.7 + (0.01 if name == "DFF fix N" else 0) - slope * duration
+            rows.append({
+                "hash": ablation.recipe("segmentation", name).hash, "world": WORLD, "seed": 0, "split": "test",
+                "duration": duration, "metric": "mIoU", "subset": "all", "value": value,
+                "replicates": " ".join(str(round(1e5 * (value + each))) for each in streets),
+            })  # fmt: skip
+    results.write(stored / "replicates.csv", rows)
+    table = ablation.by_duration("segmentation")
+    assert table.duration.tolist() == [1, 2, 9, 10]
+    assert table.difference.tolist() == pytest.approx([-0.9, -0.8, -0.1, 0])
+    assert table.verdict.tolist()[:3] == ["does not hold"] * 3
+    assert ablation.by_duration("segmentation", "DFF fix N", "DFF").difference.tolist() == pytest.approx(
+        [0.9, 0.8, 0.1, 0]
+    )
+    figure, numbers = ablation_figures.fix_n()
+    (line, _) = figure.axes[0].lines
+    assert line.get_xdata().tolist() == [1, 2, 9, 10]
+    assert set(numbers.split) == {"test"}

@@ -1,0 +1,286 @@
+"""What filters answer to, how alike frames are, how well maps are carried: by hand, by numpy, and on a small model."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hand_made import small_model
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dffkit.baselines.no_flow import NoFlow
+from dffkit.datasets.toytown import Film
+from dffkit.experiments.map_similarity import LAYERS
+from dffkit.lessons.check import feature_maps as check
+from dffkit.paper import feature_maps
+from dffkit.paper.feature_maps import Survey
+from dffkit.warp import warp
+
+
+@pytest.fixture(scope="module")
+def ridden() -> feature_maps.Ride:
+    return feature_maps.ride(small_model(), Film("test", 0), key=3, length=4)
+
+
+# Correlation
+
+
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(2, 5), st.integers(0, 10**6))
+def test_correlation_is_numpy_s(frames, filters, columns, seed):
+    generator = torch.Generator().manual_seed(seed)
+    maps = torch.randn(frames, filters, 3, columns, generator=generator, dtype=torch.float64)
+    share = torch.rand(frames, 3, columns, generator=generator, dtype=torch.float64)
+    expected = [np.corrcoef(maps[:, c].flatten(), share.flatten())[0, 1] for c in range(filters)]
+    assert feature_maps.correlation(maps, share).numpy() == pytest.approx(expected, abs=1e-9)
+
+
+def test_correlation_by_hand():
+    maps = torch.tensor([[1.0, 3], [5, 7]]).view(1, 1, 2, 2)
+    share = torch.tensor([[0.0, 0], [1, 1]]).view(1, 2, 2)
+    assert float(feature_maps.correlation(maps, share)) == pytest.approx(4 / 20**0.5)
+    assert float(feature_maps.correlation(5 - 2 * maps, 0.1 * share + 3)) == pytest.approx(-4 / 20**0.5)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 7.3])
+def test_a_filter_that_is_the_same_everywhere_has_none(value):
+    maps = torch.full((2, 1, 4, 6), value)
+    assert float(feature_maps.correlation(maps, torch.rand(2, 4, 6))) == pytest.approx(0, abs=1e-6)
+    assert float(feature_maps.correlation(torch.rand(2, 1, 4, 6), torch.zeros(2, 4, 6))) == 0
+
+
+@pytest.mark.parametrize(
+    ("maps", "share"), [((2, 3, 4), (2, 3, 4)), ((2, 3, 4, 5), (1, 4, 5)), ((2, 3, 4, 5), (2, 5, 4))]
+)
+def test_maps_and_shares_of_other_sizes_are_refused(maps, share):
+    with pytest.raises(ValueError, match=r"share: expected .* got"):
+        feature_maps.correlation(torch.zeros(maps), torch.zeros(share))
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 10**6))
+def test_the_share_of_a_class_is_counted_pixel_by_pixel(height, width, seed):
+    labels = torch.randint(3, (1, height, width), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+    share = feature_maps.class_share(labels, 2)
+    assert share.shape == (1, -(-height // 16), -(-width // 16))
+    for row, column in itertools.product(*map(range, share.shape[1:])):
+        block = labels[0, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
+        assert float(share[0, row, column]) == pytest.approx(float((block == 2).double().mean()))
+
+
+# The choice
+
+
+def made_survey(best: int, seed: int) -> Survey:
+    """Eight filters, of which `best` is nearly the share of both classes, filter 3 its opposite, and filter 5 dead."""
+    generator = torch.Generator().manual_seed(seed)
+    share = torch.rand(4, 3, 5, generator=generator, dtype=torch.float64)
+    features = torch.rand(4, 8, 3, 5, generator=generator, dtype=torch.float64)
+    features[:, best] = 3 * share + 0.1 * features[:, best]
+    features[:, 3] = 5 - 9 * share
+    features[:, 5] = 0
+    return Survey(features, dict.fromkeys(feature_maps.CLASSES, share), dict.fromkeys(feature_maps.CLASSES, share**2))
+
+
+def test_the_best_filter_on_val_is_chosen_and_judged_on_test():
+    same = feature_maps.best_filters(made_survey(6, seed=0), made_survey(6, seed=1))
+    assert [(c.name, c.filter, c.rank) for c in same] == [("car", 6, 1), ("person", 6, 1)]
+    assert min(c.val for c in same) > 0.99
+    assert min(c.test for c in same) > 0.99
+    other = feature_maps.best_filters(made_survey(6, seed=0), made_survey(2, seed=1))[0]
+    assert (other.filter, other.val > 0.99, other.test < 0.9) == (6, True, True)
+    assert other.rank > 1
+
+
+def test_the_rank_counts_the_filters_above():
+    val, test = made_survey(6, seed=0), made_survey(2, seed=1)
+    ranks = sorted((feature_maps.judge("car", number, val, test).rank, number) for number in range(8))
+    assert [rank for rank, _ in ranks] == list(range(1, 9))
+    assert ranks[0] == (1, 2)
+    assert ranks[-1] == (8, 3)
+
+
+def test_a_random_filter_is_any_that_answers_but_the_best_and_the_same_for_one_seed():
+    val, test = made_survey(6, seed=0), made_survey(6, seed=1)
+    drawn = {feature_maps.random_filter(val, test, seed)[0].filter for seed in range(60)}
+    assert drawn == {0, 1, 2, 3, 4, 7}
+    once, again = (feature_maps.random_filter(val, test, 7) for _ in range(2))
+    assert once == again
+    assert [choice.name for choice in once] == ["car", "person"]
+    assert once[0].filter == once[1].filter
+
+
+def test_the_network_s_own_probability_is_judged_likewise():
+    test = made_survey(6, seed=1)
+    expected = np.corrcoef(test.guesses["car"].flatten(), test.shares["car"].flatten())[0, 1]
+    assert feature_maps.network_itself(test) == pytest.approx({"car": expected, "person": expected})
+
+
+def test_a_survey_has_each_frame_beside_what_is_there():
+    model, film = small_model(), Film("val", 1)
+    survey = feature_maps.survey(model, "val", streets=2, moments=(4, 9))
+    assert survey.features.shape == (4, 64, 12, 24)
+    assert torch.equal(survey.features[2], model.feature_network(film.frame(4)[None])[0])
+    for name, label in (("car", 6), ("person", 8)):
+        assert float(survey.shares[name][2].mean()) == pytest.approx(float((film.labels(4) == label).double().mean()))
+        probability = model(film.frame(4)[None]).softmax(1)[0, label]
+        assert torch.allclose(survey.guesses[name][2], probability)
+
+
+# Carried maps
+
+
+def test_a_ride_carries_as_the_model_does(ridden):
+    model, film = small_model(), Film("test", 0)
+    frames = torch.stack([film.frame(3 + gap, clear=True) for gap in range(4)])
+    assert torch.equal(ridden.frames, frames)
+    assert torch.equal(ridden.features[2], model.feature_network(frames[2:3])[0])
+    key = model.key_frame(frames[:1])
+    expected = model.on_current_frame(frames[1:], key)
+    assert torch.allclose(model.task_network(ridden.carried[1:]), expected)
+    assert torch.equal(ridden.carried[0], ridden.features[0])
+
+
+def test_any_clip_is_carried_like_a_ride(ridden):
+    model = small_model()
+    clip = feature_maps.of_clip(model, list(ridden.frames))
+    assert torch.equal(clip.frames, ridden.frames)
+    assert torch.allclose(clip.features, ridden.features)
+    assert torch.allclose(clip.carried, ridden.carried)
+    assert torch.allclose(clip.guesses[1], model(ridden.frames[1:2]).softmax(1)[0])
+
+
+def test_without_labels_the_filter_is_the_one_like_the_networks_own_probability(ridden):
+    features = torch.rand(2, 3, 4, 5)
+    guesses = torch.stack([1 - features[:, 1], features[:, 2] ** 2], 1)
+    clip = feature_maps.Clip(ridden.frames[:2], features, features, guesses)
+    assert feature_maps.like_the_network(clip, 1) == 2
+    assert feature_maps.like_the_network(clip, 0) != 1
+
+
+def test_a_ride_follows_the_exact_flow(ridden):
+    flow, hidden = Film("test", 0).flow(5, 3)
+    assert float(ridden.hidden[2, 4, 0]) == pytest.approx(float(hidden[64:80, :16].double().mean()))
+    assert ridden.hidden.max() > 0.5
+    assert ridden.exact_flow[2, :, 6, 1].tolist() == pytest.approx((flow[:, 96:112, 16:32].mean((1, 2)) / 16).tolist())
+    assert torch.allclose(ridden.followed[0], ridden.features[0], atol=1e-9)
+
+
+def test_without_flow_the_errors_are_those_of_a_copy():
+    still = feature_maps.ride(small_model(NoFlow()), Film("test", 0), key=3, length=3)
+    table = feature_maps.errors([still, still])
+    assert table.index.tolist() == [0, 1, 2]
+    assert table.loc[0].tolist() == pytest.approx([0, 0, 0], abs=1e-9)
+    assert table["no flow"].tolist() == table["the network's flow"].tolist()
+    expected = (still.features[2] - still.features[0]).abs().mean() / still.features[2].abs().mean()
+    assert table["no flow"][2] == pytest.approx(float(expected))
+
+
+def test_errors_can_be_those_of_cells_that_moved(ridden):
+    moved = ridden.exact_flow[3].norm(dim=0) >= 0.5
+    assert 0 < moved.float().mean() < 1
+    off = (ridden.carried[3] - ridden.features[3]).abs()[:, moved].sum() / ridden.features[3].abs()[:, moved].sum()
+    table = feature_maps.errors([ridden], least=0.5)
+    assert table["the network's flow"][3] == pytest.approx(float(off))
+    assert table.loc[0].isna().all()
+
+
+def test_obedience_is_the_error_that_the_exact_flow_leaves(ridden):
+    table = feature_maps.obedience([ridden, ridden], least=0.5)
+    assert table.index.tolist() == [1, 2, 3]
+    assert list(table.columns) == list(LAYERS)
+    moved = (ridden.exact_flow[3].norm(dim=0) >= 0.5) & (ridden.hidden[3] < 0.1)
+    assert 0 < moved.double().mean() < (ridden.hidden[3] < 0.1).double().mean() < 1
+    off = [(maps - ridden.features[3]).abs()[:, moved].sum() for maps in (ridden.followed[3], ridden.features[0])]
+    assert table["features"][3] == pytest.approx(float(off[0] / off[1]))
+    small = F.adaptive_avg_pool2d(ridden.frames.double(), (12, 24))
+    carried = warp(small[:1], ridden.exact_flow[3:])
+    off = [(maps - small[3]).abs()[:, moved].sum() for maps in (carried[0], small[0])]
+    assert table["pixels"][3] == pytest.approx(float(off[0] / off[1]))
+    assert table["pixels"][3] < 1, "the exact flow brings pixels to where they are"
+
+
+# The exercises
+
+
+@pytest.mark.parametrize(
+    ("reason", "function"),
+    [
+        ("means away", lambda v, s: F.cosine_similarity(v, s[None], dim=1)),
+        ("covariance", lambda v, s: ((v - v.mean(1, keepdim=True)) * (s - s.mean())).mean(1)),
+        ("let its correlation be 0", lambda v, s: [np.corrcoef(row, s)[0, 1] for row in v]),
+        ("sum of products", lambda v, s: ((v - v.mean(1, keepdim=True)) * (s - s.mean())).sum(1)),
+        ("over the filters", lambda v, s: F.cosine_similarity(v - v.mean(0), (s - s.mean())[None], dim=1)),
+        ("r²", lambda v, s: feature_maps.correlation(v[None, :, None], s[None, None]).square()),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+def test_wrong_correlations_get_their_reason(reason, function):
+    verdict = check.filter_correlation.verdict(function)
+    assert verdict.startswith("not yet. ")
+    assert reason in verdict
+
+
+def test_std_with_n_minus_1_is_named():
+    def with_std(values, share):
+        x, y = values - values.mean(1, keepdim=True), share - share.mean()
+        return ((x * y).mean(1) / (values.std(1) * share.std())).nan_to_num()
+
+    assert "correction=0" in check.filter_correlation.verdict(with_std)
+
+
+def test_right_correlations_of_several_kinds():
+    def by_numpy(values, share):
+        return [np.corrcoef(row, share)[0, 1] if row.std() else 0.0 for row in values]
+
+    def by_z_scores(values, share):
+        x = (values - values.mean(1, keepdim=True)) / values.std(1, correction=0, keepdim=True).clamp(min=1e-9)
+        return (x * (share - share.mean()) / share.std(correction=0)).mean(1)
+
+    for function in (by_numpy, by_z_scores, check.filter_correlation.solution):
+        assert check.filter_correlation.verdict(function).startswith("correct"), function
+
+
+@pytest.mark.parametrize(
+    ("reason", "function"),
+    [
+        ("round in a circle", lambda m, g: F.cosine_similarity(m.flatten(), m.roll(-g, 0).flatten(), dim=0)),
+        ("first frame only", lambda m, g: F.cosine_similarity(m[0].flatten(), m[g].flatten(), dim=0)),
+        ("mean of the products", lambda m, g: (m[: len(m) - g] * m[g:]).mean()),
+        ("sum of the products", lambda m, g: (m[: len(m) - g] * m[g:]).sum()),
+        ("maps[:-gap] would be empty", lambda m, g: (m[:-g] * m[g:]).sum() / (m[:-g].norm() * m[g:].norm())),
+        (
+            "average over the pairs",
+            lambda m, g: np.mean(
+                [float(F.cosine_similarity(m[t].flatten(), m[t + g].flatten(), 0)) for t in range(len(m) - g)]
+            ),
+        ),
+    ],
+)
+def test_wrong_similarities_get_their_reason(reason, function):
+    verdict = check.similarity_over_gap.verdict(function)
+    assert verdict.startswith("not yet. ")
+    assert reason in verdict
+
+
+def test_right_similarities_of_several_kinds():
+    def by_loops(maps, gap):
+        pairs = [(maps[t], maps[t + gap]) for t in range(len(maps) - gap)]
+        both, one, other = (
+            sum(float((a * b).sum()) for a, b in part)
+            for part in (pairs, [(a, a) for a, _ in pairs], [(b, b) for _, b in pairs])
+        )
+        return both / (one * other) ** 0.5
+
+    def by_norms(maps, gap):
+        first, second = maps[: maps.shape[0] - gap], maps[gap:]
+        return (first * second).sum() / first.norm() / second.norm()
+
+    for function in (by_loops, by_norms):
+        assert check.similarity_over_gap.verdict(function).startswith("correct"), function
+
+
+@pytest.mark.parametrize("exercise", [check.filter_correlation, check.similarity_over_gap], ids=lambda e: e.name)
+def test_every_known_mistake_is_told_from_the_others(exercise):
+    for mistake in exercise.mistakes:
+        assert mistake.reason in exercise.verdict(mistake.function)

@@ -1,0 +1,135 @@
+"""variations.py: Table 5 and the sparse labels from stored rows, and their pictures."""
+
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from dffkit.experiments import results, sources
+from dffkit.experiments.scoring import TABLE_4
+from dffkit.experiments.speed import Architecture
+from dffkit.experiments.workspace import Workspace
+from dffkit.paper import speed_accuracy_figures, variations
+from dffkit.training.recipes import find
+
+METRIC = {"segmentation": "mIoU", "detection": "mAP"}
+SPLITS = {"split-21": 0.693, "split-5": 0.692, "dff": 0.690, "split-0": 0.687}
+SPARSE = {"frame-1-in-1": (0.70, 0.60), "dff-1-in-1": (0.69, 0.67), "frame-1-in-30": (0.60, 0.5),
+          "dff-1-in-30": (0.59, 0.58)}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def stored(tmp_path, monkeypatch):
+    """Result tables of some split points and intervals."""
+    monkeypatch.setattr(variations, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
+    for task, metric in METRIC.items():
+        world = sources.world(find(f"toytown/{task}/dff"), "test")
+        common = {"world": world, "seed": 0, "split": "test", "metric": metric, "subset": "all"}
+        rows = [(name, TABLE_4[task], score) for name, score in SPLITS.items()]
+        results.add(tmp_path / "evaluation.csv", [
+            {"hash": find(f"toytown/{task}/{name}").hash, "duration": duration, "value": value, **common}
+            for name, duration, value in rows
+        ])  # fmt: skip
+    times = {"key_ms": 50, "decode_ms": 0, "key_gflop": 1, "current_gflop": 0.1}
+    results.write(tmp_path / "speed.csv", [
+        Architecture.of(find(f"toytown/segmentation/{name}"))._asdict() | times | {"current_ms": current, "ratio": r}
+        for name, current, r in (("dff", 5, 0.1), ("split-12", 15, 0.3), ("split-21", 20, 0.4))
+    ])  # fmt: skip
+    return tmp_path
+
+
+def with_replicates(folder, spread=MappingProxyType({})):
+    """Replicates for the split points of segmentation: the same noise in each, but those that have a `spread`."""
+    world = sources.world(find("toytown/segmentation/dff"), "test")
+    common = {"world": world, "seed": 0, "split": "test", "metric": "mIoU", "subset": "all", "duration": 5}
+    noise, other = np.random.default_rng(0).standard_normal((2, 200))
+    results.add(folder / "replicates.csv", [
+        {"hash": find(f"toytown/segmentation/{name}").hash, "value": value, **common,
+         "replicates": " ".join(str(round(1e5 * each)) for each in value + 0.001 * noise + spread.get(name, 0) * other)}
+        for name, value in SPLITS.items()
+    ])  # fmt: skip
+
+
+def sparse_replicates(folder):
+    """Replicates for the sparse labels of detection, the same noise in each."""
+    world = sources.world(find("toytown/detection/dff"), "test")
+    common = {"world": world, "seed": 0, "split": "test", "metric": "mAP", "subset": "all"}
+    noise = 0.001 * np.random.default_rng(0).standard_normal(200)
+    results.add(folder / "replicates.csv", [
+        {"hash": find(f"toytown/detection/{name}").hash, "duration": duration, "value": value, **common,
+         "replicates": " ".join(str(round(1e5 * each)) for each in value + noise)}
+        for name, scores in SPARSE.items()
+        for duration, value in zip((1, TABLE_4["detection"]), scores, strict=True)
+    ])  # fmt: skip
+
+
+def test_table_5_has_the_split_points_that_were_scored_or_measured():
+    table = variations.table5("segmentation").set_index("layers")
+    assert list(table.index) == [21, 12, 5, 1, 0]
+    assert table.score.tolist() == pytest.approx([69.3, np.nan, 69.2, 69.0, 68.7], nan_ok=True)
+    assert table.loc[1, "fps"] == pytest.approx(5000 / (50 + 4 * 5))
+    assert table.loc[21, "speedup"] == pytest.approx(5 / (1 + 4 * 0.4))
+    assert np.isnan(table.loc[5, "fps"])
+    assert table.paper.tolist() == [69.1, 69.1, 69.2, 69.2, 69.5]
+    assert list(variations.table5("detection").layers) == [21, 5, 1, 0]
+
+
+def test_sparse_labels_have_the_intervals_that_were_run_and_how_sure_they_are(stored):
+    sparse_replicates(stored)
+    table = variations.sparse_labels("detection").set_index(["method", "interval"])
+    assert table.score.to_dict() == pytest.approx({
+        ("Frame", 1): 70, ("Frame", 30): 60, ("DFF, key frames", 1): 69, ("DFF, key frames", 30): 59,
+        ("DFF", 1): 67, ("DFF", 30): 58, ("copy", 1): 60, ("copy", 30): 50,
+    })  # fmt: skip
+    assert (table.score - table.low).tolist() == pytest.approx([0.196] * 8, abs=0.08)
+    assert (table.high - table.score).tolist() == pytest.approx([0.196] * 8, abs=0.08)
+    assert variations.sparse_labels("segmentation").empty
+
+
+def test_table_5_is_drawn_against_the_default(stored):
+    with_replicates(stored)
+    figure, numbers = speed_accuracy_figures.table5()
+    (ours,) = figure.axes[0].containers
+    assert list(ours.lines[0].get_xdata()) == [0, 1, 2, 3, 4]
+    assert list(ours.lines[0].get_ydata()) == pytest.approx([0.3, np.nan, 0.2, 0, -0.3], nan_ok=True)
+    assert set(numbers.task) == {"segmentation", "detection"}
+
+
+def test_table_5_has_the_interval_of_what_each_split_point_changes(stored):
+    with_replicates(stored, {"split-21": 0.002})
+    table = variations.table5("segmentation").set_index("layers")
+    moved = table.loc[21]
+    assert moved.low < moved.difference - 0.2 < moved.difference + 0.2 < moved.high
+    assert table.loc[5, ["low", "difference", "high"]].tolist() == pytest.approx([0.2, 0.2, 0.2], abs=0.002)
+    assert table.loc[1, ["low", "difference", "high"]].tolist() == [0, 0, 0]
+    assert table.loc[12, ["low", "difference", "high"]].isna().all()
+
+
+def test_sparse_labels_are_drawn_with_their_intervals(stored):
+    sparse_replicates(stored)
+    figure, numbers = speed_accuracy_figures.sparse_labels()
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Detection"]  # segmentation has not been run
+    drawn = figure.axes[0].containers
+    assert [each.get_label() for each in drawn] == ["Frame", "DFF, key frames", "DFF", "copy"]
+    assert [len(each.lines[0].get_xdata()) for each in drawn] == [2] * 4
+    low, high = drawn[0].lines[2][0].get_segments()[1][:, 1]  # Frame's bar at 1 in 30
+    assert low < 60 < high
+    assert len(numbers) == 8
+
+
+def test_table_5s_statements_have_verdicts(stored):
+    with_replicates(stored)
+    lines = variations.statements("segmentation").set_index("statement")
+    assert lines.verdict.to_dict() == {
+        f"{layers} layers in N_task within 1.5 points of 1": "holds" for layers in (0, 5, 21)
+    }  # not all speeds are measured
+    assert lines.difference.tolist() == pytest.approx([-0.3, 0.2, 0.3])
+
+
+def test_what_sparse_labels_cost_frame_and_dff_is_compared(stored):
+    sparse_replicates(stored)
+    (line,) = variations.sparse_statements("detection").itertuples()
+    assert line.statement == "with 1 label in 30 instead of 1 in 1, DFF loses less than Frame"
+    assert line.difference == pytest.approx(10 - 9)
+    assert line.verdict == "holds"
+    assert variations.sparse_statements("segmentation").empty

@@ -1,0 +1,33 @@
+"""The kit's own recipes, so small that they are trained and scored in a moment; the tests of sources share them."""
+
+import dataclasses
+
+import numpy as np
+from PIL import Image
+
+from dffkit.experiments import execution
+from dffkit.experiments.runs import Run
+from dffkit.training.recipes import find
+
+SMALL = {"depth": 14, "width": 1 / 16, "iterations": 2, "batch": 1, "start": (), "weights": ""}
+
+
+def small(recipe, **changes):
+    """A recipe, by its name, that is trained in a moment, and else as it is."""
+    recipe = find(recipe)
+    flow = {"flow_width": 1 / 16} if recipe.flow_width else {}
+    return dataclasses.replace(recipe, **{**SMALL, **flow, **changes})
+
+
+def trained_and_scored(recipe, place, split="val", duration=2):
+    """The metrics that a run of a few iterations gives."""
+    execution.train_run(Run(recipe), place)
+    rows = execution.evaluate_run(Run(recipe), place, split=split, duration=duration)
+    assert (place.results / "evaluation.csv").exists()
+    return {(row["metric"], row["duration"]) for row in rows if row["subset"] == "all"}
+
+
+def picture(path, size, high=256, mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (*size, 3) if mode == "RGB" else size
+    Image.fromarray(np.random.default_rng(0).integers(0, high, shape, dtype=np.uint8)).save(path)

@@ -1,0 +1,45 @@
+"""Tiny recipes that wait for each other, and how their rows are read; the tests of queue and commands share them."""
+
+import dataclasses
+
+import pandas
+import pytest
+from hand_made import DETECTION, FLOW, SIZE, STILLS, recipe, snippets
+
+from dffkit.experiments import scoring, sources
+from dffkit.experiments.workspace import Workspace
+from dffkit.scores import flow_error
+
+PAIRS = dataclasses.replace(
+    recipe(iterations=2), name="seg/dff", start=(("feature_network", STILLS), ("flow_network", FLOW))
+)
+FRAMES = dataclasses.replace(
+    recipe("frames", DETECTION, iterations=2, flow="none", flow_width=0), start=(("feature_network", STILLS),)
+)
+
+
+def table(place, name):
+    """A result table as its readers get it."""
+    return pandas.read_csv(place.results / f"{name}.csv")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A place of its own, with hand-made data."""
+
+    def data(tiny, split, streets=None, folder=None):
+        assert folder == tmp_path / "cache"
+        if tiny.job == "flow":
+            return ()
+        return snippets("both" if tiny.job == "stills" else tiny.task, count=streets or 3)
+
+    monkeypatch.setattr(sources, "snippets", data)
+    monkeypatch.setattr(sources, "prepare", lambda *words: None)
+    monkeypatch.setattr(sources, "world", lambda tiny, split="train": f"world of {tiny.data}")
+    monkeypatch.setattr(sources, "counts", lambda tiny: {"val": 1, "test": 2})
+    monkeypatch.setattr(scoring, "STREETS_IN_TRAINING", 2)
+    monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 10, "detection": 10})
+    monkeypatch.setattr(scoring, "SPRITE_PAIRS", 8)
+    monkeypatch.setattr(scoring, "_region_rows", lambda *words: [])  # they would render streets
+    monkeypatch.setattr(flow_error, "streets", lambda split, numbers: flow_error.sprites(len(numbers), SIZE))
+    return Workspace(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)

@@ -1,0 +1,32 @@
+"""A writer of MXNet's `.params` files in all versions of the format; the tests that read such files share it."""
+
+import struct
+
+from dffkit.weights.authors.params import DTYPES
+
+MAGIC = {"V1": 0xF993FAC8, "V2": 0xF993FAC9, "V3": 0xF993FACA}
+
+
+def encode_array(tensor, version="V2"):
+    dimensions = struct.pack("<I", tensor.dim())
+    head = {
+        "legacy": dimensions + struct.pack(f"<{tensor.dim()}I", *tensor.shape),
+        "V1": dimensions + struct.pack(f"<{tensor.dim()}q", *tensor.shape),
+    }
+    if version == "legacy":
+        start = head["legacy"]
+    else:
+        storage = b"" if version == "V1" else struct.pack("<i", 0)
+        start = struct.pack("<I", MAGIC[version]) + storage + head["V1"]
+    return start + struct.pack("<3i", 1, 0, DTYPES.index(tensor.dtype)) + tensor.contiguous().numpy().tobytes()
+
+
+def encode_list(arrays, names=()):
+    """A file of encoded arrays and names (bytes)."""
+    content = struct.pack("<3Q", 0x112, 0, len(arrays)) + b"".join(arrays) + struct.pack("<Q", len(names))
+    return content + b"".join(struct.pack("<Q", len(name)) + name for name in names)
+
+
+def encode(tensors, version="V2"):
+    """A file of tensors by name."""
+    return encode_list([encode_array(tensor, version) for tensor in tensors.values()], [n.encode() for n in tensors])
