@@ -8,7 +8,7 @@ from pathlib import Path
 from dffkit.commands import notebooks
 from dffkit.experiments import shipping
 from dffkit.experiments.workspace import default_workspace
-from dffkit.paper import ablation, claims, figures
+from dffkit.paper import claims, figures, result_tables
 from dffkit.support.repository import find_notebooks, root
 
 
@@ -31,7 +31,7 @@ def reproduce() -> int:
     rows = [[str(row[column]) for column in columns] for row in table.to_dict("records")]
     print(align([heads, *rows]))
     print("\nrecomputed: computed on this machine, just now. read: taken from a stored result or a cited source.")
-    print(f"\n{align(table4())}")
+    print(f"\n{align(result_tables.table4())}")
     print("\nTable 4 as points lost to Frame. Ours: narrow networks in a rendered town, read, with 95% intervals.")
     return 0 if weights_agree() else 1
 
@@ -50,25 +50,6 @@ def weights_agree() -> bool:
     allowed = ", ".join(f"{task} {tolerance}" for task, tolerance in shipping.TOLERANCE.items())
     print(f"\nScored on the first {shipping.CHECK_STREETS} streets of val, in float32; allowed to differ: {allowed}.")
     return all(row["agree"] for row in rows)
-
-
-def table4() -> list[list[str]]:
-    """Table 4's lines: what each row loses to Frame in the paper and here, for both tasks; "-" where it was not run."""
-    tasks = ("segmentation", "detection")
-    tables = {task: {line.row: line for line in ablation.table(task).itertuples()} for task in tasks}
-    lines = [["row", *(head for task in tables for head in (f"{task}: printed", "ours"))]]
-    for name, row in ablation.ROWS.items():
-        if name == "Frame":
-            continue
-        cells = []
-        for task, table in tables.items():
-            printed = ablation.ROWS["Frame"].paper[task][0] - row.paper[task][0] if row.paper else None
-            ours = table.get(name)
-            cells.append("-" if printed is None else f"{printed:.1f}")
-            cells.append("-" if ours is None else f"{ours.loss:.1f} ({ours.loss_low:.1f} .. {ours.loss_high:.1f})")
-        if set(cells) != {"-"}:
-            lines.append([name, *cells])
-    return lines
 
 
 def align(rows: Sequence[Sequence[str]]) -> str:

@@ -5,12 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from dffkit.commands import reproduce
 from dffkit.experiments import results, sources
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.speed import Architecture
 from dffkit.experiments.workspace import Workspace
-from dffkit.paper import ablation, ablation_figures
+from dffkit.paper import ablation, ablation_figures, result_tables
 from dffkit.paper.ablation_figures import flow_quality, table3, table4
 from dffkit.training.recipes import find
 
@@ -158,7 +157,7 @@ def test_a_row_of_one_training_is_hollow_in_table_4(stored):
 
 
 def test_table_4_is_printed_as_losses_beside_the_papers(stored):
-    heads, *lines = reproduce.table4()
+    heads, *lines = result_tables.table4()
     expected = [name for name, row in ablation.ROWS.items() if name != "Frame" and (row.paper or name in SCORES)]
     assert [line[0] for line in lines] == expected
     assert {len(line) for line in (heads, *lines)} == {5}

@@ -5,9 +5,8 @@ import re
 import pytest
 from places import REPOSITORY
 
-from dffkit.commands import reproduce
 from dffkit.experiments import results
-from dffkit.paper import ten_times
+from dffkit.paper import result_tables, ten_times
 from dffkit.training.recipes import find
 
 ROWS = results.read(REPOSITORY / "data" / "results" / "evaluation.csv")
@@ -57,7 +56,7 @@ def test_scores_on_real_video_are_those_of_the_rows(line):
     assert [value.strip() for value in line["values"].split("|")] == [scores[each] for each in REAL_DURATIONS]
 
 
-@pytest.mark.parametrize("line", reproduce.table4(), ids=lambda line: line[0])
+@pytest.mark.parametrize("line", result_tables.table4(), ids=lambda line: line[0])
 def test_table_4_is_that_of_the_stored_rows(line):
     assert f"| {' | '.join(line)} |" in (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
 
