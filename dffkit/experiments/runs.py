@@ -15,7 +15,7 @@ from dffkit.support.errors import CommandError, DataError
 from dffkit.training import checkpoint
 from dffkit.training.assembly import build
 from dffkit.training.checkpoint import FINISHED
-from dffkit.training.recipe import Recipe
+from dffkit.training.recipe import Measurement, Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,8 @@ def trained_state(run: Run, place: Workspace) -> dict[str, Tensor]:
     if not run.finished(place):
         raise CommandError(f"{run} is not trained yet. Train it with:  python -m dffkit train {run.recipe.name}")
     state = checkpoint.read(path)
-    checkpoint.check(path, state, {"recipe": run.recipe.hash, "seed": run.seed, "world": sources.world(run.recipe)})
+    identity = Measurement(run.recipe.hash, run.seed, sources.world(run.recipe), run.recipe.data_split)
+    checkpoint.check(path, state, identity.as_dict())
     return state["module"]
 
 
@@ -101,7 +102,7 @@ def load_trained(folder: Path) -> tuple[Recipe, nn.Module, tuple[str, ...]]:
         model.load_state_dict(state["module"])
     except Exception as error:  # there is no end to what a file from elsewhere can trip over
         raise DataError(f"{path}: its recipe and weights make no network: {error}; train again") from error
-    checkpoint.check(path, state, {"recipe": recipe.hash})
+    checkpoint.check(path, state, {"recipe_hash": recipe.hash})
     return recipe, model.eval(), _class_names(path, state, recipe)
 
 

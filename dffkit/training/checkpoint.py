@@ -94,11 +94,25 @@ def load(
 
 
 def check(path: Path, state: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
-    """Raise `DataError` unless the file is of this run."""
-    found = state.get("identity", {})
+    """Raise `DataError` unless the checkpoint belongs to this run.
+
+    Args:
+        path: the file, for the message.
+        state: its content.
+        identity: `Measurement.as_dict` of the run, or some of its fields.
+    """
+    found = _with_present_names(state.get("identity", {}), identity)
     for name, value in identity.items():
         if found.get(name) != value:
             raise DataError(
                 f"{path}: is of another run: expected {name} {value!r}, got {found.get(name)!r}; "
                 "delete the folder to train again, or give another one"
             )
+
+
+def _with_present_names(found: Mapping[str, Any], identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an identity by the names of `Measurement`. dffkit 0.1 had others, and no split: the hash contains it."""
+    if "world" not in found:
+        return found
+    renamed = {"recipe_hash": found.get("recipe"), "seed": found.get("seed"), "data_version": found["world"]}
+    return {**renamed, "split": identity.get("split")}

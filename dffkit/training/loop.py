@@ -21,7 +21,7 @@ def train(
     data: Sequence[Snippet] = (),
     start: Mapping[str, Mapping[str, Tensor]] | None = None,
     seed: int = 0,
-    world: str = "",
+    data_version: str = "",
     device: torch.device | str = "cpu",
     resume: bool = True,
     progress: bool = True,
@@ -47,7 +47,7 @@ def train(
         start: part -> the state dict of a trained network that has this part, for each part in `recipe.start`, and
             for others if there is something to start them with.
         seed: of the random weights and of the samples.
-        world: what the data looks like, any string; a checkpoint made with another one is refused.
+        data_version: any string that changes with the data; a checkpoint with another one is refused.
         device: "cpu" or "cuda".
         resume: False starts from nothing, whatever is in the folder.
         progress: show a bar (needs tqdm).
@@ -63,10 +63,10 @@ def train(
         ValueError: if a part to start from is missing or is of another network.
         TrainingError: if the batch can't be shared equally by the processes, a loss or a gradient is not finite, or the
             network refuses its input.
-        DataError: if the folder's checkpoints are of another recipe, seed or world, or none can be read; or if frames
-            differ in size.
+        DataError: if the folder's checkpoints are of another recipe, seed or data version, or none can be read; or
+            if frames differ in size.
     """
-    run = TrainingRun(recipe, Path(folder), data, seed, world, torch.device(device))
+    run = TrainingRun(recipe, Path(folder), data, seed, data_version, torch.device(device))
     if resume and run.load_finished():
         return run.job.module.eval()
     run.start(start or {}, resume)

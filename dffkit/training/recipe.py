@@ -1,6 +1,6 @@
-"""What a recipe is: everything that a training run depends on, as data. A run is a recipe, a seed and a world.
+"""Recipes: everything that a training depends on, as data; and the identity of what is measured with its weights.
 
-What a run gives is found by the recipe's hash, which changes whenever the recipe, or one that it starts from, does.
+A recipe's hash changes whenever the recipe changes, or a recipe that it starts from.
 """
 
 import dataclasses
@@ -160,6 +160,27 @@ class Recipe:
             f"{self.name} ({self.hash}): {self.job}, {networks}, {starts}; {self.iterations} iterations of "
             f"{self.batch}, {self.optimiser} {self.lr:g} {self.schedule}, {self.precision}"
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """Identity of a measurement: two numbers can be compared or replaced only if it is the same.
+
+    Attributes:
+        recipe_hash: `Recipe.hash` of the recipe that the weights were trained by.
+        seed: seed of that training.
+        data_version: hexadecimal digits that change when the data set's frames or targets change.
+        split: the part of the data set that was trained or scored on.
+    """
+
+    recipe_hash: str
+    seed: int
+    data_version: str
+    split: str
+
+    def as_dict(self) -> dict[str, str | int]:
+        """Return the four fields by name, in their order."""
+        return dataclasses.asdict(self)
 
 
 def _from_json(value: Any) -> Any:

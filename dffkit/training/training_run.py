@@ -23,7 +23,7 @@ from dffkit.training.jobs import make_job
 from dffkit.training.optimiser import make_optimiser, rate_factor, trainable
 from dffkit.training.pairs import move
 from dffkit.training.prefetch import ahead
-from dffkit.training.recipe import Recipe
+from dffkit.training.recipe import Measurement, Recipe
 
 Validate = Callable[[nn.Module], Mapping[str, float]]
 _LOG = ("rows", "pending", "scores", "new_scores")
@@ -33,7 +33,7 @@ class TrainingRun:
     """A training run at some iteration."""
 
     def __init__(
-        self, recipe: Recipe, folder: Path, data: Sequence[Snippet], seed: int, world: str, device: torch.device
+        self, recipe: Recipe, folder: Path, data: Sequence[Snippet], seed: int, data_version: str, device: torch.device
     ) -> None:
         self.recipe, self.folder, self.device = recipe, folder, device
         self.rank, self.processes = rank_and_count()
@@ -42,7 +42,7 @@ class TrainingRun:
                 f"{recipe.name}: batch: expected a multiple of the {self.processes} processes, got {recipe.batch}; "
                 "give torchrun a --nproc-per-node that divides it"
             )
-        self.identity = {"recipe": recipe.hash, "seed": seed, "world": world}
+        self.identity = Measurement(recipe.hash, seed, data_version, recipe.data_split).as_dict()
         self.job = make_job(recipe, seed, data)
         self.job.module.to(device).train()
         self.iteration, self.seconds = 0, 0.0

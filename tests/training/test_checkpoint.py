@@ -9,8 +9,9 @@ import torch
 
 from dffkit.support.errors import DataError
 from dffkit.training import checkpoint
+from dffkit.training.recipe import Measurement
 
-IDENTITY = {"recipe": "abc", "seed": 0}
+IDENTITY = Measurement("abc", 0, "d1", "train").as_dict()
 
 
 def state(value):
@@ -92,11 +93,29 @@ def test_if_all_are_damaged_it_does_not_silently_begin_again(folder):
         checkpoint.load(folder, IDENTITY, lambda text: None)
 
 
-@pytest.mark.parametrize("wrong", [{"recipe": "xyz", "seed": 0}, {"recipe": "abc", "seed": 1}])
-def test_a_checkpoint_of_another_run_is_refused(folder, wrong):
-    name = "recipe 'xyz', got 'abc'" if wrong["seed"] == 0 else "seed 1, got 0"
-    with pytest.raises(DataError, match=f"another run: expected {name}; delete"):
-        checkpoint.load(folder, wrong)
+OTHERS = {
+    "recipe_hash": ("xyz", "'xyz', got 'abc'"),
+    "seed": (1, "1, got 0"),
+    "data_version": ("d2", "'d2', got 'd1'"),
+    "split": ("stills", "'stills', got 'train'"),
+}
+
+
+@pytest.mark.parametrize("field", OTHERS)
+def test_a_checkpoint_of_another_run_is_refused(folder, field):
+    value, words = OTHERS[field]
+    with pytest.raises(DataError, match=f"another run: expected {field} {words}; delete"):
+        checkpoint.load(folder, {**IDENTITY, field: value})
+
+
+def test_a_checkpoint_of_the_former_version_is_read_by_its_own_names(tmp_path):
+    former = {"identity": {"recipe": "abc", "seed": 0, "world": "d1"}, "module": {}}
+    checkpoint.save(tmp_path, former, 5)
+    assert checkpoint.load(tmp_path, IDENTITY)["iteration"] == 5
+    for field in ("recipe_hash", "seed", "data_version"):
+        value, words = OTHERS[field]
+        with pytest.raises(DataError, match=f"another run: expected {field} {words}; delete"):
+            checkpoint.load(tmp_path, {**IDENTITY, field: value})
 
 
 class Evil:

@@ -19,6 +19,7 @@ from dffkit.experiments.workspace import Workspace
 from dffkit.training import checkpoint
 from dffkit.training.assembly import build
 from dffkit.training.checkpoint import FINISHED
+from dffkit.training.recipe import Measurement
 from dffkit.training.recipes import find
 
 # The recipe scales frames to 512 x 1024. Of such a strip it makes 32 x 1024, so that two CPU cores have done an
@@ -52,7 +53,7 @@ def write_flow_run(recipe, build_folder):
     """F, untrained, as a finished run: the recipe starts from it."""
     ((_, flow),) = recipe.start
     run, place = Run(flow), Workspace(build_folder / "runs", build_folder / "results", build_folder / "toytown")
-    identity = {"recipe": flow.hash, "seed": 0, "world": world(flow)}
+    identity = Measurement(flow.hash, 0, world(flow), "train").as_dict()
     checkpoint.write(run.folder(place) / FINISHED, {"identity": identity, "module": build(flow).state_dict()})
 
 
