@@ -53,7 +53,11 @@ def test_without_resuming_it_begins_again(tmp_path):
 @pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize(
     ("other", "named"),
-    [({"tiny": recipe(lr=0.06)}, "recipe_hash"), ({"seed": 1}, "seed 1, got 0"), ({"data_version": "b"}, "data_version 'b', got 'a'")],
+    [
+        ({"tiny": recipe(lr=0.06)}, "recipe_hash"),
+        ({"seed": 1}, "seed 1, got 0"),
+        ({"data_version": "b"}, "data_version 'b', got 'a'"),
+    ],
 )
 def test_the_checkpoints_of_another_run_are_refused(tmp_path, finished, other, named):
     arguments = {"tiny": recipe(), "folder": tmp_path, "data_version": "a", "checkpoint_every": 2}
