@@ -1,4 +1,4 @@
-"""Algorithm 1: recognise a video, frame after frame."""
+"""Algorithm 1: recognize a video, frame after frame."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -14,11 +14,11 @@ Schedule = Callable[[int, Tensor], bool]
 
 
 class Recognition(NamedTuple):
-    """What `recognize` says of one frame."""
+    """The result for one frame."""
 
     index: int
     is_key_frame: bool
-    output: Any  # what the task network's `decode` gives for one frame: a label map, or boxes
+    output: Any  # from the task network's `decode`: a label map, or boxes
 
 
 def recognize(
@@ -29,19 +29,18 @@ def recognize(
     look_ahead: int = 1,
     autocast: torch.dtype | None = None,
 ) -> Iterator[Recognition]:
-    """Algorithm 1 as a stream: one result for each frame, in order.
+    """Run Algorithm 1 on a stream of frames: one result for each frame, in order.
 
-    N_feat runs on key frames only; the features of every other frame are propagated from the last key frame. Nothing
-    is held but that key frame's features and the frames in flight, so a video may be endless. A program for Linux CPUs
-    should call `dffkit.support.allocator.keep_freed_memory()` at its start: it speeds up the cheap path, most with
-    look-ahead.
+    N_feat runs on key frames only; the features of every other frame are propagated from the last key frame. Only that
+    key frame's features and the frames in flight are held, so a video may be endless. A program for Linux CPUs
+    should call `dffkit.support.allocator.keep_freed_memory()` at its start, which makes the cheap path faster.
 
     Args:
-        model: a `DeepFeatureFlow`, in eval mode.
+        model: a `DeepFeatureFlow` in eval mode.
         frames: any iterable of `(3, H, W)` uint8 tensors, all of one size.
-        schedule: see `dffkit.schedules`, e.g. `FixedInterval(10)`.
-        look_ahead: up to so many current frames of one key frame go through the networks together. More than 1 is
-            faster for recorded video and gives the same results later; a live stream wants 1.
+        schedule: a schedule of `dffkit.schedules`, e.g. `FixedInterval(10)`.
+        look_ahead: how many current frames of one key frame go through the networks together. More than 1 is faster
+            for recorded video and gives the same results later; for a live stream take 1.
         autocast: torch.bfloat16 for mixed precision; None for float32. The weights are converted once, not once a
             frame; the flow and scale fields of this kit's networks stay float32.
 
@@ -49,9 +48,9 @@ def recognize(
         A `Recognition` for each frame.
 
     Raises:
-        ValueError: if there is no frame, if a frame is no (3, H, W) uint8 tensor or differs in size from the first
-            (the message names its index; results of the frames before it still come first), if the model is in
-            training mode, or for a wrong option.
+        ValueError: if there is no frame, if a frame is not a `(3, H, W)` uint8 tensor or differs in size from the
+            first (the message names its index), if the model is in training mode, or for a wrong option. The results
+            of all frames before a bad frame come first, also if reading the frame raises an error of its own.
     """
     if model.training:
         raise ValueError("model: expected a model in eval mode, got one in training mode; call model.eval()")
@@ -70,43 +69,32 @@ def _stream(
     model: DeepFeatureFlow, frames: Iterable[Tensor], schedule: Schedule, look_ahead: int, autocast: torch.dtype | None
 ) -> Iterator[Recognition]:
     device = next(model.parameters()).device
-    key, index = None, -1
-    waiting: list[Tensor] = []  # current frames of `key` that wait for company
-    for index, frame in enumerate(_checked(frames)):
-        if isinstance(frame, Exception):
-            yield from _current(model, waiting, key, index, autocast)
-            raise frame
-        is_key_frame = schedule(index, frame) or key is None
-        frame = frame.to(device)
-        if is_key_frame:
-            yield from _current(model, waiting, key, index, autocast)
-            output, key = _key(model, frame, autocast)
-            yield Recognition(index, True, output)
-            waiting = []
-        else:
-            waiting.append(frame)
-            if len(waiting) == look_ahead:
-                yield from _current(model, waiting, key, index + 1, autocast)
-                waiting = []
-    yield from _current(model, waiting, key, index + 1, autocast)
-
-
-def _checked(frames: Iterable[Tensor]) -> Iterator[Tensor | Exception]:
-    """The frames, and last, if one is wrong or could not be read, the error: the results before it come first."""
-    index, size = -1, None
+    key, size, index = None, None, -1
+    waiting: dict[int, Tensor] = {}  # current frames of `key`, by index, not yet recognized
     try:
         for index, frame in enumerate(frames):
             _check(frame, index, size)
             size = tuple(frame.shape)
-            yield frame
-    except Exception as error:
-        yield error
+            is_key_frame = schedule(index, frame) or key is None
+            frame = frame.to(device)
+            if is_key_frame:
+                yield from _current_frames(model, waiting, key, autocast)
+                output, key = _key_frame(model, frame, autocast)
+                yield Recognition(index, True, output)
+            else:
+                waiting[index] = frame
+                if len(waiting) == look_ahead:
+                    yield from _current_frames(model, waiting, key, autocast)
+    except Exception:
+        yield from _current_frames(model, waiting, key, autocast)
+        raise
+    yield from _current_frames(model, waiting, key, autocast)
     if index < 0:
-        yield ValueError("frames: expected at least one frame, got an empty video")
+        raise ValueError("frames: expected at least one frame, got an empty video")
 
 
 def _check(frame: Tensor, index: int, size: tuple[int, ...] | None) -> None:
-    """Raise ValueError unless this is a frame and has the size of those before."""
+    """Raise ValueError unless `frame` is a frame of the size of those before it."""
     hints = {2: "a grayscale frame becomes RGB by frame.expand(3, -1, -1)", 4: "give a batch's frames one by one"}
     if isinstance(frame, Tensor) and frame.ndim != 3:
         hint = f"; {hints[frame.ndim]}" if frame.ndim in hints else ""
@@ -120,23 +108,25 @@ def _check(frame: Tensor, index: int, size: tuple[int, ...] | None) -> None:
 
 
 @torch.no_grad()
-def _key(model: DeepFeatureFlow, frame: Tensor, autocast: torch.dtype | None) -> tuple[Any, KeyFrame]:
+def _key_frame(model: DeepFeatureFlow, frame: Tensor, autocast: torch.dtype | None) -> tuple[Any, KeyFrame]:
     with _precision(frame, autocast):
         maps, key = model.on_key_frame(frame[None])
     return model.task_network.decode(maps, frame.shape[1:])[0], key
 
 
 @torch.no_grad()
-def _current(
-    model: DeepFeatureFlow, frames: list[Tensor], key: KeyFrame | None, end: int, autocast: torch.dtype | None
+def _current_frames(
+    model: DeepFeatureFlow, waiting: dict[int, Tensor], key: KeyFrame | None, autocast: torch.dtype | None
 ) -> list[Recognition]:
-    """The results of current frames of one key frame, none or more, the last of which has index `end` - 1."""
-    if not frames:
+    """Recognize the `waiting` current frames of one key frame together, and empty `waiting`."""
+    if not waiting:
         return []
-    with _precision(frames[0], autocast):
-        maps = model.on_current_frame(torch.stack(frames), key)
-    outputs = model.task_network.decode(maps, frames[0].shape[1:])
-    return [Recognition(end - len(frames) + i, False, output) for i, output in enumerate(outputs)]
+    indices, frames = list(waiting), torch.stack(list(waiting.values()))
+    waiting.clear()
+    with _precision(frames, autocast):
+        maps = model.on_current_frame(frames, key)
+    outputs = model.task_network.decode(maps, frames.shape[2:])
+    return [Recognition(index, False, output) for index, output in zip(indices, outputs, strict=True)]
 
 
 def _precision(frame: Tensor, autocast: torch.dtype | None) -> torch.autocast:
