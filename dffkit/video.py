@@ -33,7 +33,7 @@ def recognize(
 
     N_feat runs on key frames only; the features of every other frame are propagated from the last key frame. Only that
     key frame's features and the frames in flight are held, so a video may be endless. A program for Linux CPUs
-    should call `dffkit.support.allocator.keep_freed_memory()` at its start, which makes the cheap path faster.
+    should call `dffkit.support.machine.keep_freed_memory()` at its start, which makes the cheap path faster.
 
     Args:
         model: a `DeepFeatureFlow` in eval mode.

@@ -11,7 +11,7 @@ Label a of a pixel is the displacement `centre + a - window`, a = 0 .. 2 * windo
 
 import numpy as np
 
-from dffkit.support.compiled import compiled
+from dffkit.support.machine import compiled
 
 LEFT, ABOVE, RIGHT, BELOW = range(4)  # where a message comes from
 

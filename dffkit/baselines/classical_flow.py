@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from dffkit.baselines import HAND_CRAFTED
 from dffkit.baselines.sift_flow import SiftFlowParameters, sift_flow
 from dffkit.support import files
-from dffkit.support.fingerprint import fingerprint
+from dffkit.support.files import fingerprint
 from dffkit.warp import flow_to_cells
 
 SIFT_FLOW_FAST = SiftFlowParameters(reduction=4)  # the original's demonstration, on a reduced grid

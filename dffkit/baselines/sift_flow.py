@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from dffkit.baselines.belief_propagation import minimise
-from dffkit.support.compiled import compiled
+from dffkit.support.machine import compiled
 
 BANDS, CELL, GRID = 8, 3, (-1, 0, 1, 2)  # directions; pixels of a cell; places of the 4 x 4 cells
 DERIVATIVE = np.array([1, -8, 0, 8, -1], np.float32) / 12

@@ -9,8 +9,7 @@ from dffkit.experiments.benchmark import TASKS, measure
 from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.networks.precision import PRECISIONS
 from dffkit.support import files
-from dffkit.support.allocator import keep_freed_memory
-from dffkit.support.machine import describe
+from dffkit.support.machine import describe, keep_freed_memory
 from dffkit.support.processes import check_device
 
 

@@ -15,8 +15,8 @@ from dffkit.experiments.runs import Run
 from dffkit.experiments.sources.yours import REMEDY, YourSource
 from dffkit.experiments.workspace import Workspace, default_workspace
 from dffkit.networks.precision import PRECISIONS
-from dffkit.support.allocator import keep_freed_memory
 from dffkit.support.errors import CommandError, DataError, TrainingError
+from dffkit.support.machine import keep_freed_memory
 from dffkit.support.processes import is_distributed, is_first_process, join_processes, use_threads
 from dffkit.training.real_recipes import REAL, on_own_data, with_imagenet
 from dffkit.training.recipe import Recipe

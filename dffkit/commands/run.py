@@ -22,8 +22,8 @@ from dffkit.datasets.video_files import STOP, VideoWriter
 from dffkit.experiments import annotate
 from dffkit.experiments.live_recognition import LiveRecognition
 from dffkit.experiments.scoring import TABLE_4
-from dffkit.support.allocator import keep_freed_memory
 from dffkit.support.errors import CommandError, DataError
+from dffkit.support.machine import keep_freed_memory
 from dffkit.support.processes import check_device, use_threads
 from dffkit.video import Recognition
 

@@ -8,8 +8,7 @@ from dffkit.baselines import EXACT_FLOW
 from dffkit.commands.options import add_device, add_threads, at_least
 from dffkit.experiments import results
 from dffkit.experiments.speed import TABLE, Architecture, measure
-from dffkit.support.allocator import keep_freed_memory
-from dffkit.support.machine import describe
+from dffkit.support.machine import describe, keep_freed_memory
 from dffkit.support.processes import check_device, use_threads
 from dffkit.training.recipes import RECIPES
 from dffkit.training.toytown_recipes import HEADS

@@ -12,7 +12,7 @@ from dffkit.experiments import results, runs, scoring, sources
 from dffkit.experiments.runs import Run
 from dffkit.experiments.workspace import Workspace, data
 from dffkit.support.errors import CommandError
-from dffkit.support.folder_lock import locked
+from dffkit.support.files import locked
 from dffkit.support.machine import describe
 from dffkit.support.processes import is_first_process
 from dffkit.training import checkpoint
@@ -127,9 +127,5 @@ def _claimed(run: Run, place: Workspace) -> Iterator[None]:
     if not is_first_process():
         yield
         return
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(locked(run.folder(place), wait=False))
-        except BlockingIOError:
-            raise CommandError(f"{run} is being trained by another process.") from None
+    with locked(run.folder(place), busy=f"{run} is being trained by another process."):
         yield

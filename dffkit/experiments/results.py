@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dffkit.support import files
-from dffkit.support.folder_lock import locked
+from dffkit.support.files import locked
 
 # What makes a row the same measurement; a table need not have all of them.
 KEY = ("hash", "world", "seed", "split", "duration", "metric", "subset")
@@ -17,7 +17,7 @@ def add(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows to a table; one that measures the same as an old row takes its place.
 
     The table is written anew and renamed into place, so it never has a part of a row. Several processes may add at
-    the same time (on systems with `flock`).
+    the same time.
     """
     new = [{name: str(value) for name, value in row.items()} for row in rows]
     with locked(path.parent):

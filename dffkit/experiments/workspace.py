@@ -7,7 +7,7 @@ from typing import Any
 
 from dffkit.datasets.snippets import Snippet
 from dffkit.experiments import sources
-from dffkit.support.folder_lock import locked
+from dffkit.support.files import locked
 from dffkit.support.repository import root
 from dffkit.training.recipe import Recipe
 

@@ -1,1 +1,1 @@
-"""What every room may use: files, errors, processes, the machine. Nothing here knows of the paper."""
+"""Files, errors, processes, the machine and the repository, for every room. Nothing here knows of the paper."""

@@ -1,4 +1,4 @@
-"""The kit's exceptions: everything that a user can mend is a `DffkitError`."""
+"""The kit's exceptions. Everything that a user can mend is a `DffkitError`; a bad argument is a `ValueError`."""
 
 
 class DffkitError(Exception):
@@ -10,7 +10,7 @@ class DataError(DffkitError):
 
 
 class CommandError(DffkitError):
-    """A command can't go on. The message tells the reader what is wrong and what to do."""
+    """A command can't go on. The message names what is wrong and what to do."""
 
 
 class TrainingError(DffkitError):

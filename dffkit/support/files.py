@@ -1,21 +1,65 @@
-"""Files are there as a whole or not at all."""
+"""Files that processes share: whole or absent, held by one process at a time, named after the settings they hold."""
 
+import contextlib
+import hashlib
+import json
 import os
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from dffkit.support.errors import CommandError
+
+
+@contextlib.contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; when the block ends, put that file on the disk and rename it to `path`.
+
+    If the block raises, Ctrl-C included, the new file is deleted and `path` stays as it was. A process that is killed
+    leaves at most a `.part` file. Missing folders are made. Each call has a `.part` file of its own.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield beside
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())  # the content is on the disk before the name is
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def write(path: Path, content: str | bytes) -> Path:
-    """Write a file beside its place, then rename it: a run that is killed leaves the old file or the new one.
-
-    Text is UTF-8 with Unix line ends on every system. Missing folders are made. Processes that write the same file at
-    the same time don't disturb each other.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    """Write a whole file through `staged` and return its path. Text is UTF-8 with Unix line ends on every system."""
+    with staged(path) as beside:
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(beside, path)
-    except BaseException:  # Ctrl-C too
-        beside.unlink(missing_ok=True)
-        raise
     return path
+
+
+@contextlib.contextmanager
+def locked(folder: Path, busy: str | None = None) -> Iterator[None]:
+    """Hold a folder: one process at a time. The system frees the folder when the process ends, however it ends.
+
+    Args:
+        folder: made if it is missing. Its file `.lock` carries the lock and stays there.
+        busy: the message of the error when another process holds the folder; without one, wait for that process.
+
+    Raises:
+        CommandError: if another process holds the folder and `busy` is given.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        hold = FileLock(folder / ".lock").acquire(blocking=busy is None)
+    except Timeout:
+        raise CommandError(busy) from None
+    with hold:
+        yield
+
+
+def fingerprint(settings: dict[str, Any]) -> str:
+    """Return twelve hexadecimal digits that name these JSON-like settings, whatever their order, on every machine."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Which of several processes this is, under `torch.distributed` or alone, and what they share."""
+"""Several processes that train together under `torch.distributed`, or one alone, and the device of each."""
 
 import os
 
@@ -9,22 +9,22 @@ from dffkit.support.errors import CommandError
 
 
 def is_distributed() -> bool:
-    """Whether this process has joined others."""
+    """Return True if this process has joined others."""
     return distributed.is_available() and distributed.is_initialized()
 
 
 def rank_and_count() -> tuple[int, int]:
-    """This process's number, from 0, and how many there are; (0, 1) alone."""
+    """Return this process's number, from 0, and the number of processes; (0, 1) for one alone."""
     return (distributed.get_rank(), distributed.get_world_size()) if is_distributed() else (0, 1)
 
 
 def is_first_process() -> bool:
-    """Whether this is the only process, or the first of several: the one that writes."""
+    """Return True in the only process, or the first of several: the one that writes."""
     return rank_and_count()[0] == 0
 
 
 def join_processes(device: str) -> str:
-    """Under `torchrun`, join the other processes; returns the device that is this one's.
+    """Join the other processes if `torchrun` started this one, and return the device of this process.
 
     Raises:
         CommandError: if that device can't be used.
@@ -32,7 +32,7 @@ def join_processes(device: str) -> str:
     together, cuda = "WORLD_SIZE" in os.environ, device.partition(":")[0] == "cuda"
     if together and cuda:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
-    check_device(device)  # each process its own: all of them on the first GPU would fill its memory
+    check_device(device)  # each its own: all processes on the first GPU would fill its memory
     if together:
         if cuda:
             torch.cuda.set_device(device)
@@ -41,7 +41,7 @@ def join_processes(device: str) -> str:
 
 
 def average(tensors: list[Tensor]) -> None:
-    """Put the mean over the processes into these tensors, all of them as one vector: as they are, alone."""
+    """Replace these tensors by their mean over the processes, in one message; one process alone keeps them."""
     count = rank_and_count()[1]
     if count == 1 or not tensors:
         return
@@ -52,16 +52,16 @@ def average(tensors: list[Tensor]) -> None:
 
 
 def check_device(name: str) -> None:
-    """Raise `CommandError` unless tensors can be made on the device `--device`, and read again."""
+    """Raise `CommandError` unless a tensor can be made on this device and read back."""
     try:
         torch.zeros(1, device=name).cpu()
-    # What a device that is not there raises depends on how torch was built.
+    # The type of the error depends on how torch was built.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         why = (str(error).splitlines() or [""])[0]
         raise CommandError(f"--device {name}: can't be used here ({why}); leave it out, or give cpu") from error
 
 
 def use_threads(count: int | None) -> None:
-    """Compute with so many threads; None for torch's own number."""
+    """Compute with `count` threads; None keeps torch's own number."""
     if count is not None:
         torch.set_num_threads(count)

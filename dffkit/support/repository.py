@@ -1,4 +1,4 @@
-"""The repository this package runs from, and the extras that a command needs."""
+"""The repository this package runs from, its data and notebooks, and the extras that a command needs."""
 
 import os
 import sys
@@ -9,10 +9,13 @@ from dffkit.support.errors import CommandError
 
 
 def root() -> Path:
-    """Return the repository's folder, or raise `CommandError` when the package stands alone.
+    """Return the repository's folder: the one that holds the package.
 
-    It is the folder that holds the package. We don't walk further up: a copy installed into some other project would
-    find that project's `pyproject.toml`.
+    Folders above it are not searched: a copy installed into another project would find that project's
+    `pyproject.toml`.
+
+    Raises:
+        CommandError: if the package is installed without its repository.
     """
     folder = Path(__file__).resolve().parents[2]
     if not (folder / "pyproject.toml").is_file():
@@ -24,7 +27,7 @@ def root() -> Path:
 
 
 def data_folder() -> Path:
-    """Where real data sets are: the folder that DFFKIT_DATA names, or data/real/."""
+    """Return the folder of the real data sets: the one that DFFKIT_DATA names, or data/real/ of the repository."""
     return Path(os.environ.get("DFFKIT_DATA") or root() / "data" / "real")
 
 
@@ -39,7 +42,11 @@ def require(extra: str, modules: tuple[str, ...]) -> None:
 
 
 def find_notebooks(folder: Path, numbers: tuple[str, ...] = ()) -> list[Path]:
-    """Return the numbered notebooks of `folder` in reading order: all of them, or those with the given numbers."""
+    """Return the numbered notebooks of `folder` in reading order: all of them, or those with the given numbers.
+
+    Raises:
+        CommandError: if a number has no notebook, or the folder has none.
+    """
     paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     absent = set(numbers) - {path.name[:2] for path in paths}
     if absent or not paths:

@@ -1,7 +1,6 @@
 """Checkpoints: all that a run needs to go on as if it had never stopped, in files that are whole or not there."""
 
 import io
-import os
 import pickle
 import sys
 import zipfile
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 from dffkit.support.errors import DataError
+from dffkit.support.files import staged
 
 KEEP = 2  # the last one, and one more in case that is damaged
 FORMAT = 1
@@ -27,20 +27,15 @@ def save(folder: Path, state: Mapping[str, Any], iteration: int) -> Path:
         iteration: how many are done.
     """
     path = write(folder / f"checkpoint-{iteration:08d}.pt", {**state, "iteration": iteration})
-    for old in sorted(folder.glob("checkpoint-*.pt"))[:-KEEP]:
+    for old in [*sorted(folder.glob("checkpoint-*.pt"))[:-KEEP], *folder.glob("checkpoint-*.part")]:
         old.unlink()
     return path
 
 
 def write(path: Path, state: Mapping[str, Any]) -> Path:
     """Write one file so that neither a kill nor a power cut leaves a part of it under its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.part")
-    with beside.open("wb") as file:
+    with staged(path) as beside, beside.open("wb") as file:
         torch.save({"format": FORMAT, **state}, file)
-        file.flush()
-        os.fsync(file.fileno())  # the content is on the disk before the name is
-    os.replace(beside, path)
     return path
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED, NO_FLOW
 from dffkit.networks.flow import FLOW_NETWORKS
-from dffkit.support.fingerprint import fingerprint
+from dffkit.support.files import fingerprint
 from dffkit.training.widths import FEATURE_WIDTH, SIZE, flow_width
 
 Options = tuple[tuple[str, Any], ...]  # keyword arguments as data

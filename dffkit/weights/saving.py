@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dffkit.support import files
-from dffkit.support.folder_lock import locked
+from dffkit.support.files import locked
 from dffkit.weights.files import count_parameters, read_tensors, weights_folder
 from dffkit.weights.manifest import FORMAT, complaint_about, digest, read_manifest
 

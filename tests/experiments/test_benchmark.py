@@ -10,7 +10,7 @@ from torch import nn
 from dffkit.commands import benchmark as command
 from dffkit.experiments import benchmark, stream_memory
 from dffkit.networks.features import FeatureNetwork
-from dffkit.support import allocator, machine
+from dffkit.support import machine
 
 
 def arguments(*words):
@@ -80,8 +80,8 @@ def test_keeping_memory_is_for_linux_with_glibc_only(monkeypatch):
         def __init__(self, _name):
             pass
 
-    assert allocator.keep_freed_memory() is (allocator.sys.platform == "linux")
-    monkeypatch.setattr(allocator.ctypes, "CDLL", NoGlibc)
-    assert allocator.keep_freed_memory() is False
-    monkeypatch.setattr(allocator.sys, "platform", "win32")
-    assert allocator.keep_freed_memory() is False
+    assert machine.keep_freed_memory() is (machine.sys.platform == "linux")
+    monkeypatch.setattr(machine.ctypes, "CDLL", NoGlibc)
+    assert machine.keep_freed_memory() is False
+    monkeypatch.setattr(machine.sys, "platform", "win32")
+    assert machine.keep_freed_memory() is False

@@ -13,7 +13,7 @@ from dffkit.experiments.queue import run_queue, status
 from dffkit.experiments.runs import Run, in_order, load_trained
 from dffkit.support import machine
 from dffkit.support.errors import DataError, TrainingError
-from dffkit.support.folder_lock import locked
+from dffkit.support.files import locked
 from dffkit.training import checkpoint
 from dffkit.training.checkpoint import FINISHED
 

@@ -61,8 +61,9 @@ def pair(seed=0):
 
 
 def contents(folder):
-    """Every file of a folder by its name."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+    """Every file of a folder by its name, but for the lock."""
+    found = folder.iterdir() if folder.exists() else ()
+    return {path.name: path.read_bytes() for path in found if path.name != ".lock"}
 
 
 def same(state, other):

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from dffkit.datasets.fetch.disk import readable
 from dffkit.datasets.fetch.public_copies import PUBLIC_COPIES, PublicCopy
 from dffkit.support import files
-from dffkit.support.errors import CommandError, DataError
-from dffkit.support.folder_lock import locked
+from dffkit.support.errors import DataError
+from dffkit.support.files import locked
 from dffkit.support.repository import data_folder
 
 if TYPE_CHECKING:
@@ -46,11 +46,7 @@ def fetch(
         DataError: if what came is not what was expected, or must not be unpacked. Nothing changes then.
     """
     folder = data_folder() if folder is None else folder
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(locked(folder, wait=False))
-        except BlockingIOError as error:
-            raise CommandError(f"{folder}: another process is fetching into it; run this when it has ended") from error
+    with locked(folder, busy=f"{folder}: another process is fetching into it; run this when it has ended"):
         if os.path.lexists(folder / name) and not force:
             print(f"{folder / name} is there already. --force downloads it again.")
         else:

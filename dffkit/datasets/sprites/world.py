@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict, dataclass
 
-from dffkit.support.fingerprint import fingerprint
+from dffkit.support.files import fingerprint
 
 VERSION = "sprites-2"  # another one whenever the same parameters give other pictures
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dffkit.support.compiled import compiled
+from dffkit.support.machine import compiled
 
 LEVELS = 8  # sizes of each picture, halved from one to the next
 

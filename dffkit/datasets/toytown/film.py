@@ -14,7 +14,7 @@ from torch import Tensor
 from dffkit.datasets.toytown.deterioration import KINDS, deteriorate
 from dffkit.datasets.toytown.model import CLASSES, LABEL
 from dffkit.datasets.toytown.view import Seen, Street
-from dffkit.support.fingerprint import fingerprint
+from dffkit.support.files import fingerprint
 
 SPLITS = ("train", "val", "test", "stills")
 FPS = {"segmentation": 17.0, "detection": 30.0}  # as Cityscapes and ImageNet VID

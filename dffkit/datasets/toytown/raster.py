@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from dffkit.support.compiled import compiled
+from dffkit.support.machine import compiled
 
 NEAR = 0.3  # metres: what is nearer to the camera is not drawn
 SAMPLES = 2  # samples a pixel, along each axis

@@ -7,7 +7,7 @@ from dffkit.datasets import cityscapes
 from dffkit.datasets.resized import resized, short_side
 from dffkit.datasets.snippets import Snippet
 from dffkit.experiments.sources.real_folder import real_folder
-from dffkit.support.fingerprint import fingerprint
+from dffkit.support.files import fingerprint
 from dffkit.training.recipe import Recipe
 
 COUNTS = {"val": None}  # the test split's labels are not public

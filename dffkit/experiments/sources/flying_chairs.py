@@ -6,7 +6,7 @@ from typing import Any
 
 from dffkit.datasets.flying_chairs import FlyingChairs
 from dffkit.experiments.sources.real_folder import real_folder
-from dffkit.support.fingerprint import fingerprint
+from dffkit.support.files import fingerprint
 from dffkit.training.recipe import Recipe
 
 COUNTS = {"val": None}

@@ -10,7 +10,7 @@ from dffkit.datasets import imagenet_vid
 from dffkit.datasets.resized import resized, short_side
 from dffkit.datasets.snippets import Snippet
 from dffkit.experiments.sources.real_folder import real_folder
-from dffkit.support.fingerprint import fingerprint
+from dffkit.support.files import fingerprint
 from dffkit.training.mixed_pairs import Mixture
 from dffkit.training.recipe import Recipe
 

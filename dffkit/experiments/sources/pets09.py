@@ -11,7 +11,7 @@ from dffkit.datasets import mot, pets09
 from dffkit.datasets.crops import Crops
 from dffkit.datasets.snippets import Snippet
 from dffkit.experiments.sources.real_folder import real_folder
-from dffkit.support.fingerprint import fingerprint
+from dffkit.support.files import fingerprint
 from dffkit.training.recipe import Recipe
 
 COUNTS = {"val": None, "test": None}

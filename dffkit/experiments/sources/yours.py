@@ -8,7 +8,7 @@ from typing import Any
 
 from dffkit.datasets.snippets import Snippet
 from dffkit.support.errors import DataError
-from dffkit.support.fingerprint import fingerprint
+from dffkit.support.files import fingerprint
 from dffkit.training.recipe import Recipe
 
 REMEDY = 'give "module:function" with a module in the present folder or installed, e.g. --data my_clips:dataset'

@@ -24,7 +24,7 @@ from toy_data import (
 )
 
 from dffkit.support.errors import CommandError
-from dffkit.support.folder_lock import locked
+from dffkit.support.files import locked
 
 
 def test_an_archive_that_must_not_be_unpacked_is_not_stored_as_expected(server, place):
@@ -81,7 +81,6 @@ def test_trouble_with_the_disk_is_no_traceback(server, place):
 
 
 def test_a_second_process_is_sent_away(server, place):
-    pytest.importorskip("fcntl", reason="this system can't lock a folder")
     serve(server)
     with locked(place), pytest.raises(CommandError, match="real: another process is fetching into it"):
         get(place)

@@ -48,7 +48,7 @@ def get(place: Path, **options) -> Path:
 
 
 def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+    return {path.name for path in folder.iterdir()} - {".lock"}
 
 
 def stored(place: Path) -> dict[str, str]:
