@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dffkit.lessons.explore import Explorer, Picture, Slider
-from dffkit.paper.feature_maps import CLASSES, Choice, Ride, Survey, correlation
+from dffkit.paper.feature_maps import CLASSES, Choice, PropagatedClip, PropagatedStreet, Survey, correlation
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, PURPLE, RED, styled
 from dffkit.warp import CELL
 
@@ -109,7 +109,7 @@ def alike(curves: Mapping[str, "pandas.DataFrame"], label: str = "similarity") -
 
 @styled
 def wrong(tables: Mapping[str, "pandas.DataFrame"]) -> Picture:
-    """The error of propagated features over the gap, one panel for each table as `feature_maps.errors` gives it."""
+    """The error of propagated features over the gap, one panel for each table of `propagation_errors`."""
     figure = Figure(figsize=(9, 3.3), layout="constrained")
     texts = []
     for axes, (title, table) in zip(figure.subplots(1, len(tables), sharey=True), tables.items(), strict=True):
@@ -125,7 +125,7 @@ def wrong(tables: Mapping[str, "pandas.DataFrame"]) -> Picture:
 
 @styled
 def obeyed(table: "pandas.DataFrame") -> Picture:
-    """How well each layer follows the exact flow, as `feature_maps.obedience` gives it."""
+    """How well each layer follows the exact flow, as `feature_maps.flow_gain_by_layer` gives it."""
     figure = Figure(figsize=(6.4, 3.3), layout="constrained")
     axes = figure.subplots()
     axes.axhline(1, color=GREY, linewidth=0.8)
@@ -151,9 +151,9 @@ def _listed(row: "pandas.Series") -> str:
 
 
 @styled
-def carried_filter(scene: Ride, number: int, gap: int) -> Picture:
+def carried_filter(scene: PropagatedClip | PropagatedStreet, number: int, gap: int) -> Picture:
     """One filter's map on the key frame, on the frame `gap` later, propagated there, and what is wrong with it."""
-    key, own, carried = (part[number] for part in (scene.features[0], scene.features[gap], scene.carried[gap]))
+    key, own, carried = (part[number] for part in (scene.features[0], scene.features[gap], scene.propagated[gap]))
     brightest = float(scene.features[:, number].max()) or 1.0  # of all gaps, so that colours keep their meaning
     figure = Figure(figsize=(9.4, 3.5), layout="constrained")
     above, below = figure.subplots(2, 3)
@@ -172,7 +172,7 @@ def carried_filter(scene: Ride, number: int, gap: int) -> Picture:
     return Picture.of(figure, f"Filter {number}, {gap} frames after the key frame. {_in_words(key, carried, own)}")
 
 
-def carried_explorer(scene: Ride, number: int, gap: int = 5) -> Explorer:
+def carried_explorer(scene: PropagatedClip | PropagatedStreet, number: int, gap: int = 5) -> Explorer:
     """Choose a filter and a gap, and compare its propagated map with the frame's own."""
     last_frame, last_filter = len(scene.frames) - 1, scene.features.shape[1] - 1
     return Explorer(

@@ -1,6 +1,6 @@
-"""What single filters of the feature network answer to, and how well their maps are carried.
+"""Correlation of single filters with classes, and errors of propagated feature maps, on Toytown.
 
-The measurements behind Figure 1 and notebook 01, on Toytown. Nothing here is needed to recognize anything.
+The measurements behind Figure 1 and notebook 01. Recognition needs none of them.
 """
 
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     import pandas
 
 CLASSES = ("car", "person")  # those of Figure 1
-STREETS, MOMENTS = 12, (0, 20)  # of the surveys: streets of a split, and frames of each
+STREETS, MOMENTS = 12, (0, 20)  # of a survey: number of streets of a split, and the frames of each street
 
 
-# Which filter answers to what
+# Filters and classes
 
 
 class Survey(NamedTuple):
-    """Frames of many streets as the network's last feature layer sees them, and what is really there."""
+    """Frames of many streets: their features, their labels, and the network's own recognition."""
 
     features: Tensor  # (N, C, h, w)
-    shares: dict[str, Tensor]  # class -> (N, h, w): the share of each cell's pixels that show it
-    guesses: dict[str, Tensor]  # class -> (N, h, w): the network's own probability of it
+    shares: dict[str, Tensor]  # class -> (N, h, w): share of each cell's pixels that show the class
+    probabilities: dict[str, Tensor]  # class -> (N, h, w): the network's probability of the class
 
 
 @torch.no_grad()
@@ -41,13 +41,13 @@ def survey(model: DeepFeatureFlow, split: str, streets: int = STREETS, moments: 
         film = Film(split, number)
         features += [model.feature_network(film.frame(i)[None]) for i in moments]
         labels += [film.labels(i) for i in moments]
-    guesses = torch.cat([model.task_network(maps).softmax(1) for maps in features])
+    found = torch.cat([model.task_network(maps).softmax(1) for maps in features])
     shares = {name: class_share(torch.stack(labels), LABELS.index(name)) for name in CLASSES}
-    return Survey(torch.cat(features), shares, {name: guesses[:, LABELS.index(name)] for name in CLASSES})
+    return Survey(torch.cat(features), shares, {name: found[:, LABELS.index(name)] for name in CLASSES})
 
 
 def class_share(labels: Tensor, label: int) -> Tensor:
-    """Label maps `(N, H, W)` -> `(N, ceil(H/16), ceil(W/16))` float64: the share of each cell's pixels with `label`."""
+    """Share of each cell's pixels with `label`: label maps `(N, H, W)` -> `(N, ceil(H/16), ceil(W/16))` float64."""
     return F.avg_pool2d((labels == label).double()[:, None], CELL, ceil_mode=True)[:, 0]
 
 
@@ -56,13 +56,13 @@ def correlation(maps: Tensor, share: Tensor) -> Tensor:
 
     Args:
         maps: `(N, C, h, w)`.
-        share: `(N, h, w)`.
+        share: `(N, h, w)`, as `class_share` returns it.
 
     Returns:
         `(C,)` in -1..1; 0 for a filter that is the same everywhere.
 
     Raises:
-        ValueError: if the maps are not as many or not of the same size as the shares.
+        ValueError: if maps and share differ in N, h or w.
     """
     if maps.ndim != 4 or (len(maps), *maps.shape[2:]) != tuple(share.shape):
         raise ValueError(f"share: expected (N, h, w) of the maps {tuple(maps.shape)}, got {tuple(share.shape)}")
@@ -72,141 +72,142 @@ def correlation(maps: Tensor, share: Tensor) -> Tensor:
 
 
 class Choice(NamedTuple):
-    """One filter, and how it goes with one class."""
+    """One filter, one class, and the correlation of the two."""
 
     name: str  # the class
     filter: int
-    val: float  # correlation on val, where it was chosen
+    val: float  # correlation on val, where the filter was chosen
     test: float  # correlation on test
-    rank: int  # of it among all filters' on test; 1 is the highest
+    rank: int  # of the filter among all filters on test; 1 is the highest correlation
 
 
 def best_filters(val: Survey, test: Survey) -> list[Choice]:
-    """For each class the filter with the highest correlation on val, and what it is worth on test."""
+    """For each class the filter with the highest correlation on val, with its correlation on test."""
     chosen = {name: int(correlation(val.features, val.shares[name]).argmax()) for name in CLASSES}
-    return [judge(name, number, val, test) for name, number in chosen.items()]
+    return [rate_filter(name, number, val, test) for name, number in chosen.items()]
 
 
 def random_filter(val: Survey, test: Survey, seed: int = 0) -> list[Choice]:
-    """A filter drawn blindly from those that are neither chosen nor nearly silent: how it goes with each class."""
+    """One filter drawn at random, with its correlation with each class; neither a best filter nor nearly silent."""
     loudness = val.features.mean((0, 2, 3))
     free = loudness > 0.1 * loudness.mean()
     free[[choice.filter for choice in best_filters(val, test)]] = False
     candidates = free.nonzero().flatten().tolist()
-    drawn = candidates[int(torch.randint(len(candidates), (), generator=torch.Generator().manual_seed(seed)))]
-    return [judge(name, drawn, val, test) for name in CLASSES]
+    number = candidates[int(torch.randint(len(candidates), (), generator=torch.Generator().manual_seed(seed)))]
+    return [rate_filter(name, number, val, test) for name in CLASSES]
 
 
-def judge(name: str, number: int, val: Survey, test: Survey) -> Choice:
-    """How filter `number` goes with class `name`."""
+def rate_filter(name: str, number: int, val: Survey, test: Survey) -> Choice:
+    """Correlation of filter `number` with class `name` on val and test, and its rank on test."""
     on_val, on_test = (correlation(part.features, part.shares[name]) for part in (val, test))
     rank = 1 + int((on_test > on_test[number]).sum())
     return Choice(name, number, float(on_val[number]), float(on_test[number]), rank)
 
 
-def network_itself(test: Survey) -> dict[str, float]:
+def network_correlation(test: Survey) -> dict[str, float]:
     """For each class, the correlation of the network's own probability, made of all filters, on test."""
-    return {name: float(correlation(test.guesses[name][:, None], test.shares[name])) for name in CLASSES}
+    return {name: float(correlation(test.probabilities[name][:, None], test.shares[name])) for name in CLASSES}
 
 
-# How well they are carried
+# Propagated maps
 
 
-class Ride(NamedTuple):
-    """A stretch of one street that begins with a key frame; T frames, the gap to the key frame is the index."""
+class PropagatedClip(NamedTuple):
+    """T frames of any video, the first a key frame, with their own features and with the key frame's."""
 
     frames: Tensor  # (T, 3, H, W) uint8
-    layers: dict[str, dict[str, Tensor]]  # one of `GRIDS` -> one of `LAYERS` -> (T, ., h, w)
     features: Tensor  # (T, C, h, w): the frames' own
-    carried: Tensor  # (T, C, h, w): the key frame's, propagated by the flow network (Eq. 3); at gap 0 untouched
-    followed: Tensor  # (T, C, h, w): the key frame's, warped by the exact flow (Eq. 1)
+    propagated: Tensor  # (T, C, h, w): the key frame's, along the flow network's flow (Eq. 3); at frame 0 untouched
     flow: Tensor  # (T, 2, h, w): the flow network's, in cells
-    exact_flow: Tensor  # (T, 2, h, w): the exact one, averaged over each cell
-    hidden: Tensor  # (T, h, w): the share of each cell's pixels that the key frame does not show
+
+
+class PropagatedStreet(NamedTuple):
+    """A `PropagatedClip` of a Toytown street, and the same along the exact flow; the index is the gap to the key."""
+
+    frames: Tensor
+    features: Tensor
+    propagated: Tensor
+    flow: Tensor
+    layers: dict[str, dict[str, Tensor]]  # one of `GRIDS` -> one of `LAYERS` -> (T, ., h, w)
+    warped: Tensor  # (T, C, h, w): the key frame's features, warped by the exact flow (Eq. 1)
+    exact_flow: Tensor  # (T, 2, h, w): the exact flow in cells, averaged over each cell
+    hidden: Tensor  # (T, h, w): share of each cell's pixels that the key frame does not show
 
 
 @torch.no_grad()
-def ride(model: DeepFeatureFlow, film: Film, key: int, length: int = 10) -> Ride:
-    """Propagate the features of frame `key` of a film to each of the `length` - 1 frames after it.
+def propagate_clip(model: DeepFeatureFlow, clip: Sequence[Tensor]) -> PropagatedClip:
+    """Propagate the features of the first frame `(3, H, W)` of a clip to all its frames."""
+    frames = torch.stack(list(clip))
+    features = torch.cat([model.feature_network(frame[None]) for frame in frames])
+    return PropagatedClip(frames, features, *_propagated(model, frames, features[:1]))
 
-    The frames are clear ones, none blurred or flickering: what changes from one to the next is what moved.
+
+@torch.no_grad()
+def propagate_street(model: DeepFeatureFlow, film: Film, key: int, length: int = 10) -> PropagatedStreet:
+    """Propagate the features of frame `key` of a street to the `length` - 1 frames after it.
+
+    The frames are clear ones, without blur or flicker, so that frames differ by motion alone.
     """
     frames = torch.stack([film.frame(key + gap, clear=True) for gap in range(length)])
     grids = on_grids(model.feature_network, frames)
     features = grids[next(iter(GRIDS))]["features"].to(model.feature_network.mean.dtype)  # on their own grid already
-    carried, flow = _carried(model, frames, features[:1])
     flows, hidden = zip(*(film.flow(key + gap, key) for gap in range(length)), strict=True)
     exact = flow_to_cells(torch.stack(flows).to(features.dtype))
-    followed, out_of_sight = warp(features[:1], exact), class_share(torch.stack(hidden), True)
-    return Ride(frames, grids, features, carried, followed, flow, exact, out_of_sight)
+    return PropagatedStreet(
+        frames, features, *_propagated(model, frames, features[:1]),
+        grids, warp(features[:1], exact), exact, class_share(torch.stack(hidden), True),
+    )  # fmt: skip
 
 
-class Clip(NamedTuple):
-    """As `Ride`, of any video: T frames, of which the first is a key frame, and what is known without an exact flow."""
-
-    frames: Tensor  # (T, 3, H, W) uint8
-    features: Tensor  # (T, C, h, w): the frames' own
-    carried: Tensor  # (T, C, h, w): the key frame's, propagated by the flow network
-    guesses: Tensor  # (T, classes, h, w): the network's own probabilities
+def _propagated(model: DeepFeatureFlow, frames: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+    """Features `(1, C, h, w)` of the first frame propagated to each frame (Eq. 3), and the flow."""
+    inputs = model.flow_network.prepare(frames)
+    flow, scale = model.flow_network(inputs, inputs[:1])
+    propagated = propagate(key, flow, scale)
+    propagated[0] = key[0]  # i == k: nothing to propagate
+    return propagated, flow
 
 
 @torch.no_grad()
-def of_clip(model: DeepFeatureFlow, clip: Sequence[Tensor]) -> Clip:
-    """Propagate the features of the first frame `(3, H, W)` of a clip to all others."""
-    frames = torch.stack(list(clip))
-    features = torch.cat([model.feature_network(frame[None]) for frame in frames])
-    carried, _ = _carried(model, frames, features[:1])
-    return Clip(frames, features, carried, model.task_network(features).softmax(1))
+def filter_by_probability(model: DeepFeatureFlow, clip: PropagatedClip, label: int) -> int:
+    """The filter that correlates most with the network's own probability of a class, for a clip without labels."""
+    return int(correlation(clip.features, model.task_network(clip.features).softmax(1)[:, label]).argmax())
 
 
-def like_the_network(clip: Clip, label: int) -> int:
-    """The filter whose maps go best with the network's own probability of a class: there are no labels to ask."""
-    return int(correlation(clip.features, clip.guesses[:, label]).argmax())
-
-
-def _carried(model: DeepFeatureFlow, frames: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-    """The features `(1, C, h, w)` of the first frame propagated to each (Eq. 3), and the flow along which."""
-    inputs = model.flow_network.prepare(frames)
-    flow, scale = model.flow_network(inputs, inputs[:1])
-    carried = propagate(key, flow, scale)
-    carried[0] = key[0]  # i == k: nothing to propagate
-    return carried, flow
-
-
-def errors(rides: Sequence[Ride], least: float = 0.0) -> "pandas.DataFrame":
-    """How far propagated features are from the frames' own: mean |difference| over the own features' mean.
+def propagation_errors(streets: Sequence[PropagatedStreet], least: float = 0.0) -> "pandas.DataFrame":
+    """Error of the propagated features: mean |difference| from the frames' own, over the own features' mean.
 
     Args:
-        rides: all of one length.
+        streets: all of one length.
         least: count only cells whose content has moved by at least this many cells since the key frame.
 
     Returns:
-        Index: the gap. Columns: "no flow" copies the key frame's features; "the network's flow" and "the exact flow"
-        carry them. NaN where no cell counts.
+        Index: the gap. Columns: "no flow" (the key frame's features, copied), "the network's flow", "the exact flow".
+        NaN where no cell counts.
     """
     import pandas
 
-    counts = [r.exact_flow.norm(dim=1, keepdim=True) >= least for r in rides]
-    size = sum((r.features.abs() * cells).sum((1, 2, 3)) for r, cells in zip(rides, counts, strict=True))
+    counts = [street.exact_flow.norm(dim=1, keepdim=True) >= least for street in streets]
+    size = sum((s.features.abs() * cells).sum((1, 2, 3)) for s, cells in zip(streets, counts, strict=True))
     guesses = {
-        "no flow": [r.features[:1] for r in rides],
-        "the network's flow": [r.carried for r in rides],
-        "the exact flow": [r.followed for r in rides],
+        "no flow": [street.features[:1] for street in streets],
+        "the network's flow": [street.propagated for street in streets],
+        "the exact flow": [street.warped for street in streets],
     }
     columns = {}
     for name, maps in guesses.items():
-        parts = zip(maps, rides, counts, strict=True)
-        off = sum(((guess - r.features).abs() * cells).sum((1, 2, 3)) for guess, r, cells in parts)
+        parts = zip(maps, streets, counts, strict=True)
+        off = sum(((guess - street.features).abs() * cells).sum((1, 2, 3)) for guess, street, cells in parts)
         columns[name] = (off / size).tolist()
     return pandas.DataFrame(columns).rename_axis("gap")
 
 
 @torch.no_grad()
-def obedience(rides: Sequence[Ride], least: float = 0.5) -> "pandas.DataFrame":
-    """How well each layer's maps follow the exact flow: the error with it over the error without any flow.
+def flow_gain_by_layer(streets: Sequence[PropagatedStreet], least: float = 0.5) -> "pandas.DataFrame":
+    """Error of each layer's maps along the exact flow over their error without any flow.
 
     Below 1 the flow helps, above 1 it harms. All layers are averaged over the features' cells. Cells count whose
-    content has moved by at least `least` cells and could be seen in the key frame (but for a tenth).
+    content has moved by at least `least` cells, with at most a tenth hidden in the key frame.
 
     Returns:
         Index: the gap, from 1. Columns: `LAYERS`.
@@ -215,12 +216,12 @@ def obedience(rides: Sequence[Ride], least: float = 0.5) -> "pandas.DataFrame":
 
     columns = {}
     for name in LAYERS:
-        followed = copied = 0
-        for r in rides:
-            maps = r.layers["averaged over each cell"][name]
-            cells = ((r.exact_flow.norm(dim=1) >= least) & (r.hidden < 0.1))[:, None]
-            off = (warp(maps[:1], r.exact_flow.to(maps.dtype)) - maps, maps[:1] - maps)
-            with_flow, without = ((part.abs() * cells).sum((1, 2, 3)) for part in off)
-            followed, copied = followed + with_flow, copied + without
-        columns[name] = (followed / copied)[1:].tolist()
-    return pandas.DataFrame(columns, index=pandas.RangeIndex(1, len(rides[0].frames), name="gap"))
+        with_flow = without = 0
+        for street in streets:
+            maps = street.layers["averaged over each cell"][name]
+            cells = ((street.exact_flow.norm(dim=1) >= least) & (street.hidden < 0.1))[:, None]
+            warped = warp(maps[:1], street.exact_flow.to(maps.dtype))
+            with_flow = with_flow + ((warped - maps).abs() * cells).sum((1, 2, 3))
+            without = without + ((maps[:1] - maps).abs() * cells).sum((1, 2, 3))
+        columns[name] = (with_flow / without)[1:].tolist()
+    return pandas.DataFrame(columns, index=pandas.RangeIndex(1, len(streets[0].frames), name="gap"))

@@ -1,4 +1,4 @@
-"""Figure 1: filters' maps on a key frame, on a current frame, and propagated from the one to the other."""
+"""Figure 1: maps of single filters on a key frame, on a current frame, and propagated from key to current frame."""
 
 import pandas
 from matplotlib.axes import Axes
@@ -6,33 +6,33 @@ from matplotlib.figure import Figure
 
 from dffkit import weights
 from dffkit.datasets.toytown import Film
-from dffkit.paper.feature_maps import Choice, Ride, best_filters, random_filter, ride, survey
+from dffkit.paper.feature_maps import Choice, PropagatedStreet, best_filters, propagate_street, random_filter, survey
 from dffkit.paper.style import ORANGE, styled
 from dffkit.warp import CELL
 
-# Of the test split, beyond the streets that the filters are judged on. People cross before cars, and both move: that is
-# why it was chosen, by its frames and labels, before a network saw it.
+# A street of the test split, beyond the streets that the filters are tested on. People cross before cars, and both
+# move: the street was chosen for this by its frames and labels, before a network saw it.
 STREET, KEY, GAP = 21, 15, 5
 MAPS = ("key frame", "current frame", "propagated")
 
 
 def draw() -> tuple[Figure, pandas.DataFrame]:
-    """Figure 1 with the shipped model: choose the filters on val, judge them on test, carry them along one street.
+    """Draw Figure 1 with the shipped model: filters chosen on val, rated on test, and propagated in one street.
 
     Raises:
         DataError: if the shipped weights are missing or damaged.
     """
-    model = weights.load().double()  # the same numbers on every machine, but for what rounding takes away again
+    model = weights.load().double()  # numbers agree on every machine after rounding
     val, test = survey(model, "val"), survey(model, "test")
-    scene = ride(model, Film("test", STREET), KEY, GAP + 1)
+    scene = propagate_street(model, Film("test", STREET), KEY, GAP + 1)
     choices, drawn = best_filters(val, test), random_filter(val, test)
     return paint(scene, GAP, choices, drawn), numbers(scene, GAP, choices, drawn)
 
 
-def numbers(scene: Ride, gap: int, choices: list[Choice], drawn: list[Choice]) -> pandas.DataFrame:
-    """What the figure shows: each filter's three maps, cell by cell, in parts of the highest value of the three.
+def numbers(scene: PropagatedStreet, gap: int, choices: list[Choice], drawn: list[Choice]) -> pandas.DataFrame:
+    """Values of the figure: each filter's three maps, cell by cell, as shares of the highest value of the three.
 
-    `of` says which class the filter was chosen for, or "random".
+    Columns: `of` (the class that the filter was chosen for, or "random"), `filter`, `panel`, `row`, `column`, `value`.
     """
     rows = []
     for of, filter_, maps in _panels(scene, gap, choices, drawn):
@@ -43,14 +43,14 @@ def numbers(scene: Ride, gap: int, choices: list[Choice], drawn: list[Choice]) -
 
 
 @styled
-def paint(scene: Ride, gap: int, choices: list[Choice], drawn: list[Choice]) -> Figure:
-    """The picture: frames and the flow above; below a row for each chosen filter, and one for a random one.
+def paint(scene: PropagatedStreet, gap: int, choices: list[Choice], drawn: list[Choice]) -> Figure:
+    """Draw frames and flow above, and below them a row for each chosen filter and one for a random filter.
 
     Args:
         scene: begins with the key frame.
-        gap: the current frame's place in it.
-        choices: as `best_filters` gives them.
-        drawn: as `random_filter` gives them: one filter judged for each class.
+        gap: index of the current frame in `scene`.
+        choices: the result of `best_filters`.
+        drawn: the result of `random_filter`: one filter, rated for each class.
     """
     panels = _panels(scene, gap, choices, drawn)
     figure = Figure(figsize=(9.4, 1.32 * (len(panels) + 1) + 0.35), layout="constrained")
@@ -66,8 +66,8 @@ def paint(scene: Ride, gap: int, choices: list[Choice], drawn: list[Choice]) -> 
     for line, (of, filter_, maps) in zip(grid[1:], panels, strict=True):
         for axes, values in zip(line, maps, strict=True):
             axes.imshow(values, vmin=0, vmax=1, interpolation="nearest")
-        judged = [choice for choice in (drawn if of == "random" else choices) if of in ("random", choice.name)]
-        words = [f"{c.name}: correlation {c.test:.2f},\n{_ordinal(c.rank)} of {total} on test" for c in judged]
+        rated = drawn if of == "random" else [choice for choice in choices if choice.name == of]
+        words = [f"{c.name}: correlation {c.test:.2f},\n{_ordinal(c.rank)} of {total} on test" for c in rated]
         origin = "drawn at random" if of == "random" else f"chosen for “{of}”"
         line[0].set_ylabel("\n".join([f"filter {filter_}, {origin}", *words]), **_BESIDE)
     for axes in grid.flat:
@@ -79,18 +79,20 @@ def paint(scene: Ride, gap: int, choices: list[Choice], drawn: list[Choice]) -> 
 _BESIDE = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 9}
 
 
-def _panels(scene: Ride, gap: int, choices: list[Choice], drawn: list[Choice]) -> list[tuple[str, int, list]]:
-    """For each row its name, its filter, and its three maps as lists in parts of their highest value."""
+def _panels(
+    scene: PropagatedStreet, gap: int, choices: list[Choice], drawn: list[Choice]
+) -> list[tuple[str, int, list]]:
+    """For each row: its name, its filter, and its three maps as lists, as shares of their highest value."""
     panels = []
     for of, filter_ in [(choice.name, choice.filter) for choice in choices] + [("random", drawn[0].filter)]:
-        maps = [part[filter_] for part in (scene.features[0], scene.features[gap], scene.carried[gap])]
+        maps = [part[filter_] for part in (scene.features[0], scene.features[gap], scene.propagated[gap])]
         highest = max(float(values.max()) for values in maps) or 1.0
         panels.append((of, filter_, [(values / highest).mul(1000).round().div(1000).tolist() for values in maps]))
     return panels
 
 
-def _arrows(axes: Axes, scene: Ride, gap: int) -> None:
-    """The flow network's flow on the current frame: where each cell's content was in the key frame."""
+def _arrows(axes: Axes, scene: PropagatedStreet, gap: int) -> None:
+    """Draw the flow network's flow on the current frame: arrows to each cell's content in the key frame."""
     flow = CELL * scene.flow[gap, :, ::2, ::2]
     rows, columns = (range(CELL // 2, CELL * n, 2 * CELL) for n in scene.flow.shape[2:])
     look = {"color": ORANGE, "width": 0.006, "edgecolor": "black", "linewidth": 0.4}

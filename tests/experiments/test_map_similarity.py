@@ -18,8 +18,8 @@ from dffkit.training.recipes import find
 
 
 @pytest.fixture(scope="module")
-def ridden() -> feature_maps.Ride:
-    return feature_maps.ride(small_model(), Film("test", 0), key=3, length=4)
+def street() -> feature_maps.PropagatedStreet:
+    return feature_maps.propagate_street(small_model(), Film("test", 0), key=3, length=4)
 
 
 def test_the_layers_are_the_network_s():
@@ -68,14 +68,14 @@ def test_maps_that_move_one_cell_a_frame_are_alike_only_at_gap_0():
     assert all(abs(map_similarity.over_gap(moving, gap)) < 0.2 for gap in (1, 2, 4))
 
 
-def test_the_curves_are_those_of_the_pairs(ridden):
-    other = feature_maps.ride(small_model(), Film("test", 1), key=0, length=4)
+def test_the_curves_are_those_of_the_pairs(street):
+    other = feature_maps.propagate_street(small_model(), Film("test", 1), key=0, length=4)
     for grid in map_similarity.GRIDS:
-        curves = map_similarity.between_streets([ride.layers[grid] for ride in (ridden, other)])
+        curves = map_similarity.between_streets([each.layers[grid] for each in (street, other)])
         assert list(curves.columns) == list(map_similarity.LAYERS)
         assert curves.index.tolist() == [0, 1, 2, 3, "another street"]
         assert curves.loc[0].tolist() == pytest.approx([1] * 5)
-        both = torch.stack([ride.layers[grid]["conv3"] for ride in (ridden, other)])
+        both = torch.stack([each.layers[grid]["conv3"] for each in (street, other)])
         z = ((both - both.mean((0, 1, 3, 4), keepdim=True)) / both.std((0, 1, 3, 4), keepdim=True)).nan_to_num()
         products = sum((a * b).sum() for street in z for a, b in itertools.pairwise(street))
         squares = [sum((a * a).sum() for street in z for a in part(street)) for part in (_but_last, _but_first)]

@@ -27,8 +27,8 @@ def with_a_silent_filter() -> DeepFeatureFlow:
 
 
 @pytest.fixture(scope="module")
-def scene() -> feature_maps.Ride:
-    return feature_maps.ride(with_a_silent_filter(), Film("test", 0), key=3, length=4)
+def scene() -> feature_maps.PropagatedStreet:
+    return feature_maps.propagate_street(with_a_silent_filter(), Film("test", 0), key=3, length=4)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,8 @@ def test_the_widget_s_picture_says_how_far_the_maps_differ(scene, number, gap):
     if number == 0:
         assert "silent" in picture.alt
         return
-    for maps, words in ((scene.features[0], "The key frame's map differs"), (scene.carried[gap], "the propagated map")):
+    key, propagated = scene.features[0], scene.propagated[gap]
+    for maps, words in ((key, "The key frame's map differs"), (propagated, "the propagated map")):
         share = 100 * (maps[number] - own).abs().mean() / own.abs().mean()
         assert f"{share:.0f}%" in picture.alt[picture.alt.index(words) :].split(",")[0]
 
@@ -88,19 +89,20 @@ def test_the_sliders_reach_every_filter_and_gap(scene):
 def stills(scene, surveys) -> dict[str, Picture]:
     val, test = surveys
     choices, drawn = feature_maps.best_filters(val, test), feature_maps.random_filter(val, test)
-    other = feature_maps.ride(with_a_silent_filter(), Film("test", 1), key=3, length=4)
+    other = feature_maps.propagate_street(with_a_silent_filter(), Film("test", 1), key=3, length=4)
     curves = {
         grid: map_similarity.between_streets([ride.layers[grid] for ride in (scene, other)])
         for grid in map_similarity.GRIDS
     }
-    tables = {"all cells": feature_maps.errors([scene]), "moved": feature_maps.errors([scene], 0.5)}
+    errors = feature_maps.propagation_errors
+    tables = {"all cells": errors([scene]), "moved": errors([scene], 0.5)}
     return {
         "one filter": explore_features.one_filter(scene.frames[0], scene.features[:1], 5),
-        "in order": explore_features.in_order(test, choices, drawn, feature_maps.network_itself(test)),
+        "in order": explore_features.in_order(test, choices, drawn, feature_maps.network_correlation(test)),
         "alike": explore_features.alike(curves),
         "above chance": explore_features.alike({grid: map_similarity.above_chance(t) for grid, t in curves.items()}),
         "wrong": explore_features.wrong(tables),
-        "obeyed": explore_features.obeyed(feature_maps.obedience([scene])),
+        "obeyed": explore_features.obeyed(feature_maps.flow_gain_by_layer([scene])),
         "figure 1": Picture.of(figure1.paint(scene, 2, choices, drawn), "ten words " * 5),
     }
 
@@ -120,9 +122,9 @@ def test_texts_tell_the_numbers_behind_the_curves(stills, scene, surveys):
         assert f"for {choice.name} filter {choice.filter} at {choice.test:.2f}, rank {choice.rank} of 64" in (
             stills["in order"].alt
         )
-    error = feature_maps.errors([scene])["no flow"][3]
+    error = feature_maps.propagation_errors([scene])["no flow"][3]
     assert f"all cells, after 3 frames: no flow {error:.2f}" in stills["wrong"].alt
-    pixels_then = feature_maps.obedience([scene])["pixels"][3]
+    pixels_then = feature_maps.flow_gain_by_layer([scene])["pixels"][3]
     assert f"after 3: pixels {pixels_then:.2f}" in stills["obeyed"].alt
     assert "in another street" in stills["alike"].alt
     assert "in another street" not in stills["above chance"].alt
@@ -139,7 +141,7 @@ def test_figure_1_s_numbers_are_the_maps_in_parts_of_their_highest_value(scene, 
     assert numbers.of.unique().tolist() == ["car", "person", "random"]
     for number, table in zip([c.filter for c in choices] + [drawn[0].filter], _by_of(numbers), strict=True):
         assert table["filter"].unique().tolist() == [number]
-        maps = torch.stack([part[number] for part in (scene.features[0], scene.features[2], scene.carried[2])])
+        maps = torch.stack([part[number] for part in (scene.features[0], scene.features[2], scene.propagated[2])])
         written = torch.tensor(table.value.tolist(), dtype=torch.float64).view(3, 12, 24)
         assert torch.allclose(written, maps / maps.max(), atol=6e-4)
         assert table.query("row == 3 and column == 5").panel.tolist() == list(figure1.MAPS)

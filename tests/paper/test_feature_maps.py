@@ -1,6 +1,7 @@
-"""What filters answer to, how alike frames are, how well maps are carried: by hand, by numpy, and on a small model."""
+"""feature_maps.py: correlations, choices of filters and errors by hand, by numpy, and on a small model."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,15 +21,15 @@ from dffkit.warp import warp
 
 
 @pytest.fixture(scope="module")
-def ridden() -> feature_maps.Ride:
-    return feature_maps.ride(small_model(), Film("test", 0), key=3, length=4)
+def street() -> feature_maps.PropagatedStreet:
+    return feature_maps.propagate_street(small_model(), Film("test", 0), key=3, length=4)
 
 
 # Correlation
 
 
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(2, 5), st.integers(0, 10**6))
-def test_correlation_is_numpy_s(frames, filters, columns, seed):
+def test_correlation_is_numpys(frames, filters, columns, seed):
     generator = torch.Generator().manual_seed(seed)
     maps = torch.randn(frames, filters, 3, columns, generator=generator, dtype=torch.float64)
     share = torch.rand(frames, 3, columns, generator=generator, dtype=torch.float64)
@@ -44,7 +45,7 @@ def test_correlation_by_hand():
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 7.3])
-def test_a_filter_that_is_the_same_everywhere_has_none(value):
+def test_a_constant_filter_has_correlation_0(value):
     maps = torch.full((2, 1, 4, 6), value)
     assert float(feature_maps.correlation(maps, torch.rand(2, 4, 6))) == pytest.approx(0, abs=1e-6)
     assert float(feature_maps.correlation(torch.rand(2, 1, 4, 6), torch.zeros(2, 4, 6))) == 0
@@ -82,7 +83,7 @@ def made_survey(best: int, seed: int) -> Survey:
     return Survey(features, dict.fromkeys(feature_maps.CLASSES, share), dict.fromkeys(feature_maps.CLASSES, share**2))
 
 
-def test_the_best_filter_on_val_is_chosen_and_judged_on_test():
+def test_the_best_filter_on_val_is_chosen_and_rated_on_test():
     same = feature_maps.best_filters(made_survey(6, seed=0), made_survey(6, seed=1))
     assert [(c.name, c.filter, c.rank) for c in same] == [("car", 6, 1), ("person", 6, 1)]
     assert min(c.val for c in same) > 0.99
@@ -94,7 +95,7 @@ def test_the_best_filter_on_val_is_chosen_and_judged_on_test():
 
 def test_the_rank_counts_the_filters_above():
     val, test = made_survey(6, seed=0), made_survey(2, seed=1)
-    ranks = sorted((feature_maps.judge("car", number, val, test).rank, number) for number in range(8))
+    ranks = sorted((feature_maps.rate_filter("car", number, val, test).rank, number) for number in range(8))
     assert [rank for rank, _ in ranks] == list(range(1, 9))
     assert ranks[0] == (1, 2)
     assert ranks[-1] == (8, 3)
@@ -110,10 +111,10 @@ def test_a_random_filter_is_any_that_answers_but_the_best_and_the_same_for_one_s
     assert once[0].filter == once[1].filter
 
 
-def test_the_network_s_own_probability_is_judged_likewise():
+def test_the_correlation_of_the_networks_own_probability_is_numpys():
     test = made_survey(6, seed=1)
-    expected = np.corrcoef(test.guesses["car"].flatten(), test.shares["car"].flatten())[0, 1]
-    assert feature_maps.network_itself(test) == pytest.approx({"car": expected, "person": expected})
+    expected = np.corrcoef(test.probabilities["car"].flatten(), test.shares["car"].flatten())[0, 1]
+    assert feature_maps.network_correlation(test) == pytest.approx({"car": expected, "person": expected})
 
 
 def test_a_survey_has_each_frame_beside_what_is_there():
@@ -124,78 +125,80 @@ def test_a_survey_has_each_frame_beside_what_is_there():
     for name, label in (("car", 6), ("person", 8)):
         assert float(survey.shares[name][2].mean()) == pytest.approx(float((film.labels(4) == label).double().mean()))
         probability = model(film.frame(4)[None]).softmax(1)[0, label]
-        assert torch.allclose(survey.guesses[name][2], probability)
+        assert torch.allclose(survey.probabilities[name][2], probability)
 
 
-# Carried maps
+# Propagated maps
 
 
-def test_a_ride_carries_as_the_model_does(ridden):
+def test_a_street_is_propagated_as_the_model_does(street):
     model, film = small_model(), Film("test", 0)
     frames = torch.stack([film.frame(3 + gap, clear=True) for gap in range(4)])
-    assert torch.equal(ridden.frames, frames)
-    assert torch.equal(ridden.features[2], model.feature_network(frames[2:3])[0])
+    assert torch.equal(street.frames, frames)
+    assert torch.equal(street.features[2], model.feature_network(frames[2:3])[0])
     key = model.key_frame(frames[:1])
     expected = model.on_current_frame(frames[1:], key)
-    assert torch.allclose(model.task_network(ridden.carried[1:]), expected)
-    assert torch.equal(ridden.carried[0], ridden.features[0])
+    assert torch.allclose(model.task_network(street.propagated[1:]), expected)
+    assert torch.equal(street.propagated[0], street.features[0])
 
 
-def test_any_clip_is_carried_like_a_ride(ridden):
+def test_any_clip_is_propagated_like_a_street(street):
     model = small_model()
-    clip = feature_maps.of_clip(model, list(ridden.frames))
-    assert torch.equal(clip.frames, ridden.frames)
-    assert torch.allclose(clip.features, ridden.features)
-    assert torch.allclose(clip.carried, ridden.carried)
-    assert torch.allclose(clip.guesses[1], model(ridden.frames[1:2]).softmax(1)[0])
+    clip = feature_maps.propagate_clip(model, list(street.frames))
+    assert torch.equal(clip.frames, street.frames)
+    assert torch.allclose(clip.features, street.features)
+    assert torch.allclose(clip.propagated, street.propagated)
 
 
-def test_without_labels_the_filter_is_the_one_like_the_networks_own_probability(ridden):
+def test_without_labels_the_filter_is_chosen_by_the_networks_own_probability(street):
     features = torch.rand(2, 3, 4, 5)
-    guesses = torch.stack([1 - features[:, 1], features[:, 2] ** 2], 1)
-    clip = feature_maps.Clip(ridden.frames[:2], features, features, guesses)
-    assert feature_maps.like_the_network(clip, 1) == 2
-    assert feature_maps.like_the_network(clip, 0) != 1
+    first = 1 - features[:, 1]
+    probabilities = torch.stack([first, features[:, 2] ** 2 * (1 - first), (1 - features[:, 2] ** 2) * (1 - first)], 1)
+    model = SimpleNamespace(task_network=lambda maps: probabilities.log())
+    clip = feature_maps.PropagatedClip(street.frames[:2], features, features, street.flow[:2])
+    expected = [feature_maps.correlation(features, probabilities[:, label]).argmax().item() for label in (0, 1)]
+    assert expected[1] == 2
+    assert [feature_maps.filter_by_probability(model, clip, label) for label in (0, 1)] == expected
 
 
-def test_a_ride_follows_the_exact_flow(ridden):
+def test_a_street_has_the_exact_flow_and_the_features_warped_by_it(street):
     flow, hidden = Film("test", 0).flow(5, 3)
-    assert float(ridden.hidden[2, 4, 0]) == pytest.approx(float(hidden[64:80, :16].double().mean()))
-    assert ridden.hidden.max() > 0.5
-    assert ridden.exact_flow[2, :, 6, 1].tolist() == pytest.approx((flow[:, 96:112, 16:32].mean((1, 2)) / 16).tolist())
-    assert torch.allclose(ridden.followed[0], ridden.features[0], atol=1e-9)
+    assert float(street.hidden[2, 4, 0]) == pytest.approx(float(hidden[64:80, :16].double().mean()))
+    assert street.hidden.max() > 0.5
+    assert street.exact_flow[2, :, 6, 1].tolist() == pytest.approx((flow[:, 96:112, 16:32].mean((1, 2)) / 16).tolist())
+    assert torch.allclose(street.warped[0], street.features[0], atol=1e-9)
 
 
 def test_without_flow_the_errors_are_those_of_a_copy():
-    still = feature_maps.ride(small_model(NoFlow()), Film("test", 0), key=3, length=3)
-    table = feature_maps.errors([still, still])
+    still = feature_maps.propagate_street(small_model(NoFlow()), Film("test", 0), key=3, length=3)
+    table = feature_maps.propagation_errors([still, still])
     assert table.index.tolist() == [0, 1, 2]
     assert table.loc[0].tolist() == pytest.approx([0, 0, 0], abs=1e-9)
-    assert table["no flow"].tolist() == table["the network's flow"].tolist()
+    assert table["no flow"].tolist() == pytest.approx(table["the network's flow"].tolist(), rel=1e-12)
     expected = (still.features[2] - still.features[0]).abs().mean() / still.features[2].abs().mean()
     assert table["no flow"][2] == pytest.approx(float(expected))
 
 
-def test_errors_can_be_those_of_cells_that_moved(ridden):
-    moved = ridden.exact_flow[3].norm(dim=0) >= 0.5
+def test_errors_can_be_those_of_cells_that_moved(street):
+    moved = street.exact_flow[3].norm(dim=0) >= 0.5
     assert 0 < moved.float().mean() < 1
-    off = (ridden.carried[3] - ridden.features[3]).abs()[:, moved].sum() / ridden.features[3].abs()[:, moved].sum()
-    table = feature_maps.errors([ridden], least=0.5)
+    off = (street.propagated[3] - street.features[3]).abs()[:, moved].sum() / street.features[3].abs()[:, moved].sum()
+    table = feature_maps.propagation_errors([street], least=0.5)
     assert table["the network's flow"][3] == pytest.approx(float(off))
     assert table.loc[0].isna().all()
 
 
-def test_obedience_is_the_error_that_the_exact_flow_leaves(ridden):
-    table = feature_maps.obedience([ridden, ridden], least=0.5)
+def test_the_gain_of_a_layer_is_the_error_that_the_exact_flow_leaves(street):
+    table = feature_maps.flow_gain_by_layer([street, street], least=0.5)
     assert table.index.tolist() == [1, 2, 3]
     assert list(table.columns) == list(LAYERS)
-    moved = (ridden.exact_flow[3].norm(dim=0) >= 0.5) & (ridden.hidden[3] < 0.1)
-    assert 0 < moved.double().mean() < (ridden.hidden[3] < 0.1).double().mean() < 1
-    off = [(maps - ridden.features[3]).abs()[:, moved].sum() for maps in (ridden.followed[3], ridden.features[0])]
+    moved = (street.exact_flow[3].norm(dim=0) >= 0.5) & (street.hidden[3] < 0.1)
+    assert 0 < moved.double().mean() < (street.hidden[3] < 0.1).double().mean() < 1
+    off = [(maps - street.features[3]).abs()[:, moved].sum() for maps in (street.warped[3], street.features[0])]
     assert table["features"][3] == pytest.approx(float(off[0] / off[1]))
-    small = F.adaptive_avg_pool2d(ridden.frames.double(), (12, 24))
-    carried = warp(small[:1], ridden.exact_flow[3:])
-    off = [(maps - small[3]).abs()[:, moved].sum() for maps in (carried[0], small[0])]
+    small = F.adaptive_avg_pool2d(street.frames.double(), (12, 24))
+    warped = warp(small[:1], street.exact_flow[3:])
+    off = [(maps - small[3]).abs()[:, moved].sum() for maps in (warped[0], small[0])]
     assert table["pixels"][3] == pytest.approx(float(off[0] / off[1]))
     assert table["pixels"][3] < 1, "the exact flow brings pixels to where they are"
 
