@@ -5,7 +5,7 @@ import itertools
 from pathlib import Path
 
 from dffkit.commands.options import add_device, at_least
-from dffkit.experiments.benchmark import TASKS, measure
+from dffkit.experiments.benchmark import TASK_NETWORKS, measure, report_memory, stream_memory
 from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.networks.precision import PRECISIONS
 from dffkit.support import files
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", nargs=2, type=at_least(1), default=[600, 1000], metavar=("H", "W"))
     # With l = 1 every frame is a key frame, and there is nothing to measure beside it.
     parser.add_argument("-l", "--key-frame-duration", type=at_least(2), default=10, metavar="L")
-    parser.add_argument("--task", choices=TASKS, default=list(TASKS), **many)
+    parser.add_argument("--task", choices=TASK_NETWORKS, default=list(TASK_NETWORKS), **many)
     parser.add_argument("--depth", type=int, choices=(50, 101), default=[101, 50], nargs="+")
     parser.add_argument("--flow", choices=FLOW_NETWORKS, default=list(FLOW_NETWORKS), **many)
     parser.add_argument("--precision", choices=PRECISIONS, default=list(PRECISIONS), **many)
@@ -37,9 +37,7 @@ def main(args: argparse.Namespace) -> int:
 
     check_device(args.device)
     if args.stream:
-        from dffkit.experiments import stream_memory
-
-        print(stream_memory.report(stream_memory.resident_memory(args.stream, look_ahead=args.look_ahead or 1)))
+        print(report_memory(stream_memory(args.stream, look_ahead=args.look_ahead or 1)))
         return 0
     if args.look_ahead is None:
         args.look_ahead = args.key_frame_duration - 1

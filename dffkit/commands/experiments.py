@@ -10,10 +10,9 @@ from torch import distributed
 from dffkit import weights
 from dffkit.commands.options import add_device, add_threads, at_least
 from dffkit.experiments import execution, runs, scoring, shipping, sources
+from dffkit.experiments.own_data import REMEDY, class_names
 from dffkit.experiments.queue import rehearsal, rehearsed, run_queue, status
-from dffkit.experiments.runs import Run
-from dffkit.experiments.sources.yours import REMEDY, YourSource
-from dffkit.experiments.workspace import Workspace, default_workspace
+from dffkit.experiments.runs import Run, Workspace, default_workspace
 from dffkit.networks.precision import PRECISIONS
 from dffkit.support.errors import CommandError, DataError, TrainingError
 from dffkit.support.machine import keep_freed_memory
@@ -76,7 +75,7 @@ def _classes(arguments: argparse.Namespace) -> int | None:
     """How many classes one's own data set has: what it says itself, or what the command line says."""
     if not arguments.data:
         return arguments.classes
-    declared = len(YourSource(arguments.data).declared)
+    declared = len(class_names(arguments.data))
     if not declared and not arguments.classes:
         raise CommandError(f"{arguments.data}: how many classes has it? Give --classes, or the function a list `names`")
     if declared and arguments.classes not in (None, declared):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dffkit.commands import notebooks
 from dffkit.experiments import shipping
-from dffkit.experiments.workspace import default_workspace
+from dffkit.experiments.runs import default_workspace
 from dffkit.paper import claims, figures, result_tables
 from dffkit.support.repository import find_notebooks, root
 

@@ -1,32 +1,37 @@
-"""Measured speedup beside Eq. 7's: `python -m dffkit benchmark`."""
+"""Measured speedup beside Eq. 7's, and memory over a long stream: `python -m dffkit benchmark`."""
 
 import argparse
+import itertools
 import statistics
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torchvision import models
+from tqdm import tqdm
 
 from dffkit import complexity
 from dffkit.dff import DeepFeatureFlow
-from dffkit.experiments.stopwatch import milliseconds
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
-from dffkit.networks.flow import FLOW_NETWORKS
+from dffkit.networks.flow import FLOW_NETWORKS, flownet
 from dffkit.networks.precision import PRECISIONS, in_lower_precision
 from dffkit.networks.segmentation import ScoreMaps
+from dffkit.schedules import FixedInterval
+from dffkit.video import recognize
 from dffkit.warp import propagate
 
-TASKS = {"segmentation": lambda: ScoreMaps(num_classes=19), "detection": lambda: RFCN(num_classes=30)}
+TASK_NETWORKS = {"segmentation": lambda: ScoreMaps(num_classes=19), "detection": lambda: RFCN(num_classes=30)}
+SETTLED = 200  # frames until buffers and caches have reached their size
 
 
 def measure(args: argparse.Namespace, precision: str, task: str, depth: int, flow: str) -> dict[str, object]:
-    """One row: random weights, so the numbers say nothing of accuracy, and no time depends on them but decoding's."""
+    """Return one row of the benchmark. Weights are random; of all times only that of decoding depends on them."""
     torch.manual_seed(0)
     height, width = size = tuple(args.size)
-    model = DeepFeatureFlow(FeatureNetwork(depth), FLOW_NETWORKS[flow](), TASKS[task]()).to(args.device).eval()
+    model = DeepFeatureFlow(FeatureNetwork(depth), FLOW_NETWORKS[flow](), TASK_NETWORKS[task]()).to(args.device).eval()
     costs = complexity.count_costs(model, size)
     bare = torchvision_resnet(depth).to(args.device).eval()
     dtype = PRECISIONS[precision]
@@ -45,7 +50,7 @@ def measure(args: argparse.Namespace, precision: str, task: str, depth: int, flo
 
 
 def _speedups(times: dict[str, float], costs: complexity.Costs, duration: int) -> dict[str, float]:
-    """Measured over per-frame recognition, and over what Eq. 7 promises with Eq. 5's and with Eq. 6's r."""
+    """Return speedups over per-frame recognition: measured, and by Eq. 7 with the r of Eq. 5 and of Eq. 6."""
     measured = duration * times["frame"] / times["cycle"]
     eq7 = complexity.speedup(duration, complexity.cost_ratio(costs))
     eq7_eq6 = complexity.speedup(duration, complexity.cost_ratio_approximate(costs))
@@ -63,7 +68,7 @@ def _speedups(times: dict[str, float], costs: complexity.Costs, duration: int) -
 
 
 def torchvision_resnet(depth: int) -> nn.Module:
-    """The yardstick for Frame: torchvision's own modules in our layout (stride, dilation, reduction), nothing else."""
+    """Return the reference for Frame's time: torchvision's modules with our strides, dilation and reduction only."""
     build = {50: models.resnet50, 101: models.resnet101}[depth]
     resnet = build(replace_stride_with_dilation=[False, False, True])
     for block in (resnet.layer2[0], resnet.layer3[0]):
@@ -75,7 +80,7 @@ def torchvision_resnet(depth: int) -> nn.Module:
 
 
 def _times(model: DeepFeatureFlow, bare: nn.Module, frames: Tensor, look_ahead: int, repeats: int) -> dict[str, float]:
-    """Milliseconds of each part. All of them take turns, so that a machine that slows down slows them all."""
+    """Return the milliseconds of each part. All parts take turns, so that a machine that slows down slows them all."""
     first, current = frames[:1], frames[1:2]
     normalised = first.float().div(255).to(memory_format=torch.channels_last)
     maps, key = model.on_key_frame(first)
@@ -115,9 +120,50 @@ def _reset_peak_memory(device: str) -> None:
 
 
 def _peak_memory_mib(device: str) -> float:
-    """Peak memory since the reset: the GPU's allocations, or on Linux the process's resident memory, else NaN."""
+    """Return the peak since the reset: the GPU's allocations, or on Linux the process's resident memory, else NaN."""
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), float("nan"))
+
+
+def milliseconds(part: Callable[[], object], device: torch.device | str) -> float:
+    """Return the milliseconds that `part` takes; waits for a GPU before and after it."""
+    device = torch.device(device)
+    synchronize = (lambda: torch.cuda.synchronize(device)) if device.type == "cuda" else (lambda: None)
+    synchronize()
+    start = time.perf_counter()
+    part()
+    synchronize()
+    return (time.perf_counter() - start) * 1e3
+
+
+def stream_memory(frames: int, *, look_ahead: int = 1, size: tuple[int, int] = (96, 128)) -> list[float]:
+    """Recognize a stream of small random frames; return the process's resident memory in MiB after each frame."""
+    import psutil
+
+    torch.manual_seed(0)
+    features = FeatureNetwork(14, width=0.25)
+    flow = flownet(width=0.125, scale_channels=features.channels)
+    model = DeepFeatureFlow(features, flow, ScoreMaps(in_channels=features.channels, num_classes=11)).eval()
+    stream = recognize(model, itertools.islice(_random_frames(size), frames), FixedInterval(10), look_ahead=look_ahead)
+    process = psutil.Process()
+    return [process.memory_info().rss / 2**20 for _ in tqdm(stream, total=frames, desc="stream", unit="frame")]
+
+
+def report_memory(memory: list[float]) -> str:
+    """Return a line with the range of the resident memory after it has settled."""
+    settled = memory[min(SETTLED, len(memory)) - 1]
+    later = memory[SETTLED - 1 :] or memory[-1:]
+    low, high = min(later), max(later)
+    return (
+        f"{len(memory)} frames; resident memory after frame {min(SETTLED, len(memory))}: {settled:.1f} MiB; "
+        f"from then on {low:.1f} to {high:.1f} MiB ({low / settled - 1:+.2%} to {high / settled - 1:+.2%})"
+    )
+
+
+def _random_frames(size: tuple[int, int]) -> Iterator[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        yield torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=generator)

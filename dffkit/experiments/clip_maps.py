@@ -8,7 +8,7 @@ from torch import nn
 from dffkit.baselines import NO_FLOW
 from dffkit.datasets.camvid import snippets
 from dffkit.experiments import map_similarity
-from dffkit.experiments.sources.real_folder import real_folder
+from dffkit.experiments.sources import real_folder
 from dffkit.training.recipe import Recipe
 
 METRIC = "similarity of"

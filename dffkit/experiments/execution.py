@@ -9,8 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from dffkit.experiments import results, runs, scoring, sources
-from dffkit.experiments.runs import Run
-from dffkit.experiments.workspace import Workspace, data
+from dffkit.experiments.runs import Run, Workspace, data
 from dffkit.support.errors import CommandError
 from dffkit.support.files import locked
 from dffkit.support.machine import describe
@@ -38,7 +37,7 @@ def train_run(run: Run, place: Workspace, *, resume: bool = True) -> nn.Module:
             data=data(recipe, place, recipe.data_split),
             start=start,
             seed=run.seed,
-            data_version=sources.world(recipe),
+            data_version=sources.data_version(recipe),
             device=place.device,
             resume=resume,
             progress=place.progress,
@@ -96,7 +95,7 @@ def _published(run: Run) -> dict[str, Tensor]:
 
 def is_written(run: Run, place: Workspace, table: str, **more: Any) -> bool:
     """Whether a result table has rows of this run, as the data looks today; `more` are other columns' values."""
-    world = sources.world(run.recipe, more.get("split", "train"))
+    world = sources.data_version(run.recipe, more.get("split", "train"))
     wanted = {"hash": run.recipe.hash, "seed": run.seed, "world": world, **more}
     rows = results.read(place.results / table)
     return any(all(row.get(name) == str(value) for name, value in wanted.items()) for row in rows)
@@ -105,7 +104,7 @@ def is_written(run: Run, place: Workspace, table: str, **more: Any) -> bool:
 def _write_down(run: Run, place: Workspace, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if is_first_process():
         recipe, done = run.recipe, checkpoint.read(run.folder(place) / FINISHED) if run.finished(place) else {}
-        about = {"recipe": recipe.name, "hash": recipe.hash, "world": sources.world(recipe), "seed": run.seed}
+        about = {"recipe": recipe.name, "hash": recipe.hash, "world": sources.data_version(recipe), "seed": run.seed}
         # A training's machine is the one that trained, whichever this is.
         trained_on = json.loads(done.get("machine", "null")) if table == "training.csv" else None
         machine = trained_on or describe(place.device)

@@ -4,8 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from dffkit.experiments import execution, runs, sources
-from dffkit.experiments.runs import Run
-from dffkit.experiments.workspace import Workspace
+from dffkit.experiments.runs import Run, Workspace
 from dffkit.support.errors import CommandError, DataError, TrainingError
 from dffkit.support.processes import is_distributed
 from dffkit.training.recipe import Recipe

@@ -9,13 +9,51 @@ from typing import Any
 from torch import Tensor, nn
 
 from dffkit import weights
+from dffkit.datasets.snippets import Snippet
 from dffkit.experiments import sources
-from dffkit.experiments.workspace import Workspace
 from dffkit.support.errors import CommandError, DataError
+from dffkit.support.files import locked
+from dffkit.support.repository import root
 from dffkit.training import checkpoint
 from dffkit.training.assembly import build
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.recipe import Measurement, Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Workspace:
+    """Where runs happen and what they may use.
+
+    Attributes:
+        runs: a folder in it for each run.
+        results: the folder of the result tables.
+        cache: where rendered snippets are kept.
+        device: "cpu" or "cuda".
+        workers: threads that make batches ahead.
+        progress: whether bars are shown.
+        streets: how many are scored, None for as many as the split has.
+    """
+
+    runs: Path
+    results: Path
+    cache: Path
+    device: str = "cpu"
+    workers: int = 1
+    progress: bool = True
+    streets: int | None = None
+
+
+def default_workspace(**options: Any) -> Workspace:
+    """`build/runs` and `data/results` of this repository."""
+    build = root() / "build"
+    return Workspace(build / "runs", root() / "data" / "results", build / "toytown", **options)
+
+
+def data(recipe: Recipe, place: Workspace, split: str, streets: int | None = None) -> Sequence[Snippet]:
+    """Snippets for a recipe, rendered; processes that want the same ones wait for the first to render them."""
+    with locked(place.cache):
+        sources.prepare(recipe, split, streets, place.cache, place.progress)
+    return sources.snippets(recipe, split, streets, place.cache)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +106,7 @@ def trained_state(run: Run, place: Workspace) -> dict[str, Tensor]:
     if not run.finished(place):
         raise CommandError(f"{run} is not trained yet. Train it with:  python -m dffkit train {run.recipe.name}")
     state = checkpoint.read(path)
-    identity = Measurement(run.recipe.hash, run.seed, sources.world(run.recipe), run.recipe.data_split)
+    identity = Measurement(run.recipe.hash, run.seed, sources.data_version(run.recipe), run.recipe.data_split)
     checkpoint.check(path, state, identity.as_dict())
     return state["module"]
 
@@ -132,7 +170,7 @@ def is_shipped(run: Run) -> bool:
         return False
     stored = weights.entry(run.recipe.name)
     known = stored["recipe_hash"], stored["world_hash"], stored["seed"]
-    return known == (run.recipe.hash, sources.world(run.recipe), run.seed)
+    return known == (run.recipe.hash, sources.data_version(run.recipe), run.seed)
 
 
 def is_available(run: Run, place: Workspace) -> bool:

@@ -11,8 +11,8 @@ from dffkit.baselines.no_flow import NoFlow
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import clip_maps, sources
-from dffkit.experiments.sources.real_folder import real_folder
-from dffkit.experiments.workspace import Workspace, data
+from dffkit.experiments.runs import Workspace, data
+from dffkit.experiments.sources import real_folder
 from dffkit.scores import Evaluation
 from dffkit.scores.bootstrap import replicates
 from dffkit.support.errors import DataError
@@ -70,7 +70,7 @@ def score(
         )
         table = evaluation.by_duration(pooled=task == "detection" and not quick)
         means = (row for row in table if row["metric"].startswith("m"))  # without single classes
-        common = {"frames": evaluation.frames, "world": sources.world(single, split)}
+        common = {"frames": evaluation.frames, "world": sources.data_version(single, split)}
         rows += [{**row, **common} for row in means]
         if draws is not None and recipe.job != "stills":
             draws += [{**row, **common} for row in _replicates(evaluation, recipe)]
@@ -97,7 +97,7 @@ def _check_history(recipe: Recipe, snippets: Sequence[Snippet], longest: int) ->
 def _longest(recipe: Recipe, snippets: Sequence[Snippet]) -> int:
     """The longest key frame duration to score: most of Toytown's rows need only Table 4's."""
     all_durations = recipe.data != "toytown" or recipe.name in AT_ALL_DURATIONS
-    return sources.longest(recipe, snippets) if all_durations else TABLE_4[recipe.task]
+    return sources.longest_duration(recipe, snippets) if all_durations else TABLE_4[recipe.task]
 
 
 def _replicates(evaluation: Evaluation, recipe: Recipe) -> list[dict[str, Any]]:

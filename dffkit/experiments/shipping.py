@@ -6,10 +6,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from dffkit import weights
-from dffkit.experiments import results, runs, scoring
-from dffkit.experiments.runs import Run
-from dffkit.experiments.sources import world
-from dffkit.experiments.workspace import Workspace
+from dffkit.experiments import results, runs, scoring, sources
+from dffkit.experiments.runs import Run, Workspace
 from dffkit.support.machine import describe
 from dffkit.training.assembly import build
 from dffkit.training.recipes import find
@@ -74,7 +72,7 @@ def recheck(place: Workspace, folder: Path | None = None) -> list[dict[str, Any]
 
 def _about(run: Run, place: Workspace, more: dict[str, float]) -> dict[str, Any]:
     """What the manifest says of a run."""
-    wanted = {"hash": run.recipe.hash, "seed": str(run.seed), "world": world(run.recipe), "split": "val"}
+    wanted = {"hash": run.recipe.hash, "seed": str(run.seed), "world": sources.data_version(run.recipe), "split": "val"}
     if len(run.recipe.heads) > 1:
         del wanted["world"]  # each task is scored in its own
     table = results.read(place.results / "evaluation.csv")
@@ -91,7 +89,7 @@ def _about(run: Run, place: Workspace, more: dict[str, float]) -> dict[str, Any]
     return {
         "recipe": dataclasses.asdict(run.recipe),
         "recipe_hash": run.recipe.hash,
-        "world_hash": world(run.recipe),
+        "world_hash": sources.data_version(run.recipe),
         "seed": run.seed,
         "scores": {**scores, **more},
         "commit": rows[0]["commit"].replace("+", "-dirty") if rows else machine["commit"].replace("+", "-dirty"),

@@ -20,7 +20,7 @@ from dffkit.baselines import HAND_CRAFTED, NO_FLOW
 from dffkit.datasets.toytown import WORLDS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import results
-from dffkit.experiments.stopwatch import milliseconds
+from dffkit.experiments.benchmark import milliseconds
 from dffkit.training.assembly import build
 from dffkit.training.recipe import Recipe
 

@@ -11,7 +11,7 @@ from dffkit import weights
 from dffkit.baselines import NO_FLOW
 from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
-from dffkit.experiments.sources.toytown import DURATIONS
+from dffkit.experiments.sources import TOYTOWN_DURATIONS
 from dffkit.lessons.clip_pictures import draw, legend, note, picture_of, recognise, truth, verdict
 from dffkit.lessons.explore import Choice, Explorer, Picture, Slider
 from dffkit.paper import speed_accuracy
@@ -28,7 +28,7 @@ def plane_explorer(film: Film, task: str, split: str = "test") -> Explorer:
     return Explorer(
         partial(place, film, models, points),
         network=Choice("network", tuple(NETWORKS), "DFF, FlowNet"),
-        duration=Slider("key frame duration l", 1, DURATIONS[task], 1, 5),
+        duration=Slider("key frame duration l", 1, TOYTOWN_DURATIONS[task], 1, 5),
     )
 
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas
 
+from dffkit.experiments.runs import default_workspace
 from dffkit.experiments.scoring import TABLE_4
-from dffkit.experiments.sources.toytown import DURATIONS
+from dffkit.experiments.sources import TOYTOWN_DURATIONS
 from dffkit.experiments.speed import Architecture, Speed, measured
-from dffkit.experiments.workspace import default_workspace
 from dffkit.paper.scored import drawn
 from dffkit.scores.differences import Difference, Drawn, below, difference, statement
 from dffkit.training.recipe import Recipe
@@ -126,7 +126,7 @@ def by_duration(task: str, first: str = "DFF", second: str = "DFF fix N", split:
     Columns: `duration`; `difference`, `low`, `high` in points; `seeds`; `verdict`, as in `statements`.
     """
     folder, lines = default_workspace().results, []
-    for duration in range(1, DURATIONS[task] + 1):
+    for duration in range(1, TOYTOWN_DURATIONS[task] + 1):
         runs = [drawn(folder, recipe(task, row), duration, split) for row in (first, second)]
         if runs[0].keys() & runs[1].keys():
             line = {"duration": duration} | statement("", difference(*runs))

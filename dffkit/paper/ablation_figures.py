@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from dffkit.experiments.workspace import default_workspace
+from dffkit.experiments.runs import default_workspace
 from dffkit.paper import ablation, scored
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED
 

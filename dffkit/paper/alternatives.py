@@ -4,7 +4,7 @@ import numpy as np
 import pandas
 
 from dffkit.baselines import NO_FLOW
-from dffkit.experiments.workspace import default_workspace
+from dffkit.experiments.runs import default_workspace
 from dffkit.paper import scored
 from dffkit.paper.speed_accuracy import best_on_val, compared, curves, draws_of
 

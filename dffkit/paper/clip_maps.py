@@ -4,7 +4,7 @@ import pandas
 
 from dffkit.experiments import clip_maps
 from dffkit.experiments.map_similarity import ANOTHER, GRIDS, LAYERS
-from dffkit.experiments.workspace import default_workspace
+from dffkit.experiments.runs import default_workspace
 from dffkit.paper import scored
 from dffkit.training.recipes import find
 

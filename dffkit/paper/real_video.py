@@ -2,7 +2,7 @@
 
 import pandas
 
-from dffkit.experiments.workspace import default_workspace
+from dffkit.experiments.runs import default_workspace
 from dffkit.paper import scored
 from dffkit.training.real_recipes import REAL
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas
 
 from dffkit.experiments import results
-from dffkit.experiments.workspace import default_workspace
+from dffkit.experiments.runs import default_workspace
 from dffkit.paper import ablation, real_video, scored, ten_times
 from dffkit.support import files
 from dffkit.support.errors import DataError

@@ -51,7 +51,7 @@ def training_losses(folder: Path, recipes: Mapping[str, Recipe], seed: int = 0) 
     """The loss that recipes' networks had at last on the streets that they were trained on, a mean over a few batches:
     recipes of one task and one seed have the same ones. By the key in `recipes`.
     """
-    names = {(recipe.hash, sources.world(recipe)): name for name, recipe in recipes.items()}
+    names = {(recipe.hash, sources.data_version(recipe)): name for name, recipe in recipes.items()}
     found = {
         name: float(row["value"])
         for row in results.read(folder / "training.csv")
@@ -62,7 +62,7 @@ def training_losses(folder: Path, recipes: Mapping[str, Recipe], seed: int = 0) 
 
 def rows(folder: Path, recipes: Mapping[str, Recipe], split: str) -> Iterator[tuple[str, dict[str, str]]]:
     """The stored rows of recipes on a split, each with the recipe's key, but none of former recipes or data."""
-    names = {(recipe.hash, sources.world(recipe, split)): name for name, recipe in recipes.items()}
+    names = {(recipe.hash, sources.data_version(recipe, split)): name for name, recipe in recipes.items()}
     path = folder / "evaluation.csv"
     for row in _rows(path, path.stat().st_mtime_ns) if path.exists() else ():
         name = names.get((row["hash"], row["world"]))
@@ -75,7 +75,7 @@ def drawn(folder: Path, recipe: Recipe, duration: int, split: str = "test") -> d
     path = folder / "replicates.csv"
     if not path.exists():
         return {}
-    wanted = recipe.hash, sources.world(recipe, split), split, str(duration)
+    wanted = recipe.hash, sources.data_version(recipe, split), split, str(duration)
     found = _replicates(path, path.stat().st_mtime_ns).get(wanted, [])
     return {
         int(row["seed"]): Drawn(float(row["value"]), np.array(row["replicates"].split(), float) / 1e5)

@@ -11,8 +11,8 @@ import numpy as np
 import pandas
 
 from dffkit.baselines import NO_FLOW
+from dffkit.experiments.runs import default_workspace
 from dffkit.experiments.speed import Architecture, Speed, measured
-from dffkit.experiments.workspace import default_workspace
 from dffkit.paper import claims, scored
 from dffkit.scores.differences import Difference, judged, statement
 from dffkit.training.recipes import CURVES, find

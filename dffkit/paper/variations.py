@@ -3,9 +3,9 @@
 import numpy as np
 import pandas
 
+from dffkit.experiments.runs import default_workspace
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.speed import Architecture, measured
-from dffkit.experiments.workspace import default_workspace
 from dffkit.paper import scored
 from dffkit.paper.ablation import ROWS
 from dffkit.scores.differences import Difference, Drawn, difference, judged, statement, within

@@ -3,7 +3,7 @@
 import pytest
 from tiny_queue import place  # noqa: F401  a fixture
 
-from dffkit.experiments.workspace import Workspace
+from dffkit.experiments.runs import Workspace
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from dffkit.commands import benchmark as command
-from dffkit.experiments import benchmark, stream_memory
+from dffkit.experiments import benchmark
 from dffkit.networks.features import FeatureNetwork
 from dffkit.support import machine
 
@@ -68,11 +68,11 @@ def test_outside_git_the_commit_is_unknown(monkeypatch):
 
 
 def test_streaming_memory_is_reported():
-    memory = stream_memory.resident_memory(5, size=(32, 32))
+    memory = benchmark.stream_memory(5, size=(32, 32))
     assert len(memory) == 5
     assert min(memory) > 1
-    assert "+100.00%" in stream_memory.report([1.0] * 200 + [2.0])
-    assert "201 frames" in stream_memory.report([1.0] * 200 + [2.0])
+    assert "+100.00%" in benchmark.report_memory([1.0] * 200 + [2.0])
+    assert "201 frames" in benchmark.report_memory([1.0] * 200 + [2.0])
 
 
 def test_keeping_memory_is_for_linux_with_glibc_only(monkeypatch):

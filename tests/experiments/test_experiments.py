@@ -135,7 +135,7 @@ def test_status_says_what_is_done(place):
 
 def test_a_run_on_another_world_is_not_taken_for_this_one(place, monkeypatch):
     run_queue([Run(FLOW)], place)
-    monkeypatch.setattr(sources, "world", lambda tiny, split="train": "new world")
+    monkeypatch.setattr(sources, "data_version", lambda tiny, split="train": "new world")
     expected = "another run: expected data_version 'new world', got 'world of toytown'; delete"
     with pytest.raises(DataError, match=expected):
         execution.train_run(Run(FLOW), place)

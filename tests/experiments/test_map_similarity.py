@@ -11,7 +11,7 @@ from hand_made import small_model
 from dffkit.datasets.snippets import Snippet
 from dffkit.datasets.toytown import Film
 from dffkit.experiments import clip_maps, map_similarity, results, sources
-from dffkit.experiments.workspace import Workspace
+from dffkit.experiments.runs import Workspace
 from dffkit.paper import clip_maps as findings
 from dffkit.paper import feature_maps
 from dffkit.training.recipes import find
@@ -130,7 +130,7 @@ def test_camvids_maps_become_rows_and_tables_again(tmp_path, monkeypatch):
         rows = clip_maps.rows(network)
     maps = [map_similarity.on_grids(network, parts[split]) for split in ("test", "val")]
     recipe = find("camvid/dff")
-    about = {"hash": recipe.hash, "world": sources.world(recipe, "test"), "split": "test", "seed": 0}
+    about = {"hash": recipe.hash, "world": sources.data_version(recipe, "test"), "split": "test", "seed": 0}
     results.add(tmp_path / "evaluation.csv", [about | row for row in rows])
     monkeypatch.setattr(findings, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
     for grid, table in findings.similarity().items():

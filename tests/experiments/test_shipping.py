@@ -10,8 +10,7 @@ from dffkit import weights
 from dffkit.commands import reproduce
 from dffkit.experiments import execution, results, runs, scoring, shipping, sources
 from dffkit.experiments.queue import run_queue, status
-from dffkit.experiments.runs import Run
-from dffkit.experiments.workspace import Workspace
+from dffkit.experiments.runs import Run, Workspace
 from dffkit.scores import flow_error
 from dffkit.support.errors import CommandError
 from dffkit.training.recipes import RECIPES
@@ -34,8 +33,7 @@ def place(tmp_path, monkeypatch):
 
     monkeypatch.setattr(sources, "snippets", data)
     monkeypatch.setattr(sources, "prepare", lambda *words: None)
-    monkeypatch.setattr(shipping, "world", lambda tiny: "0123456789ab")
-    monkeypatch.setattr(sources, "world", lambda tiny, split="train": "0123456789ab")
+    monkeypatch.setattr(sources, "data_version", lambda tiny, split="train": "0123456789ab")
     monkeypatch.setattr(sources, "counts", lambda tiny: {"val": 3})
     for name, value in {"STREETS_IN_TRAINING": 3, "SPRITE_PAIRS": 8}.items():
         monkeypatch.setattr(scoring, name, value)

@@ -12,7 +12,6 @@ from small_runs import picture, small, trained_and_scored
 
 from dffkit.experiments import execution, sources
 from dffkit.experiments.runs import Run
-from dffkit.experiments.sources import cityscapes, imagenet_vid
 from dffkit.support.errors import DataError
 from dffkit.support.repository import data_folder
 from dffkit.training import jobs
@@ -45,7 +44,7 @@ def test_camvid_trains_on_moving_stills_and_is_scored_on_its_clip(bare_place, na
 
 
 def test_cityscapes_trains_and_is_scored_at_the_papers_size_but_smaller(bare_place, monkeypatch):
-    monkeypatch.setattr(cityscapes, "SHORT", 32)
+    monkeypatch.setitem(sources.SIDES, "cityscapes", (32, 1024))
     root = data_folder() / "cityscapes"
     for split in ("train", "val"):
         city_tree.write_snippet(root, split=split)
@@ -65,14 +64,14 @@ def vid(bare_place):
     vid_tree.write_still(root, vid_tree.STILL, vid_tree.thing(track=None))
     lists = root / "ImageSets"
     frames = "".join(f"{vid_tree.TRAIN} 1 {i} 12\n" for i in (3, 11))
-    vid_tree.write_text(lists / imagenet_vid.LISTS["vid"], frames)
-    vid_tree.write_text(lists / imagenet_vid.LISTS["det"], f"{vid_tree.STILL} 1\n")
-    vid_tree.write_text(lists / imagenet_vid.LISTS["val"], f"{vid_tree.VAL} 1 0 21\n")
+    vid_tree.write_text(lists / sources.VID_LISTS["vid"], frames)
+    vid_tree.write_text(lists / sources.VID_LISTS["det"], f"{vid_tree.STILL} 1\n")
+    vid_tree.write_text(lists / sources.VID_LISTS["val"], f"{vid_tree.VAL} 1 0 21\n")
     return root
 
 
 def test_imagenet_vid_trains_on_videos_and_stills_two_to_one(bare_place, vid, monkeypatch):
-    monkeypatch.setattr(imagenet_vid, "SHORT", 64)
+    monkeypatch.setitem(sources.SIDES, "imagenet_vid", (64, 1000))
     recipe = small("paper/imagenet-vid/dff", iterations=3)
     train = sources.snippets(recipe, "train")
     assert isinstance(train, Mixture)

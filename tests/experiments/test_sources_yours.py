@@ -55,7 +55,7 @@ def test_a_data_set_of_ones_own_trains_and_is_scored(bare_place, yours):
     assert isinstance(sources.snippets(recipe, "train")[0], Snippet)
     assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, bare_place)
     rows = results.read(bare_place.results / "evaluation.csv")
-    assert {row["world"] for row in rows} == {sources.world(recipe, "val")}
+    assert {row["world"] for row in rows} == {sources.data_version(recipe, "val")}
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_a_data_set_that_can_not_be_used_is_named(yours, data, message):
 
 def test_a_data_set_of_ones_own_that_has_changed_is_another_world(yours, monkeypatch):
     whole, short = (small("toytown/segmentation/dff", data=f"my_clips:{name}") for name in ("dataset", "short"))
-    assert sources.world(whole) == sources.world(whole)
-    before = sources.world(short)
+    assert sources.data_version(whole) == sources.data_version(whole)
+    before = sources.data_version(short)
     import my_clips
 
     monkeypatch.setattr(my_clips, "short", lambda split: my_clips.dataset(split)[:1])
-    assert sources.world(short) != before
+    assert sources.data_version(short) != before
 
 
 def test_boxes_without_names_count_from_one(yours):
@@ -90,7 +90,7 @@ def test_boxes_without_names_count_from_one(yours):
 def test_short_clips_of_ones_own_are_scored_as_far_as_they_go(yours):
     def longest(data):
         recipe = small("toytown/segmentation/dff", data=data)
-        return sources.longest(recipe, sources.snippets(recipe, "val"))
+        return sources.longest_duration(recipe, sources.snippets(recipe, "val"))
 
     assert longest("my_clips:dataset") == 10
     assert longest("my_clips:short") == 4

@@ -27,7 +27,7 @@ def two_curves(folder, task, faster_is_better, splits=("test",), on_val=0.0):
                 for split in splits:
                     better = on_val if split == "val" and (depth, flow) == (50, "half") else 0.0
                     rows.append({
-                        "hash": recipe.hash, "world": sources.world(recipe, split), "seed": 0, "split": split,
+                        "hash": recipe.hash, "world": sources.data_version(recipe, split), "seed": 0, "split": split,
                         "duration": duration, "metric": {"segmentation": "mIoU", "detection": "mAP"}[task],
                         "subset": "all", "value": value + better,
                         "replicates": " ".join(str(round(1e5 * (value + better + each))) for each in noise),

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from dffkit.experiments import results, sources
+from dffkit.experiments.runs import Workspace
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.speed import Architecture
-from dffkit.experiments.workspace import Workspace
 from dffkit.paper import ablation, ablation_figures, result_tables
 from dffkit.paper.ablation_figures import flow_quality, table3, table4
 from dffkit.training.recipes import find
 
 SCORES = {"Frame": 0.72, "DFF": 0.70, "DFF fix N": 0.69, "DFF separate": 0.68, "copy": 0.66, "DFF without S": 0.699}
 NOISE = 0.002
-WORLD = sources.world(find("toytown/segmentation/dff"), "test")
+WORLD = sources.data_version(find("toytown/segmentation/dff"), "test")
 
 
 @pytest.fixture

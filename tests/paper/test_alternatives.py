@@ -4,7 +4,7 @@ import pytest
 from stored_curves import two_curves
 
 from dffkit.experiments import results, sources
-from dffkit.experiments.workspace import Workspace
+from dffkit.experiments.runs import Workspace
 from dffkit.paper import alternatives, speed_accuracy
 from dffkit.training.recipes import find
 
@@ -45,7 +45,7 @@ def test_nothing_stands_beside_a_network_that_no_pair_is_as_fast_as_or_none_scor
 def test_frame_by_depth_has_its_training_loss_and_the_points_over_resnet_101(tmp_path):
     two_curves(tmp_path, "detection", faster_is_better=False)
     recipe = find("toytown/detection/frame-50")
-    row = {"hash": recipe.hash, "world": sources.world(recipe), "seed": 0, "metric": "loss", "value": 0.4}
+    row = {"hash": recipe.hash, "world": sources.data_version(recipe), "seed": 0, "metric": "loss", "value": 0.4}
     results.write(tmp_path / "training.csv", [row])
     deep, shallow = alternatives.per_frame("detection").itertuples()
     assert (deep.features, deep.speedup, deep.score, deep.gain) == ("ResNet-101", 1, pytest.approx(70), 0)

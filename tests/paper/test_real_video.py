@@ -3,7 +3,7 @@
 import pytest
 
 from dffkit.experiments import results, sources
-from dffkit.experiments.workspace import Workspace
+from dffkit.experiments.runs import Workspace
 from dffkit.paper import real_video
 from dffkit.paper import real_video_figure as pictures
 from dffkit.training.recipes import find
@@ -20,7 +20,7 @@ def stored(tmp_path, monkeypatch):
     monkeypatch.setattr(real_video, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
     rows = []
     for name, scores in SCORES.items():
-        world = sources.world(find(name))
+        world = sources.data_version(find(name))
         common = {"hash": find(name).hash, "world": world, "seed": 0, "split": "test", "subset": "all"}
         common["metric"] = "mAP" if "pets" in name else "mIoU"
         rows += [{**common, "duration": length, "value": value} for length, value in zip((1, 10), scores, strict=True)]

@@ -3,7 +3,7 @@
 import pytest
 
 from dffkit.experiments import results
-from dffkit.experiments.workspace import Workspace
+from dffkit.experiments.runs import Workspace
 from dffkit.paper import result_tables
 from dffkit.support.errors import DataError
 from dffkit.support.repository import root

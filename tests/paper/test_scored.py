@@ -10,7 +10,7 @@ from dffkit.training.recipes import find
 def test_the_last_loss_is_that_of_todays_recipe_and_of_the_seed_that_is_asked_for(tmp_path):
     recipes = scored.on_toytown("detection")
     frame, other = find("toytown/detection/frame"), find("toytown/detection/frame-50")
-    world = sources.world(frame)
+    world = sources.data_version(frame)
     rows = [
         (frame.hash, world, 0, "loss", 0.3), (frame.hash, world, 0, "box", 0.1), (frame.hash, world, 1, "loss", 0.4),
         (frame.hash, "another town", 0, "loss", 0.9), ("a former recipe", world, 0, "loss", 0.8),

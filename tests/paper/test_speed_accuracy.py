@@ -5,8 +5,8 @@ import pytest
 from stored_curves import two_curves
 
 from dffkit.experiments import results, sources
+from dffkit.experiments.runs import Workspace
 from dffkit.experiments.speed import Architecture
-from dffkit.experiments.workspace import Workspace
 from dffkit.paper import speed_accuracy, speed_accuracy_figures
 from dffkit.paper.speed_accuracy import curves, envelope
 from dffkit.training.recipes import find
@@ -24,7 +24,7 @@ def stored(tmp_path, monkeypatch):
     """Result tables of a few networks, of which one has not been measured."""
     monkeypatch.setattr(speed_accuracy, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
     task = "toytown/segmentation"
-    world = sources.world(find(f"{task}/frame"), "test")
+    world = sources.data_version(find(f"{task}/frame"), "test")
     results.add(tmp_path / "evaluation.csv", [
         {"hash": find(f"{task}/{name}").hash, "world": world, "seed": seed, "split": "test", "duration": duration,
          "metric": "mIoU", "subset": "all", "value": value - 0.1 * seed}

@@ -4,7 +4,7 @@ import pytest
 from stored_curves import two_curves
 
 from dffkit.experiments import results
-from dffkit.experiments.workspace import Workspace
+from dffkit.experiments.runs import Workspace
 from dffkit.paper import speed_accuracy, ten_times
 
 

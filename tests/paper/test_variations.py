@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dffkit.experiments import results, sources
+from dffkit.experiments.runs import Workspace
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.speed import Architecture
-from dffkit.experiments.workspace import Workspace
 from dffkit.paper import speed_accuracy_figures, variations
 from dffkit.training.recipes import find
 
@@ -23,7 +23,7 @@ def stored(tmp_path, monkeypatch):
     """Result tables of some split points and intervals."""
     monkeypatch.setattr(variations, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
     for task, metric in METRIC.items():
-        world = sources.world(find(f"toytown/{task}/dff"), "test")
+        world = sources.data_version(find(f"toytown/{task}/dff"), "test")
         common = {"world": world, "seed": 0, "split": "test", "metric": metric, "subset": "all"}
         rows = [(name, TABLE_4[task], score) for name, score in SPLITS.items()]
         results.add(tmp_path / "evaluation.csv", [
@@ -40,7 +40,7 @@ def stored(tmp_path, monkeypatch):
 
 def with_replicates(folder, spread=MappingProxyType({})):
     """Replicates for the split points of segmentation: the same noise in each, but those that have a `spread`."""
-    world = sources.world(find("toytown/segmentation/dff"), "test")
+    world = sources.data_version(find("toytown/segmentation/dff"), "test")
     common = {"world": world, "seed": 0, "split": "test", "metric": "mIoU", "subset": "all", "duration": 5}
     noise, other = np.random.default_rng(0).standard_normal((2, 200))
     results.add(folder / "replicates.csv", [
@@ -52,7 +52,7 @@ def with_replicates(folder, spread=MappingProxyType({})):
 
 def sparse_replicates(folder):
     """Replicates for the sparse labels of detection, the same noise in each."""
-    world = sources.world(find("toytown/detection/dff"), "test")
+    world = sources.data_version(find("toytown/detection/dff"), "test")
     common = {"world": world, "seed": 0, "split": "test", "metric": "mAP", "subset": "all"}
     noise = 0.001 * np.random.default_rng(0).standard_normal(200)
     results.add(folder / "replicates.csv", [

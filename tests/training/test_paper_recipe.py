@@ -13,9 +13,8 @@ import torch
 from places import REPOSITORY
 from torchvision import models
 
-from dffkit.experiments.runs import Run, load_trained
-from dffkit.experiments.sources import world
-from dffkit.experiments.workspace import Workspace
+from dffkit.experiments.runs import Run, Workspace, load_trained
+from dffkit.experiments.sources import data_version
 from dffkit.training import checkpoint
 from dffkit.training.assembly import build
 from dffkit.training.checkpoint import FINISHED
@@ -53,7 +52,7 @@ def write_flow_run(recipe, build_folder):
     """F, untrained, as a finished run: the recipe starts from it."""
     ((_, flow),) = recipe.start
     run, place = Run(flow), Workspace(build_folder / "runs", build_folder / "results", build_folder / "toytown")
-    identity = Measurement(flow.hash, 0, world(flow), "train").as_dict()
+    identity = Measurement(flow.hash, 0, data_version(flow), "train").as_dict()
     checkpoint.write(run.folder(place) / FINISHED, {"identity": identity, "module": build(flow).state_dict()})
 
 

@@ -17,7 +17,7 @@ from hand_made import DETECTION, recipe, snippets
 
 from dffkit.experiments import runs, scoring, sources
 from dffkit.experiments.queue import run_queue
-from dffkit.experiments.workspace import Workspace
+from dffkit.experiments.runs import Workspace
 from dffkit.support.errors import TrainingError
 from dffkit.support.processes import join_processes
 from dffkit.training import checkpoint
@@ -86,7 +86,7 @@ def train_shared(folder, rank, processes):
         except TrainingError as error:
             print(error)
         sources.snippets = lambda tiny, split, streets, folder: snippets(count=streets or 3)
-        sources.prepare, sources.world = lambda *words: None, lambda tiny, split="train": "hand-made"
+        sources.prepare, sources.data_version = lambda *words: None, lambda tiny, split="train": "hand-made"
         sources.counts = lambda tiny: {"val": 3}
         scoring.STREETS_IN_TRAINING = 1  # fewer than there are processes
         place = Workspace(folder / "runs", folder / "results", folder / "cache", progress=False)

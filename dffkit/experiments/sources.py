@@ -1,0 +1,312 @@
+"""The data sets that recipes name: where a run gets its snippets, and the version of the data.
+
+Readers are imported when their data set is first used, as some need packages that not every command has.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dffkit.datasets.fetch.public_copies import PUBLIC_COPIES
+from dffkit.datasets.snippets import Snippet
+from dffkit.support.errors import DataError
+from dffkit.support.files import fingerprint
+from dffkit.support.repository import data_folder
+from dffkit.training.recipe import Recipe
+
+# Increase a version whenever the same recipe gets other frames or labels from its data set.
+VERSIONS = {"camvid": 2, "pets09": 3, "cityscapes": 1, "imagenet_vid": 1, "flying_chairs": 1}
+TOYTOWN_DURATIONS = {"segmentation": 10, "detection": 20}
+# Shorter side and longest side of frames in pixels, as in the paper (Sec. 5).
+SIDES = {"cityscapes": (512, 1024), "imagenet_vid": (600, 1000)}
+REAL_SIZE = (360, 480)  # (H, W) of CamVid's frames, and of the frames that PETS09's option "scale" enlarges
+CAMVID_VARIANTS = {"train": 64, "val": 2}  # views and motions of each still
+# Random windows of PETS09 are enlarged by up to this factor more or less than the frames that are scored. The camera
+# stands still, and until frame 400 nobody comes near it. At 1.25 the people who come near in the test split were taller
+# than all people in training, and were not found.
+PETS09_SPREAD = 1.6
+VID_SHARE = 2  # samples of VID for each sample of DET
+# The authors' lists, in the folder ImageSets of their repository.
+VID_LISTS = {"vid": "VID_train_15frames.txt", "det": "DET_train_30classes.txt", "val": "VID_val_videos.txt"}
+
+Count = int | Sequence[int] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A data set as runs use it.
+
+    Attributes:
+        name: the recipe's `data`.
+        snippets: (recipe, split, count, folder) -> snippets; see the function `snippets`.
+        data_version: (recipe, split) -> hexadecimal digits that change with the frames or targets.
+        counts: split -> number of snippets that are scored, None for all.
+        durations: task -> longest key frame duration that is scored; empty if it depends on the snippets.
+        names: task -> names of the classes.
+        prepare: (recipe, split, count, folder, progress): render snippets into `folder`; None if nothing is rendered.
+        scored_side: recipe -> shorter side in pixels of the frames that are scored; None if frames are not scaled.
+    """
+
+    name: str
+    snippets: Callable[[Recipe, str, Count, Path | None], Sequence[Any]]
+    data_version: Callable[[Recipe, str], str]
+    counts: Mapping[str, int | None]
+    durations: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    names: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    prepare: Callable[[Recipe, str, int | None, Path, bool], None] | None = None
+    scored_side: Callable[[Recipe], int] | None = None
+
+
+def snippets(recipe: Recipe, split: str, count: Count = None, folder: Path | None = None) -> Sequence[Any]:
+    """Return a split of the recipe's data set, with the targets that its heads need.
+
+    Job "flow" gets pairs with exact flow instead, and an empty sequence for sprites, which the job renders itself.
+
+    Args:
+        recipe: names the data set and the task.
+        split: "train", or another split of the data set.
+        count: number or indices of the snippets; None for the recipe's own number.
+        folder: where rendered snippets are kept; None renders them again whenever they are used.
+
+    Raises:
+        ValueError: if there is no data set of this name.
+        DataError: if its files are missing or damaged.
+    """
+    return find(recipe).snippets(recipe, split, count, folder)
+
+
+def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool = True) -> None:
+    """Render in advance, on all cores, the snippets that `snippets` with the same arguments would render one by one."""
+    source = find(recipe)
+    if source.prepare:
+        source.prepare(recipe, split, count, folder, progress)
+
+
+def data_version(recipe: Recipe, split: str = "train") -> str:
+    """Return hexadecimal digits that change when the frames or targets of the recipe's data change."""
+    return find(recipe).data_version(recipe, split)
+
+
+def counts(recipe: Recipe) -> Mapping[str, int | None]:
+    """Return the splits that can be scored, with the number of snippets of each, None for all."""
+    return find(recipe).counts
+
+
+def longest_duration(recipe: Recipe, scored: Sequence[Snippet]) -> int:
+    """Return the longest key frame duration that these snippets are scored at."""
+    if durations := find(recipe).durations:
+        return durations[recipe.task]
+    from dffkit.experiments import own_data
+
+    return own_data.longest_duration(recipe.data, scored)
+
+
+def scored_side(recipe: Recipe) -> int | None:
+    """Return the shorter side in pixels of the frames that are scored; None if frames are scored as they are."""
+    if recipe.data not in SOURCES:  # frames of one's own data are scored as they are, so its module is not imported
+        return None
+    source = find(recipe)
+    return source.scored_side(recipe) if source.scored_side else None
+
+
+def names(recipe: Recipe) -> tuple[str, ...]:
+    """Return the names of the classes: label map value i is `names[i]`, a box's label i is `names[i - 1]`.
+
+    Empty for pre-training recipes, which recognize nothing by themselves.
+    """
+    return () if recipe.pretraining else find(recipe).names[recipe.task]
+
+
+def find(recipe: Recipe) -> Source:
+    """Return the recipe's data set.
+
+    Raises:
+        ValueError: if there is no data set of this name.
+        DataError: if one's own data set ("module:function") can't be imported.
+    """
+    if ":" in recipe.data:
+        from dffkit.experiments import own_data
+
+        return own_data.source(recipe.data)
+    if recipe.data not in SOURCES:
+        raise ValueError(f'data: expected one of {list(SOURCES)}, or "module:function", got {recipe.data!r}')
+    return _sprites() if recipe.job == "flow" and recipe.data == "toytown" else SOURCES[recipe.data]()
+
+
+def real_folder(name: str) -> Path:
+    """Return the folder of a real data set.
+
+    Raises:
+        DataError: if there is no such folder; the message says how to get it.
+    """
+    folder = data_folder() / name
+    if not folder.is_dir():
+        command = f"get it with:  python -m dffkit fetch {name}" if name in PUBLIC_COPIES else "put the data set there"
+        raise DataError(f"{folder}: no such folder; {command}\nIf it lies elsewhere, set DFFKIT_DATA (data/README.md)")
+    return folder
+
+
+@functools.cache
+def _toytown() -> Source:
+    """Rendered streets for both tasks, single frames, and split "elsewhere": another town at other frame rates."""
+    from dffkit.datasets import toytown
+    from dffkit.datasets.toytown import recordings
+
+    def filmed(recipe: Recipe, split: str) -> tuple[str, float, int, toytown.World]:
+        """Return the world's own split, frames per second, frames per snippet, and the world."""
+        if split == "elsewhere":
+            world, fps = toytown.ELSEWHERE[recipe.task]
+            return "test", fps, recordings.LENGTH, world
+        if split == "stills":
+            return split, recordings.STILLS_FPS, recordings.STILLS_LENGTH, toytown.DEFAULT
+        # Stills serve both tasks, so they are of the default world.
+        world = toytown.DEFAULT if recipe.job == "stills" else toytown.WORLDS[recipe.task]
+        return split, toytown.FPS[recipe.task], recipe.length if split == "train" else recordings.LENGTH, world
+
+    def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
+        part, fps, length, world = filmed(recipe, split)
+        targets = "both" if recipe.job == "stills" else recipe.task
+        annotated = range(recipe.first_label, recipe.length) if split == "train" else None
+        count = recipe.streets if count is None else count
+        shape = {"annotated": annotated, "length": length, "fps": fps, "world": world}
+        return toytown.snippets(part, targets, count, folder=folder, **shape)
+
+    def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
+        part, fps, length, world = filmed(recipe, split)
+        count = recipe.streets if count is None else count
+        recordings.render_all(part, fps, count, folder=folder, length=length, world=world, progress=progress)
+
+    return Source(
+        "toytown",
+        snippets,
+        lambda recipe, split: toytown.world_hash(filmed(recipe, split)[-1]),
+        counts={"val": 48, "test": 60, "elsewhere": 60},
+        durations=TOYTOWN_DURATIONS,
+        names={"segmentation": toytown.LABELS, "detection": toytown.CLASSES},
+        prepare=prepare,
+        scored_side=lambda recipe: min(toytown.WORLDS[recipe.task].size),
+    )
+
+
+@functools.cache
+def _sprites() -> Source:
+    """Sprites, which pre-train flow networks; they are scored on Toytown's streets and on FlyingChairs too."""
+    from dffkit.datasets import sprites
+
+    counts = {"val": 48, "test": 60, "flying_chairs": None}  # streets of Toytown, pairs of FlyingChairs
+    return Source("sprites", lambda *_: (), lambda *_: sprites.world_hash(), counts)
+
+
+@functools.cache
+def _camvid() -> Source:
+    """CamVid: training and validation on stills that a random camera moves over, test on its one clip."""
+    from dffkit.datasets import camvid
+    from dffkit.datasets.moving_stills import MovingStills
+
+    def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
+        found = camvid.snippets(real_folder("camvid"), split)
+        if split == "test":
+            return found
+        options = {"length": recipe.length, "seed": VERSIONS["camvid"], "size": recipe.size}
+        moving = MovingStills(found, variants=CAMVID_VARIANTS[split], **options)
+        return moving if count is None or split == "train" else [moving[i] for i in range(count)]
+
+    names = {"segmentation": camvid.CLASSES}
+    return _real("camvid", snippets, ("val", "test"), {"segmentation": 10}, names, lambda _: min(REAL_SIZE))
+
+
+@functools.cache
+def _pets09() -> Source:
+    """PETS09-S2L1: frames 1-400 of one video for training, 401-500 for validation, 501-600 for test.
+
+    People are about as wide as one cell of the feature map, so frames are enlarged by the data option "scale". Training
+    uses random windows of the enlarged frames; the data option "windows" is their number.
+    """
+    from dffkit.datasets import mot, pets09
+    from dffkit.datasets.crops import Crops
+
+    def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
+        options = {"scale": 1.0, "windows": 100} | dict(recipe.data_options)
+        scale, video = options["scale"], real_folder("pets09")
+        if split != "train":
+            return pets09.snippets(video, split, size=tuple(round(side * scale) for side in REAL_SIZE))
+        found = pets09.snippets(video, split)
+        scale *= REAL_SIZE[1] / found[0].frames[0].shape[2]  # the original video has larger frames
+        scales = scale / PETS09_SPREAD, scale * PETS09_SPREAD
+        return Crops(found, count=options["windows"], size=recipe.size, scales=scales, seed=VERSIONS["pets09"])
+
+    def scored_side(recipe: Recipe) -> int:
+        return round(min(REAL_SIZE) * dict(recipe.data_options).get("scale", 1.0))
+
+    return _real("pets09", snippets, ("val", "test"), {"detection": 10}, {"detection": mot.CLASSES}, scored_side)
+
+
+@functools.cache
+def _cityscapes() -> Source:
+    """Cityscapes as in the paper: shorter side 512, one labelled frame in each snippet of 30 (Sec. 5)."""
+    from dffkit.datasets import cityscapes
+    from dffkit.datasets.resized import resized, short_side
+
+    def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
+        found = cityscapes.snippets(real_folder("cityscapes"), split)
+        found = found if count is None or split == "train" else found[:count]
+        return [resized(snippet, short_side(*SIDES["cityscapes"])) for snippet in found]
+
+    names = {"segmentation": cityscapes.CLASSES}
+    # The labels of the test split are not public.
+    return _real("cityscapes", snippets, ("val",), {"segmentation": 10}, names, lambda _: SIDES["cityscapes"][0])
+
+
+@functools.cache
+def _imagenet_vid() -> Source:
+    """ImageNet VID and DET as in the paper: shorter side 600, at most 1000, two samples of VID to one of DET (Sec. 5).
+
+    Frames differ in size, so one process trains on one frame at a time: the paper's batch of 8 takes eight processes.
+    """
+    from dffkit.datasets import imagenet_vid
+    from dffkit.datasets.resized import resized, short_side
+    from dffkit.training.mixed_pairs import Mixture
+
+    def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
+        root, fit = real_folder("ILSVRC2015"), short_side(*SIDES["imagenet_vid"])
+        lists = {name: root / "ImageSets" / file for name, file in VID_LISTS.items()}
+        if split == "train":
+            vid = imagenet_vid.snippets(root, "train", frames=lists["vid"])
+            parts = (vid, VID_SHARE), (imagenet_vid.stills(root, lists["det"]), 1)
+            return Mixture([([resized(each, fit) for each in found], share) for found, share in parts])
+        found = imagenet_vid.snippets(root, split, videos=lists["val"])
+        return [resized(each, fit) for each in (found if count is None else found[:count])]
+
+    names = {"detection": imagenet_vid.CLASSES}
+    # The labels of the test split are not public.
+    return _real("imagenet_vid", snippets, ("val",), {"detection": 20}, names, lambda _: SIDES["imagenet_vid"][0])
+
+
+@functools.cache
+def _flying_chairs() -> Source:
+    """FlyingChairs, on which the paper's FlowNet was pre-trained (Sec. 4.2): pairs with exact flow, official split."""
+    from dffkit.datasets.flying_chairs import FlyingChairs
+
+    def pairs(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Any]:
+        return FlyingChairs(real_folder("flying_chairs"), split)
+
+    return _real("flying_chairs", pairs, ("val",))
+
+
+def _real(name: str, snippets: Callable, splits: Sequence[str], *more: Any) -> Source:
+    """Return a real data set: all snippets of `splits` are scored, and its data version is that of `VERSIONS`."""
+    version = fingerprint({"data": name, "version": VERSIONS[name]})
+    durations, names, side = more or ({}, {}, None)
+    return Source(name, snippets, lambda *_: version, dict.fromkeys(splits), durations, names, scored_side=side)
+
+
+SOURCES: Mapping[str, Callable[[], Source]] = {
+    "toytown": _toytown,
+    "camvid": _camvid,
+    "pets09": _pets09,
+    "cityscapes": _cityscapes,
+    "imagenet_vid": _imagenet_vid,
+    "flying_chairs": _flying_chairs,
+}
