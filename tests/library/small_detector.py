@@ -1,10 +1,15 @@
 """A small R-FCN, features for it and targets; the tests of its maps, losses and detections share them."""
 
+import pytest
 import torch
 
 from dffkit.networks.detection import RFCN
+from dffkit.weights.authors.conventions import AUTHORS
 
 SIZE = (95, 125)  # odd on purpose: 6 x 8 cells
+PARTS = {"torchvision": {}, "authors": AUTHORS}  # the parts of both conventions
+
+with_all_parts = pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
 
 
 def small_network(seed=0, **changes):

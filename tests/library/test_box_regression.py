@@ -1,13 +1,12 @@
-"""Boxes: regression both ways, clipping at the frame, and how much they overlap."""
+"""Boxes: regression both ways, and how much they overlap."""
 
 import math
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dffkit.networks.proposals import RPN_STD, clip_boxes, covered, decode_boxes, encode_boxes, overlaps
+from dffkit.networks.proposals import RPN_STD, covered, decode_boxes, encode_boxes, overlaps
 
 positions = st.floats(-500, 1500, width=32)
 lengths = st.floats(1, 1000, width=32)
@@ -39,20 +38,6 @@ def test_encode_by_hand():
 def test_huge_delta_gives_a_finite_box():
     box = decode_boxes(torch.full((1, 4), 1e4), torch.tensor([[0.0, 0, 16, 16]]), (1, 1, 1, 1))
     assert box.isfinite().all()
-
-
-def test_clip():
-    wild = torch.tensor([[-5.0, -5, 30, 8], [25, 3, 30, 4], [-9, -9, -3, -4]])
-    size = (10, 20)
-    expected = torch.tensor([[0.0, 0, 20, 8], [20, 3, 20, 4], [0, 0, 0, 0]])
-    torch.testing.assert_close(clip_boxes(wild, size), expected)
-    expected = torch.tensor([[0.0, 0, 20, 8], [19, 3, 20, 4], [0, 0, 1, 1]])
-    torch.testing.assert_close(clip_boxes(wild, size, "rfcn"), expected)
-
-
-def test_clip_unknown_convention():
-    with pytest.raises(ValueError, match="convention: expected"):
-        clip_boxes(torch.zeros(1, 4), (10, 10), "caffe")
 
 
 def test_overlaps_without_targets():

@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-from small_detector import SIZE, TARGETS, seeded, small_features, small_network, target
+from small_detector import SIZE, TARGETS, seeded, small_features, small_network, target, with_all_parts
 from torchvision.ops import box_iou
 
-from dffkit.networks.detection import RFCN
-from dffkit.networks.psroi import CONVENTIONS, ps_roi_pool
+from dffkit.networks.detection import RFCN, ps_roi_pool
 
 
 def test_maps_have_the_papers_size():
@@ -32,9 +31,9 @@ def test_each_half_of_the_features_has_its_own_maps():
     assert same.tolist() == [False] * (6 * 9) + [True] * (9 * 12)
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_batch_equals_single(convention):
-    network = small_network(convention=convention)
+@with_all_parts
+def test_batch_equals_single(parts):
+    network = small_network(**parts)
     maps = network(small_features()) * 20
     generator, together = seeded(), network.loss(maps, TARGETS, SIZE, generator=seeded())
     alone = [network.loss(maps[i : i + 1], TARGETS[i : i + 1], SIZE, generator=generator) for i in range(2)]
@@ -46,10 +45,10 @@ def test_batch_equals_single(convention):
             torch.testing.assert_close(detections[name], single[name])
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_overfits_one_image(convention):
+@with_all_parts
+def test_overfits_one_image(parts):
     """A few dozen steps on one random feature map: the loss falls, and the box is found."""
-    network, features = small_network(convention=convention, in_channels=128), small_features(1, channels=128)
+    network, features = small_network(**parts, in_channels=128), small_features(1, channels=128)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.2, momentum=0.9)
     generator, history = seeded(), []
     for _ in range(40):
@@ -68,12 +67,12 @@ def test_overfits_one_image(convention):
         assert box_iou(box[None], found["boxes"][best][None]) > 0.7
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_the_convention_is_the_poolings_too(convention):
-    network = small_network(convention=convention)
+@with_all_parts
+def test_the_head_pools_with_its_own_part(parts):
+    network = small_network(**parts)
     head, rois = torch.randn(1, 12 * 9, 6, 8), [torch.tensor([[9.0, 9, 70, 60], [21, 3, 39, 27]])]
     (votes,) = network._vote(head, rois)
-    torch.testing.assert_close(votes, ps_roi_pool(head, rois, 3, 16, convention).mean((2, 3)))
+    torch.testing.assert_close(votes, parts.get("pool", ps_roi_pool)(head, rois, 3, 16).mean((2, 3)))
 
 
 def test_float64_maps():
@@ -86,9 +85,9 @@ def test_float64_maps():
         torch.testing.assert_close(loss, single[name])
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_bfloat16_maps_are_read_in_float32(convention):
-    network, features = small_network(convention=convention), small_features()
+@with_all_parts
+def test_bfloat16_maps_are_read_in_float32(parts):
+    network, features = small_network(**parts), small_features()
     with torch.autocast("cpu", torch.bfloat16):
         maps = network(features)
         assert maps.dtype == torch.bfloat16
@@ -113,11 +112,6 @@ def test_no_classes_or_no_bins(wrong):
 def test_odd_channels():
     with pytest.raises(ValueError, match="in_channels: expected an even number, got 33"):
         small_network(in_channels=33)
-
-
-def test_unknown_convention():
-    with pytest.raises(ValueError, match="convention: expected one of"):
-        small_network(convention="caffe")
 
 
 @pytest.mark.parametrize(

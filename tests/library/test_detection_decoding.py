@@ -4,16 +4,14 @@ import math
 
 import pytest
 import torch
-from small_detector import SIZE, seeded, small_features, small_network
+from small_detector import PARTS, SIZE, seeded, small_features, small_network, with_all_parts
 from torchvision.ops import box_iou
 
-from dffkit.networks.psroi import CONVENTIONS
 
-
-@pytest.mark.parametrize("convention", CONVENTIONS)
+@with_all_parts
 @pytest.mark.parametrize("size", [(95, 125), (1, 1), (17, 250)])
-def test_decode_stays_in_the_frame(convention, size):
-    network = small_network(convention=convention)
+def test_decode_stays_in_the_frame(parts, size):
+    network = small_network(**parts)
     cells = [math.ceil(side / 16) for side in size]
     maps = network(torch.randn(2, 32, *cells, generator=seeded())) * 20
     found = network.decode(maps, size)
@@ -91,10 +89,10 @@ def test_feature_stride():
     torch.testing.assert_close(fine["scores"], coarse["scores"])
 
 
-@pytest.mark.parametrize(("convention", "boxes"), [("torchvision", []), ("rfcn", [[124.0, 24, 125, 56]])])
-def test_a_box_moved_out_of_the_frame(convention, boxes):
-    """One convention drops it, the other leaves the frame's last column of pixels."""
-    network = small_network(proposals=1, num_classes=1, anchor_scales=(2,), anchor_ratios=(1,), convention=convention)
+@pytest.mark.parametrize(("parts", "boxes"), [({}, []), (PARTS["authors"], [[124.0, 24, 125, 56]])])
+def test_a_box_moved_out_of_the_frame(parts, boxes):
+    """The library drops the box; the authors' clipping keeps the frame's last column of pixels."""
+    network = small_network(proposals=1, num_classes=1, anchor_scales=(2,), anchor_ratios=(1,), **parts)
     maps = torch.zeros(1, network.out_channels, 6, 8)
     maps[0, 1, 2, 3] = 9
     maps[:, -4 * 9 : -3 * 9] = 90  # dx: 9 box widths

@@ -4,16 +4,15 @@ import math
 
 import pytest
 import torch
-from small_detector import SIZE, TARGETS, seeded, small_features, small_network, target
+from small_detector import SIZE, TARGETS, seeded, small_features, small_network, target, with_all_parts
 
 from dffkit.networks.detection import HEAD_STD
 from dffkit.networks.proposals import encode_boxes, overlaps
-from dffkit.networks.psroi import CONVENTIONS
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_gradients_reach_all_maps(convention):
-    network, features = small_network(convention=convention), small_features().requires_grad_()
+@with_all_parts
+def test_gradients_reach_all_maps(parts):
+    network, features = small_network(**parts), small_features().requires_grad_()
     maps = network(features)
     maps.retain_grad()
     losses = network.loss(maps, TARGETS, SIZE)

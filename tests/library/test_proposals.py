@@ -1,38 +1,21 @@
-"""Anchors and the proposal layer: equal to the official ones, sorted, apart and inside."""
+"""Anchors and the proposal layer, in the library's convention and in the authors'."""
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from places import GOLDEN
-from torchvision.ops import box_iou
+from torchvision.ops import box_iou, clip_boxes_to_image
 from torchvision.ops import nms as non_maximum_suppression
 
-from dffkit.networks.proposals import RPN_STD, first_kept, make_anchors, propose
-from dffkit.networks.psroi import CONVENTIONS
-
-EXPECTED = GOLDEN / "proposal.npz"
-EXCLUSIVE = torch.tensor([0, 0, 1, 1])  # inclusive corners + EXCLUSIVE = exclusive corners
-
+from dffkit.networks.proposals import cell_anchors, first_kept, make_anchors, propose
+from dffkit.weights.authors import conventions
 
 # Anchors
 
 
-def test_rfcn_anchors_of_a_cell():
-    """The well-known nine boxes of the official code, in its inclusive corners."""
-    expected = [
-        (-84, -40, 99, 55), (-176, -88, 191, 103), (-360, -184, 375, 199),
-        (-56, -56, 71, 71), (-120, -120, 135, 135), (-248, -248, 263, 263),
-        (-36, -80, 51, 95), (-80, -168, 95, 183), (-168, -344, 183, 359),
-    ]  # fmt: skip
-    anchors = make_anchors(1, 1, convention="rfcn")
-    torch.testing.assert_close(anchors - EXCLUSIVE, torch.tensor(expected, dtype=torch.float32))
-
-
-@pytest.mark.parametrize(("convention", "middle"), [("torchvision", 0), ("rfcn", 8)])
-def test_anchors_lie_cell_after_cell(convention, middle):
-    anchors = make_anchors(3, 5, scales=(1, 2), ratios=(1,), convention=convention).view(3, 5, 2, 4)
+@pytest.mark.parametrize(("cell", "middle"), [(cell_anchors, 0), (conventions.cell_anchors, 8)])
+def test_anchors_lie_cell_after_cell(cell, middle):
+    anchors = make_anchors(3, 5, scales=(1, 2), ratios=(1,), cell=cell).view(3, 5, 2, 4)
     centers = (anchors[..., :2] + anchors[..., 2:]) / 2
     y, x = torch.meshgrid(torch.arange(3), torch.arange(5), indexing="ij")
     expected = torch.stack([x, y], -1)[:, :, None].expand(-1, -1, 2, -1) * 16.0 + middle
@@ -40,28 +23,23 @@ def test_anchors_lie_cell_after_cell(convention, middle):
     torch.testing.assert_close(anchors[2, 3, :, 2] - anchors[2, 3, :, 0], torch.tensor([16.0, 32.0]))
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_ratio_is_height_over_width(convention):
-    anchors = make_anchors(1, 1, scales=(8,), ratios=(0.25, 4), convention=convention)
+@pytest.mark.parametrize("cell", [cell_anchors, conventions.cell_anchors])
+def test_ratio_is_height_over_width(cell):
+    anchors = make_anchors(1, 1, scales=(8,), ratios=(0.25, 4), cell=cell)
     sides = anchors[:, 2:] - anchors[:, :2]
     torch.testing.assert_close(sides, torch.tensor([[256.0, 64.0], [64.0, 256.0]]))
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_scales_are_in_units_of_the_stride(convention):
-    anchors = make_anchors(1, 2, stride=8, scales=(3,), ratios=(1,), convention=convention)
+@pytest.mark.parametrize("cell", [cell_anchors, conventions.cell_anchors])
+def test_scales_are_in_units_of_the_stride(cell):
+    anchors = make_anchors(1, 2, stride=8, scales=(3,), ratios=(1,), cell=cell)
     torch.testing.assert_close(anchors[:, 2] - anchors[:, 0], torch.tensor([24.0, 24.0]))
     assert anchors[1, 0] - anchors[0, 0] == 8
 
 
-def test_anchors_unknown_convention():
-    with pytest.raises(ValueError, match="convention: expected"):
-        make_anchors(1, 1, convention="caffe")
-
-
 def test_anchors_at_several_positions_are_those_of_a_finer_map():
     """Two positions along each axis of a cell of 16 pixels are the cells of a map of stride 8."""
-    shapes = {"ratios": (0.5, 2), "convention": "torchvision"}
+    shapes = {"ratios": (0.5, 2)}
     coarse = make_anchors(3, 5, stride=16, scales=(1, 2), positions=2, **shapes)
     fine = make_anchors(6, 10, stride=8, scales=(2, 4), **shapes)
     assert coarse.shape == fine.shape
@@ -73,23 +51,6 @@ def test_anchors_at_several_positions_are_those_of_a_finer_map():
 # Proposals
 
 
-def test_rfcn_equals_the_official_layer():
-    with np.load(EXPECTED, allow_pickle=False) as golden:
-        scores, deltas, rois, roi_scores = (
-            torch.from_numpy(golden[name]) for name in ("scores", "deltas", "rois", "roi_scores")
-        )
-        height, width = (int(side) for side in golden["im_info"][0, :2])
-    scores = scores[0, 9:].permute(1, 2, 0).flatten()  # the second 9 channels are foreground
-    deltas = deltas[0].unflatten(0, (9, 4)).permute(2, 3, 0, 1).reshape(-1, 4)
-    deltas = deltas / torch.tensor(RPN_STD)  # the official layer is given its deltas without this division
-    found, found_scores = propose(
-        scores, deltas, make_anchors(12, 20, convention="rfcn"), (height, width), convention="rfcn"
-    )
-    assert len(found) == 213 == len(rois.unique(dim=0))  # the official layer repeats boxes to give 300
-    assert (found - EXCLUSIVE - rois[:213, 1:]).abs().max() < 1e-3
-    assert (found_scores - roi_scores[:213, 0]).abs().max() < 1e-6
-
-
 @pytest.fixture
 def candidates():
     """Anchors of a 6 x 8 map with random scores and deltas."""
@@ -98,9 +59,9 @@ def candidates():
     return torch.rand(len(anchors), generator=generator), torch.randn(len(anchors), 4, generator=generator), anchors
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_proposals_are_sorted_apart_and_inside(candidates, convention):
-    found, scores = propose(*candidates, (91, 123), convention=convention)
+@pytest.mark.parametrize("clip", [clip_boxes_to_image, conventions.clip_boxes])
+def test_proposals_are_sorted_apart_and_inside(candidates, clip):
+    found, scores = propose(*candidates, (91, 123), clip=clip)
     assert 10 < len(found) <= 300
     assert (scores[:-1] >= scores[1:]).all()
     assert (found[:, :2] >= 0).all()

@@ -21,6 +21,7 @@ from dffkit.networks.features import BLOCKS, FeatureNetwork
 from dffkit.networks.flow import flownet
 from dffkit.support.errors import DataError
 from dffkit.weights.authors import params
+from dffkit.weights.authors.conventions import AUTHORS
 
 CLASSES = 30  # ImageNet VID
 BOXES = ("arg:rfcn_bbox_weight_test", "arg:rfcn_bbox_bias_test")
@@ -42,14 +43,14 @@ def authors_model(*, width: float = 1.0) -> DeepFeatureFlow:
     """The authors' detection network with random weights, in training mode; widths other than 1 are for trials.
 
     ResNet-101 with its strides on the first 1x1, FlowNet with the pooled head and a scale bias that stays 1, and R-FCN
-    with anchors, clipping and pooling as in the authors' code (`convention="rfcn"`), for 30 classes.
+    with the authors' `conventions` for boxes, for 30 classes.
 
     Raises:
         ValueError: for a width that is not above 0 and at most 4.
     """
     features = FeatureNetwork(101, width=width, layout="msra")
     flow = flownet(width=width, scale_channels=features.channels, head="pooled", freeze_scale_bias=True)
-    return DeepFeatureFlow(features, flow, RFCN(in_channels=features.channels, num_classes=CLASSES, convention="rfcn"))
+    return DeepFeatureFlow(features, flow, RFCN(in_channels=features.channels, num_classes=CLASSES, **AUTHORS))
 
 
 def load_mxnet(

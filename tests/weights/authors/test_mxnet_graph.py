@@ -11,6 +11,7 @@ from places import GOLDEN
 from dffkit.networks.detection import RFCN
 from dffkit.networks.proposals import RPN_STD
 from dffkit.weights.authors import checkpoint as mxnet_names
+from dffkit.weights.authors.conventions import AUTHORS
 
 EXPECTED = GOLDEN / "proposal.npz"
 
@@ -138,6 +139,6 @@ def test_the_channels_of_the_rpn_have_the_official_order():
     logits = torch.cat([torch.zeros_like(scores[:, :9]), scores[:, 9:].logit()], dim=1)  # softmax gives the scores
     deltas = deltas / torch.tensor(RPN_STD).repeat(9).view(1, -1, 1, 1)  # what rpn_inv_normalize multiplies
     head = torch.zeros(1, 49 * 39, *scores.shape[2:])
-    task = RFCN(in_channels=2, num_classes=30, convention="rfcn")
+    task = RFCN(in_channels=2, num_classes=30, **AUTHORS)
     *_, (found,) = task._propose(torch.cat([logits, deltas, head], dim=1), size)
     assert (found - torch.tensor([0, 0, 1, 1]) - rois[:213, 1:]).abs().max() < 1e-3

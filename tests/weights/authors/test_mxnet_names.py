@@ -4,6 +4,7 @@ import torch
 from authors_network import WIDTH, load, official_shapes, write
 
 from dffkit.weights.authors import checkpoint as mxnet_names
+from dffkit.weights.authors import conventions
 
 
 def test_at_full_width_every_array_has_its_parameter_and_every_parameter_its_array():
@@ -28,9 +29,11 @@ def test_the_model_is_the_authors():
     features, flow, task = model.feature_network, model.flow_network, model.task_network
     assert (features.depth, features.layout, features.norm, features.channels) == (101, "msra", "frozen", 1024)
     assert (flow.head, flow.scale_channels, flow.scale.bias.requires_grad) == ("pooled", 1024, False)
-    assert (task.convention, task.num_classes, task.bins, task.stride) == ("rfcn", 30, 7, 16)
-    assert task.anchors == {"scales": (8, 16, 32), "ratios": (0.5, 1, 2), "positions": 1}
-    assert task.proposals == {"pre_nms": 6000, "post_nms": 300, "nms": 0.7}
+    assert (task.num_classes, task.bins, task.stride) == (30, 7, 16)
+    shapes = {"scales": (8, 16, 32), "ratios": (0.5, 1, 2), "positions": 1}
+    assert task.anchors == {"stride": 16, "cell": conventions.cell_anchors, **shapes}
+    assert task.proposals == {"pre_nms": 6000, "post_nms": 300, "nms": 0.7, "clip": conventions.clip_boxes}
+    assert (task.clip, task.pool) == (conventions.clip_boxes, conventions.ps_roi_pool)
     assert (task.nms, task.score_threshold, task.max_detections) == (0.3, 1e-4, 300)
 
 
