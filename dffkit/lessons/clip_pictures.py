@@ -26,15 +26,15 @@ from dffkit.video import Recognition
 
 COLOURS = dict(zip(LABELS, annotate.COLOURS, strict=False))
 PALETTE = torch.tensor([to_rgb(colour) for colour in COLOURS.values()])
-MATCH = 0.5  # IoU with a true box of the same class
+MATCH_IOU = 0.5  # IoU with a true box of the same class
 
 
-def tinted(frame: Tensor, labels: Tensor, strength: float = 0.6) -> np.ndarray:
+def tinted_frame(frame: Tensor, labels: Tensor, strength: float = 0.6) -> np.ndarray:
     """A frame `(3, H, W)` uint8 under the colours of its label map `(H, W)`, as RGB `(H, W, 3)` in 0..1."""
     return ((1 - strength) * frame.permute(1, 2, 0) / 255 + strength * PALETTE[labels.long()]).numpy()
 
 
-def picture_of(figure: Figure, alt: str, bits: int = 5) -> Picture:
+def compact_picture(figure: Figure, alt: str, bits: int = 5) -> Picture:
     """As `Picture.of`, with so many bits a colour: frames of video would fill notebooks, and this halves the file."""
     picture, step = Picture.of(figure, alt), 255 / (2**bits - 1)
     image = Image.open(io.BytesIO(picture.png)).convert("RGB").point(lambda value: round(round(value / step) * step))
@@ -43,29 +43,29 @@ def picture_of(figure: Figure, alt: str, bits: int = 5) -> Picture:
     return Picture(buffer.getvalue(), picture.alt, picture.width)
 
 
-def truth(film: Film, index: int, boxes: bool) -> Any:
+def target_of(film: Film, index: int, boxes: bool) -> Any:
     """The label map or the boxes of a frame."""
     return film.boxes(index) if boxes else film.labels(index)
 
 
-def verdict(result: Any, target: Any) -> str:
+def score_text(result: Any, target: Any) -> str:
     """How good a frame's result is, in a word: the share of its pixels, or how many of its objects."""
     if isinstance(result, Tensor):
         return f"{100 * float((result == target).float().mean()):.0f}%"
-    each = is_found(result, target)
+    each = found_targets(result, target)
     return f"{int(each.sum())} of {len(each)}"
 
 
-def is_found(result: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
+def found_targets(result: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
     """Which of the true boxes a result has with their class, well enough and surely enough: `(N,)` bool."""
     sure = result["scores"] >= SURE
-    match = box_iou(target["boxes"], result["boxes"][sure]) >= MATCH
+    match = box_iou(target["boxes"], result["boxes"][sure]) >= MATCH_IOU
     match &= target["labels"][:, None] == result["labels"][sure]
     return match.any(1)
 
 
 @styled
-def strip(film: Film, results: Mapping[int, Sequence[Recognition]], columns: int = 5) -> Picture:
+def clip_strip(film: Film, results: Mapping[int, Sequence[Recognition]], columns: int = 5) -> Picture:
     """The first frames of a clip under what a model says of them, key frames framed, and under the truth.
 
     Args:
@@ -76,7 +76,7 @@ def strip(film: Film, results: Mapping[int, Sequence[Recognition]], columns: int
     (first, *_) = results.values()
     boxes = not isinstance(first[0].output, Tensor)
     blocks = {f"l = {duration}": found for duration, found in results.items()}
-    blocks["truth"] = [Recognition(i, False, truth(film, i, boxes)) for i in range(len(first))]
+    blocks["truth"] = [Recognition(i, False, target_of(film, i, boxes)) for i in range(len(first))]
     rows = -(-len(first) // columns)
     figure = Figure(figsize=(8.8, (0.86 * rows + 0.1) * len(blocks) + 0.3))
     blocks_below = {"left": 0.03, "right": 0.998, "top": 0.997, "bottom": 0.34 / figure.get_figheight()}
@@ -89,15 +89,15 @@ def strip(film: Film, results: Mapping[int, Sequence[Recognition]], columns: int
         small = spot.subgridspec(rows, columns, wspace=0.02, hspace=0.03)
         for found, place in zip(block, small, strict=False):
             axes = figure.add_subplot(place)
-            draw(axes, film.frame(found.index), found.output)
-            word = "" if name == "truth" else verdict(found.output, truth(film, found.index, boxes))
-            note(axes, f"i = {found.index}{' · key' if found.is_key_frame else ''}", word, found.is_key_frame)
+            draw_result(axes, film.frame(found.index), found.output)
+            word = "" if name == "truth" else score_text(found.output, target_of(film, found.index, boxes))
+            corner_labels(axes, f"i = {found.index}{' · key' if found.is_key_frame else ''}", word, found.is_key_frame)
             words.append(f"{'key frame ' if found.is_key_frame else ''}{found.index}: {word}")
         if name != "truth":
             texts.append(f"With {name}, {', '.join(words)}.")
-    figure.legend(handles=legend(boxes), loc="lower center", ncols=10, fontsize=7.5, handlelength=1)
+    figure.legend(handles=class_legend(boxes), loc="lower center", ncols=10, fontsize=7.5, handlelength=1)
     what, unit = ("boxes", "objects found") if boxes else ("labels", "pixels right")
-    return picture_of(
+    return compact_picture(
         figure,
         f"""Frames 0 to {len(first) - 1} of a street under the {what} that the model gives them, key frames framed in
         black, and under the true {what}; in each frame the {unit}. {" ".join(texts)}""",
@@ -106,26 +106,26 @@ def strip(film: Film, results: Mapping[int, Sequence[Recognition]], columns: int
 
 
 @styled
-def moment(film: Film, model: DeepFeatureFlow, frame: int, duration: int) -> Picture:
+def recognized_frame(film: Film, model: DeepFeatureFlow, frame: int, duration: int) -> Picture:
     """One frame, recognised by the key frame before it: that key frame, the result, and the truth."""
     boxes = not isinstance(model.task_network, ScoreMaps)
     key_index = frame - frame % duration
-    result = recognise(model, film.frame(frame), film.frame(key_index), same=frame == key_index)
-    target = truth(film, frame, boxes)
+    result = recognize_frame(model, film.frame(frame), film.frame(key_index), same=frame == key_index)
+    target = target_of(film, frame, boxes)
     figure = Figure(figsize=(8.8, 2.05), layout="constrained")
     key, ours, true = figure.subplots(1, 3)
-    draw(key, film.frame(key_index))
-    draw(ours, film.frame(frame), result)
-    draw(true, film.frame(frame), target)
+    draw_result(key, film.frame(key_index))
+    draw_result(ours, film.frame(frame), result)
+    draw_result(true, film.frame(frame), target)
     key.set_title(f"key frame k = {key_index}")
     right = "objects found" if boxes else "of the pixels right"
-    ours.set_title(f"frame i = {frame}: {verdict(result, target)} {right}")
+    ours.set_title(f"frame i = {frame}: {score_text(result, target)} {right}")
     true.set_title("the truth")
-    figure.legend(handles=legend(boxes), loc="outside lower center", ncols=10, fontsize=7.5, handlelength=1)
+    figure.legend(handles=class_legend(boxes), loc="outside lower center", ncols=10, fontsize=7.5, handlelength=1)
     source = "is a key frame itself" if frame == key_index else f"gets its features from key frame {key_index}"
-    return picture_of(
+    return compact_picture(
         figure,
-        f"""Key frame {key_index}; frame {frame} under what the model gives it, {verdict(result, target)} {right}; and
+        f"""Key frame {key_index}; frame {frame} under the model's result, {score_text(result, target)} {right}; and
         frame {frame} under the truth. With l = {duration} it {source}.""",
     )
 
@@ -133,14 +133,14 @@ def moment(film: Film, model: DeepFeatureFlow, frame: int, duration: int) -> Pic
 def clip_explorer(film: Film, model: DeepFeatureFlow, frames: int = 30) -> Explorer:
     """Move along a clip and change the key frame duration."""
     return Explorer(
-        partial(moment, film, model),
+        partial(recognized_frame, film, model),
         frame=Slider("frame i", 0, frames - 1, 1, 9),
         duration=Slider("key frame duration l", 1, 20, 1, 10),
     )
 
 
 @torch.no_grad()
-def recognise(model: DeepFeatureFlow, frame: Tensor, key_frame: Tensor, *, same: bool) -> Any:
+def recognize_frame(model: DeepFeatureFlow, frame: Tensor, key_frame: Tensor, *, same: bool) -> Any:
     """The result for one frame `(3, H, W)`, from its key frame's features."""
     maps, key = model.on_key_frame(key_frame[None])
     if not same:
@@ -148,10 +148,10 @@ def recognise(model: DeepFeatureFlow, frame: Tensor, key_frame: Tensor, *, same:
     return model.task_network.decode(maps, frame.shape[1:])[0]
 
 
-def draw(axes: Axes, frame: Tensor, result: Any = None) -> None:
+def draw_result(axes: Axes, frame: Tensor, result: Any = None) -> None:
     """A frame and, over it, a label map or boxes; nothing for None."""
     labels = isinstance(result, Tensor)
-    axes.imshow(tinted(frame, result) if labels else frame.permute(1, 2, 0).numpy())
+    axes.imshow(tinted_frame(frame, result) if labels else frame.permute(1, 2, 0).numpy())
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     if isinstance(result, dict):
@@ -162,7 +162,7 @@ def draw(axes: Axes, frame: Tensor, result: Any = None) -> None:
                 axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=line, linewidth=width))
 
 
-def note(axes: Axes, left: str, right: str, framed: bool) -> None:
+def corner_labels(axes: Axes, left: str, right: str, framed: bool) -> None:
     """Words in the corners of a small frame; a key frame gets a black frame."""
     behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
     for x, side, text in ((0.015, "left", left), (0.985, "right", right)):
@@ -173,7 +173,7 @@ def note(axes: Axes, left: str, right: str, framed: bool) -> None:
         axes.spines[:].set(visible=True, color="black", linewidth=2.5)
 
 
-def legend(boxes: bool) -> list[Patch]:
+def class_legend(boxes: bool) -> list[Patch]:
     """A patch of colour for each class."""
     names = CLASSES if boxes else LABELS
     return [Patch(facecolor=COLOURS[name], edgecolor=DARK_GREY, linewidth=0.4, label=name) for name in names]

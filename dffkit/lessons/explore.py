@@ -12,7 +12,7 @@ import io
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ipywidgets
 from IPython.display import HTML, display
@@ -20,6 +20,10 @@ from matplotlib.figure import Figure
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
+
+if TYPE_CHECKING:
+    import pandas
+    from pandas.io.formats.style import Styler
 
 DPI = 144
 SHOWN_DPI = 100  # pictures hold more dots than they are shown with, for fine screens
@@ -128,3 +132,10 @@ class Explorer(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = self.fallback._repr_mimebundle_()
         return {**super()._repr_mimebundle_(**kwargs), **data}, metadata
+
+
+def word_table(frame: "pandas.DataFrame") -> "Styler":
+    """A table of words for a notebook, left-aligned and whole, without its index; the same HTML on every run."""
+    left = {"selector": "th, td", "props": [("text-align", "left")]}
+    # A fixed identifier: pandas would draw a random one, and the stored output would differ from run to run.
+    return frame.style.set_uuid("words").set_table_styles([left]).hide(axis="index")

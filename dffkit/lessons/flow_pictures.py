@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dffkit.datasets.sprites import SpritePair
-from dffkit.lessons.clip_pictures import picture_of
+from dffkit.lessons.clip_pictures import compact_picture
 from dffkit.lessons.explore import Picture
 from dffkit.paper.style import styled
 from dffkit.training.flow_loss import FINEST, PIXELS_TO_PREDICTION, endpoint_error
@@ -40,7 +40,7 @@ class Estimate(NamedTuple):
         return float(flow_to_cells(self.exact[None]).norm(dim=1).mean()) * CELL
 
 
-def colours(flow: Tensor, longest: float) -> np.ndarray:
+def flow_colours(flow: Tensor, longest: float) -> np.ndarray:
     """Flow `(2, H, W)` -> RGB `(H, W, 3)` in 0..1: the direction is the hue, the length the saturation.
 
     No flow is white; `longest`, in the flow's unit, and everything beyond is fully coloured.
@@ -51,7 +51,7 @@ def colours(flow: Tensor, longest: float) -> np.ndarray:
 
 
 @styled
-def sprites(pair: SpritePair, every: int = 32) -> Picture:
+def sprite_flow(pair: SpritePair, every: int = 32) -> Picture:
     """A pair of sprite frames, and the exact flow between them, an arrow at each `every` pixels and in colours."""
     lengths = pair.flow.norm(dim=0)
     longest, height, width = float(lengths.max()), *lengths.shape
@@ -59,15 +59,15 @@ def sprites(pair: SpritePair, every: int = 32) -> Picture:
     key, current, flow = figure.subplots(1, 3)
     key.imshow(_rgb(pair.key))
     current.imshow(_rgb(pair.current))
-    flow.imshow(colours(pair.flow, longest) * np.where(pair.occluded, 0.45, 1)[:, :, None])
+    flow.imshow(flow_colours(pair.flow, longest) * np.where(pair.occluded, 0.45, 1)[:, :, None])
     y, x = (torch.arange(every // 2, size, every) for size in (height, width))
     arrows = pair.flow[:, y[:, None], x]
     look = {"color": "white", "width": 0.007, "edgecolor": "black", "linewidth": 0.5}
     current.quiver(x.numpy(), y.numpy(), *arrows.numpy(), angles="xy", scale_units="xy", scale=1, **look)
-    wheel(flow)
+    colour_wheel(flow)
     for axes, title in ((key, "key frame k"), (current, "current frame i, its flow"), (flow, "its flow in colours")):
         axes.set(title=title, xticks=[], yticks=[], xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    return picture_of(
+    return compact_picture(
         figure,
         f"""A key frame and a current frame with the same flat, textured shapes, a little further on. Arrows on the
         current frame point to where each surface is in the key frame, up to {longest:.0f} pixels away. Beside it the
@@ -79,7 +79,7 @@ def sprites(pair: SpritePair, every: int = 32) -> Picture:
 
 
 @styled
-def pyramid(predictions: Sequence[Tensor], flow: Tensor) -> Picture:
+def flow_pyramid(predictions: Sequence[Tensor], flow: Tensor) -> Picture:
     """The pyramid's predictions for one pair, coarse to fine, above what each should be.
 
     Args:
@@ -93,8 +93,8 @@ def pyramid(predictions: Sequence[Tensor], flow: Tensor) -> Picture:
     for level, prediction in enumerate(predictions):
         stride = FINEST << (len(predictions) - 1 - level)  # in pixels of the frame
         target = F.avg_pool2d(flow, stride, ceil_mode=True) * PIXELS_TO_PREDICTION
-        above[level].imshow(colours(prediction[0], longest), aspect="auto")
-        below[level].imshow(colours(target, longest), aspect="auto")
+        above[level].imshow(flow_colours(prediction[0], longest), aspect="auto")
+        below[level].imshow(flow_colours(target, longest), aspect="auto")
         sizes.append(f"{target.shape[1]}×{target.shape[2]}")
         above[level].set_title(f"stride {stride // 2}: {sizes[-1]}")
     above[0].set_ylabel("predicted")
@@ -102,7 +102,7 @@ def pyramid(predictions: Sequence[Tensor], flow: Tensor) -> Picture:
     for axes in (*above, *below):
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set(visible=True, linewidth=0.6)
-    wheel(below[-1])
+    colour_wheel(below[-1])
     return Picture.of(
         figure,
         f"""Five flow fields in colours, of {", ".join(sizes)} cells, above five targets of the same sizes. The
@@ -111,7 +111,7 @@ def pyramid(predictions: Sequence[Tensor], flow: Tensor) -> Picture:
 
 
 @styled
-def estimates(named: Mapping[str, Estimate]) -> Picture:
+def flow_estimates(named: Mapping[str, Estimate]) -> Picture:
     """For each pair a row: the current frame, the exact flow, and the flow that F finds, in the same colours."""
     figure = Figure(figsize=(8.8, 1.65 * len(named) + 0.25), layout="constrained")
     texts = []
@@ -119,18 +119,18 @@ def estimates(named: Mapping[str, Estimate]) -> Picture:
         # The few longest vectors would leave all others pale.
         longest = float(torch.quantile(pair.exact.norm(dim=0), 0.98)) or 1.0
         row[0].imshow(_rgb(pair.frame))
-        row[1].imshow(colours(pair.exact, longest))
+        row[1].imshow(flow_colours(pair.exact, longest))
         height, width = (CELL * size for size in pair.found.shape[1:])
-        row[2].imshow(colours(pair.found * CELL, longest), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+        row[2].imshow(flow_colours(pair.found * CELL, longest), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
         row[0].set_ylabel(name)
         row[0].set_title("current frame")
         row[1].set_title("exact flow")
         row[2].set_title(f"F's flow: off by {pair.error:.1f} of {pair.motion:.1f} px")
-        wheel(row[1])
+        colour_wheel(row[1])
         for axes in row:
             axes.set(xticks=[], yticks=[], xlim=row[0].get_xlim(), ylim=row[0].get_ylim())
         texts.append(f"{name}: F's flow is off by {pair.error:.1f} pixels where the mean flow is {pair.motion:.1f}.")
-    return picture_of(
+    return compact_picture(
         figure,
         f"""For each pair the current frame, its exact flow in colours, and the flow that F finds, in the same colours
         and on cells of 16 pixels, so that it looks coarse. {" ".join(texts)}""",
@@ -142,10 +142,10 @@ def _rgb(frame: Tensor) -> np.ndarray:
     return frame.permute(1, 2, 0).numpy()
 
 
-def wheel(axes: Axes) -> None:
+def colour_wheel(axes: Axes) -> None:
     """The key to the colours, in a corner: what a vector from its middle to a point of it looks like."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, 61), torch.linspace(-1, 1, 61), indexing="ij")
     inset = axes.inset_axes([0.01, 0.02, 0.16, 0.3])
     inside = (x**2 + y**2 <= 1).double().numpy()
-    inset.imshow(np.dstack([colours(torch.stack([x, y]), 1), inside]))
+    inset.imshow(np.dstack([flow_colours(torch.stack([x, y]), 1), inside]))
     inset.axis("off")

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from dffkit.lessons import examples, explore, sketches
+from dffkit.lessons import examples, explore, nb02_warping
 from dffkit.lessons.explore import Explorer, Picture, Slider
-from dffkit.lessons.explore_warp import bilinear, bilinear_explorer, read
+from dffkit.lessons.nb02_widgets import bilinear_explorer, bilinear_reading, read
 from dffkit.warp import bilinear_kernel, warp
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -53,13 +53,13 @@ def test_weights_sum_to_one_and_outside_is_told_apart(dx, dy):
 
 @pytest.mark.parametrize(("dx", "dy"), [(-3, -3), (3, 3), (-3, 3), (0, 0), (1.25, 0.5), (-1.25, -0.5), (2.75, -1.75)])
 def test_the_picture_says_what_it_shows(dx, dy):
-    picture = bilinear(dx, dy)
+    picture = bilinear_reading(dx, dy)
     assert f"in all {read(dx, dy).result:g}." in picture.alt
     assert pixels(picture).ndim == 3
 
 
 def test_every_position_has_its_own_picture_of_the_same_size():
-    shown = [pixels(bilinear(dx, dy)) for dx, dy in [(-3, -3), (0, 0), (0.25, 0), (0, 0.25), (3, 3)]]
+    shown = [pixels(bilinear_reading(dx, dy)) for dx, dy in [(-3, -3), (0, 0), (0.25, 0), (0, 0.25), (3, 3)]]
     assert len({image.shape for image in shown}) == 1  # or the widget would jump under the mouse
     assert len({image.tobytes() for image in shown}) == len(shown)
 
@@ -83,9 +83,9 @@ def test_a_slider_redraws_the_picture():
     before = explorer.view.value
     explorer.sliders["dx"].value = -3.0
     assert explorer.view.value != before
-    assert explorer.view.value == bilinear(-3.0, 0.5).to_html()
+    assert explorer.view.value == bilinear_reading(-3.0, 0.5).to_html()
     explorer.sliders["dy"].value = 3.0
-    assert explorer.view.value == bilinear(-3.0, 3.0).to_html()
+    assert explorer.view.value == bilinear_reading(-3.0, 3.0).to_html()
 
 
 def test_whole_numbers_give_a_slider_of_whole_numbers():
@@ -102,7 +102,7 @@ def test_without_a_kernel_a_widget_is_its_first_picture():
     explorer = bilinear_explorer()
     explorer.sliders["dx"].value = 0.0
     data, metadata = explorer._repr_mimebundle_()
-    first = bilinear(1.25, 0.5)
+    first = bilinear_reading(1.25, 0.5)
     assert WIDGET_VIEW in data
     assert base64.b64decode(data["image/png"]) == first.png
     assert data["text/plain"] == metadata["image/png"]["alt"] == first.alt
@@ -115,15 +115,15 @@ def every_picture() -> dict[str, Picture]:
     scene = examples.moving_scene(180, 300, step=(42, 6))
     key, current = examples.simple_features(scene.key_frame, 4), examples.simple_features(scene.current_frame, 4)
     return {
-        "bilinear": bilinear(1.25, 0.5),
-        "tents": sketches.tents(2.25),
-        "tents at the right": sketches.tents(3.5),
-        "tents outside": sketches.tents(-0.25),
-        "maps": sketches.maps(key_frame=examples.address_map(), all_zeros=torch.zeros(2, 3)),
-        "throw and fetch": sketches.throw_and_fetch(),
-        "kinks": sketches.kinks([0, 1, 4, 9, 16]),
-        "frames": sketches.frames(scene, every=20),
-        "carried": sketches.carried(key, key, current, scene.uncovered),
+        "bilinear": bilinear_reading(1.25, 0.5),
+        "tents": nb02_warping.kernel_tent(2.25),
+        "tents at the right": nb02_warping.kernel_tent(3.5),
+        "tents outside": nb02_warping.kernel_tent(-0.25),
+        "maps": nb02_warping.number_grids(key_frame=examples.address_map(), all_zeros=torch.zeros(2, 3)),
+        "throw and fetch": nb02_warping.forward_and_backward(),
+        "kinks": nb02_warping.slope_steps([0, 1, 4, 9, 16]),
+        "frames": nb02_warping.scene_frames(scene, every=20),
+        "carried": nb02_warping.warped_features(key, key, current, scene.uncovered),
     }
 
 
@@ -142,17 +142,17 @@ def test_a_picture_is_the_same_on_every_call():
 
 def test_the_style_does_not_leak():
     before = dict(matplotlib.rcParams)
-    sketches.tents(2.25)
+    nb02_warping.kernel_tent(2.25)
     assert dict(matplotlib.rcParams) == before
 
 
 def test_the_tents_text_has_the_kernel_s_values():
-    heights = re.findall(r"([\d.]+) at cell", sketches.tents(2.25).alt)
+    heights = re.findall(r"([\d.]+) at cell", nb02_warping.kernel_tent(2.25).alt)
     assert [float(height) for height in heights] == bilinear_kernel(torch.arange(5.0), 2.25).tolist()
 
 
 def test_maps_are_read_row_by_row():
-    picture = sketches.maps(a_name=torch.tensor([[1.0, 2], [3, 4.5]]))
+    picture = nb02_warping.number_grids(a_name=torch.tensor([[1.0, 2], [3, 4.5]]))
     assert picture.alt == "The map 'a name', row by row: 1, 2; 3, 4.5."
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from dffkit import complexity
 from dffkit.complexity import Costs, cost_ratio, cost_ratio_approximate, count_costs, count_flops, speedup, warp_flops
 from dffkit.dff import DeepFeatureFlow
-from dffkit.lessons import explore_complexity
+from dffkit.lessons import nb04_complexity
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet, flownet_inception
@@ -41,7 +41,7 @@ def test_n_feat_costs_what_the_sheet_says(depth, gmac):
 
 
 def test_other_conventions_do_not_fit():
-    table = explore_complexity.other_conventions()
+    table = nb04_complexity.other_conventions()
     printed = complexity.table2().inverse.tolist()
     off = {
         name: max(abs(ours / theirs - 1) for ours, theirs in zip(group.inverse, printed, strict=True))

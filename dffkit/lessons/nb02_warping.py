@@ -19,7 +19,7 @@ PALE = LinearSegmentedColormap.from_list("pale", ["#FFFFFF", "#9FD0F0"])  # blac
 
 
 @styled
-def tents(position: float, size: int = 5) -> Picture:
+def kernel_tent(position: float, size: int = 5) -> Picture:
     """Eq. 2 on one axis: the tent of the kernel over a position, and its height at each cell."""
     cells = range(size)
     weights = bilinear_kernel(torch.arange(size), position).tolist()
@@ -40,7 +40,7 @@ def tents(position: float, size: int = 5) -> Picture:
 
 
 @styled
-def maps(**named: Tensor) -> Picture:
+def number_grids(**named: Tensor) -> Picture:
     """Small maps side by side with their values in the cells; each is `(1, 1, h, w)` or `(h, w)`. "_" reads as " "."""
     grids = {name.replace("_", " "): values.detach().reshape(values.shape[-2:]) for name, values in named.items()}
     highest = max(float(grid.abs().max()) for grid in grids.values())
@@ -64,7 +64,7 @@ def maps(**named: Tensor) -> Picture:
 
 
 @styled
-def throw_and_fetch(zoom: int = 2, centre: int = 1, size: int = 4) -> Picture:
+def forward_and_backward(zoom: int = 2, centre: int = 1, size: int = 4) -> Picture:
     """One row of cells magnified around `centre`: thrown from the key frame, and fetched from the current frame."""
     cells = range(size)
     landed = [centre + zoom * (cell - centre) for cell in cells]
@@ -118,7 +118,7 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], col
 
 
 @styled
-def kinks(values: list[float]) -> Picture:
+def slope_steps(values: list[float]) -> Picture:
     """A row of cells read at every position: the value, and its slope, which jumps at every cell."""
     slopes = [right - left for left, right in pairwise(values)]
     last = len(values) - 1
@@ -145,7 +145,7 @@ def kinks(values: list[float]) -> Picture:
 
 
 @styled
-def frames(scene: Scene, every: int = 64) -> Picture:
+def scene_frames(scene: Scene, every: int = 64) -> Picture:
     """Key frame and current frame, with the flow as an arrow at each `every` pixels of the current frame."""
     height, width = scene.flow.shape[1:]
     figure = Figure(figsize=(8.6, 2.95), layout="constrained")
@@ -170,7 +170,7 @@ def frames(scene: Scene, every: int = 64) -> Picture:
 
 
 @styled
-def carried(key: Tensor, warped: Tensor, current: Tensor, uncovered: Tensor, channel: int = 3) -> Picture:
+def warped_features(key: Tensor, warped: Tensor, current: Tensor, uncovered: Tensor, channel: int = 3) -> Picture:
     """What warping does to a whole feature map, and what it can't do.
 
     Args:

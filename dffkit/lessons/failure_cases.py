@@ -10,18 +10,18 @@ from torch import Tensor
 
 from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
-from dffkit.lessons.clip_pictures import draw, picture_of, recognise
+from dffkit.lessons.clip_pictures import compact_picture, draw_result, recognize_frame
 from dffkit.lessons.explore import Picture
 from dffkit.paper.style import styled
 
 
-def new_in_view(film: Film, frame: int, key_frame: int) -> Tensor:
+def newly_visible(film: Film, frame: int, key_frame: int) -> Tensor:
     """`(H, W)` bool: the pixels of a frame that show what is hidden in the key frame, or outside it."""
     return film.flow(frame, key_frame)[1]
 
 
 @torch.no_grad()
-def seen_and_new(films: Sequence[Film], model: DeepFeatureFlow, gaps: Sequence[int]) -> pandas.DataFrame:
+def accuracy_by_gap(films: Sequence[Film], model: DeepFeatureFlow, gaps: Sequence[int]) -> pandas.DataFrame:
     """How many pixels are labelled rightly where the key frame, frame 0, shows what is there, and where it does not.
 
     Columns, in percent but for `gap`, in frames: `new`, the share of pixels that show something new; `seen, carried`
@@ -31,7 +31,7 @@ def seen_and_new(films: Sequence[Film], model: DeepFeatureFlow, gaps: Sequence[i
     keys = [model.key_frame(film.frame(0)[None]) for film in films]  # once, for all gaps
     lines = []
     for gap in gaps:
-        new = torch.stack([new_in_view(film, gap, 0) for film in films])
+        new = torch.stack([newly_visible(film, gap, 0) for film in films])
         line = {"gap": gap, "new": 100 * float(new.double().mean())}
         frames = [film.frame(gap)[None] for film in films]
         own = [model(frame) for frame in frames]
@@ -54,22 +54,22 @@ def _right(model: DeepFeatureFlow, film: Film, frame: int, maps: Tensor) -> Tens
 
 
 @styled
-def around_the_new(film: Film, model: DeepFeatureFlow, frame: int, key_frame: int) -> Picture:
+def new_region_errors(film: Film, model: DeepFeatureFlow, frame: int, key_frame: int) -> Picture:
     """A key frame, a later frame with what the key frame does not show darkened, and where its labels are wrong."""
-    result = recognise(model, film.frame(frame), film.frame(key_frame), same=False)
-    wrong, away = result != film.labels(frame), new_in_view(film, frame, key_frame)
+    result = recognize_frame(model, film.frame(frame), film.frame(key_frame), same=False)
+    wrong, away = result != film.labels(frame), newly_visible(film, frame, key_frame)
     figure = Figure(figsize=(8.8, 1.75), layout="constrained")
     first, second, third = figure.subplots(1, 3)
-    draw(first, film.frame(key_frame))
+    draw_result(first, film.frame(key_frame))
     first.set_title(f"key frame {key_frame}")
     dark = torch.where(away, film.frame(frame) // 4, film.frame(frame))
-    draw(second, dark)
+    draw_result(second, dark)
     second.set_title(f"frame {frame}, what is new darkened")
-    draw(third, film.frame(frame))
+    draw_result(third, film.frame(frame))
     third.imshow(np.where(wrong.numpy(), 1.0, np.nan), cmap="autumn", vmin=0, vmax=2, alpha=0.9)
     third.set_title("wrong pixels")
     share, inside = float(away.float().mean()), float(wrong[away].float().mean())
-    return picture_of(
+    return compact_picture(
         figure,
         f"""Key frame {key_frame}; frame {frame}, with {100 * share:.0f}% of its pixels darkened, which the key frame
         does not show; and frame {frame} with the wrongly labelled pixels in colour, {100 * inside:.0f}% of the

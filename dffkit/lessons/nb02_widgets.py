@@ -37,7 +37,7 @@ def read(dx: float, dy: float, cell: tuple[int, int] = (1, 1), size: int = 4) ->
 
 
 @styled
-def bilinear(dx: float, dy: float) -> Picture:
+def bilinear_reading(dx: float, dy: float) -> Picture:
     """Where cell (1, 1) of the current frame reads in a 4x4 key frame for one flow vector, and what it gets."""
     reading = read(dx, dy)
     figure = Figure(figsize=(7.6, 4.3))
@@ -62,7 +62,7 @@ def bilinear(dx: float, dy: float) -> Picture:
 def bilinear_explorer() -> Explorer:
     """Drag the flow vector of one cell and see which cells of the key frame it reads."""
     return Explorer(
-        bilinear,
+        bilinear_reading,
         dx=Slider("flow x: cells to the right", -3.0, 3.0, 0.25, 1.25),
         dy=Slider("flow y: cells down", -3.0, 3.0, 0.25, 0.5),
     )

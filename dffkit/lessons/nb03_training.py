@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dffkit.lessons.clip_pictures import draw, legend, picture_of
+from dffkit.lessons.clip_pictures import class_legend, compact_picture, draw_result
 from dffkit.lessons.explore import Picture
 from dffkit.paper.style import BLUE, DARK_GREY, GREY, ORANGE, styled
 from dffkit.training.pairs import Pairs, Sample
@@ -17,7 +17,7 @@ from dffkit.warp import CELL
 
 
 @styled
-def draws(samples: Sequence[Sample], length: int = 30, shown: int = 10) -> Picture:
+def sampled_pairs(samples: Sequence[Sample], length: int = 30, shown: int = 10) -> Picture:
     """Where the first pairs lie in their snippets of `length` frames, and how often each i - k comes up."""
     figure = Figure(figsize=(8.8, 2.9), layout="constrained")
     lines, bars = figure.subplots(1, 2, width_ratios=[1.5, 1])
@@ -46,23 +46,23 @@ def draws(samples: Sequence[Sample], length: int = 30, shown: int = 10) -> Pictu
 
 
 @styled
-def batch(pairs: Pairs, numbers: Sequence[int]) -> Picture:
+def pair_batch(pairs: Pairs, numbers: Sequence[int]) -> Picture:
     """The pairs with these numbers: key frames, current frames, and the label maps over them."""
     drawn, samples = pairs.batch(numbers), [pairs.sample(number) for number in numbers]
     figure = Figure(figsize=(2.2 * len(samples), 3.75), layout="constrained")
     for column, (sample, axes) in enumerate(zip(samples, figure.subplots(3, len(samples)).T, strict=True)):
-        draw(axes[0], drawn.key_frames[column])
-        draw(axes[1], drawn.frames[column])
-        draw(axes[2], drawn.frames[column], drawn.targets[column])
+        draw_result(axes[0], drawn.key_frames[column])
+        draw_result(axes[1], drawn.frames[column])
+        draw_result(axes[2], drawn.frames[column], drawn.targets[column])
         same = " = i" if drawn.same[column] else ""
         axes[0].set_title(f"k = {sample.key}{same}")
         axes[1].set_title(f"i = {sample.frame}{', mirrored' if sample.flip else ''}")
         if column == 0:
             for name, row in zip(("key frame", "current frame", "its label"), axes, strict=True):
                 row.set_ylabel(name)
-    figure.legend(handles=legend(boxes=False), loc="outside lower center", ncols=10, fontsize=7.5, handlelength=1)
+    figure.legend(handles=class_legend(boxes=False), loc="outside lower center", ncols=10, fontsize=7.5, handlelength=1)
     offsets = ", ".join(f"{sample.frame} and {sample.key}" for sample in samples)
-    return picture_of(
+    return compact_picture(
         figure,
         f"""{len(samples)} columns with a key frame, a current frame of the same street a moment later, and the current
         frame under the colours of its label map. Current frames and key frames: {offsets}.""",
@@ -70,7 +70,7 @@ def batch(pairs: Pairs, numbers: Sequence[int]) -> Picture:
 
 
 @styled
-def pull(frame: Tensor, gradient: Tensor, exact: Tensor, wrong: Tensor) -> Picture:
+def flow_gradient(frame: Tensor, gradient: Tensor, exact: Tensor, wrong: Tensor) -> Picture:
     """Where the loss pulls a flow field that is zero everywhere, beside the flow that there really is.
 
     Args:
@@ -82,7 +82,7 @@ def pull(frame: Tensor, gradient: Tensor, exact: Tensor, wrong: Tensor) -> Pictu
     figure = Figure(figsize=(8.8, 2.5), layout="constrained")
     left, right = figure.subplots(1, 2)
     for axes in (left, right):
-        draw(axes, 255 - (255 - frame) // 2)  # paler
+        draw_result(axes, 255 - (255 - frame) // 2)  # paler
     shade = torch.zeros(*wrong.shape, 4)
     shade[wrong] = torch.tensor([0.84, 0.37, 0, 0.45])
     left.imshow(shade.numpy())
@@ -94,7 +94,7 @@ def pull(frame: Tensor, gradient: Tensor, exact: Tensor, wrong: Tensor) -> Pictu
     lengths, _ = lengths.flatten().sort(descending=True)
     share = float(lengths[: len(lengths) // 10].sum() / lengths.sum())
     spread = f"a tenth of the cells has {100 * share:.0f}% of it" if lengths[0] else "here there is no pull at all"
-    return picture_of(
+    return compact_picture(
         figure,
         f"""Two copies of the current frame with a grid of arrows. Left, the pull of the loss, long at the outlines of
         things, where pixels shaded red get a wrong label, and next to nothing inside: {spread}. Right, the exact flow

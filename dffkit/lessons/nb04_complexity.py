@@ -35,7 +35,7 @@ CONVENTIONS = {
 
 
 @styled
-def stretch(duration: int, ratio: float) -> Picture:
+def stretch_cost(duration: int, ratio: float) -> Picture:
     """What `duration` = l frames cost, one key frame and the rest propagated at `ratio` = r, and Eq. 7's speedup."""
     speedup, cost = complexity.speedup(duration, ratio), 1 + (duration - 1) * ratio
     figure = Figure(figsize=(8.6, 3.6), layout="constrained")
@@ -54,7 +54,7 @@ def stretch(duration: int, ratio: float) -> Picture:
 def speedup_explorer() -> Explorer:
     """Move the cost ratio and the key frame duration, and see what a stretch of frames costs."""
     return Explorer(
-        stretch,
+        stretch_cost,
         duration=Slider("key frame duration l", 1, LONGEST, 1, 10),
         ratio=Slider("cost ratio r", 0.0, 0.5, 0.005, 0.08),
     )

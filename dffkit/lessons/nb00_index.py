@@ -42,19 +42,19 @@ WORDS = (
 )
 
 
-def series() -> "Markdown":
+def series_table() -> "Markdown":
     """The numbered notebooks that exist, with the question that each answers, taken from their own heads."""
     from IPython.display import Markdown
 
     lines = ["| notebook | the question it answers |", "| --- | --- |"]
     for path in find_notebooks(root() / "notebooks"):
         if not path.name.startswith("00"):
-            title, question = head(nbformat.read(path, as_version=4).cells[0].source)
+            title, question = title_and_question(nbformat.read(path, as_version=4).cells[0].source)
             lines.append(f"| [{title}]({path.name}) | {question} |")
     return Markdown("\n".join(lines))
 
 
-def head(text: str) -> tuple[str, str]:
+def title_and_question(text: str) -> tuple[str, str]:
     """A notebook's title and question from its first cell.
 
     Raises:

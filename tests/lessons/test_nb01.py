@@ -14,7 +14,7 @@ from dffkit import weights
 from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import map_similarity
-from dffkit.lessons import explore_features
+from dffkit.lessons import nb01_feature_maps
 from dffkit.lessons.explore import Picture
 from dffkit.paper import feature_maps, figure1
 
@@ -48,7 +48,7 @@ def pixels(picture: Picture | Figure) -> np.ndarray:
 
 @pytest.mark.parametrize(("number", "gap"), list(itertools.product([0, 1, 40, 63], [0, 1, 3])))
 def test_the_widget_s_picture_says_how_far_the_maps_differ(scene, number, gap):
-    picture = explore_features.carried_filter(scene, number, gap)
+    picture = nb01_feature_maps.propagated_filter(scene, number, gap)
     assert picture.alt.startswith(f"Filter {number}, {gap} frames after the key frame.")
     own = scene.features[gap, number]
     if number == 0:
@@ -61,13 +61,13 @@ def test_the_widget_s_picture_says_how_far_the_maps_differ(scene, number, gap):
 
 
 def test_every_slider_position_has_its_own_picture_of_the_same_size(scene):
-    shown = [pixels(explore_features.carried_filter(scene, n, gap)) for n, gap in ((1, 0), (1, 1), (2, 1), (0, 3))]
+    shown = [pixels(nb01_feature_maps.propagated_filter(scene, n, gap)) for n, gap in ((1, 0), (1, 1), (2, 1), (0, 3))]
     assert len({image.shape for image in shown}) == 1  # or the widget would jump under the mouse
     assert len({image.tobytes() for image in shown}) == len(shown)
 
 
 def test_the_sliders_reach_every_filter_and_gap(scene):
-    explorer = explore_features.carried_explorer(scene, number=7)
+    explorer = nb01_feature_maps.propagation_explorer(scene, number=7)
     assert (explorer.sliders["number"].value, explorer.sliders["gap"].value) == (7, 3)
     for name, (low, high) in {"number": (0, 63), "gap": (0, 3)}.items():
         slider = explorer.sliders[name]
@@ -96,13 +96,13 @@ def stills(scene, surveys) -> dict[str, Picture]:
     }
     errors = feature_maps.propagation_errors
     tables = {"all cells": errors([scene]), "moved": errors([scene], 0.5)}
+    above = {grid: map_similarity.above_chance(table) for grid, table in curves.items()}
     return {
-        "one filter": explore_features.one_filter(scene.frames[0], scene.features[:1], 5),
-        "in order": explore_features.in_order(test, choices, drawn, feature_maps.network_correlation(test)),
-        "alike": explore_features.alike(curves),
-        "above chance": explore_features.alike({grid: map_similarity.above_chance(t) for grid, t in curves.items()}),
-        "wrong": explore_features.wrong(tables),
-        "obeyed": explore_features.obeyed(feature_maps.flow_gain_by_layer([scene])),
+        "filter map": nb01_feature_maps.filter_map(scene.frames[0], scene.features[:1], 5),
+        "above chance": nb01_feature_maps.similarity_curves(above),
+        "similarity": nb01_feature_maps.similarity_curves(curves),
+        "errors": nb01_feature_maps.error_curves(tables),
+        "flow gain": nb01_feature_maps.flow_gain_curves(feature_maps.flow_gain_by_layer([scene])),
         "figure 1": Picture.of(figure1.paint(scene, 2, choices, drawn), "ten words " * 5),
     }
 
@@ -120,13 +120,13 @@ def test_texts_tell_the_numbers_behind_the_curves(stills, scene, surveys):
     val, test = surveys
     for choice in feature_maps.best_filters(val, test):
         assert f"for {choice.name} filter {choice.filter} at {choice.test:.2f}, rank {choice.rank} of 64" in (
-            stills["in order"].alt
+            stills["filter ranking"].alt
         )
     error = feature_maps.propagation_errors([scene])["no flow"][3]
-    assert f"all cells, after 3 frames: no flow {error:.2f}" in stills["wrong"].alt
+    assert f"all cells, after 3 frames: no flow {error:.2f}" in stills["errors"].alt
     pixels_then = feature_maps.flow_gain_by_layer([scene])["pixels"][3]
-    assert f"after 3: pixels {pixels_then:.2f}" in stills["obeyed"].alt
-    assert "in another street" in stills["alike"].alt
+    assert f"after 3: pixels {pixels_then:.2f}" in stills["flow gain"].alt
+    assert "in another street" in stills["similarity"].alt
     assert "in another street" not in stills["above chance"].alt
 
 

@@ -15,8 +15,8 @@ from dffkit import FeatureNetwork, FixedInterval, flownet, recognize
 from dffkit.datasets import toytown
 from dffkit.datasets.sprites import sprite_pair
 from dffkit.dff import DeepFeatureFlow
-from dffkit.lessons import clip_pictures, flow_pictures, training_lesson
-from dffkit.lessons.flow_pictures import Estimate, colours
+from dffkit.lessons import clip_pictures, flow_pictures, nb03_training
+from dffkit.lessons.flow_pictures import Estimate, flow_colours
 from dffkit.networks.detection import RFCN
 from dffkit.networks.segmentation import ScoreMaps
 from dffkit.training.pairs import Pairs
@@ -35,21 +35,21 @@ def width_of(picture):
 @given(st.floats(-math.pi, math.pi), st.floats(0.01, 1), st.floats(0.1, 100))
 def test_the_hue_is_the_direction_and_the_saturation_the_length(angle, length, longest):
     flow = torch.tensor([math.cos(angle), math.sin(angle)]).double().view(2, 1, 1) * length * longest
-    (red, green, blue) = colours(flow, longest)[0, 0]
+    (red, green, blue) = flow_colours(flow, longest)[0, 0]
     assert max(red, green, blue) == pytest.approx(1)
     assert min(red, green, blue) == pytest.approx(1 - length, abs=1e-6)
-    opposite = colours(-flow, longest)[0, 0]
-    assert np.allclose(opposite + colours(flow, longest)[0, 0], 2 - length, atol=1e-6)  # complementary colours
+    opposite = flow_colours(-flow, longest)[0, 0]
+    assert np.allclose(opposite + flow_colours(flow, longest)[0, 0], 2 - length, atol=1e-6)  # complementary colours
 
 
 def test_no_flow_is_white_and_long_flow_is_no_more_than_full():
-    assert np.allclose(colours(torch.zeros(2, 3, 4), 5.0), 1)
-    assert np.allclose(colours(torch.zeros(2, 3, 4), 0.0), 1)
-    assert np.allclose(colours(torch.full((2, 3, 4), 50.0), 5.0), colours(torch.full((2, 3, 4), 5.0), 5.0))
+    assert np.allclose(flow_colours(torch.zeros(2, 3, 4), 5.0), 1)
+    assert np.allclose(flow_colours(torch.zeros(2, 3, 4), 0.0), 1)
+    assert np.allclose(flow_colours(torch.full((2, 3, 4), 50.0), 5.0), flow_colours(torch.full((2, 3, 4), 5.0), 5.0))
 
 
 def test_right_and_down_have_colours_of_their_own():
-    right, down = colours(torch.tensor([[[1.0, 0]], [[0, 1]]]), 1)[0]
+    right, down = flow_colours(torch.tensor([[[1.0, 0]], [[0, 1]]]), 1)[0]
     assert np.allclose(right, (1, 0, 0))
     assert np.allclose(down, (0.5, 1, 0))
 
@@ -69,9 +69,9 @@ def test_an_estimate_knows_its_error_in_pixels():
 def test_pictures_of_a_sprite_pair(index):
     pair = sprite_pair(1_000_000, index)
     longest = float(pair.flow.norm(dim=0).max())
-    assert f"up to {longest:.0f} pixels" in flow_pictures.sprites(pair).alt
+    assert f"up to {longest:.0f} pixels" in flow_pictures.sprite_flow(pair).alt
     found = flow_to_cells(pair.flow[None])[0]
-    picture = flow_pictures.estimates({"good": Estimate(pair.current, pair.flow, found)})
+    picture = flow_pictures.flow_estimates({"good": Estimate(pair.current, pair.flow, found)})
     assert "good: F's flow is off by 0.0 pixels" in picture.alt
     assert width_of(picture) > 800
 
@@ -81,7 +81,7 @@ def test_the_pyramid_stands_above_its_targets():
     network = flownet(width=1 / 16, scale_channels=None)
     with torch.no_grad():
         predictions = network.pyramid(*(network.prepare(frame[None]) for frame in (pair.current, pair.key)))
-    assert "2×3, 3×6, 6×12, 12×24, 24×48 cells" in flow_pictures.pyramid(predictions, pair.flow).alt
+    assert "2×3, 3×6, 6×12, 12×24, 24×48 cells" in flow_pictures.flow_pyramid(predictions, pair.flow).alt
 
 
 # Pairs and the gradient
@@ -95,14 +95,14 @@ def pairs():
 def test_the_picture_of_the_draws_counts_them(pairs):
     samples = [pairs.sample(number) for number in range(200)]
     counts = Counter(sample.frame - sample.key for sample in samples)
-    picture = training_lesson.draws(samples, length=12)
+    picture = nb03_training.sampled_pairs(samples, length=12)
     assert ", ".join(str(counts[offset]) for offset in range(10)) in picture.alt
-    training_lesson.draws(samples[:3])  # fewer than are shown
+    nb03_training.sampled_pairs(samples[:3])  # fewer than are shown
 
 
 def test_the_picture_of_a_batch_names_its_frames(pairs):
     first, second = pairs.sample(0), pairs.sample(1)
-    picture = training_lesson.batch(pairs, [0, 1])
+    picture = nb03_training.pair_batch(pairs, [0, 1])
     assert f"{first.frame} and {first.key}, {second.frame} and {second.key}" in picture.alt
 
 
@@ -112,9 +112,9 @@ def test_the_pull_goes_against_the_gradient():
     gradient = torch.zeros(1, 2, 12, 24)
     gradient[0, 0, 3, 4] = 5.0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training_lesson, "_arrows", lambda axes, flow, colour: drawn.append(flow))
+        patch.setattr(nb03_training, "_arrows", lambda axes, flow, colour: drawn.append(flow))
         frame, wrong = torch.zeros(3, 192, 384, dtype=torch.uint8), torch.zeros(192, 384, dtype=torch.bool)
-        picture = training_lesson.pull(frame, gradient, torch.ones(1, 2, 12, 24), wrong)
+        picture = nb03_training.flow_gradient(frame, gradient, torch.ones(1, 2, 12, 24), wrong)
     assert drawn[0][0, 3, 4] == -2
     assert drawn[0].abs().sum() == 2
     assert "100% of it" in picture.alt
@@ -122,7 +122,7 @@ def test_the_pull_goes_against_the_gradient():
 
 def test_the_pull_can_be_nothing():
     frame, wrong = torch.zeros(3, 192, 384, dtype=torch.uint8), torch.ones(192, 384, dtype=torch.bool)
-    picture = training_lesson.pull(frame, torch.zeros(1, 2, 12, 24), torch.zeros(1, 2, 12, 24), wrong)
+    picture = nb03_training.flow_gradient(frame, torch.zeros(1, 2, 12, 24), torch.zeros(1, 2, 12, 24), wrong)
     assert "no pull" in picture.alt
 
 
@@ -141,8 +141,8 @@ class Handle:
 
 def test_the_curve_is_redrawn_every_few_losses_and_at_the_end(monkeypatch):
     handle = Handle()
-    monkeypatch.setattr(training_lesson, "display", lambda picture, display_id: handle)
-    curve = training_lesson.LossCurve(12, guessing=2.3, every=5)
+    monkeypatch.setattr(nb03_training, "display", lambda picture, display_id: handle)
+    curve = nb03_training.LossCurve(12, guessing=2.3, every=5)
     for n in range(12):
         curve.add(float(n))
     assert [picture.alt.split(" iterations")[0] for picture in handle.pictures] == [
@@ -154,7 +154,7 @@ def test_the_curve_is_redrawn_every_few_losses_and_at_the_end(monkeypatch):
 
 
 def test_without_a_notebook_the_curve_only_counts(capsys):
-    curve = training_lesson.LossCurve(1, guessing=2.3)
+    curve = nb03_training.LossCurve(1, guessing=2.3)
     curve.add(1.0)
     assert curve.losses == [1.0]
     assert "0 of 1 iterations" in capsys.readouterr().out
@@ -180,8 +180,8 @@ def film():
 
 def test_labels_tint_a_frame(film):
     frame, labels = film.frame(0), film.labels(0)
-    assert np.allclose(clip_pictures.tinted(frame, labels, 0), frame.permute(1, 2, 0) / 255)
-    sky = clip_pictures.tinted(frame, labels, 1)[(labels == toytown.LABELS.index("sky")).numpy()]
+    assert np.allclose(clip_pictures.tinted_frame(frame, labels, 0), frame.permute(1, 2, 0) / 255)
+    sky = clip_pictures.tinted_frame(frame, labels, 1)[(labels == toytown.LABELS.index("sky")).numpy()]
     assert np.allclose(sky, clip_pictures.PALETTE[toytown.LABELS.index("sky")])
 
 
@@ -194,8 +194,8 @@ def test_the_verdict_on_labels_is_the_share_of_right_pixels():
     target = torch.zeros(10, 10, dtype=torch.uint8)
     result = target.clone()
     result[:, 7:] = 3
-    assert clip_pictures.verdict(result, target) == "70%"
-    assert clip_pictures.verdict(target, target) == "100%"
+    assert clip_pictures.score_text(result, target) == "70%"
+    assert clip_pictures.score_text(target, target) == "100%"
 
 
 def found(boxes, labels, scores):
@@ -207,19 +207,19 @@ def found(boxes, labels, scores):
 def test_the_verdict_on_boxes_counts_objects_of_the_right_class_and_place():
     target = {"boxes": torch.tensor([[0.0, 0, 20, 20], [50, 50, 80, 80]]), "labels": torch.tensor([1, 3])}
     box, other = [0.0, 0, 20, 18], [50.0, 50, 80, 80]
-    assert clip_pictures.verdict(found([*box, *other], [1, 3], [0.9, 0.9]), target) == "2 of 2"
-    assert clip_pictures.verdict(found([*box, *box], [1, 1], [0.9, 0.9]), target) == "1 of 2"
-    assert clip_pictures.verdict(found([*box, *other], [1, 2], [0.9, 0.9]), target) == "1 of 2"
-    assert clip_pictures.verdict(found([*box, *other], [1, 3], [0.9, 0.4]), target) == "1 of 2"
-    assert clip_pictures.verdict(found([30.0, 0, 50, 20], [1], [0.9]), target) == "0 of 2"
-    assert clip_pictures.verdict(found([], [], []), target) == "0 of 2"
+    assert clip_pictures.score_text(found([*box, *other], [1, 3], [0.9, 0.9]), target) == "2 of 2"
+    assert clip_pictures.score_text(found([*box, *box], [1, 1], [0.9, 0.9]), target) == "1 of 2"
+    assert clip_pictures.score_text(found([*box, *other], [1, 2], [0.9, 0.9]), target) == "1 of 2"
+    assert clip_pictures.score_text(found([*box, *other], [1, 3], [0.9, 0.4]), target) == "1 of 2"
+    assert clip_pictures.score_text(found([30.0, 0, 50, 20], [1], [0.9]), target) == "0 of 2"
+    assert clip_pictures.score_text(found([], [], []), target) == "0 of 2"
 
 
 @pytest.mark.parametrize("task", ["segmentation", "detection"])
 def test_a_strip_names_its_key_frames(film, task):
     model, frames = model_for(task), [film.frame(i) for i in range(5)]
     results = {n: list(recognize(model, frames, FixedInterval(n))) for n in (2, 5)}
-    text = clip_pictures.strip(film, results, columns=3).alt
+    text = clip_pictures.clip_strip(film, results, columns=3).alt
     for duration, keys in ((2, {0, 2, 4}), (5, {0})):
         (line,) = [line for line in text.split(". ") if line.startswith(f"With l = {duration}")]
         assert {i for i in range(5) if f"key frame {i}:" in line} == keys
@@ -230,12 +230,12 @@ def test_a_moment_is_what_the_stream_says(film, task):
     model = model_for(task)
     stream = list(recognize(model, [film.frame(i) for i in range(4)], FixedInterval(3)))
     for i, key in ((0, 0), (2, 0), (3, 3)):
-        one = clip_pictures.recognise(model, film.frame(i), film.frame(key), same=i == key)
+        one = clip_pictures.recognize_frame(model, film.frame(i), film.frame(key), same=i == key)
         if task == "segmentation":
             assert (one == stream[i].output).float().mean() > 0.999
         else:
             assert torch.allclose(one["scores"], stream[i].output["scores"], atol=1e-5)
-        alt = clip_pictures.moment(film, model, i, 3).alt
+        alt = clip_pictures.recognized_frame(film, model, i, 3).alt
         assert alt.startswith(f"Key frame {key}; frame {i} ")
         assert ("is a key frame itself" in alt) == (i == key)
 

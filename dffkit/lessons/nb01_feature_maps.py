@@ -30,7 +30,7 @@ WAYS = {
 
 
 @styled
-def one_filter(frame: Tensor, maps: Tensor, number: int) -> Picture:
+def filter_map(frame: Tensor, maps: Tensor, number: int) -> Picture:
     """A frame `(3, H, W)` with the cells' borders, and beside it one of its maps `(1, C, h, w)`."""
     figure = Figure(figsize=(9, 2.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -52,7 +52,9 @@ def one_filter(frame: Tensor, maps: Tensor, number: int) -> Picture:
 
 
 @styled
-def in_order(test: Survey, choices: Sequence[Choice], drawn: Sequence[Choice], whole: Mapping[str, float]) -> Picture:
+def filter_ranking(
+    test: Survey, choices: Sequence[Choice], drawn: Sequence[Choice], whole: Mapping[str, float]
+) -> Picture:
     """The correlation of all filters with each class on test, from the highest to the lowest.
 
     Args:
@@ -86,7 +88,7 @@ def in_order(test: Survey, choices: Sequence[Choice], drawn: Sequence[Choice], w
 
 
 @styled
-def alike(curves: Mapping[str, "pandas.DataFrame"], label: str = "similarity") -> Picture:
+def similarity_curves(curves: Mapping[str, "pandas.DataFrame"], label: str = "similarity") -> Picture:
     """Similarity over the gap, one panel for each table; a row "another street" becomes dashes at the right."""
     figure = Figure(figsize=(9, 3.3), layout="constrained")
     texts = []
@@ -108,7 +110,7 @@ def alike(curves: Mapping[str, "pandas.DataFrame"], label: str = "similarity") -
 
 
 @styled
-def wrong(tables: Mapping[str, "pandas.DataFrame"]) -> Picture:
+def error_curves(tables: Mapping[str, "pandas.DataFrame"]) -> Picture:
     """The error of propagated features over the gap, one panel for each table of `propagation_errors`."""
     figure = Figure(figsize=(9, 3.3), layout="constrained")
     texts = []
@@ -124,7 +126,7 @@ def wrong(tables: Mapping[str, "pandas.DataFrame"]) -> Picture:
 
 
 @styled
-def obeyed(table: "pandas.DataFrame") -> Picture:
+def flow_gain_curves(table: "pandas.DataFrame") -> Picture:
     """How well each layer follows the exact flow, as `feature_maps.flow_gain_by_layer` gives it."""
     figure = Figure(figsize=(6.4, 3.3), layout="constrained")
     axes = figure.subplots()
@@ -151,7 +153,7 @@ def _listed(row: "pandas.Series") -> str:
 
 
 @styled
-def carried_filter(scene: PropagatedClip | PropagatedStreet, number: int, gap: int) -> Picture:
+def propagated_filter(scene: PropagatedClip | PropagatedStreet, number: int, gap: int) -> Picture:
     """One filter's map on the key frame, on the frame `gap` later, propagated there, and what is wrong with it."""
     key, own, carried = (part[number] for part in (scene.features[0], scene.features[gap], scene.propagated[gap]))
     brightest = float(scene.features[:, number].max()) or 1.0  # of all gaps, so that colours keep their meaning
@@ -172,11 +174,11 @@ def carried_filter(scene: PropagatedClip | PropagatedStreet, number: int, gap: i
     return Picture.of(figure, f"Filter {number}, {gap} frames after the key frame. {_in_words(key, carried, own)}")
 
 
-def carried_explorer(scene: PropagatedClip | PropagatedStreet, number: int, gap: int = 5) -> Explorer:
+def propagation_explorer(scene: PropagatedClip | PropagatedStreet, number: int, gap: int = 5) -> Explorer:
     """Choose a filter and a gap, and compare its propagated map with the frame's own."""
     last_frame, last_filter = len(scene.frames) - 1, scene.features.shape[1] - 1
     return Explorer(
-        partial(carried_filter, scene),
+        partial(propagated_filter, scene),
         number=Slider("filter", 0, last_filter, 1, number),
         gap=Slider("frames since the key frame", 0, last_frame, 1, min(gap, last_frame)),
     )

@@ -1,6 +1,10 @@
 """Deep Feature Flow on any clip, as notebook 07 shows it: results side by side, what is carried, and how it ages."""
 
-from collections.abc import Mapping, Sequence
+import io
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 
 from dffkit.datasets.resized import resized_frame
@@ -19,10 +24,11 @@ from dffkit.datasets.toytown import FPS, Film
 from dffkit.datasets.video_files import VideoWriter
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.annotate import result_over
-from dffkit.lessons.clip_pictures import picture_of
+from dffkit.lessons.clip_pictures import compact_picture
 from dffkit.lessons.explore import Picture
-from dffkit.lessons.flow_pictures import colours, wheel
+from dffkit.lessons.flow_pictures import colour_wheel, flow_colours
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, RED, styled
+from dffkit.support import files
 from dffkit.support.errors import DataError
 from dffkit.support.repository import root
 from dffkit.video import Recognition
@@ -75,7 +81,7 @@ def with_cut(clip: Sequence[Tensor], after: int = 18) -> list[Tensor]:
 
 
 @styled
-def results(
+def result_grid(
     clip: Sequence[Tensor], methods: Mapping[str, Sequence[Recognition]], shown: Sequence[int], names: Sequence[str]
 ) -> Picture:
     """Some frames of a clip, and below each what several methods say of it; key frames in a black frame.
@@ -101,7 +107,7 @@ def results(
         row[0].set_ylabel(title)
     keys = {title: [i for i in shown if found[i].is_key_frame] for title, found in methods.items()}
     texts = [f"{title} has key frames {', '.join(map(str, found)) or 'elsewhere'}." for title, found in keys.items()]
-    return picture_of(
+    return compact_picture(
         figure,
         f"""Frames {", ".join(map(str, shown))} of a clip, and below them the same frames under the results of
         {" and ".join(methods)}. {" ".join(texts)}""",
@@ -115,7 +121,7 @@ def agreement(found: Sequence[Recognition], reference: Sequence[Recognition]) ->
 
 
 @styled
-def over_time(lines: Mapping[str, Sequence[float]], cut: int | None = None) -> Picture:
+def agreement_curves(lines: Mapping[str, Sequence[float]], cut: int | None = None) -> Picture:
     """Agreement with per-frame recognition from frame to frame, one line for each way to choose key frames."""
     figure = Figure(figsize=(8.8, 2.7), layout="constrained")
     axes = figure.subplots()
@@ -135,7 +141,7 @@ def over_time(lines: Mapping[str, Sequence[float]], cut: int | None = None) -> P
 
 
 @torch.no_grad()
-def carried(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor) -> dict[str, Tensor]:
+def propagation_parts(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor) -> dict[str, Tensor]:
     """All that Deep Feature Flow makes on the way from a key frame to a current frame, `(., h, w)` each: the key
     frame's features `key`, `flow`, `scale`, what is `carried`, and the features that the frame has of its `own`.
     """
@@ -146,15 +152,15 @@ def carried(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor) -> dict[st
     return {name: value[0] for name, value in found.items()}
 
 
-def likeness(one: Tensor, other: Tensor) -> Tensor:
+def feature_similarity(one: Tensor, other: Tensor) -> Tensor:
     """Cosine similarity of two frames' features `(C, h, w)`, cell by cell: `(h, w)`, 1 where they agree."""
     return F.cosine_similarity(one, other, dim=0)
 
 
 @styled
-def inside(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor) -> Picture:
+def propagation_picture(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor) -> Picture:
     """Two frames of a clip, flow and scale between them, and one feature map: the key frame's, carried, and own."""
-    parts = carried(model, key_frame, frame)
+    parts = propagation_parts(model, key_frame, frame)
     liveliest = int((parts["own"] - parts["key"]).abs().mean((1, 2)).argmax())
     maps = {name: parts[name][liveliest] for name in ("key", "carried", "own")}
     top = max(float(value.max()) for value in maps.values())
@@ -165,8 +171,8 @@ def inside(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor) -> Picture:
         _show(axes, picture)
         axes.set_title(title)
     longest = float(parts["flow"].norm(dim=0).max())
-    above[2].imshow(colours(parts["flow"], longest))
-    wheel(above[2])
+    above[2].imshow(flow_colours(parts["flow"], longest))
+    colour_wheel(above[2])
     above[2].set_title(f"flow, up to {longest:.1f} cells")
     scale = parts["scale"].mean(0)
     above[3].imshow(scale.numpy(), cmap="PuOr", vmin=0.5, vmax=1.5)
@@ -175,12 +181,12 @@ def inside(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor) -> Picture:
     for axes, (name, values) in zip(below, maps.items(), strict=False):
         axes.imshow(values.numpy(), cmap="viridis", vmin=0, vmax=top)
         axes.set_title(titles[name])
-    alike = likeness(parts["carried"], parts["own"])
+    alike = feature_similarity(parts["carried"], parts["own"])
     below[3].imshow(alike.numpy(), cmap="Greys_r", vmin=0.5, vmax=1)
     below[3].set_title(f"likeness {float(alike.mean()):.2f}")
     for axes in (*above, *below):
         axes.set(xticks=[], yticks=[])
-    return picture_of(
+    return compact_picture(
         figure,
         f"""Above, a key frame, a current frame, the flow between them in colours, up to {longest:.1f} cells long, and
         the scale field, {float(scale.mean()):.2f} in the mean. Below, feature map {liveliest} of the key frame, the
@@ -193,3 +199,44 @@ def _show(axes: Axes, frame: Any) -> None:
     axes.imshow(frame.permute(1, 2, 0).numpy())
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
+
+
+CLIPS = {"train": (0, 1, 2, 3), "val": (4,), "test": (5,)}
+FRAMES, STEP = 7, 2  # of each clip; only the last has a label map
+
+
+def example_folder() -> Path:
+    """A folder in `build/` with `clips/SPLIT/CLIP/NUMBER.jpg`, and a label map `.png` beside some; made once."""
+    folder = root() / "build" / "notebooks" / "my_data"
+    for split, numbers in CLIPS.items():
+        for number in numbers:
+            _write(folder / "clips" / split / f"street{number}", Film("train" if split == "train" else "val", number))
+    return folder
+
+
+def _write(folder: Path, film: Film) -> None:
+    for index in range(FRAMES):
+        path = folder / f"{index:04}.jpg"
+        _save(path, lambda index=index: film.frame(STEP * index).permute(1, 2, 0), format="jpeg", quality=95)
+    _save(path.with_suffix(".png"), lambda: film.labels(STEP * index), format="png")
+
+
+def _save(path: Path, picture: Callable[[], Tensor], **options: Any) -> None:
+    if not path.exists():
+        buffer = io.BytesIO()
+        Image.fromarray(picture().numpy()).save(buffer, **options)
+        files.write(path, buffer.getvalue())
+
+
+def run_command(folder: Path, line: str) -> str:
+    """What `python -m dffkit` and the rest of a command line prints in a folder, without the folders' own names.
+
+    Raises:
+        RuntimeError: with all that it printed, if it fails.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "dffkit", *shlex.split(line)], cwd=folder, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(f"python -m dffkit {line}: {done.stdout}{done.stderr}")
+    return done.stdout.replace(f"{folder}/", "").replace(f"{root()}/", "")

@@ -1,13 +1,13 @@
-"""What notebook 00 shows."""
+"""Notebook 00: the series, the set-up check, the glossary."""
 
 import pandas
 import pytest
 
-from dffkit.lessons import index, tables
+from dffkit.lessons import explore, nb00_index
 
 
 def test_the_series_is_made_from_the_notebooks_heads():
-    text = index.series().data
+    text = nb00_index.series_table().data
     assert "](02_feature_warping.ipynb)" in text
     assert "](04_complexity.ipynb)" in text
     assert "00_index" not in text
@@ -15,20 +15,21 @@ def test_the_series_is_made_from_the_notebooks_heads():
 
 
 def test_a_head_has_title_and_question():
-    assert index.head("# 09 · Title\n\n**The question.** Why\nnot?\n\n| | |") == ("09 · Title", "Why not?")
+    text = "# 09 · Title\n\n**The question.** Why\nnot?\n\n| | |"
+    assert nb00_index.title_and_question(text) == ("09 · Title", "Why not?")
     for text in ("# Title\n\nno question", "**The question.** But no title?"):
         with pytest.raises(ValueError, match="expected a '# Title'"):
-            index.head(text)
+            nb00_index.title_and_question(text)
 
 
 def test_set_up_check_says_yes_or_what_to_do(capsys, monkeypatch):
-    index.setup_check()
+    nb00_index.setup_check()
     assert [line[:3] for line in capsys.readouterr().out.splitlines()] == ["yes"] * 4
-    monkeypatch.setattr(index, "find_spec", lambda name: None)
-    monkeypatch.setattr(index.sys, "version_info", (3, 9))
-    monkeypatch.setattr(index, "_matching", lambda: False)
-    monkeypatch.setattr(index, "warp", lambda features, flow: features + 1)
-    index.setup_check()
+    monkeypatch.setattr(nb00_index, "find_spec", lambda name: None)
+    monkeypatch.setattr(nb00_index.sys, "version_info", (3, 9))
+    monkeypatch.setattr(nb00_index, "_matching", lambda: False)
+    monkeypatch.setattr(nb00_index, "warp", lambda features, flow: features + 1)
+    nb00_index.setup_check()
     lines = capsys.readouterr().out.splitlines()
     assert [line[:3] for line in lines] == ["NO "] * 4
     assert all(": " in line for line in lines)
@@ -38,18 +39,18 @@ def test_a_torchvision_that_does_not_match_is_noticed(monkeypatch):
     def broken(*_args):
         raise RuntimeError("operator torchvision::nms does not exist")
 
-    monkeypatch.setattr(index.torchvision.ops, "nms", broken)
-    assert index._matching() is False
+    monkeypatch.setattr(nb00_index.torchvision.ops, "nms", broken)
+    assert nb00_index._matching() is False
 
 
 def test_the_glossary_has_the_papers_symbols_and_the_measures():
-    words = index.glossary()
+    words = nb00_index.glossary()
     symbols = ["k", "i", "l", "N_feat", "N_task", "F", "M(i→k)", "S(i→k)", "W", "r", "s"]
-    assert words["symbol"].tolist() == symbols + [""] * len(index.WORDS)
+    assert words["symbol"].tolist() == symbols + [""] * len(nb00_index.WORDS)
     assert {"Frame", "R-FCN", "split point", "mIoU", "mAP@0.5", "EPE"} <= set(words["name"])
 
 
 def test_tables_of_words_are_whole_and_the_same_each_time():
     long = pandas.DataFrame({"words": ["word " * 40]})
-    assert "word " * 40 in tables.in_full(long).to_html()
-    assert tables.in_full(long).to_html() == tables.in_full(long).to_html()
+    assert "word " * 40 in explore.word_table(long).to_html()
+    assert explore.word_table(long).to_html() == explore.word_table(long).to_html()

@@ -1,0 +1,143 @@
+"""Rows of Table 4 put together from the shipped weights and scored on the spot, for notebook 05.
+
+Rows that are shipped as they are, and those whose N is Frame's and whose flow needs no training of its own; the others
+are read from data/results.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dffkit import weights
+from dffkit.baselines.classical_flow import ClassicalFlow
+from dffkit.baselines.exact_flow import ExactFlow
+from dffkit.baselines.no_flow import NoFlow
+from dffkit.datasets import toytown
+from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.toytown import Film
+from dffkit.dff import DeepFeatureFlow
+from dffkit.experiments.scoring import METRIC, TABLE_4
+from dffkit.lessons.clip_pictures import (
+    class_legend,
+    compact_picture,
+    corner_labels,
+    draw_result,
+    recognize_frame,
+    score_text,
+    target_of,
+)
+from dffkit.lessons.explore import Picture
+from dffkit.lessons.failure_cases import accuracy_by_gap
+from dffkit.networks.segmentation import ScoreMaps
+from dffkit.paper.ablation import recipe
+from dffkit.paper.style import styled
+from dffkit.scores.evaluation import evaluate
+
+SHIPPED = ("DFF", "DFF fix N", "DFF fix F")
+LIVE_ROWS = ("Frame", *SHIPPED, "DFF separate", "SFF-DIS", "copy", "exact flow")
+
+
+def compose(task: str, row: str, snippets: Sequence[Snippet] = ()) -> DeepFeatureFlow:
+    """The network of a row, in eval mode; `snippets` are what "exact flow" has to know.
+
+    Raises:
+        ValueError: for a row that is not in `LIVE_ROWS`.
+        DataError: if the shipped weights are missing or damaged.
+    """
+    if row not in LIVE_ROWS:
+        raise ValueError(
+            f"row: expected one of {list(LIVE_ROWS)}, which need no other weights than the shipped, got {row!r}"
+        )
+    if row in SHIPPED:
+        return weights.load(recipe(task, row).name)
+    frame = weights.load(f"toytown/{task}/frame")
+    if row in ("Frame", "copy"):
+        flow = NoFlow()
+    elif row == "DFF separate":
+        flow = weights.load("toytown/flow")["flow_network"]
+    elif row == "SFF-DIS":
+        flow = ClassicalFlow("DIS")
+    else:
+        flow = ExactFlow()
+        flow.register(snippets)
+    return DeepFeatureFlow(frame.feature_network, flow, frame.task_network).eval()
+
+
+def live_scores(task: str, rows: Sequence[str] = LIVE_ROWS, streets: int = 4, split: str = "val") -> pandas.DataFrame:
+    """Columns `row` and `score`, percent, at the duration of Table 4, on the first streets of a split.
+
+    Raises:
+        ValueError, DataError: as `compose`.
+    """
+    snippets = toytown.snippets(split, task, streets)
+    scores = []
+    for row in rows:
+        duration = 1 if row == "Frame" else TABLE_4[task]
+        found = evaluate(
+            compose(task, row, snippets), snippets, max_duration=duration, history=min(snippets[0].targets) + 1
+        )
+        scores.append(100 * found.score(METRIC[task], duration=duration))
+    return pandas.DataFrame({"row": rows, "score": scores})
+
+
+def accuracy_by_visibility(rows: Sequence[str], gap: int, streets: int = 3, split: str = "val") -> pandas.DataFrame:
+    """How many pixels are labelled rightly `gap` frames after the key frame, in percent, over the first streets of a
+    split: `seen`, of what the key frame shows too, and `new`, of what it does not. A line for each row; Frame's is with
+    the frame's own features.
+
+    Raises:
+        ValueError, DataError: as `compose`.
+    """
+    snippets = toytown.snippets(split, "segmentation", streets)
+    films = [Film(split, street) for street in range(streets)]
+    lines = []
+    for row in rows:
+        found = accuracy_by_gap(films, compose("segmentation", row, snippets), [gap]).iloc[0]
+        source = "own" if row == "Frame" else "carried"
+        lines.append({"row": row, "seen": found[f"seen, {source}"], "new": found[f"new, {source}"]})
+    return pandas.DataFrame(lines)
+
+
+@styled
+def row_comparison(
+    film: Film, models: Mapping[str, DeepFeatureFlow], frame: int, key_frame: int, columns: int = 3
+) -> Picture:
+    """A frame under the results of several rows, all from the same key frame, and last under the truth.
+
+    Args:
+        film: the street.
+        models: by row; "Frame" looks at the frame itself.
+        frame, key_frame: i and k.
+        columns: pictures in a line.
+    """
+    boxes = not isinstance(next(iter(models.values())).task_network, ScoreMaps)
+    target = target_of(film, frame, boxes)
+    count = len(models) + 1
+    lines = -(-count // columns)
+    figure = Figure(figsize=(8.8, 1.55 * lines + 0.3), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.axis("off")
+    words = []
+    for axes, (row, model) in zip(grid, models.items(), strict=False):
+        source = film.frame(frame if row == "Frame" else key_frame)
+        result = recognize_frame(model, film.frame(frame), source, same=row == "Frame")
+        _panel(axes, film, frame, result, row, score_text(result, target))
+        words.append(f"{row} {score_text(result, target)}")
+    _panel(grid[count - 1], film, frame, target, "the truth", "")
+    figure.legend(handles=class_legend(boxes), loc="outside lower center", ncols=10, fontsize=7.5, handlelength=1)
+    unit = "objects found" if boxes else "pixels right"
+    return compact_picture(
+        figure,
+        f"""Frame {frame} of a street under the results of several rows, which but for Frame have only the features of
+        key frame {key_frame}, and under the truth. {unit.capitalize()}: {", ".join(words)}.""",
+    )
+
+
+def _panel(axes: Axes, film: Film, index: int, result: Any, left: str, right: str) -> None:
+    axes.axis("on")
+    draw_result(axes, film.frame(index), result)
+    corner_labels(axes, left, right, framed=False)

@@ -1,0 +1,176 @@
+"""Notebook 06's widget: pick a point of the plane of speed and accuracy, and see its frames."""
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import pandas
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from dffkit import weights
+from dffkit.baselines import NO_FLOW
+from dffkit.datasets.toytown import FPS, WORLDS, Film
+from dffkit.dff import DeepFeatureFlow
+from dffkit.experiments.sources import TOYTOWN_DURATIONS
+from dffkit.lessons.clip_pictures import (
+    class_legend,
+    compact_picture,
+    corner_labels,
+    draw_result,
+    found_targets,
+    recognize_frame,
+    score_text,
+    target_of,
+)
+from dffkit.lessons.explore import Choice, Explorer, Picture, Slider
+from dffkit.paper import speed_accuracy
+from dffkit.paper.style import BLUE, COLOURS, DARK_GREY, GREY, LINES, ORANGE, RED, styled
+from dffkit.schedules import FixedInterval
+from dffkit.video import recognize
+from dffkit.warp import CELL
+
+# The networks whose weights are shipped: what they are called here, and the last part of their recipe's name.
+NETWORKS = {"per frame": "frame", "DFF, FlowNet": "dff", "DFF, FlowNet Inception": "dff-inception"}
+
+
+def plane_explorer(film: Film, task: str, split: str = "test") -> Explorer:
+    """Choose a network and a key frame duration: its place in Figure 3, and three frames as it sees them."""
+    models = {name: weights.load(f"toytown/{task}/{recipe}") for name, recipe in NETWORKS.items()}
+    points = speed_accuracy.curves(task, split)
+    return Explorer(
+        partial(point_in_plane, film, models, points),
+        network=Choice("network", tuple(NETWORKS), "DFF, FlowNet"),
+        duration=Slider("key frame duration l", 1, TOYTOWN_DURATIONS[task], 1, 5),
+    )
+
+
+@styled
+def point_in_plane(
+    film: Film, models: Mapping[str, DeepFeatureFlow], points: pandas.DataFrame, network: str, duration: int
+) -> Picture:
+    """Where one network with one key frame duration lies in the plane, and the first, a middle and the last frame of
+    such a stretch under its results. Per-frame recognition has duration 1, whatever is asked for.
+
+    Args:
+        film: whose frames are shown.
+        models: by the names in `NETWORKS`.
+        points: `speed_accuracy.curves` of the task.
+        network, duration: which point.
+    """
+    duration = 1 if network == "per frame" else duration
+    chosen = points[(points.name == NETWORKS[network]) & (points.duration == duration)].iloc[0]
+    figure = Figure(figsize=(8.8, 4.9), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[1.5, 1])
+    plane = above.subplots()
+    _draw_plane(plane, points, chosen)
+    words = f"{network}, l = {duration}: {chosen.score:.1f}% at {chosen.speedup:.1f} times Frame's speed"
+    plane.set_title(words, loc="left")
+    shown = [0, duration // 2, duration - 1]
+    seen = []
+    for axes, index in zip(below.subplots(1, 3), shown, strict=True):
+        seen.append(_draw_frame(axes, film, models[network], index))
+    boxes = not seen[0].endswith("%")
+    figure.legend(handles=class_legend(boxes), loc="outside lower center", ncols=10, fontsize=7.5, handlelength=1)
+    return compact_picture(
+        figure,
+        f"""Accuracy over speed, one curve for each pair of networks, and on it the point chosen: {words}. Below, frames
+        {shown[0]}, {shown[1]} and {shown[2]} of a street under its results, right: {", ".join(seen)}.""",
+    )
+
+
+def _draw_plane(axes: Axes, points: pandas.DataFrame, chosen: pandas.Series) -> None:
+    for (features, flow), curve in points[points.flow != NO_FLOW].groupby(["features", "flow"], sort=False):
+        ordered = curve.sort_values("duration")
+        mine = (features, flow) == (chosen.features, chosen.flow)
+        look = {"color": COLOURS[flow], "linestyle": LINES[features], "linewidth": 2 if mine else 0.8}
+        axes.plot(ordered.speedup, ordered.score, label=f"{features}, {flow}", **look)
+    single = points[points.flow == NO_FLOW]
+    axes.plot(single.speedup, single.score, "*", color=GREY, markersize=8, label="per frame")
+    axes.plot(chosen.speedup, chosen.score, "o", color=RED, markersize=10, markeredgecolor="black")
+    axes.set(xscale="log", xlabel="speedup over Frame with ResNet-101 (Eq. 7)", ylabel="score [%]")
+    axes.set_xticks([1, 2, 5, 10, 20], labels=["1", "2", "5", "10", "20"])
+    axes.minorticks_off()
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7.5, frameon=False, labelcolor=DARK_GREY)
+
+
+def _draw_frame(axes: Axes, film: Film, model: DeepFeatureFlow, index: int) -> str:
+    """A frame whose key frame is frame 0, and how good the result is."""
+    result = recognize_frame(model, film.frame(index), film.frame(0), same=index == 0)
+    draw_result(axes, film.frame(index), result)
+    word = score_text(result, target_of(film, index, isinstance(result, dict)))
+    corner_labels(axes, f"i = {index}{' · key' if index == 0 else ''}", word, framed=index == 0)
+    return word
+
+
+WIDTHS = {"up to 2 cells": (0, 2), "2 to 4 cells": (2, 4), "more than 4 cells": (4, np.inf)}
+
+
+def detection_street(number: int, split: str = "val") -> Film:
+    """A street as the recipes for detection see it."""
+    return Film(split, number, FPS["detection"], WORLDS["detection"])
+
+
+def found_by_width(
+    models: Mapping[str, DeepFeatureFlow], gap: int = 9, streets: int = 12, frames: Sequence[int] = (19, 24, 29)
+) -> pandas.DataFrame:
+    """How many of the true boxes are found, in percent, by their width: a line for each of `WIDTHS`.
+
+    Columns: `boxes`, how many there are, and one for each model: with the features of the frame itself, if its name
+    begins with "Frame", and else with those of the frame `gap` frames earlier.
+    """
+    widths, hits = [], {name: [] for name in models}
+    for film in map(detection_street, range(streets)):
+        for index in frames:
+            target = film.boxes(index)
+            widths.append((target["boxes"][:, 2] - target["boxes"][:, 0]) / CELL)
+            current, earlier = film.frame(index), film.frame(index - gap)
+            for name, model in models.items():
+                own = name.startswith("Frame")
+                result = recognize_frame(model, current, current if own else earlier, same=own)
+                hits[name].append(found_targets(result, target))
+    width, lines = torch.cat(widths), []
+    for low, high in WIDTHS.values():
+        wide = (width > low) & (width <= high)
+        shares = {name: 100 * float(torch.cat(each)[wide].float().mean()) for name, each in hits.items()}
+        lines.append({"boxes": int(wide.sum()), **shares})
+    return pandas.DataFrame(lines, index=list(WIDTHS))
+
+
+def frame_times(model: DeepFeatureFlow, frames: Sequence[Tensor], duration: int, repeats: int = 5) -> np.ndarray:
+    """Milliseconds until each frame's result is there, `(n,)`: medians over some passes, after one to warm up.
+
+    Args:
+        model: in eval mode.
+        frames: `(3, H, W)` uint8.
+        duration: the key frame duration.
+        repeats: passes over the frames.
+    """
+    passes = []
+    for _ in range(repeats + 1):
+        begin = time.perf_counter()
+        ends = [time.perf_counter() for _ in recognize(model, frames, FixedInterval(duration))]
+        passes.append(np.diff(ends, prepend=begin))
+    return 1000 * np.median(passes[1:], axis=0)
+
+
+@styled
+def frame_time_bars(times: np.ndarray, duration: int) -> Picture:
+    """A bar for each frame's milliseconds, key frames in another colour, and their mean as a line."""
+    figure = Figure(figsize=(8.8, 2.4), layout="constrained")
+    axes = figure.subplots()
+    keys = np.arange(len(times)) % duration == 0
+    axes.bar(np.flatnonzero(keys), times[keys], color=ORANGE, label="key frame")
+    axes.bar(np.flatnonzero(~keys), times[~keys], color=BLUE, label="other frame")
+    axes.axhline(times.mean(), color=GREY, linestyle="--", label=f"mean, {1000 / times.mean():.0f} frames a second")
+    axes.set(xlabel="frame", ylabel="milliseconds", xlim=(-0.8, len(times) - 0.2), ylim=(0, None))
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    words = (
+        f"{np.median(times[keys]):.0f} ms, the others {np.median(times[~keys]):.0f} ms; the mean is {times.mean():.0f}"
+    )
+    return Picture.of(
+        figure, f"A bar for the time of each of {len(times)} frames, with l = {duration}: key frames take {words} ms."
+    )

@@ -1,0 +1,212 @@
+"""Notebook 06: points of Figure 3, boxes by width, times of frames; the exercises' checks."""
+
+import time
+
+import numpy as np
+import pandas
+import pytest
+import torch
+
+from dffkit import weights
+from dffkit.datasets.toytown import Film
+from dffkit.lessons import nb06_speed_accuracy
+from dffkit.lessons.check.speed_accuracy import envelope, fastest_within
+from dffkit.lessons.clip_pictures import recognize_frame, score_text
+from dffkit.lessons.nb06_speed_accuracy import (
+    NETWORKS,
+    WIDTHS,
+    detection_street,
+    found_by_width,
+    plane_explorer,
+    point_in_plane,
+)
+from dffkit.paper import speed_accuracy
+
+
+@pytest.fixture(scope="module")
+def models():
+    dff = weights.load("toytown/segmentation/dff")
+    return {"per frame": weights.load("toytown/segmentation/frame"), "DFF, FlowNet": dff}
+
+
+@pytest.fixture(scope="module")
+def points():
+    rows = [("frame", "none", 1, 72.0, 1.0)]
+    rows += [("dff", "FlowNet", duration, 71.0 - 0.4 * duration, 0.9 * duration) for duration in range(1, 11)]
+    table = pandas.DataFrame(rows, columns=["name", "flow", "duration", "score", "speedup"])
+    return table.assign(features="ResNet-101", shrink=1)
+
+
+@pytest.mark.parametrize(("network", "duration"), [("DFF, FlowNet", 1), ("DFF, FlowNet", 10), ("per frame", 10)])
+def test_the_picture_says_where_the_point_is_and_how_good_its_frames_are(models, points, network, duration):
+    film = Film("val", 4)
+    picture = point_in_plane(film, models, points, network, duration)
+    last = 0 if network == "per frame" else duration - 1
+    found = recognize_frame(models[network], film.frame(last), film.frame(0), same=last == 0)
+    point = points[(points.name == NETWORKS[network]) & (points.duration == last + 1)].iloc[0]
+    assert f"l = {last + 1}: {point.score:.1f}% at {point.speedup:.1f} times" in picture.alt
+    assert picture.alt.endswith(f"{score_text(found, film.labels(last))}.")
+
+
+def test_every_network_and_duration_can_be_chosen(monkeypatch, models, points):
+    monkeypatch.setattr(nb06_speed_accuracy, "NETWORKS", {name: NETWORKS[name] for name in models})
+    monkeypatch.setattr(nb06_speed_accuracy.speed_accuracy, "curves", lambda task, split: points)
+    explorer = plane_explorer(Film("val", 4), "segmentation")
+    before = explorer.view.value
+    explorer.sliders["network"].value = "per frame"
+    assert explorer.view.value != before
+    assert explorer.sliders["duration"].max == 10
+    assert "l = 5" in explorer.fallback.alt
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """A model that finds each second true box; what it was asked for."""
+    calls = []
+
+    def recognise(model, frame, key_frame, *, same):
+        calls.append((model, frame, key_frame, same))
+        return {"of": frame}
+
+    monkeypatch.setattr(nb06_speed_accuracy, "recognize_frame", recognise)
+    every_second = lambda result, target: torch.arange(len(target["boxes"])) % 2 == 0  # noqa: E731
+    monkeypatch.setattr(nb06_speed_accuracy, "found_targets", every_second)
+    return calls
+
+
+def test_boxes_are_sorted_by_width_and_counted(asked):
+    widths = torch.cat([detection_street(0).boxes(index)["boxes"] for index in (19, 24)])
+    widths = (widths[:, 2] - widths[:, 0]) / 16
+    table = found_by_width({"DFF": "model"}, streets=1, frames=(19, 24))
+    counts = [int(((widths > low) & (widths <= high)).sum()) for low, high in WIDTHS.values()]
+    assert table.boxes.tolist() == counts
+    assert sum(counts) == len(widths)
+    hits = torch.cat([torch.arange(len(detection_street(0).boxes(index)["boxes"])) % 2 == 0 for index in (19, 24)])
+    shares = [100 * float(hits[(widths > low) & (widths <= high)].float().mean()) for low, high in WIDTHS.values()]
+    assert table.DFF.tolist() == pytest.approx(shares, nan_ok=True)
+    assert max(counts[1:]) > 1
+
+
+def test_frame_has_its_own_features_and_the_others_those_of_before(asked):
+    found_by_width({"Frame": "one", "DFF": "another"}, gap=9, streets=1, frames=(19,))
+    (own_model, frame, own_key, own_same), (model, same_frame, key, same) = asked
+    film = detection_street(0)
+    assert (own_model, own_same, model, same) == ("one", True, "another", False)
+    for shown in (frame, own_key, same_frame):
+        assert torch.equal(shown, film.frame(19))
+    assert torch.equal(key, film.frame(10))
+
+
+def test_each_frame_has_its_own_time(monkeypatch):
+    clock = iter(np.cumsum([0, 5, 1, 1, 5, 0, 9, 2, 2, 9, 0, 7, 3, 1, 7]) / 1000)
+    monkeypatch.setattr(nb06_speed_accuracy.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(nb06_speed_accuracy, "recognize", lambda model, frames, schedule: iter(frames))
+    # The first pass warms up; of the two others these are the medians.
+    assert nb06_speed_accuracy.frame_times(None, "abcd", 3, repeats=2) == pytest.approx([8, 2.5, 1.5, 8])
+
+
+def test_times_are_taken_of_a_network():
+    film, before = Film("val", 0), time.perf_counter()
+    frames = [film.frame(index) for index in range(3)]
+    times = nb06_speed_accuracy.frame_times(weights.load("toytown/segmentation/dff"), frames, 2, repeats=1)
+    assert times.shape == (3,)
+    assert 0 < times.sum() < 1000 * (time.perf_counter() - before)
+
+
+def test_key_frames_and_others_are_told_apart(monkeypatch):
+    figures = []
+    monkeypatch.setattr(nb06_speed_accuracy.Picture, "of", lambda figure, alt: figures.append((figure, alt)))
+    nb06_speed_accuracy.frame_time_bars(np.array([30.0, 5, 6, 31, 5, 6]), 3)
+    figure, alt = figures[0]
+    keys, others = figure.axes[0].containers
+    assert [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in keys] == [(0, 30), (3, 31)]
+    assert [bar.get_height() for bar in others] == [5, 6, 5, 6]
+    assert alt.endswith("of 6 frames, with l = 3: key frames take 30 ms, the others 6 ms; the mean is 14 ms.")
+
+
+def kept(beaten):
+    """Which points no other beats; `beaten(speed, score, other speed, other score)`."""
+    return lambda speeds, scores: [
+        not any(beaten(a, b, c, d) for j, (c, d) in enumerate(zip(speeds, scores, strict=True)) if j != i)
+        for i, (a, b) in enumerate(zip(speeds, scores, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "function"),
+    [
+        ("turn it round", lambda s, a: [not x for x in kept(lambda a, b, c, d: c >= a and d >= b)(s, a)]),
+        ("equal in the other", kept(lambda a, b, c, d: c > a and d > b)),
+        ("Of two points of the same speed", kept(lambda a, b, c, d: c > a and d >= b)),
+        ("Of two points of the same score", kept(lambda a, b, c, d: c >= a and d > b)),
+        ("Only the most accurate point is left", kept(lambda a, b, c, d: d > b)),
+        ("Only the fastest point is left", kept(lambda a, b, c, d: c > a)),
+        ("must not beat itself", lambda s, a: [False] * len(s)),
+        ("any of the others can beat it", lambda s, a: [
+            not (i + 1 < len(s) and s[i + 1] >= s[i] and a[i + 1] >= a[i]) for i in range(len(s))
+        ]),
+        ("Expected the shape", lambda s, a: max(s)),
+    ],
+)  # fmt: skip
+def test_wrong_envelopes_get_their_reason(reason, function):
+    verdict = envelope.verdict(function)
+    assert verdict.startswith("not yet. ")
+    assert reason in verdict
+
+
+def test_right_envelopes_of_several_kinds():
+    def by_library(speeds, scores):
+        points = pandas.DataFrame({"speedup": speeds, "score": scores})
+        return points.index.isin(speed_accuracy.envelope(points).index).tolist()
+
+    def by_sorting(speeds, scores):
+        order = np.lexsort((scores, speeds))[::-1]
+        best, result = -np.inf, np.zeros(len(speeds), bool)
+        for index in order:
+            result[index], best = scores[index] > best, max(best, scores[index])
+        return result
+
+    for function in (by_library, by_sorting, kept(lambda a, b, c, d: c >= a and d >= b)):
+        assert envelope.verdict(function) == "correct, on 6 examples."
+
+
+def good(speeds, scores, needed):
+    return [speed for speed, score in zip(speeds, scores, strict=True) if score >= needed]
+
+
+@pytest.mark.parametrize(
+    ("reason", "function"),
+    [
+        ("just as many points as allowed", lambda s, a, r, x: max(good(s, a, r - x + 1e-6), default=None)),
+        ("a later one may be faster", lambda s, a, r, x: (*good(s, a, r - x), None)[0]),
+        ("need not be the fastest", lambda s, a, r, x: (
+            s[a.index(min(b for b in a if b >= r - x))] if max(a) >= r - x else None
+        )),
+        ("You take the most accurate", lambda s, a, r, x: s[a.index(max(a))] if max(a) >= r - x else None),
+        ("not in percent", lambda s, a, r, x: max(good(s, a, r * (1 - x / 100)), default=None)),
+        ("the reference minus the score", lambda s, a, r, x: max(good(s, a, x))),
+        ("the fastest is asked for", lambda s, a, r, x: min(good(s, a, r - x), default=None)),
+        ("return None", lambda s, a, r, x: max([0, *good(s, a, r - x)])),
+        ("raised ValueError", lambda s, a, r, x: max(good(s, a, r - x))),
+    ],
+)  # fmt: skip
+def test_wrong_choices_get_their_reason(reason, function):
+    verdict = fastest_within.verdict(function)
+    assert verdict.startswith("not yet. ")
+    assert reason in verdict
+
+
+def test_right_choices_of_several_kinds():
+    def by_pandas(speeds, scores, reference, loss):
+        good = pandas.Series(speeds)[pandas.Series(scores) >= reference - loss]
+        return None if good.empty else good.max()
+
+    def by_loop(speeds, scores, reference, loss):
+        best = None
+        for speed, score in zip(speeds, scores, strict=True):
+            if reference - score <= loss and (best is None or speed > best):
+                best = speed
+        return best
+
+    for function in (by_pandas, by_loop):
+        assert fastest_within.verdict(function) == "correct, on 5 examples."
