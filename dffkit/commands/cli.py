@@ -104,7 +104,7 @@ COMMANDS = {
         "download a public copy of a data set; without a name, list them",
         ("fetch", "fetch camvid", "fetch pets09 --to /data"),
         "training",
-        ("requests", "tqdm"),
+        ("pooch", "requests", "tqdm"),
     ),
     "benchmark": Command(
         "measure how fast this machine is, beside what Eq. 7 says",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dffkit.datasets.fetch.public_copies import PUBLIC_COPIES
+from dffkit.datasets.public_copies import PUBLIC_COPIES
 from dffkit.datasets.snippets import Snippet
 from dffkit.support.errors import DataError
 from dffkit.support.files import fingerprint
