@@ -225,8 +225,8 @@ def _unpack(file: File, archive: Path, folder: Path, progress: bool) -> None:
 
 def _is_safe(member: zipfile.ZipInfo) -> bool:
     """Return True for a plain file or folder with a relative name that means the same on every system."""
-    kind = stat.S_IFMT(member.external_attr >> 16)  # 0 where the writer's system has no kinds
+    expected = stat.S_IFDIR if member.orig_filename.endswith("/") else stat.S_IFREG
+    plain = stat.S_IFMT(member.external_attr >> 16) in (0, expected)  # 0 where the writer's system has no such modes
+    unlocked = not member.flag_bits & 1 and member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
     name = member.orig_filename.removesuffix("/")
-    plain = kind in (0, stat.S_IFDIR if member.is_dir() else stat.S_IFREG) and not member.flag_bits & 1  # encrypted
-    packed = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-    return plain and packed and name.isprintable() and all(map(SAFE_PART.fullmatch, name.split("/")))
+    return plain and unlocked and name.isprintable() and all(map(SAFE_PART.fullmatch, name.split("/")))
