@@ -169,7 +169,7 @@ def is_shipped(run: Run) -> bool:
     if run.recipe.name not in weights.names():
         return False
     stored = weights.entry(run.recipe.name)
-    known = stored["recipe_hash"], stored["world_hash"], stored["seed"]
+    known = stored["recipe_hash"], stored["data_version"], stored["seed"]
     return known == (run.recipe.hash, sources.data_version(run.recipe), run.seed)
 
 

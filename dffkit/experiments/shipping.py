@@ -89,7 +89,7 @@ def _about(run: Run, place: Workspace, more: dict[str, float]) -> dict[str, Any]
     return {
         "recipe": dataclasses.asdict(run.recipe),
         "recipe_hash": run.recipe.hash,
-        "world_hash": sources.data_version(run.recipe),
+        "data_version": sources.data_version(run.recipe),
         "seed": run.seed,
         "scores": {**scores, **more},
         "commit": rows[0]["commit"].replace("+", "-dirty") if rows else machine["commit"].replace("+", "-dirty"),

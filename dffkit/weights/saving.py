@@ -1,4 +1,4 @@
-"""Weights are stored: in half precision where that is harmless, what models share only once, and all or nothing."""
+"""Save weights: in half precision where that is harmless, shared tensors only once, and all models or none."""
 
 import hashlib
 import json
@@ -12,32 +12,36 @@ from torch import Tensor, nn
 
 from dffkit.support import files
 from dffkit.support.files import locked
-from dffkit.weights.files import count_parameters, read_tensors, weights_folder
-from dffkit.weights.manifest import FORMAT, complaint_about, digest, read_manifest
+from dffkit.weights.files import FORMAT, check_manifest, digest, read_manifest, read_tensors, weights_folder
 
+MAX_FILE = 20_000_000  # bytes
 MAX_FOLDER = 60_000_000  # bytes, the manifest included
 _HALF_STEP = 2.0**-11  # the largest relative error of rounding to float16, which has 11 significant bits
 
 
 def save(models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | None = None) -> Path:
-    """Store models beside those already there, in place of any with the same name. Returns the manifest's path.
+    """Store models beside those already there, in place of any with the same name.
 
     Args:
         models: name -> (the model, its metadata: all that `entry` returns but `parameters` and `files`).
-        folder: where to, the repository's `data/weights` unless given.
+        folder: where the weights lie, the repository's `data/weights` unless given.
+
+    Returns:
+        The manifest's path.
 
     Raises:
-        ValueError: for a bad name or metadata, weights that are no finite numbers, or when a file would have over
-            20 MB or the folder over 60 MB. Nothing is written then.
+        ValueError: for wrong metadata, weights that are no finite numbers, or when a file would have over 20 MB or the
+            folder over 60 MB. Nothing is written then.
         DataError: if the models already there are damaged. Nothing is written then.
     """
     entries, states = {}, {}
     for name, (model, metadata) in models.items():
         where = f"models[{name!r}]"
         try:
-            entries[name] = {**json.loads(json.dumps(metadata, allow_nan=False)), "parameters": count_parameters(model)}
+            entries[name] = {**json.loads(json.dumps(metadata, allow_nan=False))}
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where}: expected a mapping of plain, finite data, got {metadata!r}") from error
+        entries[name]["parameters"] = sum(parameter.numel() for parameter in model.parameters())
         states[name] = {key: _stored(tensor, f"{where}: {key}") for key, tensor in model.state_dict().items()}
     folder = weights_folder(folder)
     with locked(folder):  # what another process saves in between would be lost
@@ -51,12 +55,12 @@ def save(models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | Non
 
 
 def _stored(tensor: Tensor, where: str) -> Tensor:
-    """A tensor as it is stored.
+    """Return a tensor as it is stored, contiguous on the CPU.
 
-    Kernels, which are nearly all of the bytes, go to half precision: their errors of 2^-11 drown in the sum over a
-    kernel's many weights. Values that come one per channel (batch norm's statistics and weights, biases) stay exact:
-    they are about 1% of the bytes, act on a whole channel, and a variance is divided by and need not fit float16. A
-    kernel stays exact too if it does not fit: above 65504, or all so small that float16 has few bits left for it.
+    Kernels, nearly all of the bytes, go to half precision: their errors of 2^-11 drown in the sum over many weights.
+    Values of whole channels (batch norm's statistics and weights, biases) stay exact: they are about 1% of the bytes,
+    and a variance need not fit float16. A kernel stays exact too if float16 can't hold it: values above 65504, or so
+    small that few bits are left.
     """
     tensor = tensor.detach().cpu()
     if not tensor.is_floating_point():
@@ -73,23 +77,20 @@ def _stored(tensor: Tensor, where: str) -> Tensor:
 
 
 def _write(folder: Path, entries: dict[str, dict], states: dict[str, dict[str, Tensor]]) -> Path:
-    """Write all models: the files, then the manifest, then remove what it does not name."""
-    from safetensors import torch as safetensors  # late, here and below: the names of the package need no extra
-
+    """Write the files of all models, then the manifest; then remove the files that it does not list."""
     models = {name: {**about, "files": []} for name, about in entries.items()}
     contents, listed = {}, {}
-    for (part, sharing), tensors in sorted(_groups(states).items()):
-        content = safetensors.save(tensors)
+    for (part, sharing), content in sorted(_contents(states).items()):
         sha256 = hashlib.sha256(content).hexdigest()
         file = f"{part}-{sha256[:12]}.safetensors"
+        if len(content) > MAX_FILE:
+            raise ValueError(f"{file}: expected at most {MAX_FILE:,} bytes, got {len(content):,}")
         contents[file], listed[file] = content, {"sha256": sha256, "bytes": len(content)}
         for name in sharing:
             models[name]["files"].append(file)
-    body = {"format": FORMAT, "files": listed, "models": models}
-    manifest = {"sha256": digest(body), **body}
-    if trouble := complaint_about(manifest):
-        raise ValueError(f"models: {trouble}")
-    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+    manifest = {"format": FORMAT, "files": listed, "models": models}
+    check_manifest(manifest)
+    text = json.dumps({"sha256": digest(manifest), **manifest}, indent=1, sort_keys=True) + "\n"
     if (total := sum(map(len, contents.values())) + len(text)) > MAX_FOLDER:
         raise ValueError(f"models: expected at most {MAX_FOLDER:,} bytes in all, got {total:,}")
     for file, content in contents.items():
@@ -101,15 +102,15 @@ def _write(folder: Path, entries: dict[str, dict], states: dict[str, dict[str, T
     return path
 
 
-def _groups(states: dict[str, dict[str, Tensor]]) -> dict[tuple[str, tuple[str, ...]], dict[str, Tensor]]:
-    """Tensors by part and by the models that share them: each group becomes one file."""
-    from safetensors import torch as safetensors
+def _contents(states: dict[str, dict[str, Tensor]]) -> dict[tuple[str, tuple[str, ...]], bytes]:
+    """Return the content of each file by the part and the models that share its tensors."""
+    from safetensors import torch as safetensors  # late: without the extras there is no safetensors
 
     sharing, tensors = defaultdict(list), {}
     for name in sorted(states):
         for key, tensor in states[name].items():
-            # The file's format holds name, type, shape and values: the same tensor is what has the same bytes there.
-            same = key, hashlib.sha256(safetensors.save({key: tensor})).digest()
+            # The bytes of a safetensors file hold name, type, shape and values: equal bytes are the same tensor.
+            same = key, safetensors.save({key: tensor})
             sharing[same].append(name)
             tensors[same] = tensor
     groups = defaultdict(dict)
@@ -117,4 +118,4 @@ def _groups(states: dict[str, dict[str, Tensor]]) -> dict[tuple[str, tuple[str, 
         key = same[0]
         part = re.sub(r"[^A-Za-z0-9_]", "_", key.partition(".")[0]) if "." in key else "model"
         groups[part, tuple(sharing[same])][key] = tensor
-    return groups
+    return {group: safetensors.save(members) for group, members in groups.items()}

@@ -63,7 +63,7 @@ def test_shipped_weights_give_their_scores_again_and_others_do_not(place, tmp_pa
     assert weights.names(folder) == ["flow", "seg/dff", "seg/frame"]
     about = weights.entry("seg/dff", folder)
     assert about["recipe_hash"] == DFF.hash
-    assert about["world_hash"] == "0123456789ab"
+    assert about["data_version"] == "0123456789ab"
     assert {"val mIoU@1", "check mIoU@1", "check mIoU@2"} <= about["scores"].keys()
     assert any(name.startswith("val EPE") for name in weights.entry("flow", folder)["scores"])
 

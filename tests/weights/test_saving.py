@@ -1,4 +1,4 @@
-"""Saving weights: what is stored once, what a killed run leaves, and what is refused before a byte is written."""
+"""Saving stores shared tensors once, survives a kill, and refuses wrong models before anything is written."""
 
 import shutil
 import threading
@@ -47,7 +47,7 @@ def test_what_models_share_is_stored_once(tmp_path):
     )
 
 
-def test_a_part_that_is_shared_in_part_is_split(folder):
+def test_a_partly_shared_part_is_split(folder):
     models = pair()
     nn.init.zeros_(models[DFF][0].feature_network[2].bias)  # trained further, the rest frozen
     weights.save(models, folder)
@@ -103,11 +103,11 @@ def test_a_killed_save_leaves_the_old_models_or_the_new_ones(folder, tmp_path, m
         assert contents(broken) == contents(tmp_path / "new")
 
 
-def test_two_that_save_at_the_same_time_lose_nothing(folder, monkeypatch):
+def test_two_threads_that_save_at_the_same_time_lose_nothing(folder, monkeypatch):
     whole, second = saving._write, []
 
     def slow(*words):
-        """The second begins while the first is in its middle, and has time to end if nothing holds it."""
+        """Start the second save in the middle of the first, with time to end if the lock does not hold it."""
         if not second:
             second.append(threading.Thread(target=weights.save, args=({"other": (network(5), metadata())}, folder)))
             second[0].start()
@@ -129,12 +129,11 @@ def test_two_that_save_at_the_same_time_lose_nothing(folder, monkeypatch):
 def test_bad_metadata_are_refused_before_anything_is_written(folder, field):
     value, message = BAD_METADATA[field]
     before = contents(folder)
-    with pytest.raises(ValueError, match=f"models: model 'new': {message}"):
+    with pytest.raises(ValueError, match=f"model 'new': {message}"):
         weights.save({"new": (network(), metadata(**{field: value}))}, folder)
     missing = {key: value for key, value in metadata().items() if key != field}
-    if field != "mood":
-        with pytest.raises(ValueError, match="model 'new': expected the fields"):
-            weights.save({"new": (network(), missing)}, folder)
+    with pytest.raises(ValueError, match=f"model 'new': {field}: expected .*, got None"):
+        weights.save({"new": (network(), missing)}, folder)
     assert contents(folder) == before
 
 
@@ -159,11 +158,7 @@ def test_metadata_must_be_plain_data(tmp_path, about):
             lambda: nn.ParameterDict({"x": nn.Parameter(torch.zeros(2, dtype=torch.cfloat))}),
             "expected floating-point or int64",
         ),
-        (nn.Identity, "parameters: expected a whole number of at least 1, got 0"),
-        (
-            lambda: nn.Linear(11_000_000, 1),
-            r"file 'model-.*bytes: expected a whole number from 1 to 20,000,000, got 22000",
-        ),
+        (lambda: nn.Linear(11_000_000, 1), r"model-.*: expected at most 20,000,000 bytes, got 22,000"),
     ],
 )
 def test_weights_that_cannot_be_shipped_are_refused(folder, model, message):
@@ -187,15 +182,9 @@ def test_a_folder_over_60_mb_is_refused(folder, monkeypatch):
     assert contents(folder) == before
 
 
-def test_a_name_with_spaces_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="models: expected a mapping with names without spaces"):
-        weights.save({"my model": (network(), metadata())}, tmp_path)
-    assert contents(tmp_path) == {}
-
-
 def test_save_does_not_build_on_damage(folder):
     part(folder).write_bytes(b"")
     before = contents(folder)
-    with pytest.raises(DataError, match=r"expected .* bytes, got 0"):
+    with pytest.raises(DataError, match=r"expected .*, got {'bytes': 0,"):
         weights.save({"new": (network(), metadata())}, folder)
     assert contents(folder) == before
