@@ -9,9 +9,8 @@ from matplotlib.ticker import MultipleLocator
 
 from dffkit.experiments.runs import default_workspace
 from dffkit.paper import ablation, scored
-from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED
 
-TASKS = ("segmentation", "detection")
 # Whose flow is judged, by row: flow that nobody trained, then F as sprites taught it, then F after joint training.
 FLOWS = {
     "copy": ("no flow", GREY), "SFF-fast": ("SIFT Flow, fast", ORANGE), "SFF-slow": ("SIFT Flow, slow", ORANGE),
@@ -56,12 +55,12 @@ def table4(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
 
     Rows of one training are hollow: their intervals do not cover other trainings.
     """
-    tables = {task: ablation.table(task, split) for task in TASKS}
+    tables = {task: ablation.table(task, split) for task in METRICS}
     run = [table.assign(task=task) for task, table in tables.items() if not table.empty]
     numbers = pandas.concat(run, ignore_index=True)
     figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.6), layout="constrained", sharey=True)
     names = [name for name in ablation.ROWS if name in set(numbers.row)]
-    for axes, task in zip(panels, TASKS, strict=True):
+    for axes, task in zip(panels, METRICS, strict=True):
         _losses(axes, tables[task], task, names)
     panels[0].set_yticks(range(len(names)), labels=names)
     panels[0].invert_yaxis()
@@ -73,7 +72,7 @@ def fix_n() -> tuple[Figure, pandas.DataFrame]:
     """How much better DFF is than DFF fix N at every key frame duration, on the test streets and in another town."""
     figure, panels = plt.subplots(1, 2, figsize=(10.4, 3.8), layout="constrained")
     tables = []
-    for axes, task in zip(panels, TASKS, strict=True):
+    for axes, task in zip(panels, METRICS, strict=True):
         for split, (label, colour, marker) in TOWNS.items():
             table = ablation.by_duration(task, split=split)
             if table.empty:
@@ -95,13 +94,13 @@ def flow_quality(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
     The numbers are means over seeds, in pixels.
     """
     tables = []
-    for task in TASKS:
+    for task in METRICS:
         recipes = {row: ablation.recipe(task, row) for row in FLOWS}
         table = scored.flow_errors(default_workspace().results, recipes, split).rename(columns={"name": "row"})
         tables.append(table.assign(task=task, flow=[FLOWS[row][0] for row in table.row]))
     numbers = pandas.concat(tables, ignore_index=True)[["task", "row", "flow", "region", "error"]]
     figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.0), layout="constrained", sharey=True)
-    for axes, task in zip(panels, TASKS, strict=True):
+    for axes, task in zip(panels, METRICS, strict=True):
         _errors(axes, numbers[numbers.task == task], task)
     names = [flow for flow, _ in FLOWS.values()]
     panels[0].set_yticks(range(len(names)), labels=names)

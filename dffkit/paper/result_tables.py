@@ -7,12 +7,12 @@ import pandas
 
 from dffkit.experiments import results
 from dffkit.experiments.runs import default_workspace
-from dffkit.paper import ablation, real_video, scored, ten_times
+from dffkit.paper import ablation, equal_speed, real_video, scored
+from dffkit.paper.style import METRICS
 from dffkit.support import files
 from dffkit.support.errors import DataError
 
 BEGIN, END = "<!-- tables: begin, written by python -m dffkit figures -->", "<!-- tables: end -->"
-METRICS = {"segmentation": "mIoU", "detection": "mAP@0.5"}
 REAL = {"camvid": "CamVid, mIoU", "pets09": "PETS09-S2L1, AP@0.5"}
 COPY = "Frame; *copy* from *l* = 2 on"
 
@@ -78,7 +78,7 @@ def table4() -> list[list[str]]:
 
 def ten_times_as_fast() -> list[list[str]]:
     """Points that detection loses to Frame with ResNet-101 where it is ten times as fast by counted FLOPs."""
-    found = ten_times.at_ten_times("detection").query("speed == 'counted (Eq. 7)'")
+    found = equal_speed.ten_times_as_fast("detection").query("speed == 'counted (Eq. 7)'")
     lines = [
         [line.pair, str(line.duration), _loss(line.loss, line.low, line.high), f"{line.printed:.1f}"]
         for line in found.itertuples()

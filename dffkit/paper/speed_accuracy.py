@@ -7,13 +7,18 @@ same pair has with all its channels and the paper's frames, as `python -m dffkit
 
 from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from dffkit.baselines import NO_FLOW
 from dffkit.experiments.runs import default_workspace
 from dffkit.experiments.speed import Architecture, Speed, measured
 from dffkit.paper import claims, scored
+from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, METRICS
 from dffkit.scores.differences import Difference, judged, statement
 from dffkit.training.recipes import CURVES, find
 
@@ -85,7 +90,7 @@ def statements(task: str, split: str = "test", seed: int = 0) -> pandas.DataFram
     """
     points = curves(task, split, seed)
     points = points[points.features.isin(("ResNet-101", "ResNet-50")) & (points["shrink"] == 1)]
-    draws = draws_of(points, task, split, seed)
+    draws = scores_with_replicates(points, task, split, seed)
     points, draws = points[~np.isnan(draws[:, 0])], draws[~np.isnan(draws[:, 0])]
     if points.groupby("features").flow.nunique().tolist() != [4, 4]:  # Frame and three flows
         return pandas.DataFrame()
@@ -131,7 +136,7 @@ def by_motion(task: str, duration: int, names: Sequence[str], split: str = "test
     )
 
 
-def draws_of(points: pandas.DataFrame, task: str, split: str, seed: int) -> np.ndarray:
+def scores_with_replicates(points: pandas.DataFrame, task: str, split: str, seed: int) -> np.ndarray:
     """`(points, 1 + draws)`: each point's score, 0..1, and its replicates; NaN where there are none."""
     folder, rows = default_workspace().results, []
     for point in points.itertuples():
@@ -141,8 +146,8 @@ def draws_of(points: pandas.DataFrame, task: str, split: str, seed: int) -> np.n
     return np.array([row if len(row) == longest else [np.nan] * longest for row in rows])
 
 
-def compared(first: np.ndarray, second: np.ndarray) -> Difference:
-    """How much better a point is than another, from their lines of `draws_of`."""
+def compare(first: np.ndarray, second: np.ndarray) -> Difference:
+    """How much better a point is than another, from their lines of `scores_with_replicates`."""
     over = first - second
     return judged(over[0], over[1:], 1)
 
@@ -175,3 +180,47 @@ def _resnet_101_ahead(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarray
             fast = (points.features == name) & (points.speedup >= speed * (1 - 1e-9))
             best[name].append(draws[fast.to_numpy()].max(0))
     return np.array(best["ResNet-101"]) - np.array(best["ResNet-50"])
+
+
+# The picture
+
+AXES = {"speedup": "speedup over Frame with ResNet-101, counted (Eq. 7)", "fps": "frames a second, measured here"}
+
+
+def figure3(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+    """Figure 3: accuracy over speed for every pair of networks and key frame duration, both tasks, speed told twice."""
+    numbers = pandas.concat([curves(task, split).assign(task=task) for task in METRICS], ignore_index=True)
+    figure, grid = plt.subplots(2, 2, figsize=(10.6, 8.2), layout="constrained", sharey="col")
+    for row, speed in zip(grid, AXES, strict=True):
+        for axes, (task, metric) in zip(row, METRICS.items(), strict=True):
+            _curves(axes, numbers[numbers.task == task], speed)
+            axes.set(xlabel=AXES[speed], ylabel=f"{metric} [%]")
+            axes.set_title(f"{task.capitalize()}, l = 1 .. {10 if task == 'segmentation' else 20}", loc="left")
+    artists, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(artists, labels, loc="outside upper center", ncols=4, frameon=False)
+    return figure, numbers
+
+
+def _curves(axes: Axes, points: pandas.DataFrame, speed: str) -> None:
+    axes.set_xscale("log")
+    pairs = points[points.flow != NO_FLOW]
+    for (features, flow), curve in pairs.groupby(["features", "flow"], sort=False):
+        curve = curve.sort_values("duration")
+        style = {"color": COLOURS[flow], "linestyle": LINES[features], "marker": MARKERS[flow], "markersize": 3.5}
+        axes.plot(curve[speed], curve.score, label=f"{features}, {flow}", **style)
+    single = points[(points.flow == NO_FLOW) & (points["shrink"] == 1)].sort_values(speed)
+    depths = ", ".join(name.removeprefix("ResNet-") for name in single.features)
+    axes.plot(single[speed], single.score, "*", markersize=11, color="black", label=f"Frame: ResNet-{depths}")
+    halo = withStroke(linewidth=3, foreground="white")  # curves may pass under a label
+    for point in single.itertuples():
+        axes.annotate(point.features.removeprefix("ResNet-"), (getattr(point, speed), point.score), (5, 5),
+                      textcoords="offset points", fontsize=8, color=DARK_GREY, path_effects=[halo])  # fmt: skip
+    smaller = points[points["shrink"] > 1]
+    if not smaller.empty:
+        axes.plot(smaller[speed], smaller.score, "v", markersize=8, color=GREY, markeredgecolor="black",
+                  label="Frame, half resolution")  # fmt: skip
+    ticks = (1, 2, 5, 10, 20) if speed == "speedup" else (10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500)
+    low, high = axes.get_xlim()
+    axes.set_xticks([tick for tick in ticks if low <= tick <= high])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()

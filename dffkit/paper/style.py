@@ -1,4 +1,4 @@
-"""The look of every picture: one style file, and colours that every kind of colour vision can tell apart."""
+"""The look of every picture: one style file, colours that every kind of colour vision can tell apart, and labels."""
 
 from importlib.resources import files
 
@@ -15,3 +15,5 @@ GREY, DARK_GREY = "#B0B0B0", "#6E6E6E"  # for lines, and for text
 COLOURS = {"FlowNet": BLUE, "FlowNet Half": RED, "FlowNet Inception": GREEN}
 MARKERS = {"FlowNet": "o", "FlowNet Half": "s", "FlowNet Inception": "D"}
 LINES = {"ResNet-50": "--", "ResNet-101": "-"}
+
+METRICS = {"segmentation": "mIoU", "detection": "mAP@0.5"}  # task -> its score, in figures and tables

@@ -1,13 +1,16 @@
 """What else is varied: the split point (Table 5), and how many frames of a snippet have a label (Sec. 3)."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas
+from matplotlib.figure import Figure
 
 from dffkit.experiments.runs import default_workspace
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.speed import Architecture, measured
 from dffkit.paper import scored
 from dffkit.paper.ablation import ROWS
+from dffkit.paper.style import BLUE, DARK_GREY, GREY, METRICS, RED
 from dffkit.scores.differences import Difference, Drawn, difference, judged, statement, within
 from dffkit.training.recipe import Recipe
 from dffkit.training.recipes import find
@@ -118,3 +121,57 @@ def _loss_of_labels(method: str, interval: int, task: str, split: str) -> dict[i
         seed: Drawn(all_labels[seed].value - few[seed].value, all_labels[seed].replicates - few[seed].replicates)
         for seed in all_labels.keys() & few.keys()
     }
+
+
+def draw_table5(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+    """Table 5: accuracy (with 95% intervals) and speed by split point, ours and the paper's, against the default's."""
+    tables = {task: table5(task, split) for task in METRICS}
+    figure, grid = plt.subplots(2, 2, figsize=(10.2, 5.6), layout="constrained", sharex=True)
+    for column, (task, metric) in zip(grid.T, METRICS.items(), strict=True):
+        table = tables[task].set_index("layers")
+        places = [SPLITS.index(layers) for layers in table.index]
+        default = table.loc[1]
+        accuracy, speed = column
+        reach = [(table.difference - table.low).clip(0), (table.high - table.difference).clip(0)]
+        accuracy.errorbar(places, table.difference, reach, fmt="o-", color=BLUE, capsize=3, label="Toytown")
+        speed.plot(places, table.fps / default.fps, "o-", color=BLUE, label="Toytown")
+        style = {"markersize": 10, "markerfacecolor": "none", "color": RED, "label": "printed in the paper"}
+        accuracy.plot(places, table.paper - default.paper, "o:", **style)
+        speed.plot(places, table.paper_fps / default.paper_fps, "o:", **style)
+        flat = 100 * FLAT
+        accuracy.axhspan(-flat, flat, color=GREY, alpha=0.15, linewidth=0, label=f"within {flat:g} points")
+        accuracy.set_title(f"{task.capitalize()}: {metric}", loc="left")
+        accuracy.set_ylabel("points over the default")
+        speed.set_ylabel("frames a second / the default's")
+        speed.set_xticks(range(len(SPLITS)), labels=SPLITS)
+        speed.set_xlabel("layers in the task network")
+    figure.legend(*grid[0, 1].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
+    numbers = pandas.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)
+    return figure, numbers
+
+
+def draw_sparse_labels(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+    """Section 3: Frame, DFF and copy by how many frames of a training snippet share one label, with 95% intervals.
+
+    A panel for each task that has been run.
+    """
+    styles = {
+        "Frame": ("*-", "black"), "DFF, key frames": ("o--", BLUE), "DFF": ("o-", BLUE), "copy": ("s:", DARK_GREY),
+    }  # fmt: skip
+    tables = {task: table for task in METRICS if not (table := sparse_labels(task, split)).empty}
+    figure, panels = plt.subplots(
+        1, len(tables), figsize=(1.8 + 4.6 * len(tables), 4.0), layout="constrained", squeeze=False
+    )
+    for axes, task in zip(panels[0], tables, strict=True):
+        for number, (method, (style, colour)) in enumerate(styles.items()):
+            line = tables[task][tables[task].method == method]
+            reach = [line.score - line.low, line.high - line.score]
+            apart = 1.03 ** (number - 1.5)  # so that no bar hides another
+            axes.errorbar(line.interval * apart, line.score, reach, fmt=style, color=colour, capsize=3, label=method)
+        axes.set(xscale="log", xlabel="one labelled frame in", ylabel=f"{METRICS[task]} [%]")
+        axes.set_xticks(INTERVALS, labels=INTERVALS)
+        axes.minorticks_off()
+        axes.set_title(task.capitalize(), loc="left")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    numbers = pandas.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)
+    return figure, numbers

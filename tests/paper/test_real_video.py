@@ -5,7 +5,6 @@ import pytest
 from dffkit.experiments import results, sources
 from dffkit.experiments.runs import Workspace
 from dffkit.paper import real_video
-from dffkit.paper import real_video_figure as pictures
 from dffkit.training.recipes import find
 
 SCORES = {
@@ -41,7 +40,7 @@ def test_frame_has_one_duration_and_copy_the_others():
 
 
 def test_each_panel_has_its_curves():
-    figure, numbers = pictures.draw()
+    figure, numbers = real_video.draw()
     camvid, pets = figure.axes
     level, longer, dff, copied = camvid.lines
     assert level.get_ydata() == pytest.approx([50, 50])

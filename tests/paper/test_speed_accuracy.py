@@ -7,7 +7,7 @@ from stored_curves import two_curves
 from dffkit.experiments import results, sources
 from dffkit.experiments.runs import Workspace
 from dffkit.experiments.speed import Architecture
-from dffkit.paper import speed_accuracy, speed_accuracy_figures
+from dffkit.paper import speed_accuracy
 from dffkit.paper.speed_accuracy import curves, envelope
 from dffkit.training.recipes import find
 
@@ -39,7 +39,7 @@ def stored(tmp_path, monkeypatch):
 
 
 def test_figure_3_has_every_point_twice_and_frame_apart():
-    figure, numbers = speed_accuracy_figures.figure3()
+    figure, numbers = speed_accuracy.figure3()
     assert len(numbers) == 6
     counted, measured = figure.axes[0], figure.axes[2]
     for axes, speed in ((counted, "speedup"), (measured, "fps")):

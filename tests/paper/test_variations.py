@@ -9,7 +9,7 @@ from dffkit.experiments import results, sources
 from dffkit.experiments.runs import Workspace
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.speed import Architecture
-from dffkit.paper import speed_accuracy_figures, variations
+from dffkit.paper import variations
 from dffkit.training.recipes import find
 
 METRIC = {"segmentation": "mIoU", "detection": "mAP"}
@@ -88,7 +88,7 @@ def test_sparse_labels_have_the_intervals_that_were_run_and_how_sure_they_are(st
 
 def test_table_5_is_drawn_against_the_default(stored):
     with_replicates(stored)
-    figure, numbers = speed_accuracy_figures.table5()
+    figure, numbers = variations.draw_table5()
     (ours,) = figure.axes[0].containers
     assert list(ours.lines[0].get_xdata()) == [0, 1, 2, 3, 4]
     assert list(ours.lines[0].get_ydata()) == pytest.approx([0.3, np.nan, 0.2, 0, -0.3], nan_ok=True)
@@ -107,7 +107,7 @@ def test_table_5_has_the_interval_of_what_each_split_point_changes(stored):
 
 def test_sparse_labels_are_drawn_with_their_intervals(stored):
     sparse_replicates(stored)
-    figure, numbers = speed_accuracy_figures.sparse_labels()
+    figure, numbers = variations.draw_sparse_labels()
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["Detection"]  # segmentation has not been run
     drawn = figure.axes[0].containers
     assert [each.get_label() for each in drawn] == ["Frame", "DFF, key frames", "DFF", "copy"]

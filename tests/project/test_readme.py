@@ -6,7 +6,7 @@ import pytest
 from places import REPOSITORY
 
 from dffkit.experiments import results
-from dffkit.paper import result_tables, ten_times
+from dffkit.paper import equal_speed, result_tables
 from dffkit.training.recipes import find
 
 ROWS = results.read(REPOSITORY / "data" / "results" / "evaluation.csv")
@@ -63,7 +63,7 @@ def test_table_4_is_that_of_the_stored_rows(line):
 
 def test_ten_times_as_fast_costs_what_the_stored_rows_say():
     words = " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
-    counted = ten_times.at_ten_times("detection").query("speed == 'counted (Eq. 7)'")
+    counted = equal_speed.ten_times_as_fast("detection").query("speed == 'counted (Eq. 7)'")
     assert len(counted) == 2
     for line in counted.itertuples():
         assert line.pair.replace(", ", " with ") in words

@@ -1,29 +1,31 @@
-"""ten_times.py: where Deep Feature Flow is so many times as fast as Frame, and what it loses there."""
+"""equal_speed.py: what DFF loses at a given speed, and smaller networks beside DFF at equal speed."""
 
 import pytest
 from stored_curves import two_curves
 
-from dffkit.experiments import results
+from dffkit.experiments import results, sources
 from dffkit.experiments.runs import Workspace
-from dffkit.paper import speed_accuracy, ten_times
+from dffkit.paper import equal_speed, speed_accuracy
+from dffkit.training.recipes import find
 
 
 @pytest.fixture(autouse=True)
 def stored(tmp_path, monkeypatch):
     """Result tables in a folder of the test's own."""
-    monkeypatch.setattr(speed_accuracy, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
+    for module in (equal_speed, speed_accuracy):
+        monkeypatch.setattr(module, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
 
 
 @pytest.mark.parametrize("column", ["speedup", "speedup_measured"])
 def test_the_first_duration_that_is_fast_enough_and_what_it_loses(tmp_path, column):
     two_curves(tmp_path, "detection", faster_is_better=True)
-    point = ten_times.at_times("detection", 3, column)
+    point = equal_speed.loss_at_speed("detection", 3, column)
     # l frames cost 10 + 0.2 (l - 1), or 100 + 4 (l - 1) ms: l = 4 is 3.77 times as fast, or 3.57 times.
     assert point.duration == 4
     assert point[column] == pytest.approx(40 / 10.6 if column == "speedup" else 400 / 112)
     assert point.loss == pytest.approx(0.5 + 3 * 1)
     assert point.low == pytest.approx(point.high)  # the same noise in both
-    fastest = ten_times.at_times("detection", 10, column)
+    fastest = equal_speed.loss_at_speed("detection", 10, column)
     assert (fastest.duration, fastest.loss) == (5, pytest.approx(0.5 + 4 * 1))
     assert fastest[column] < 10
 
@@ -31,8 +33,8 @@ def test_the_first_duration_that_is_fast_enough_and_what_it_loses(tmp_path, colu
 @pytest.mark.parametrize(("printed", "counted"), [(3.0, "does not hold"), (4.0, "holds")])
 def test_ten_times_as_fast_is_judged_against_the_papers_own_loss(tmp_path, monkeypatch, printed, counted):
     two_curves(tmp_path, "detection", faster_is_better=True, splits=("test", "val"))
-    monkeypatch.setitem(ten_times.PRINTED, "detection", ("ResNet-101", 73.9, 73.9 - printed, 3.0))
-    lines = ten_times.at_ten_times("detection", 3.6)
+    monkeypatch.setitem(equal_speed.PRINTED, "detection", ("ResNet-101", 73.9, 73.9 - printed, 3.0))
+    lines = equal_speed.ten_times_as_fast("detection", 3.6)
     lines = lines[lines.pair == "ResNet-101, FlowNet Inception"].set_index("speed")
     assert lines.loc["counted (Eq. 7)", ["duration", "verdict"]].tolist() == [4, counted]
     assert lines.loc["counted (Eq. 7)", "loss"] == pytest.approx(3.5)
@@ -49,7 +51,7 @@ def test_ten_times_as_fast_is_judged_against_the_papers_own_loss(tmp_path, monke
 )
 def test_the_best_pair_at_a_speed_is_chosen_on_val_and_told_of_test(tmp_path, on_val, flow, duration, loss):
     two_curves(tmp_path, "detection", faster_is_better=True, splits=("test", "val"), on_val=on_val)
-    point = ten_times.best_at_times("detection", 5.2)
+    point = equal_speed.best_at_speed("detection", 5.2)
     assert (point.features, point.flow, point.duration) == ("ResNet-50", flow, duration)
     assert point.speedup >= 5.2
     assert point.frame == pytest.approx(70)
@@ -58,7 +60,7 @@ def test_the_best_pair_at_a_speed_is_chosen_on_val_and_told_of_test(tmp_path, on
 
 def test_ten_times_may_not_be_reached(tmp_path):
     two_curves(tmp_path, "detection", faster_is_better=True, splits=("test", "val"))
-    lines = ten_times.at_ten_times("detection")
+    lines = equal_speed.ten_times_as_fast("detection")
     assert lines.verdict.tolist() == 6 * ["not reached"]
     assert lines.duration.tolist() == 6 * [5]
     assert lines.pair.tolist() == 3 * ["ResNet-101, FlowNet Inception", "ResNet-50, FlowNet Inception"]
@@ -66,7 +68,7 @@ def test_ten_times_may_not_be_reached(tmp_path):
 
 def test_another_pair_is_compared_with_frame_of_its_own_features(tmp_path):
     two_curves(tmp_path, "segmentation", faster_is_better=False)
-    point = ten_times.at_times("segmentation", 3, features="ResNet-50", flow="FlowNet")
+    point = equal_speed.loss_at_speed("segmentation", 3, features="ResNet-50", flow="FlowNet")
     # l frames cost 6 + (l - 1), and Frame 6 l: l = 5 is 3 times as fast.
     assert (point.duration, point.speedup) == (5, pytest.approx(3))
     assert point.frame == pytest.approx(68)
@@ -75,8 +77,8 @@ def test_another_pair_is_compared_with_frame_of_its_own_features(tmp_path):
 
 def test_the_fall_that_the_text_tells_stands_beside_ours(tmp_path, monkeypatch):
     two_curves(tmp_path, "detection", faster_is_better=True)
-    monkeypatch.setitem(ten_times.PRINTED, "detection", ("ResNet-101", 73.9, 69.5, 3.0))
-    table = ten_times.beside_the_text("detection")
+    monkeypatch.setitem(equal_speed.PRINTED, "detection", ("ResNet-101", 73.9, 69.5, 3.0))
+    table = equal_speed.loss_in_the_text("detection")
     assert table.loc["paper"].tolist() == pytest.approx([73.9, 69.5, 4.4, 3.0])
     assert table.loc["Toytown"].tolist() == pytest.approx([70, 66.5, 3.5, 40 / 10.6])
 
@@ -84,10 +86,49 @@ def test_the_fall_that_the_text_tells_stands_beside_ours(tmp_path, monkeypatch):
 def test_a_pair_without_results_is_named(tmp_path):
     two_curves(tmp_path, "segmentation", faster_is_better=True)
     with pytest.raises(ValueError, match="got ResNet-26 with FlowNet Half"):
-        ten_times.at_times("segmentation", features="ResNet-26", flow="FlowNet Half")
+        equal_speed.loss_at_speed("segmentation", features="ResNet-26", flow="FlowNet Half")
 
 
 def test_without_any_result_the_best_pair_says_so(tmp_path):
     results.write(tmp_path / "evaluation.csv", [])
     with pytest.raises(ValueError, match="scored and measured on detection, test"):
-        ten_times.best_at_times("detection")
+        equal_speed.best_at_speed("detection")
+
+
+@pytest.mark.parametrize(
+    ("on_val", "pair", "gain"),
+    # ResNet-50 alone is 1.67 times as fast as ResNet-101. So fast are ResNet-101 with l = 2 (a point less than 70
+    # percent) and ResNet-50 with l = 1 (two points less).
+    [(0.0, "ResNet-101, FlowNet", 1.0), (0.1, "ResNet-50, FlowNet Half", 0.0)],
+)
+def test_the_pair_beside_a_smaller_network_is_chosen_on_val(tmp_path, on_val, pair, gain):
+    two_curves(tmp_path, "segmentation", faster_is_better=False, splits=("test", "val"), on_val=on_val)
+    (line,) = equal_speed.alternatives("segmentation").itertuples()
+    assert (line.alternative, line.pair) == ("ResNet-50", pair)
+    assert line.speedup == pytest.approx(10 / 6)
+    assert line.score == pytest.approx(68)
+    assert line.dff == pytest.approx(68 + gain)
+    assert (line.gain, line.low, line.high) == pytest.approx((gain, gain, gain), abs=1e-6)
+
+
+def test_nothing_stands_beside_a_network_that_no_pair_is_as_fast_as_or_none_scored_on_val(tmp_path):
+    two_curves(tmp_path, "segmentation", faster_is_better=False)
+    assert equal_speed.alternatives("segmentation").empty
+    points = speed_accuracy.curves("segmentation")
+    assert speed_accuracy.best_on_val(points, "segmentation", 2) is None
+    two_curves(tmp_path, "segmentation", faster_is_better=False, splits=("test", "val"))
+    assert speed_accuracy.best_on_val(points, "segmentation", 2) is not None
+    assert speed_accuracy.best_on_val(points, "segmentation", 100) is None
+
+
+def test_frame_by_depth_has_its_training_loss_and_the_points_over_resnet_101(tmp_path):
+    two_curves(tmp_path, "detection", faster_is_better=False)
+    recipe = find("toytown/detection/frame-50")
+    row = {"hash": recipe.hash, "world": sources.data_version(recipe), "seed": 0, "metric": "loss", "value": 0.4}
+    results.write(tmp_path / "training.csv", [row])
+    deep, shallow = equal_speed.frame_by_depth("detection").itertuples()
+    assert (deep.features, deep.speedup, deep.score, deep.gain) == ("ResNet-101", 1, pytest.approx(70), 0)
+    assert (shallow.features, shallow.speedup) == ("ResNet-50", pytest.approx(10 / 6))
+    assert (shallow.score, shallow.training_loss) == pytest.approx((68, 0.4))
+    assert (shallow.gain, shallow.low, shallow.high) == pytest.approx((-2, -2, -2))
+    assert deep.training_loss != deep.training_loss  # not stored

@@ -1,0 +1,156 @@
+"""Accuracy at equal speed: DFF ten times as fast as Frame, and per-frame recognition by smaller networks."""
+
+import numpy as np
+import pandas
+
+from dffkit.baselines import NO_FLOW
+from dffkit.experiments.runs import default_workspace
+from dffkit.paper import scored
+from dffkit.paper.speed_accuracy import best_on_val, compare, curves, scores_with_replicates
+from dffkit.scores.differences import Difference, below
+
+# The paper's text on Figure 3, with FlowNet Inception: N_feat, the score of Frame, the score of the fastest point, and
+# the measured speedup of that point.
+PRINTED = {"segmentation": ("ResNet-50", 69.7, 62.4, 7.8), "detection": ("ResNet-101", 73.9, 69.5, 10.2)}
+SPEEDS = {
+    "counted (Eq. 7)": "speedup",
+    "measured": "speedup_measured",
+    "measured at full size": "speedup_full_size",
+}
+
+
+def loss_at_speed(
+    task: str, times: float = 10, column: str = "speedup", split: str = "test", seed: int = 0,
+    features: str = "ResNet-101", flow: str = "FlowNet Inception",
+) -> pandas.Series:  # fmt: skip
+    """Return the shortest key frame duration at which a pair of networks is `times` as fast as Frame, and its loss.
+
+    Args:
+        task, split, seed: as in `curves`.
+        times: speedup over Frame with the same N_feat.
+        column: one of the speeds of `curves`.
+        features, flow: the pair.
+
+    Returns:
+        A line of `curves` with the speedup over Frame with the same N_feat in `column`, and with `frame` (score of
+        Frame), `loss` (points), and the loss's interval, `low` and `high`. Where the pair is never as fast as asked,
+        the line of its fastest point.
+
+    Raises:
+        ValueError: if the pair, or Frame with its N_feat, has not been scored or measured.
+    """
+    points = curves(task, split, seed)
+    points = points[(points.features == features) & points.flow.isin((flow, NO_FLOW)) & (points["shrink"] == 1)]
+    alone, pair = points[points.flow == NO_FLOW], points[points.flow == flow].sort_values("duration")
+    if alone.empty or pair.empty:
+        raise ValueError(f"flow: expected Frame and a pair that are scored and measured, got {features} with {flow}")
+    pair = pair.assign(**{column: pair[column] / alone[column].item()})
+    chosen = pair.loc[(pair[column] >= times).idxmax() if pair[column].max() >= times else pair[column].idxmax()]
+    return _with_loss(chosen, alone.iloc[0], task, split, seed)
+
+
+def best_at_speed(
+    task: str, times: float = 10, column: str = "speedup", split: str = "test", seed: int = 0
+) -> pandas.Series:
+    """Return the pair most accurate on val among those at least `times` as fast as Frame with ResNet-101, and its loss.
+
+    Returns:
+        A line like that of `loss_at_speed`; of the fastest pair if none is as fast as asked.
+
+    Raises:
+        ValueError: if Frame with ResNet-101, or every pair, has not been scored or measured.
+    """
+    points = curves(task, split, seed)
+    alone, pairs = points[points.name == "frame"], points[points.flow != NO_FLOW]
+    if alone.empty or pairs.empty:
+        raise ValueError(f"task: expected Frame and pairs that are scored and measured on {task}, {split}")
+    index = best_on_val(points, task, times, column, seed)
+    chosen = points.loc[pairs[column].idxmax() if index is None else index]
+    return _with_loss(chosen, alone.iloc[0], task, split, seed)
+
+
+def ten_times_as_fast(task: str, times: float = 10, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+    """Compare the loss at `times` the speed of Frame with ResNet-101 with the loss that the paper's text gives.
+
+    Two lines for each of the three `SPEEDS`: the pair that the paper takes in detection, and the pair most accurate on
+    val at that speed. The loss is always that of the scored networks, at full size too.
+
+    Returns:
+        Columns: `speed`, `times` (speedup reached), `pair`, `duration`; `loss`, `low`, `high` in points; `printed` (the
+        paper's loss); `verdict`, "not reached" where no key frame duration is as fast as asked.
+    """
+    _, frame, fastest, _ = PRINTED[task]
+    lines = []
+    for speed, column in SPEEDS.items():
+        for choose in (loss_at_speed, best_at_speed):
+            point = choose(task, times, column, split, seed)
+            loss = Difference(point.loss, point.low, point.high, np.nan, 1)
+            verdict = below(loss, frame - fastest) if point[column] >= times else "not reached"
+            line = {"speed": speed, "times": point[column], "pair": f"{point.features}, {point.flow}"}
+            line |= point[["duration", "loss", "low", "high"]].to_dict()
+            lines.append(line | {"printed": frame - fastest, "verdict": verdict})
+    return pandas.DataFrame(lines)
+
+
+def loss_in_the_text(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+    """The loss that the paper's text gives for Figure 3, and ours of the same pair at the same counted speedup.
+
+    Returns:
+        Rows "paper" and "Toytown"; columns `frame` and `score` in percent, `loss` in points, and `speedup` over Frame
+        with the same N_feat.
+    """
+    features, *printed = PRINTED[task]
+    ours = loss_at_speed(task, printed[-1], split=split, seed=seed, features=features)
+    rows = {"paper": [*printed[:2], printed[0] - printed[1], printed[2]]}
+    rows["Toytown"] = [ours.frame, ours.score, ours.loss, ours.speedup]
+    return pandas.DataFrame(rows, index=["frame", "score", "loss", "speedup"]).T
+
+
+def frame_by_depth(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+    """Frame with each of the ResNets on frames of full size, the deepest first.
+
+    Returns:
+        Columns: `features`; `speedup`, counted; `training_loss`, the last on the training streets; `score`; `gain`, the
+        points over ResNet-101, with its interval, `low` and `high`.
+    """
+    points = curves(task, split, seed)
+    single = points[(points.flow == NO_FLOW) & (points["shrink"] == 1)].sort_values("speedup")
+    losses = scored.training_losses(default_workspace().results, scored.on_toytown(task), seed)
+    draws = scores_with_replicates(single, task, split, seed)
+    (deepest,) = draws[(single.name == "frame").to_numpy()]
+    lines = []
+    for point, own in zip(single.itertuples(), draws, strict=True):
+        line = {"features": point.features, "speedup": point.speedup, "training_loss": losses.get(point.name, np.nan)}
+        lines.append(line | {"score": point.score} | compare(own, deepest).points(mean="gain"))
+    return pandas.DataFrame(lines)
+
+
+def alternatives(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+    """Per-frame recognition by smaller networks or on smaller frames, each beside a pair of DFF at the same speed.
+
+    The pair is the one most accurate on val among those at least as fast, by Eq. 7; without one there is no line.
+
+    Returns:
+        Columns: `alternative` (its features, and "half size" for smaller frames), `speedup`, `score`; `pair`,
+        `duration` and `dff` (score) of the pair; `gain`, `low`, `high`: points that the pair is better.
+    """
+    points = curves(task, split, seed)
+    single = points[(points.flow == NO_FLOW) & (points.name != "frame")]
+    lines = []
+    for other in single.sort_values("speedup").itertuples():
+        index = best_on_val(points, task, other.speedup, seed=seed)
+        if index is None:
+            continue
+        best = points.loc[index]
+        gain = compare(*scores_with_replicates(points.loc[[index, other.Index]], task, split, seed))
+        name = other.features + (", half size" if other.shrink > 1 else "")
+        line = {"alternative": name, "speedup": other.speedup, "score": other.score}
+        line |= {"pair": f"{best.features}, {best.flow}", "duration": best.duration, "dff": best.score}
+        lines.append(line | gain.points(mean="gain"))
+    return pandas.DataFrame(lines)
+
+
+def _with_loss(point: pandas.Series, frame: pandas.Series, task: str, split: str, seed: int) -> pandas.Series:
+    """A point of `curves` with the score of Frame, and the points that it loses to Frame."""
+    loss = compare(*scores_with_replicates(pandas.DataFrame([frame, point]), task, split, seed))
+    return pandas.concat([point, pandas.Series({"frame": frame.score} | loss.points(mean="loss"))])
