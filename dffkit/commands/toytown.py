@@ -36,7 +36,7 @@ def main(arguments: argparse.Namespace) -> int:
         began = time.process_time()
         records = [toytown.record(arguments.split, number, fps, toytown.LENGTH, world) for number in streets]
         seconds = time.process_time() - began
-        print(f"\nworld {toytown.world_hash(world)}, for {task}, {fps:g} frames a second of the street:")
+        print(f"\nworld {toytown.data_version(world)}, for {task}, {fps:g} frames a second of the street:")
         print(f"  rendered with all labels, frames a second and core: {len(records) * toytown.LENGTH / seconds:.0f}")
         print("\n".join(f"  {line}" for line in report(task, records)))
     return 0

@@ -181,7 +181,7 @@ def _toytown() -> Source:
     return Source(
         "toytown",
         snippets,
-        lambda recipe, split: toytown.world_hash(filmed(recipe, split)[-1]),
+        lambda recipe, split: toytown.data_version(filmed(recipe, split)[-1]),
         counts={"val": 48, "test": 60, "elsewhere": 60},
         durations=TOYTOWN_DURATIONS,
         names={"segmentation": toytown.LABELS, "detection": toytown.CLASSES},
@@ -196,7 +196,7 @@ def _sprites() -> Source:
     from dffkit.datasets import sprites
 
     counts = {"val": 48, "test": 60, "flying_chairs": None}  # streets of Toytown, pairs of FlyingChairs
-    return Source("sprites", lambda *_: (), lambda *_: sprites.world_hash(), counts)
+    return Source("sprites", lambda *_: (), lambda *_: sprites.data_version(), counts)
 
 
 @functools.cache

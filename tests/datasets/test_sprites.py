@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dffkit.datasets.sprites import SpriteWorld, mirrored, sprite_batch, sprite_pair, world_hash
+from dffkit.datasets.sprites import SpriteWorld, data_version, mirrored, sprite_batch, sprite_pair
 from dffkit.datasets.sprites.affine import shift, similarity
 from dffkit.datasets.sprites.drawing import render_pair
 from dffkit.datasets.sprites.looks import texture
@@ -211,15 +211,15 @@ def test_no_mirror_no_change():
 
 
 def test_the_hash_names_the_world(monkeypatch):
-    assert world_hash() == world_hash(SpriteWorld())
-    assert len(world_hash()) == 12
-    assert int(world_hash(), 16) >= 0
-    assert world_hash(SpriteWorld(still=0.2)) != world_hash()
+    assert data_version() == data_version(SpriteWorld())
+    assert len(data_version()) == 12
+    assert int(data_version(), 16) >= 0
+    assert data_version(SpriteWorld(still=0.2)) != data_version()
     stored = SpriteWorld(**json.loads(json.dumps(asdict(SpriteWorld()))))
-    assert world_hash(stored) == world_hash()
-    before = world_hash()
+    assert data_version(stored) == data_version()
+    before = data_version()
     monkeypatch.setattr("dffkit.datasets.sprites.world.VERSION", "another")
-    assert world_hash() != before
+    assert data_version() != before
 
 
 @pytest.mark.parametrize(("seed", "index", "size"), [(-1, 0, SIZE), (0, -1, SIZE), (0, 0, (0, 5)), (0, 0, (5, 0))])

@@ -10,10 +10,9 @@ from places import GOLDEN
 from torch.nn import functional as F
 
 from dffkit.datasets import toytown
-from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film, World, raster, world_hash
-from dffkit.datasets.toytown.atlas import Atlas
-from dffkit.datasets.toytown.deterioration import KINDS, deteriorate
-from dffkit.datasets.toytown.film import THINGS
+from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film, World, data_version, raster
+from dffkit.datasets.toytown.film import KINDS, THINGS, deteriorate
+from dffkit.datasets.toytown.textures import Atlas
 
 EXPECTED = GOLDEN / "toytown.json"
 PAIRS = [(9, 8), (9, 5), (9, 0), (3, 9)]
@@ -247,11 +246,11 @@ def test_a_square_at_a_known_place_is_drawn_there():
 
 
 def test_the_world_has_a_name_that_every_parameter_changes():
-    assert world_hash() == world_hash(World())
+    assert data_version() == data_version(World())
     changes = {"version": 99, "seed": 1, "size": (96, 192), "speed": 2.0, "deterioration": 0.5, "rare_poses": 0.5}
     changes |= {"min_visible": 0.5, "min_side": 9, "focal": 2.0}
-    hashes = {world_hash(World(**{name: value})) for name, value in changes.items()}
-    assert len(hashes | {world_hash()}) == len(changes) + 1
+    hashes = {data_version(World(**{name: value})) for name, value in changes.items()}
+    assert len(hashes | {data_version()}) == len(changes) + 1
     assert set(changes) == set(World.__dataclass_fields__)
 
 
@@ -261,7 +260,7 @@ def test_the_world_is_the_one_that_results_were_measured_in():
     Frames are compared as coarse means, with a tolerance: processors round differently.
     """
     golden = json.loads(EXPECTED.read_text())
-    worlds = {task: world_hash(world) for task, world in WORLDS.items()}
+    worlds = {task: data_version(world) for task, world in WORLDS.items()}
     assert golden["worlds"] == worlds, "another world: redo the golden file by tests/golden/make_toytown.py"
     for entry in golden["frames"]:
         film = Film(entry["split"], entry["number"], entry["fps"], WORLDS[entry["task"]])

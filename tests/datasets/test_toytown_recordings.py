@@ -71,7 +71,7 @@ def test_each_task_has_its_own_world(task):
     snippet = toytown.snippets("val", task, [0], annotated=(1,), length=2)[0]
     film = Film("val", 0, FPS[task], toytown.WORLDS[task])
     assert torch.equal(snippet.frames[1], film.frame(1))
-    assert len(set(map(toytown.world_hash, toytown.WORLDS.values()))) == 2
+    assert len(set(map(toytown.data_version, toytown.WORLDS.values()))) == 2
 
 
 def test_what_is_on_disk_is_what_is_rendered(tmp_path):
@@ -80,7 +80,7 @@ def test_what_is_on_disk_is_what_is_rendered(tmp_path):
     assert not list(tmp_path.rglob("*")), "rendered when it is needed"
     assert torch.equal(stored.frames[0], fresh.frames[0])
     (file,) = tmp_path.rglob("*.safetensors")
-    assert toytown.world_hash(SMALL) in str(file), "another world's frames are never taken for this one's"
+    assert toytown.data_version(SMALL) in str(file), "another world's frames are never taken for this one's"
     for other in (stored, again):
         assert torch.equal(other.frames[7], fresh.frames[7])
         for name, value in fresh.targets[11].items():

@@ -42,9 +42,9 @@ def test_another_data_set_is_named():
 def test_worlds_are_named_by_what_is_trained_on():
     from dffkit.datasets import sprites, toytown
 
-    assert sources.data_version(FLOW) == sprites.world_hash()
-    assert sources.data_version(STILLS) == toytown.world_hash()
+    assert sources.data_version(FLOW) == sprites.data_version()
+    assert sources.data_version(STILLS) == toytown.data_version()
     for task in (SEGMENTATION, DETECTION):
-        assert sources.data_version(recipe(task=task)) == toytown.world_hash(toytown.WORLDS[task[0]])
+        assert sources.data_version(recipe(task=task)) == toytown.data_version(toytown.WORLDS[task[0]])
         assert sources.data_version(recipe(task=task), "test") == sources.data_version(recipe(task=task))
-        assert sources.data_version(recipe(task=task), "elsewhere") == toytown.world_hash(toytown.ELSEWHERE[task[0]][0])
+        assert sources.data_version(recipe(task=task), "elsewhere") == toytown.data_version(toytown.ELSEWHERE[task[0]][0])

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film, world_hash
+from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film, data_version
 
 frames = []
 for task, split, number, fps, index in (
@@ -21,6 +21,6 @@ for task, split, number, fps, index in (
     classes = [CLASSES[i - 1] for i in film.boxes(index)["labels"]]
     entry = {"task": task, "split": split, "number": number, "fps": fps, "frame": index, "classes": classes}
     frames.append({**entry, "labels": [round(float(share), 5) for share in labels], "means": means})
-worlds = {task: world_hash(world) for task, world in WORLDS.items()}
+worlds = {task: data_version(world) for task, world in WORLDS.items()}
 text = json.dumps({"worlds": worlds, "frames": frames})
 Path(__file__).with_name("toytown.json").write_text(text + "\n", encoding="utf-8")

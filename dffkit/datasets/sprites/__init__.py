@@ -6,6 +6,6 @@ looks like a street: F learns to match, not to know a data set. Every pair is a 
 """
 
 from dffkit.datasets.sprites.pairs import SpritePair, mirrored, sprite_batch, sprite_pair, stacked
-from dffkit.datasets.sprites.world import SpriteWorld, world_hash
+from dffkit.datasets.sprites.world import SpriteWorld, data_version
 
-__all__ = ["SpritePair", "SpriteWorld", "mirrored", "sprite_batch", "sprite_pair", "stacked", "world_hash"]
+__all__ = ["SpritePair", "SpriteWorld", "data_version", "mirrored", "sprite_batch", "sprite_pair", "stacked"]

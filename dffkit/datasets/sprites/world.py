@@ -64,6 +64,6 @@ class SpriteWorld:
             raise ValueError(f"textures: expected at least 1, got {self.textures}")
 
 
-def world_hash(parameters: SpriteWorld | None = None) -> str:
+def data_version(parameters: SpriteWorld | None = None) -> str:
     """Twelve hex digits that say which pictures (seed, index) gives: of the parameters and of this code's version."""
     return fingerprint({"version": VERSION, **asdict(parameters or SpriteWorld())})

@@ -1,41 +1,44 @@
-"""A street of Toytown as a film: frames, label maps, boxes and exact flow.
+"""A street of Toytown as a film: frames, some of them deteriorated, label maps, boxes and exact flow."""
 
-It stands in for Cityscapes and ImageNet VID, which can't be shipped. Every frame is a pure function of (split, street,
-frame), so nothing is stored and any frame can be asked for; splits never share a street.
-"""
-
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import torch
+from numpy.random import Generator
 from torch import Tensor
 
-from dffkit.datasets.toytown.deterioration import KINDS, deteriorate
 from dffkit.datasets.toytown.model import CLASSES, LABEL
 from dffkit.datasets.toytown.view import Seen, Street
 from dffkit.support.files import fingerprint
 
 SPLITS = ("train", "val", "test", "stills")
 FPS = {"segmentation": 17.0, "detection": 30.0}  # as Cityscapes and ImageNet VID
-SECONDS = 12  # how long a street is driven through
+SECONDS = 12  # length of the drive through a street
 THINGS = tuple(LABEL[name] for name in CLASSES)  # the labels that have boxes, as 1, 2, 3, 4
+
+# Deteriorations, as in real video.
+KINDS = ("motion blur", "defocus", "noise", "flicker")
+SHUTTER = 1.0  # motion blur: the shutter is open for this share of the time between two frames
+EXPOSURES = 5
 
 
 @dataclass(frozen=True)
 class World:
-    """Everything the town depends on besides its code; `world_hash` names it, and every result row carries that name.
+    """Everything the town depends on besides its code; `data_version` names it, and every result row has that name.
 
     Attributes:
-        version: of the code that draws; raised whenever a frame comes out differently.
-        seed: of the whole town. Another seed is another town with other streets.
+        version: of the drawing code; raised whenever a frame changes.
+        seed: of the whole town; another seed gives other streets.
         size: (H, W) of the frames in pixels.
-        focal: the camera's focal length, in widths of the frame: the longer, the larger are things.
-        speed: multiplies the camera's speed.
+        focal: the camera's focal length, in widths of the frame; a longer one makes things larger.
+        speed: factor of the camera's speed.
         deterioration: share of frames that are blurred, defocused, noisy, or wrongly exposed.
         rare_poses: share of people and cyclists that bend or lean.
-        min_visible: an object has a box if at least this share of its outline is seen ...
-        min_side: ... and its box is at least this many pixels wide or high.
+        min_visible: smallest visible share of an outline that gets a box.
+        min_side: smallest longer side of a box, in pixels.
     """
 
     version: int = 1
@@ -49,28 +52,32 @@ class World:
     min_side: int = 32
 
 
-# Cityscapes is filmed from a car, with such a lens. In ImageNet VID things are slower, and larger: 37% of its boxes are
-# slow, 35% medium and 27% fast by motion IoU. Here it is 40, 34 and 26%, and no box is smaller than three cells.
+# Cityscapes is filmed from a car, with a lens like this one. In ImageNet VID things are slower and larger: 37% of its
+# boxes are slow, 35% medium and 27% fast by motion IoU. Here 40, 34 and 26% are, and no box is smaller than 3 cells.
 WORLDS = {"segmentation": World(), "detection": World(focal=1.6, speed=0.7, min_side=48)}
 DEFAULT = WORLDS["segmentation"]
-# Another town at another frame rate, by task: for one last look that nothing was ever chosen by.
+# Another town at another frame rate, by task: for a last evaluation, after which nothing was changed.
 ELSEWHERE = {
     "segmentation": (replace(WORLDS["segmentation"], seed=1936), 25.0),
     "detection": (replace(WORLDS["detection"], seed=1936), 20.0),
 }
 
 
-def world_hash(world: World = DEFAULT) -> str:
-    """Twelve hexadecimal digits that name a world."""
+def data_version(world: World = DEFAULT) -> str:
+    """Return twelve hexadecimal digits that name a world and the code that draws it."""
     settings = asdict(world)
     if world.focal == World.focal:
-        del settings["focal"]  # which was added when worlds had their names already
+        del settings["focal"]  # the field is younger than the names of the worlds
     return fingerprint(settings)
 
 
 @lru_cache(maxsize=8)
 def street(split: str, number: int, world: World = DEFAULT) -> Street:
-    """One street of a split. Raises ValueError for another split than `SPLITS`, or a number below 0."""
+    """Return one street of a split.
+
+    Raises:
+        ValueError: for a split that is not in `SPLITS`, or a number below 0.
+    """
     if split not in SPLITS:
         raise ValueError(f"split: expected one of {SPLITS}, got {split!r}")
     if number < 0:
@@ -79,13 +86,16 @@ def street(split: str, number: int, world: World = DEFAULT) -> Street:
 
 
 class Film:
-    """A street filmed at `fps`: frames, labels, boxes, and exact flow between any two frames; all rendered when asked.
+    """A street filmed at `fps`: frames, labels, boxes, and exact flow between any two frames, all rendered on demand.
 
     Args:
         split: "train", "val", "test" or "stills".
-        number: which street.
+        number: number of the street, from 0.
         fps: frames a second.
         world: the town.
+
+    Raises:
+        ValueError: for another split or a negative number; its methods, for a frame after the first 12 seconds.
     """
 
     def __init__(self, split: str, number: int, fps: float = FPS["segmentation"], world: World = DEFAULT) -> None:
@@ -94,37 +104,37 @@ class Film:
         self._seen = lru_cache(maxsize=4)(lambda time: self._street.look(time))
 
     def seen(self, index: int, later: float = 0.0) -> Seen:
-        """The renderer's own view of frame `index`; `later` is a part of the time to the next frame."""
+        """Return the renderer's depth buffer of frame `index`; `later` is a share of the time to the next frame."""
         self._check(index)
         return self._seen((index + later) / self.fps)
 
     def spoilt_by(self, index: int) -> str | None:
-        """How frame `index` is deteriorated, one of `deterioration.KINDS`; None for a clear frame."""
+        """Return the deterioration of frame `index`, one of `KINDS`; None for a clear frame."""
         self._check(index)
-        rng = self._chance(index)
+        rng = self._generator(index)
         return str(rng.choice(KINDS)) if rng.random() < self.world.deterioration else None
 
     def frame(self, index: int, clear: bool = False) -> Tensor:
-        """Frame `index`, (3, H, W) uint8; with `clear`, as it is before it is deteriorated."""
+        """Return frame `index`, (3, H, W) uint8; `clear` leaves its deterioration out."""
         kind = None if clear else self.spoilt_by(index)
 
         def render(later: float) -> np.ndarray:
             return self._street.frame(self.seen(index, later))
 
-        frame = render(0.0) if kind is None else deteriorate(kind, self._chance(index, 1), render)
+        frame = render(0.0) if kind is None else deteriorate(kind, self._generator(index, 1), render)
         return torch.from_numpy(frame)
 
     def labels(self, index: int) -> Tensor:
-        """The label map of frame `index`, (H, W) uint8, indices into `LABELS`."""
+        """Return the label map of frame `index`, (H, W) uint8, indices into `LABELS`."""
         return torch.from_numpy(self._street.labels(self.seen(index)))
 
     def boxes(self, index: int) -> dict[str, Tensor]:
-        """The boxes of frame `index`.
+        """Return the boxes of frame `index`.
 
         Returns:
-            `boxes` (N, 4) float32, xyxy in pixels within the frame, x2 and y2 exclusive, around the whole outline even
-            where something hides it; `labels` (N,) int64, 1.. in `CLASSES`; `tracks` (N,) int64, the same number in
-            every frame of the street; `visible` (N,) float32, the share of the outline that is seen.
+            `boxes` (N, 4) float32, xyxy in pixels within the frame, x2 and y2 exclusive, around the whole outline,
+            hidden parts included; `labels` (N,) int64, 1.. in `CLASSES`; `tracks` (N,) int64, the same number in every
+            frame of the street; `visible` (N,) float32, the visible share of the outline.
         """
         tracks, boxes, visible = self._street.boxes(self.seen(index))
         large = (boxes[:, 2:] - boxes[:, :2]).max(1, initial=0) >= self.world.min_side
@@ -138,11 +148,11 @@ class Film:
         }
 
     def owners(self, index: int) -> Tensor:
-        """The track that each pixel of frame `index` shows, (H, W) int32; -1 for what has no box."""
+        """Return the track that each pixel of frame `index` shows, (H, W) int32; -1 for things without a box."""
         return torch.from_numpy(self._street.owners(self.seen(index)))
 
     def flow(self, current: int, key: int) -> tuple[Tensor, Tensor]:
-        """The exact flow field from frame `current` to frame `key`, which may be any two, in any order.
+        """Return the exact flow field from frame `current` to frame `key`, any two frames in any order.
 
         Returns:
             The flow (2, H, W) float32 in pixels, x then y, defined on `current`, pointing into `key`; and (H, W) bool,
@@ -157,7 +167,23 @@ class Film:
                 f"index: expected a frame of the first {SECONDS} seconds, got {index!r} at {self.fps:g} fps"
             )
 
-    def _chance(self, *index: int) -> np.random.Generator:
+    def _generator(self, *index: int) -> np.random.Generator:
         return np.random.default_rng(
             (self.world.seed, 1, SPLITS.index(self.split), self.number, round(self.fps), *index)
         )
+
+
+def deteriorate(kind: str, rng: Generator, render: Callable[[float], np.ndarray]) -> np.ndarray:
+    """Return a deteriorated frame, (3, H, W) uint8; `render(d)` renders the frame d frame intervals later."""
+    if kind == "motion blur":
+        moments = SHUTTER * (np.arange(EXPOSURES) / (EXPOSURES - 1) - 0.5)
+        return np.mean([render(d) for d in moments], axis=0).round().astype(np.uint8)
+    frame = render(0.0)
+    if kind == "defocus":
+        sigma = rng.uniform(1.2, 2.4)
+        return np.stack([cv2.GaussianBlur(channel, (0, 0), sigma) for channel in frame])
+    if kind == "noise":
+        spoilt = frame + rng.normal(0, rng.uniform(10, 24), frame.shape)
+    else:
+        spoilt = frame * rng.choice([rng.uniform(0.45, 0.7), rng.uniform(1.3, 1.7)])
+    return spoilt.clip(0, 255).round().astype(np.uint8)

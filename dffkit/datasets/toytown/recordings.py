@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from dffkit.datasets.on_demand import Frames, OnDemand
 from dffkit.datasets.snippets import NO_MOTION, Snippet, motion_class, motion_iou
-from dffkit.datasets.toytown.film import DEFAULT, FPS, WORLDS, Film, World, world_hash
+from dffkit.datasets.toytown.film import DEFAULT, FPS, WORLDS, Film, World, data_version
 from dffkit.support import files
 
 LENGTH = 30  # frames a snippet, as Cityscapes has
@@ -73,7 +73,7 @@ class Recording:
     ) -> None:
         self.name, self.arguments = f"{split}-{number:04d}-{fps:g}fps-{length}", (split, number, fps, length, world)
         self.fps, self.length = fps, length
-        self.path = folder and Path(folder) / world_hash(world) / f"{self.name}.safetensors"
+        self.path = folder and Path(folder) / data_version(world) / f"{self.name}.safetensors"
 
     def __getitem__(self, key: tuple[str, int]) -> Tensor:
         """Entry `i` of one of the tensors of `record`."""

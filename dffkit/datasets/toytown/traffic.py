@@ -5,11 +5,10 @@ import math
 import numpy as np
 from numpy.random import Generator
 
-from dffkit.datasets.toytown.model import Builder
+from dffkit.datasets.toytown.model import AWAY, TOWARDS, Builder, Way
 from dffkit.datasets.toytown.people import cyclist, person
 from dffkit.datasets.toytown.street import BEGIN, CROSS, END, ROAD
 from dffkit.datasets.toytown.vehicles import vehicle
-from dffkit.datasets.toytown.way import AWAY, TOWARDS, Way
 
 LANE = 1.25  # where cars drive, in metres from the middle
 PARKED = 3.65

@@ -1,16 +1,153 @@
-"""Cars and trucks, each with its own size and colours."""
+"""Cars, trucks and wheels: a texture for each face, and the boxes that carry the faces."""
 
 import math
+from functools import cache
 
+import numpy as np
 from numpy.random import Generator
 
-from dffkit.datasets.toytown import looks, vehicle_looks
-from dffkit.datasets.toytown.model import LABEL, Builder
-from dffkit.datasets.toytown.way import Way, mover, shadow
+from dffkit.datasets.toytown.model import Builder, Way
+from dffkit.datasets.toytown.textures import PAINT, SHARP, canvas, column, finish, noise, pick, rectangle
+
+GLASS = ((46, 58, 70), (70, 86, 100), (34, 38, 46))
+DARK = np.array([26.0, 26.0, 30.0])
+
+
+def draw_car_end(paint: np.ndarray, rear: bool, rng: Generator) -> np.ndarray:
+    """The lower half of a car from behind or from in front: lamps, bumper, number plate."""
+    size = (32, 64)
+    image, pen = canvas(size, paint)
+    rectangle(pen, size, (0, 0.62, 1, 0.84), paint * 0.72)
+    rectangle(pen, size, (0, 0.84, 1, 1), DARK)
+    lamp = (200, 24, 24) if rear else (250, 246, 220)
+    height = rng.uniform(0.2, 0.34)
+    for left in (0.03, 0.79):
+        rectangle(pen, size, (left, 0.16, left + 0.18, 0.16 + height), lamp, 0.06)
+    if rear:
+        rectangle(pen, size, (0.36, 0.4, 0.64, 0.56), (236, 232, 210))
+    else:
+        rectangle(pen, size, (0.28, 0.22, 0.72, 0.5), DARK + 24)
+        rectangle(pen, size, (0.38, 0.66, 0.62, 0.8), (236, 232, 210))
+    return finish(image)
+
+
+def draw_car_side(paint: np.ndarray) -> np.ndarray:
+    """The lower half of a car from the side: doors, handles, dark wheel arches; cut out below them."""
+    size = (32, 128)
+    image, pen = canvas(size, paint)
+    rectangle(pen, size, (0, 0, 1, 0.16), paint * 1.12)
+    rectangle(pen, size, (0, 0.8, 1, 1), DARK + 10)
+    for x in (0.36, 0.58, 0.78):
+        rectangle(pen, size, (x, 0.05, x + 0.008, 0.8), paint * 0.55)
+    for x in (0.53, 0.73):
+        rectangle(pen, size, (x, 0.24, x + 0.035, 0.31), paint * 0.5)
+    rectangle(pen, size, (0, 0.2, 0.035, 0.45), (200, 30, 30))
+    rectangle(pen, size, (0.965, 0.2, 1, 0.45), (250, 246, 220))
+    w, h = size[1] * SHARP, size[0] * SHARP
+    for x in (0.2, 0.8):
+        r = 0.098 * w
+        pen.ellipse((x * w - r, h - r * 0.9, x * w + r, h + r * 1.1), fill=tuple(int(c) for c in DARK))
+    return finish(image)
+
+
+def draw_cabin_end(paint: np.ndarray, rng: Generator) -> np.ndarray:
+    """A windscreen in its frame."""
+    size = (32, 64)
+    glass = pick(rng, GLASS, 6)
+    image, pen = canvas(size, paint)
+    rectangle(pen, size, (0.07, 0.1, 0.93, 0.95), glass, 0.1)
+    rectangle(pen, size, (0.07, 0.1, 0.93, 0.4), glass * 1.35 + 14, 0.1)
+    return finish(image)
+
+
+def draw_cabin_side(paint: np.ndarray, rng: Generator, lean: tuple[float, float]) -> np.ndarray:
+    """Side windows, cut out to a trapezium: `lean` of rear and front, as a share of the length."""
+    size = (32, 64)
+    glass = pick(rng, GLASS, 6)
+    image, pen = canvas(size, paint)
+    rectangle(pen, size, (0.1, 0.14, 0.5, 0.92), glass, 0.08)
+    rectangle(pen, size, (0.54, 0.14, 0.9, 0.92), glass, 0.08)
+    picture = finish(image)
+    y, x = np.mgrid[0:32, 0:64] / np.array([31.0, 63.0])[:, None, None]
+    inside = (x >= lean[0] * (1 - y)) & (x <= 1 - lean[1] * (1 - y))
+    picture[~(inside & (x > lean[0] * (1 - y) + 0.03) & (x < 0.97 - lean[1] * (1 - y)))] = paint
+    return np.concatenate([picture, 255.0 * inside[..., None]], 2)
+
+
+def draw_plain(colour: np.ndarray, rng: Generator) -> np.ndarray:
+    """One colour with a little dirt."""
+    return colour + 3 * noise(rng, (16, 16), 2, 2)[..., None]
+
+
+def draw_wheel(rng: Generator, spokes: int = 5, bicycle: bool = False) -> np.ndarray:
+    """A wheel, cut out round; a bicycle's is open between the spokes."""
+    r, angle = _disc()
+    rim = np.array([190.0, 192, 196]) * rng.uniform(0.7, 1.05)
+    image = np.broadcast_to(np.array([30.0, 30, 32]), (*r.shape, 3)).copy()
+    spoke = np.cos(spokes * angle) > (0.75 if bicycle else 0.1)
+    if bicycle:
+        image[(r < 0.84) & spoke] = rim
+        solid = (r < 1) & ((r > 0.8) | spoke | (r < 0.14))
+    else:
+        image[(r < 0.66) & (spoke | (r > 0.56) | (r < 0.2))] = rim
+        solid = r < 1
+    return np.concatenate([image, 255.0 * solid[..., None]], 2)
+
+
+@cache
+def _disc() -> tuple[np.ndarray, np.ndarray]:
+    """Distance of each texel of a wheel from its hub, and its angle, both (H, W)."""
+    n = 64
+    y, x = np.mgrid[0:n, 0:n] / ((n - 1) / 2) - 1
+    return np.hypot(x, y), np.arctan2(y, x)
+
+
+def draw_truck_end(paint: np.ndarray, rear: bool, rng: Generator) -> np.ndarray:
+    """The back doors of a truck's box, or the face of its cab."""
+    size = (64, 64)
+    image, pen = canvas(size, paint)
+    if rear:
+        for x in (0.02, 0.495, 0.97):
+            rectangle(pen, size, (x, 0.02, x + 0.015, 0.88), paint * 0.6)
+        for y in (0.25, 0.6):
+            rectangle(pen, size, (0.4, y, 0.6, y + 0.03), paint * 0.5)
+        rectangle(pen, size, (0, 0.88, 1, 1), DARK + 14)
+        for x in (0.03, 0.81):
+            rectangle(pen, size, (x, 0.9, x + 0.16, 0.97), (210, 30, 26))
+    else:
+        rectangle(pen, size, (0.06, 0.12, 0.94, 0.48), pick(rng, GLASS, 5), 0.05)
+        rectangle(pen, size, (0.2, 0.58, 0.8, 0.78), DARK + 20)
+        rectangle(pen, size, (0, 0.86, 1, 1), DARK)
+        for x in (0.03, 0.81):
+            rectangle(pen, size, (x, 0.72, x + 0.16, 0.82), (250, 246, 220))
+    return finish(image)
+
+
+def draw_truck_side(paint: np.ndarray, rng: Generator) -> np.ndarray:
+    """The side of a truck's box: planks or a coloured company stripe."""
+    size = (64, 128)
+    image, pen = canvas(size, paint)
+    stripe = pick(rng, ((220, 60, 40), (40, 90, 180), (240, 190, 40), (50, 140, 90)))
+    low = rng.uniform(0.3, 0.5)
+    rectangle(pen, size, (0, low, 1, low + rng.uniform(0.12, 0.3)), stripe)
+    for x in np.linspace(0, 1, rng.integers(5, 10)):
+        rectangle(pen, size, (x, 0, x + 0.006, 1), paint * 0.75)
+    rectangle(pen, size, (0, 0.94, 1, 1), DARK + 20)
+    return finish(image)
+
+
+def draw_cab_side(paint: np.ndarray, rng: Generator) -> np.ndarray:
+    """The side of a truck's cab: one window and a door."""
+    size = (64, 64)
+    image, pen = canvas(size, paint)
+    rectangle(pen, size, (0.3, 0.12, 0.92, 0.46), pick(rng, GLASS, 5), 0.05)
+    rectangle(pen, size, (0.24, 0.08, 0.26, 0.86), paint * 0.6)
+    rectangle(pen, size, (0, 0.86, 1, 1), DARK)
+    return finish(image)
 
 
 def vehicle(builder: Builder, rng: Generator, way: Way, trucks: float) -> None:
-    """A car, or with probability `trucks` a truck."""
+    """Add a car, or with probability `trucks` a truck."""
     if rng.random() < trucks:
         truck(builder, rng, way)
     else:
@@ -18,65 +155,59 @@ def vehicle(builder: Builder, rng: Generator, way: Way, trucks: float) -> None:
 
 
 def _wheels(builder, rng, owner, label, half, radius, places) -> None:
-    texture = builder.atlas.add(vehicle_looks.wheel(rng, spokes=int(rng.integers(4, 8))))
-    tread = builder.atlas.add(looks.column(vehicle_looks.DARK, rng, (8, 8)))
+    texture = builder.atlas.add(draw_wheel(rng, spokes=int(rng.integers(4, 8))))
+    tread = builder.atlas.add(column(DARK, rng, (8, 8)))
     for x in (-half - 0.02, half + 0.02):
         for z in places:
-            corner = (x, -2 * radius, z - radius)
-            builder.quad(
-                corner, (0, 0, 2 * radius), (0, 2 * radius, 0), texture, LABEL[label], owner, cutout=True, spin=radius
-            )
+            builder.wheel(x, z, radius, texture, label, owner)
             inner = x - math.copysign(0.14, x)
-            builder.limb((inner, -2 * radius, z), (inner, 0, z), 0.11, tread, LABEL[label], owner, light=0.7)
+            builder.limb((inner, -2 * radius, z), (inner, 0, z), 0.11, tread, label, owner, light=0.7)
 
 
 def car(builder: Builder, rng: Generator, way: Way) -> None:
-    """A car: body and cabin as boxes with leaning windscreens, four wheels that turn."""
-    me, label = mover(builder, "car", way), LABEL["car"]
-    paint, add = looks.pick(rng, looks.PAINT), builder.atlas.add
+    """Add a car: body and cabin as boxes with leaning windscreens, and four wheels that turn."""
+    me, label, add = builder.add_object("car", way), "car", builder.atlas.add
+    paint = pick(rng, PAINT)
     half, length, radius = rng.uniform(0.82, 0.94), rng.uniform(3.5, 4.7), 0.32
     belt, top = -rng.uniform(0.82, 0.98), -rng.uniform(1.38, 1.72)
     rear, front = -length / 2, length / 2
-    faces = (add(vehicle_looks.car_end(paint, True, rng)), add(vehicle_looks.car_end(paint, False, rng)))
-    bare = add(vehicle_looks.plain(paint, rng))
-    side = add(vehicle_looks.car_side(paint))
+    faces = add(draw_car_end(paint, True, rng)), add(draw_car_end(paint, False, rng))
+    bare, side = add(draw_plain(paint, rng)), add(draw_car_side(paint))
     builder.box((-half, belt, rear), (half, -0.2, front), (*faces, side, bare), label, me)
     estate = rng.random() < 0.35
     cabin_rear, cabin_front = rear + (0.1 if estate else rng.uniform(0.3, 0.7)), front - rng.uniform(0.9, 1.3)
     lean = (0.15 if estate else rng.uniform(0.3, 0.6), rng.uniform(0.4, 0.7))
     inset = half - 0.09
-    screen = add(vehicle_looks.cabin_end(paint, rng))
+    screen = add(draw_cabin_end(paint, rng))
     across, size = (2 * inset, 0, 0), cabin_front - cabin_rear
     builder.quad((-inset, top, cabin_rear + lean[0]), across, (0, belt - top, -lean[0]), screen, label, me, light=0.95)
     builder.quad((-inset, top, cabin_front - lean[1]), across, (0, belt - top, lean[1]), screen, label, me, light=0.95)
-    windows = add(vehicle_looks.cabin_side(paint, rng, (lean[0] / size, lean[1] / size)))
+    windows = add(draw_cabin_side(paint, rng, (lean[0] / size, lean[1] / size)))
     for x in (-inset, inset):
-        builder.quad(
-            (x, top, cabin_rear), (0, 0, size), (0, belt - top, 0), windows, label, me, light=0.85, cutout=True
-        )
+        corner, edges = (x, top, cabin_rear), ((0, 0, size), (0, belt - top, 0))
+        builder.quad(corner, *edges, windows, label, me, light=0.85, cutout=True)
     roof = (0, 0, size - sum(lean))
     builder.quad((-inset, top, cabin_rear + lean[0]), across, roof, bare, label, me, light=1.08)
-    _wheels(builder, rng, me, "car", half, radius, (rear + 0.2 * length, front - 0.2 * length))
-    shadow(builder, me, 2 * half + 0.5, length + 0.5)
+    _wheels(builder, rng, me, label, half, radius, (rear + 0.2 * length, front - 0.2 * length))
+    builder.shadow(me, 2 * half + 0.5, length + 0.5)
 
 
 def truck(builder: Builder, rng: Generator, way: Way) -> None:
-    """A truck: a tall box behind a cab."""
-    me, label = mover(builder, "truck", way), LABEL["truck"]
-    add = builder.atlas.add
-    paint, load = looks.pick(rng, looks.PAINT), looks.pick(rng, ((236, 236, 232), (210, 200, 170), (120, 130, 140)))
+    """Add a truck: a tall box behind a cab."""
+    me, label, add = builder.add_object("truck", way), "truck", builder.atlas.add
+    paint, load = pick(rng, PAINT), pick(rng, ((236, 236, 232), (210, 200, 170), (120, 130, 140)))
     half, length, top, radius = rng.uniform(1.08, 1.22), rng.uniform(5.2, 8), -rng.uniform(2.7, 3.5), 0.48
     rear, front = -length / 2, length / 2
     cab = front - 1.7
-    box = (add(vehicle_looks.truck_end(load, True, rng)), add(vehicle_looks.plain(load, rng)))
-    side = add(vehicle_looks.truck_side(load, rng))
+    box = (add(draw_truck_end(load, True, rng)), add(draw_plain(load, rng)))
+    side = add(draw_truck_side(load, rng))
     builder.box((-half, top, rear), (half, -0.5, cab - 0.15), (*box, side, box[1]), label, me)
-    face = add(vehicle_looks.truck_end(paint, False, rng))
-    door, bare = add(vehicle_looks.cab_side(paint, rng)), add(vehicle_looks.plain(paint, rng))
+    face = add(draw_truck_end(paint, False, rng))
+    door, bare = add(draw_cab_side(paint, rng)), add(draw_plain(paint, rng))
     cab_top = max(top + 0.2, -2.7)
     builder.box((-half + 0.06, cab_top, cab), (half - 0.06, -0.35, front), (bare, face, door, bare), label, me)
-    chassis = add(vehicle_looks.plain(vehicle_looks.DARK + 20, rng))
+    chassis = add(draw_plain(DARK + 20, rng))
     low = (-half + 0.2, -0.6, rear + 0.1)
     builder.box(low, (half - 0.2, -0.3, front - 0.1), (chassis, chassis, chassis, None), label, me)
-    _wheels(builder, rng, me, "truck", half, radius, (rear + 0.9, rear + 2.0, front - 0.9))
-    shadow(builder, me, 2 * half + 0.6, length + 0.6)
+    _wheels(builder, rng, me, label, half, radius, (rear + 0.9, rear + 2.0, front - 0.9))
+    builder.shadow(me, 2 * half + 0.6, length + 0.6)

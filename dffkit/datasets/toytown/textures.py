@@ -1,0 +1,139 @@
+"""Textures: colours, noise and a pen to draw them with, and the array in which the renderer finds them.
+
+A texture is a picture (H, W, 3 or 4) of values in 0..255; its fourth channel is alpha.
+"""
+
+from functools import cache
+
+import numpy as np
+from numpy.random import Generator
+from PIL import Image, ImageDraw
+
+from dffkit.support.machine import compiled
+
+LEVELS = 8  # sizes of each picture, halved from one to the next
+SHARP = 4  # pictures are drawn this many times larger, then reduced: smooth edges
+
+SKIN = ((241, 200, 165), (224, 172, 125), (176, 120, 78), (120, 78, 50), (90, 58, 38))
+HAIR = ((40, 28, 20), (80, 52, 28), (150, 105, 50), (200, 170, 90), (110, 110, 110))
+PAINT = ((196, 38, 34), (230, 230, 232), (38, 40, 46), (130, 136, 142), (34, 74, 160), (24, 120, 130), (232, 180, 30))
+PAINT += ((230, 110, 30), (90, 20, 40), (60, 110, 60), (170, 200, 225))
+SHIRTS = ((214, 40, 60), (250, 200, 40), (40, 90, 200), (240, 240, 240), (30, 150, 110), (150, 60, 170), (240, 120, 40))
+SHIRTS += ((40, 44, 60), (110, 190, 230), (240, 140, 180))
+TROUSERS = ((36, 48, 90), (50, 50, 54), (120, 96, 66), (90, 110, 130), (150, 60, 50), (200, 190, 170))
+WALLS = ((198, 120, 90), (222, 196, 150), (236, 226, 206), (176, 96, 80), (160, 170, 176), (206, 178, 188))
+WALLS += ((150, 160, 130), (228, 170, 110), (184, 198, 206), (120, 100, 96))
+LEAVES = ((62, 116, 46), (84, 132, 52), (48, 98, 58), (110, 138, 56), (140, 120, 44))
+
+
+def pick(rng: Generator, colours: tuple, spread: float = 12.0) -> np.ndarray:
+    """One of the colours (3,), a little changed."""
+    return (np.array(colours[rng.integers(len(colours))], float) + rng.normal(0, spread, 3)).clip(8, 248)
+
+
+def noise(rng: Generator, size: tuple[int, int], finest: int = 2, octaves: int = 4) -> np.ndarray:
+    """Smooth random values (H, W) of several scales, which tile; about -1 to 1."""
+    height, width = size
+    total = np.zeros(size)
+    for octave in range(octaves):
+        cell = finest * 2**octave
+        grid = rng.normal(size=(max(1, height // cell), max(1, width // cell)))
+        for axis in (0, 1):  # one more cell at each end, for what tiles
+            grid = grid.take(range(-1, grid.shape[axis] + 1), axis, mode="wrap")
+        enlarged = grid.shape[1] * cell, grid.shape[0] * cell
+        big = Image.fromarray(grid.astype(np.float32)).resize(enlarged, Image.BICUBIC)
+        total += np.asarray(big)[cell : cell + height, cell : cell + width] / 2
+    return total / np.sqrt(octaves)
+
+
+def canvas(size: tuple[int, int], colour) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """An empty picture of `size` (H, W), SHARP times as large, and the pen; coordinates of the pen are enlarged too."""
+    image = Image.new("RGB", (size[1] * SHARP, size[0] * SHARP), tuple(int(c) for c in colour))
+    return image, ImageDraw.Draw(image)
+
+
+def finish(image: Image.Image) -> np.ndarray:
+    """Reduce a drawn picture to its size, as floats."""
+    return np.asarray(image.reduce(SHARP), float)
+
+
+def rectangle(pen: ImageDraw.ImageDraw, size: tuple[int, int], box: tuple, colour, radius: float = 0) -> None:
+    """A filled rectangle; `box` is (left, top, right, bottom) as fractions of the picture."""
+    h, w = size[0] * SHARP, size[1] * SHARP
+    corners = (box[0] * w, box[1] * h, box[2] * w - 1, box[3] * h - 1)
+    if corners[2] > corners[0] and corners[3] > corners[1]:
+        pen.rounded_rectangle(corners, radius * min(h, w), fill=tuple(int(min(max(c, 0), 255)) for c in colour))
+
+
+def column(colour: np.ndarray, rng: Generator, shape: tuple[int, int] = (32, 8), shine: float = 0.35) -> np.ndarray:
+    """A round upright thing, lit from one side: poles, trunks, tyres seen from behind."""
+    across = np.linspace(-1, 1, shape[1])
+    light = 1 - shine * across - 0.25 * across**2
+    return colour * light[None, :, None] + rng.normal(0, 4, (*shape, 1))
+
+
+@cache
+def draw_shadow() -> np.ndarray:
+    """A dark ellipse to lie under a thing."""
+    y, x = np.mgrid[0:32, 0:32] / 15.5 - 1
+    return np.concatenate([np.full((32, 32, 3), 44.0), 255.0 * (np.hypot(x, y) < 1)[..., None]], 2)
+
+
+class Atlas:
+    """Pictures in one flat uint8 array, each with its smaller versions.
+
+    Attributes:
+        levels: (pictures, LEVELS, 4) int64: where a level starts, its height, its width, how many levels there are.
+    """
+
+    def __init__(self) -> None:
+        self.pieces: list[np.ndarray] = []
+        self.table: list[list[list[int]]] = []
+        self.size = 0
+
+    def add(self, picture: np.ndarray) -> int:
+        """Add a picture (H, W, 3 or 4), values in 0..255, and return its number. Sides are powers of two."""
+        height, width = picture.shape[:2]
+        if height & (height - 1) or width & (width - 1):
+            raise ValueError(f"picture: expected sides that are powers of two, got {picture.shape[:2]}")
+        rows = []
+        for i in range(min(LEVELS, height.bit_length(), width.bit_length())):
+            rows.append([self.size, height >> i, width >> i, 0])
+            self.size += 4 * (height >> i) * (width >> i)
+        for row in rows:
+            row[3] = len(rows)
+        texels = np.empty(self.size - rows[0][0], np.uint8)
+        shrink(np.ascontiguousarray(picture, np.float64), len(rows), texels)
+        self.pieces.append(texels)
+        self.table.append(rows + [rows[-1]] * (LEVELS - len(rows)))
+        return len(self.table) - 1
+
+    def pack(self) -> tuple[np.ndarray, np.ndarray]:
+        """All texels (n,) uint8, and the table of levels."""
+        return np.concatenate(self.pieces), np.array(self.table, np.int64)
+
+
+@compiled
+def shrink(picture, levels, texels):
+    """Write a picture (H, W, 3 or 4) with alpha, opaque if it has none, and its halves to `texels`, level by level."""
+    height, width, channels = picture.shape
+    level = np.full((height, width, 4), 255, np.float32)
+    for y in range(height):
+        for x in range(width):
+            for c in range(channels):
+                level[y, x, c] = picture[y, x, c]
+    n = 0
+    for i in range(levels):
+        if i:
+            height, width = height // 2, width // 2
+            for y in range(height):
+                for x in range(width):
+                    for c in range(4):
+                        above = level[2 * y, 2 * x, c] + level[2 * y, 2 * x + 1, c]
+                        below = level[2 * y + 1, 2 * x, c] + level[2 * y + 1, 2 * x + 1, c]
+                        level[y, x, c] = (above + below) * np.float32(0.25)  # in place: behind what is still read
+        for y in range(height):
+            for x in range(width):
+                for c in range(4):
+                    texels[n] = np.uint8(np.rint(min(max(level[y, x, c], np.float32(0)), np.float32(255))))
+                    n += 1
