@@ -70,8 +70,9 @@ class RFCN(nn.Module):
         score_threshold: the score that a detection exceeds.
         max_detections: how many detections of an image are kept at most.
         feature_stride: pixels of the frame in a cell of the features.
-        cell_anchors, clip, pool: the parts in which R-FCNs differ; they replace `proposals.cell_anchors`,
-            `clip_boxes_to_image` and `ps_roi_pool`. `dffkit.weights.authors.conventions` has those of the authors.
+        cell_anchors, clip, propose, pool: functions in which R-FCNs differ, by default `proposals.cell_anchors`,
+            `clip_boxes_to_image`, `proposals.propose` and `ps_roi_pool`. `dffkit.weights.authors.conventions` has
+            those of the authors.
 
     Raises:
         ValueError: if `in_channels` is odd, or `num_classes` or `bins` is below 1.
@@ -96,6 +97,7 @@ class RFCN(nn.Module):
         feature_stride: int = 16,
         cell_anchors: Callable[..., Tensor] = cell_anchors,
         clip: Callable[..., Tensor] = clip_boxes_to_image,
+        propose: Callable[..., tuple[Tensor, Tensor]] = propose,
         pool: Callable[..., Tensor] = ps_roi_pool,
     ) -> None:
         super().__init__()
@@ -104,7 +106,8 @@ class RFCN(nn.Module):
         if in_channels % 2:
             raise ValueError(f"in_channels: expected an even number, got {in_channels}")
         self.in_channels = in_channels
-        self.num_classes, self.bins, self.stride, self.clip, self.pool = num_classes, bins, feature_stride, clip, pool
+        self.num_classes, self.bins, self.stride = num_classes, bins, feature_stride
+        self.clip, self.propose, self.pool = clip, propose, pool
         self.ohem, self.nms, self.score_threshold, self.max_detections = ohem, nms, score_threshold, max_detections
         shapes = {"scales": anchor_scales, "ratios": anchor_ratios, "positions": anchor_positions}
         self.anchors = {"stride": feature_stride, "cell": cell_anchors, **shapes}
@@ -186,7 +189,7 @@ class RFCN(nn.Module):
         deltas = deltas.unflatten(1, (-1, 4)).permute(0, 3, 4, 1, 2).flatten(1, 3)  # channel: anchor * 4 + delta
         anchors = make_anchors(*expected[1:], device=maps.device, **self.anchors)
         images = zip(scores.softmax(-1)[..., 1], deltas, strict=True)
-        rois = [propose(*image, anchors, size, **self.proposals)[0] for image in images]
+        rois = [self.propose(*image, anchors, size, **self.proposals)[0] for image in images]
         return scores, deltas, anchors, head, rois
 
     def _vote(self, head: Tensor, rois: list[Tensor]) -> tuple[Tensor, ...]:

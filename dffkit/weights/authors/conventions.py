@@ -9,7 +9,8 @@ things differ:
     clipping   leaves of a box outside the frame its nearest pixel; torchvision's leaves nothing
     pooling    rounds to whole pixels, then divides: cell n stands for the pixels n * stride to (n + 1) * stride;
                torchvision divides by the stride, then rounds: cell n stands for the pixels around n * stride
-    proposals  as the library's, after the authors' clipping
+    proposals  in the rows >= floor(H / 16) and columns >= floor(W / 16), cells that the frame fills only in part,
+               all anchors have score -1; in the library they compete with their own scores
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torchvision.ops import clip_boxes_to_image
+
+from dffkit.networks import proposals
+from dffkit.warp import CELL
 
 
 def cell_anchors(stride: int, scales: Sequence[float], ratios: Sequence[float]) -> Tensor:
@@ -30,6 +34,18 @@ def clip_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Clip `boxes` (N, 4) to a frame of `size` (H, W); each keeps at least the pixel that is nearest to it."""
     exclusive = boxes.new_tensor([0, 0, 1, 1])
     return clip_boxes_to_image(boxes - exclusive, (size[0] - 1, size[1] - 1)) + exclusive
+
+
+def propose(scores: Tensor, deltas: Tensor, anchors: Tensor, size: tuple[int, int], **options) -> tuple[Tensor, Tensor]:
+    """Propose as `dffkit.networks.proposals.propose`, but give score -1 to anchors in cells that the frame cuts.
+
+    Their boxes stand behind all others: they become proposals only where NMS leaves fewer others than are asked for.
+    """
+    rows, columns = (-(-side // CELL) for side in size)
+    scores = scores.view(rows, columns, -1).clone()
+    scores[size[0] // CELL :] = -1
+    scores[:, size[1] // CELL :] = -1
+    return proposals.propose(scores.flatten(), deltas, anchors, size, **options)
 
 
 def ps_roi_pool(maps: Tensor, rois: list[Tensor], bins: int, stride: int) -> Tensor:
@@ -59,4 +75,4 @@ def _bin_weights(start: Tensor, end: Tensor, bins: int, cells: int) -> Tensor:
     return inside / inside.sum(-1, keepdim=True).clamp(min=1)
 
 
-AUTHORS = {"cell_anchors": cell_anchors, "clip": clip_boxes, "pool": ps_roi_pool}
+AUTHORS = {"cell_anchors": cell_anchors, "clip": clip_boxes, "propose": propose, "pool": ps_roi_pool}

@@ -21,10 +21,17 @@ def encode_array(tensor, version="V2"):
     return start + struct.pack("<3i", 1, 0, DTYPES.index(tensor.dtype)) + tensor.contiguous().numpy().tobytes()
 
 
+def pieces(count, arrays, names=()):
+    """Give the pieces of a file of `count` encoded arrays, which may be made one by one, and names (bytes)."""
+    yield struct.pack("<3Q", 0x112, 0, count)
+    yield from arrays
+    yield struct.pack("<Q", len(names))
+    yield from (struct.pack("<Q", len(name)) + name for name in names)
+
+
 def encode_list(arrays, names=()):
-    """A file of encoded arrays and names (bytes)."""
-    content = struct.pack("<3Q", 0x112, 0, len(arrays)) + b"".join(arrays) + struct.pack("<Q", len(names))
-    return content + b"".join(struct.pack("<Q", len(name)) + name for name in names)
+    """Encode a file of encoded arrays and names (bytes)."""
+    return b"".join(pieces(len(arrays), arrays, names))
 
 
 def encode(tensors, version="V2"):

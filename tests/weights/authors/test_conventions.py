@@ -5,9 +5,10 @@ import pytest
 import torch
 from places import GOLDEN
 
+from dffkit.networks.detection import RFCN
 from dffkit.networks.detection import ps_roi_pool as library_ps_roi_pool
-from dffkit.networks.proposals import RPN_STD, make_anchors, propose
-from dffkit.weights.authors.conventions import cell_anchors, clip_boxes, ps_roi_pool
+from dffkit.networks.proposals import RPN_STD, make_anchors
+from dffkit.weights.authors.conventions import AUTHORS, cell_anchors, clip_boxes, propose, ps_roi_pool
 
 EXCLUSIVE = torch.tensor([0, 0, 1, 1])  # inclusive corners + EXCLUSIVE = exclusive corners
 RAMP = torch.arange(6.0)
@@ -48,6 +49,35 @@ def test_proposals_equal_the_authors_layer():
     assert len(found) == 213 == len(rois.unique(dim=0))  # the authors' layer repeats boxes to give 300
     assert (found - EXCLUSIVE - rois[:213, 1:]).abs().max() < 1e-3
     assert (found_scores - roi_scores[:213, 0]).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("size", "uncut"), [((48, 64), (3, 4)), ((47, 64), (2, 4)), ((48, 50), (3, 3)), ((33, 63), (2, 3))]
+)
+def test_anchors_of_cells_that_the_frame_cuts_score_below_all_others(size, uncut):
+    anchors = make_anchors(3, 4, scales=(1,), ratios=(1,), cell=cell_anchors)  # one anchor a cell, apart from others
+    scores = torch.rand(12)
+    boxes, found = propose(scores, torch.zeros(12, 4), anchors, size, clip=clip_boxes)
+    cells = (boxes[:, :2] / 16).long()  # x, y
+    whole = (cells[:, 1] < uncut[0]) & (cells[:, 0] < uncut[1])
+    assert len(found) == 12
+    assert (found == -1).tolist() == (~whole).tolist()
+    assert found[whole].tolist() == sorted(scores.view(3, 4)[: uncut[0], : uncut[1]].flatten().tolist(), reverse=True)
+    first, _ = propose(scores, torch.zeros(12, 4), anchors, size, clip=clip_boxes, post_nms=int(whole.sum()))
+    assert torch.equal(first, boxes[whole])
+
+
+def test_the_network_trains_on_such_proposals_too():
+    """The best anchor stands in a cell that the frame cuts: the library's head trains on it, the authors' does not."""
+    settings = {"in_channels": 2, "num_classes": 1, "bins": 1, "anchor_scales": (1,), "anchor_ratios": (1,)}
+    maps = torch.zeros(1, 2 + 4 + 2 + 8, 2, 3)
+    maps[0, 1, 1, 2], maps[0, 6, 1, 2] = 9, 30  # foreground of the RPN, background of the head
+    target = [{"boxes": torch.tensor([[0.0, 0, 16, 16]]), "labels": torch.tensor([1])}]
+    for parts, seen in (({}, True), (AUTHORS, False)):
+        network = RFCN(**settings, **parts, proposals=1)
+        ((roi,),) = network._propose(maps, (17, 40))[-1]
+        assert (roi[0] > 16).item() == seen
+        assert (network.loss(maps, target, (17, 40))["score"] < 0.5).item() == seen
 
 
 def test_pooling_equals_the_authors_operator_and_differs_from_the_library():

@@ -33,7 +33,8 @@ def test_the_model_is_the_authors():
     shapes = {"scales": (8, 16, 32), "ratios": (0.5, 1, 2), "positions": 1}
     assert task.anchors == {"stride": 16, "cell": conventions.cell_anchors, **shapes}
     assert task.proposals == {"pre_nms": 6000, "post_nms": 300, "nms": 0.7, "clip": conventions.clip_boxes}
-    assert (task.clip, task.pool) == (conventions.clip_boxes, conventions.ps_roi_pool)
+    assert (task.clip, task.propose) == (conventions.clip_boxes, conventions.propose)
+    assert task.pool is conventions.ps_roi_pool
     assert (task.nms, task.score_threshold, task.max_detections) == (0.3, 1e-4, 300)
 
 
