@@ -51,7 +51,7 @@ def test_overfits_one_image(parts):
     network, features = small_network(**parts, in_channels=128), small_features(1, channels=128)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.2, momentum=0.9)
     generator, history = seeded(), []
-    for _ in range(40):
+    for _ in range(60):
         loss = sum(network.loss(network(features), TARGETS[:1], SIZE, generator=generator).values())
         optimizer.zero_grad()
         loss.backward()
