@@ -9,20 +9,6 @@ from dffkit.datasets.toytown.model import CLASSES, LABELS
 from dffkit.datasets.toytown.recordings import ANNOTATED, LENGTH, Recording, record, render_all, snippets
 
 __all__ = [
-    "ANNOTATED",
-    "CLASSES",
-    "DEFAULT",
-    "ELSEWHERE",
-    "FPS",
-    "LABELS",
-    "LENGTH",
-    "SPLITS",
-    "WORLDS",
-    "Film",
-    "Recording",
-    "World",
-    "data_version",
-    "record",
-    "render_all",
-    "snippets",
+    "ANNOTATED", "CLASSES", "DEFAULT", "ELSEWHERE", "FPS", "LABELS", "LENGTH", "SPLITS", "WORLDS", "Film", "Recording",
+    "World", "data_version", "record", "render_all", "snippets",
 ]  # fmt: skip

@@ -126,7 +126,7 @@ class Film:
 
     def labels(self, index: int) -> Tensor:
         """Return the label map of frame `index`, (H, W) uint8, indices into `LABELS`."""
-        return torch.from_numpy(self._street.labels(self.seen(index)))
+        return torch.from_numpy(self._street.parts.label[self.seen(index).pixels])
 
     def boxes(self, index: int) -> dict[str, Tensor]:
         """Return the boxes of frame `index`.
@@ -149,7 +149,7 @@ class Film:
 
     def owners(self, index: int) -> Tensor:
         """Return the track that each pixel of frame `index` shows, (H, W) int32; -1 for things without a box."""
-        return torch.from_numpy(self._street.owners(self.seen(index)))
+        return torch.from_numpy(self._street.parts.boxed[self.seen(index).pixels])
 
     def flow(self, current: int, key: int) -> tuple[Tensor, Tensor]:
         """Return the exact flow field from frame `current` to frame `key`, any two frames in any order.

@@ -8,18 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from dffkit.datasets.toytown.model import LABEL, Builder, Way
-from dffkit.datasets.toytown.textures import (
-    HAIR,
-    PAINT,
-    SHIRTS,
-    SKIN,
-    TROUSERS,
-    canvas,
-    column,
-    finish,
-    pick,
-    rectangle,
-)  # fmt: skip
+from dffkit.datasets.toytown.textures import HAIR, PAINT, SHIRTS, SKIN, TROUSERS, Canvas, column, pick
 from dffkit.datasets.toytown.vehicles import DARK, draw_wheel
 
 # name, radius in metres (for a person of 1.75 m)
@@ -190,18 +179,17 @@ def _trunk() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 def draw_head(rng: Generator, faces_camera: bool, helmet: bool = False) -> np.ndarray:
     """A round head (32 x 32): hair or a helmet, and a face on one side."""
-    size = (32, 32)
     skin, hair = pick(rng, SKIN, 6), pick(rng, SHIRTS if helmet else HAIR, 6)
-    image, pen = canvas(size, skin)
-    rectangle(pen, size, (0, 0, 1, 0.36 if faces_camera else 0.8), hair)
+    canvas = Canvas((32, 32), skin)
+    canvas.rectangle((0, 0, 1, 0.36 if faces_camera else 0.8), hair)
     if faces_camera:
-        rectangle(pen, size, (0, 0, 0.12, 0.62), hair)
-        rectangle(pen, size, (0.88, 0, 1, 0.62), hair)
+        canvas.rectangle((0, 0, 0.12, 0.62), hair)
+        canvas.rectangle((0.88, 0, 1, 0.62), hair)
         for x in (0.34, 0.66):
-            rectangle(pen, size, (x - 0.06, 0.5, x + 0.06, 0.62), (30, 24, 24), 0.06)
-        rectangle(pen, size, (0.38, 0.78, 0.62, 0.83), (150, 60, 60))
+            canvas.rectangle((x - 0.06, 0.5, x + 0.06, 0.62), (30, 24, 24), 0.06)
+        canvas.rectangle((0.38, 0.78, 0.62, 0.83), (150, 60, 60))
     light, alpha = _ball()
-    return np.concatenate([finish(image) * light, alpha], 2)
+    return np.concatenate([canvas.picture() * light, alpha], 2)
 
 
 @cache

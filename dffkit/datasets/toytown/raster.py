@@ -1,4 +1,4 @@
-"""The renderer: textured parallelograms in space, a depth buffer, four samples a pixel; compiled by numba.
+"""The renderer: textured parallelograms, a depth buffer, four samples a pixel; compiled by numba.
 
 Everything in Toytown is made of flat *parts*: a corner O and two edges U and V in metres, so that a point of the part
 is O + u U + v V with u and v in 0..1. Seen from a camera, u/z, v/z and 1/z are linear in the pixel, which makes
@@ -11,13 +11,13 @@ import numpy as np
 
 from dffkit.support.machine import compiled
 
-NEAR = 0.3  # metres: what is nearer to the camera is not drawn
+NEAR = 0.3  # metres: nothing nearer to the camera is drawn
 SAMPLES = 2  # samples a pixel, along each axis
 
 
 @compiled
 def part_bounds(part, focal, cx, cy, width, height, bounds):
-    """Write the pixels that `part` (9,), in camera coordinates, can touch to `bounds`: x0, y0, x1, y1; True if any."""
+    """Write x0, y0, x1, y1 of the pixels that `part` (9,) can touch to `bounds`; return False if there are none."""
     low_x, low_y, high_x, high_y = 1e9, 1e9, -1e9, -1e9
     u, v = (0.0, 1.0, 1.0, 0.0), (0.0, 0.0, 1.0, 1.0)
     for i in range(4):
@@ -46,7 +46,7 @@ def part_bounds(part, focal, cx, cy, width, height, bounds):
 
 @compiled
 def opaque(atlas, levels, texture, level, u, v, repeat_u, repeat_v):
-    """Is the texture solid at (u, v)? Asked of cutouts only; the nearest texel decides."""
+    """Return True if the nearest texel of a cutout's texture at (u, v) is solid."""
     offset, height, width = levels[texture, level, 0], levels[texture, level, 1], levels[texture, level, 2]
     column = int(u * repeat_u * width) % width
     row = int(v * repeat_v * height) % height
@@ -55,7 +55,7 @@ def opaque(atlas, levels, texture, level, u, v, repeat_u, repeat_v):
 
 @compiled
 def draw(order, parts, planes, looks, repeats, cutout, atlas, levels, focal, cx, cy, depth, ids):
-    """Fill `ids` with the nearest part of every sample, and `depth` with its 1/z. `order`: near parts first."""
+    """Fill `ids` with the nearest part of every sample, and `depth` with its 1/z; `order` has near parts first."""
     height, width = ids.shape
     bounds = np.empty(4, np.int64)
     for p in order:
@@ -82,13 +82,13 @@ def draw(order, parts, planes, looks, repeats, cutout, atlas, levels, focal, cx,
 
 @compiled
 def texel(x, y, footprint, planes, p, texture, repeat_u, repeat_v, clamp, atlas, levels):
-    """The texture's red, green and blue at sample (x, y) of part `p`, smoothed over `footprint` samples, and z."""
+    """Return red, green and blue of part `p` at sample (x, y), smoothed over `footprint` samples, and z."""
     wx, wy = planes[p, 7], planes[p, 8]
     z = 1.0 / (planes[p, 6] + wx * x + wy * y)
     ux, uy, vx, vy = planes[p, 1], planes[p, 2], planes[p, 4], planes[p, 5]
     u, v = (planes[p, 0] + ux * x + uy * y) * z, (planes[p, 3] + vx * x + vy * y) * z
     columns, rows = repeat_u * levels[texture, 0, 2], repeat_v * levels[texture, 0, 1]
-    # how many texels are covered, from the derivatives of u and v
+    # number of texels covered, from the derivatives of u and v
     area = abs((ux - u * wx) * (vy - v * wy) - (uy - u * wy) * (vx - v * wx)) * z * z * columns * rows * footprint
     level = 0
     while area > 2.0 and level < levels[texture, 0, 3] - 1:
@@ -116,7 +116,7 @@ def texel(x, y, footprint, planes, p, texture, repeat_u, repeat_v, clamp, atlas,
 def shade(ids, planes, texture, repeats, cutout, light, atlas, levels, haze, haze_density, image):
     """Colour every pixel of `image` (3, H, W) by its parts' textures and light, and by the haze before them.
 
-    A pixel all of whose samples are of one part is looked up once, in its middle.
+    A pixel whose samples all show one part is looked up once, in its middle.
     """
     height, width = image.shape[1], image.shape[2]
     count = SAMPLES * SAMPLES
@@ -148,7 +148,7 @@ def shade(ids, planes, texture, repeats, cutout, light, atlas, levels, haze, haz
 
 @compiled
 def pixel_parts(ids, depth, out):
-    """The part of each pixel `(H, W)`: the one most of its samples have, the nearest of them in a tie."""
+    """Write the part of each pixel to `out` (H, W): the part of most of its samples, in a tie the nearest one."""
     height, width = out.shape
     for y in range(height):
         for x in range(width):
@@ -167,7 +167,7 @@ def pixel_parts(ids, depth, out):
 
 @compiled
 def silhouettes(order, parts, planes, looks, repeats, cutout, owner, atlas, levels, focal, cx, cy, stamp, boxes, area):
-    """Each object's outline as if nothing hid it: `boxes` (n, 4), x2 and y2 exclusive, and its `area`, in pixels.
+    """Measure each object's outline as if nothing hid it: `boxes` (n, 4), x2 and y2 exclusive, and `area`, in pixels.
 
     `order` lists the parts object by object; `stamp` (H, W) is scratch memory, filled with -1.
     """
@@ -199,10 +199,10 @@ def silhouettes(order, parts, planes, looks, repeats, cutout, owner, atlas, leve
 
 @compiled
 def trace(pixels, planes, other_parts, other_ids, other_depth, focal, cx, cy, flow, occluded):
-    """Where each pixel's point is in another frame: `flow` (2, H, W) in pixels, and whether it is hidden there.
+    """Follow each pixel's point into another frame: write `flow` (2, H, W) in pixels, and `occluded` (H, W).
 
-    `pixels` (H, W) and `planes` are of this frame, the latter per pixel; what begins with `other` is of the other
-    frame, its samples included.
+    `pixels` (H, W) and `planes`, per pixel, are of this frame; `other_parts`, `other_ids` and `other_depth`, per
+    sample, of the other one.
     """
     height, width = pixels.shape
     for y in range(height):
@@ -213,14 +213,14 @@ def trace(pixels, planes, other_parts, other_ids, other_depth, focal, cx, cy, fl
             u, v = (u0 + ux * x + uy * y) * z, (v0 + vx * x + vy * y) * z
             part = other_parts[p]
             there_z = part[2] + u * part[5] + v * part[8]
-            if there_z <= NEAR:  # behind the camera: there is no such pixel, so the point is followed to the near plane
+            if there_z <= NEAR:  # behind the camera no pixel shows it: follow the point to the near plane
                 there_z = NEAR
             there_x = cx + focal * (part[0] + u * part[3] + v * part[6]) / there_z
             there_y = cy + focal * (part[1] + u * part[4] + v * part[7]) / there_z
             flow[0, y, x], flow[1, y, x] = there_x - x, there_y - y
             occluded[y, x] = True
             if there_z > NEAR and -0.5 <= there_x <= width - 0.5 and -0.5 <= there_y <= height - 0.5:
-                # Seen if any sample of the nearest pixel shows this very part, or nothing nearer than it.
+                # Visible if any sample of the nearest pixel shows this very part, or nothing nearer than it.
                 row, column = min(height - 1, int(there_y + 0.5)), min(width - 1, int(there_x + 0.5))
                 for i in range(SAMPLES * SAMPLES):
                     sy, sx = SAMPLES * row + i // SAMPLES, SAMPLES * column + i % SAMPLES

@@ -1,4 +1,4 @@
-"""Toytown as a data set: snippets whose frames and labels are rendered once and, where that pays, kept on disk."""
+"""Toytown as a data set: snippets, rendered when needed and, given a folder, kept on disk."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -20,9 +20,9 @@ from dffkit.datasets.toytown.film import DEFAULT, FPS, WORLDS, Film, World, data
 from dffkit.support import files
 
 LENGTH = 30  # frames a snippet, as Cityscapes has
-STILLS_FPS = 0.5  # stills: one frame in two seconds, so that no two show the same
+STILLS_FPS = 0.5  # stills: one frame in two seconds, so that all of them differ
 STILLS_LENGTH = 6
-# Scored frames: those with a full history for the longest key frame duration, 10 or 20.
+# Scored frames: frames with a full history for the longest key frame duration, 10 or 20.
 ANNOTATED = {"segmentation": (9, 19, 29), "detection": (19, 24, 29)}
 
 
@@ -37,18 +37,19 @@ def snippets(
     world: World | None = None,
     folder: Path | None = None,
 ) -> list[Snippet]:
-    """The snippets of a split, one a street.
+    """Return the snippets of a split, one for each street.
 
     Args:
         split: "train", "val", "test" or "stills"; stills are single frames, two seconds apart.
-        task: "segmentation" (label maps, 17 frames a second) or "detection" (boxes, 30), or "both": targets are
-            (label map, boxes).
-        streets: how many, or which.
-        annotated: the frames with a target; by default all in training, and in the others three with a full history.
+        task: "segmentation" (label maps, 17 frames a second), "detection" (boxes, 30 frames a second), or "both":
+            targets are (label map, boxes).
+        streets: number of streets, or their numbers.
+        annotated: the frames with a target; by default all in training and stills, three with a full history in val
+            and test.
         length: frames of a snippet.
         fps: another frame rate.
         world: the town, by default the task's of `WORLDS`.
-        folder: where rendered snippets are kept, about 12 MB each; None renders them again whenever they are needed.
+        folder: keeps the rendered snippets, about 12 MB each; None renders them again whenever they are needed.
 
     Raises:
         ValueError: for another split or task.
@@ -66,7 +67,7 @@ def snippets(
 
 
 class Recording:
-    """All frames and labels of one street as tensors, rendered when first needed, from disk the next time."""
+    """All frames and labels of one street as tensors, rendered when first needed and read from disk afterwards."""
 
     def __init__(
         self, split: str, number: int, fps: float, length: int, world: World = DEFAULT, folder: Path | None = None
@@ -76,14 +77,14 @@ class Recording:
         self.path = folder and Path(folder) / data_version(world) / f"{self.name}.safetensors"
 
     def __getitem__(self, key: tuple[str, int]) -> Tensor:
-        """Entry `i` of one of the tensors of `record`."""
+        """Return entry `i` of one of the tensors of `record`."""
         name, i = key
         if self.path is None:
             return _in_memory(self.arguments)[name][i]
         return self.open().get_slice(name)[i]
 
     def open(self) -> Any:
-        """The file, memory mapped; rendered and written first where it is missing or damaged."""
+        """Open the file, memory mapped; render and write it first if it is missing or damaged."""
         try:
             return _open(self.path)
         except (FileNotFoundError, SafetensorError):
@@ -91,48 +92,44 @@ class Recording:
             return _open(self.path)
 
     def boxes(self, i: int) -> dict[str, Tensor]:
-        """The boxes of frame i, as `Film.boxes` gives them, with their `motion` IoU."""
-        count = int(self["counts", i])
-        rows = self["boxes", i][:count]
-        names = ("labels", "tracks")
-        whole = {name: rows[:, 4 + j].long() for j, name in enumerate(names)}
-        return {"boxes": rows[:, :4].clone(), **whole, "visible": rows[:, 6].clone(), "motion": rows[:, 7].clone()}
+        """Return the boxes of frame i as `Film.boxes` does, and their `motion` IoU."""
+        rows = self["boxes", i][: int(self["counts", i])]
+        labels, tracks = rows[:, 4].long(), rows[:, 5].long()
+        boxes, visible, motion = rows[:, :4].clone(), rows[:, 6].clone(), rows[:, 7].clone()
+        return {"boxes": boxes, "labels": labels, "tracks": tracks, "visible": visible, "motion": motion}
 
     def flow(self, current: int, key: int) -> tuple[Tensor, Tensor]:
-        """The exact flow from one frame to another, and what is hidden there, as `Film.flow`. It is not kept."""
+        """Return the exact flow and its occlusion as `Film.flow` does; it is computed each time."""
         split, number, fps, _, world = self.arguments
         return _film(split, number, fps, world).flow(current, key)
 
     def snippet(self, task: str, annotated: Sequence[int]) -> Snippet:
-        """This street as a snippet of a data set."""
+        """Return this street as a snippet of a data set."""
         targets: dict[str, Callable[[int], Any]] = {
             "segmentation": lambda i: self["labels", i],
             "detection": self.boxes,
             "both": lambda i: (self["labels", i], self.boxes(i)),
         }
-        motion: dict[str, Callable[[int], Any]] = {
-            "segmentation": lambda i: self["motion", i],
-            "detection": lambda i: self.boxes(i)["motion"],
-            "both": lambda i: self.boxes(i)["motion"],
-        }
+
+        def motion(i: int) -> Tensor:
+            return self["motion", i] if task == "segmentation" else self.boxes(i)["motion"]
+
         frames = Frames(lambda i: self["frames", i], self.length)
-        labels, moving = (OnDemand(make[task], annotated) for make in (targets, motion))
-        return Snippet(self.name, self.fps, frames, labels, moving, self.flow)
+        return Snippet(
+            self.name, self.fps, frames, OnDemand(targets[task], annotated), OnDemand(motion, annotated), self.flow
+        )
 
 
 def record(split: str, number: int, fps: float, length: int, world: World = DEFAULT) -> dict[str, Tensor]:
-    """Render a street: `frames` (n, 3, H, W), `labels` and `motion` (n, H, W), all uint8, and the boxes.
+    """Render a street.
 
-    The boxes are `boxes` (n, most, 8) float32, of which `counts` (n,) are filled: xyxy, class, track, visible share,
-    motion IoU.
+    Returns:
+        `frames` (n, 3, H, W), `labels` and `motion` (n, H, W), all uint8; `boxes` (n, most, 8) float32 with columns
+        xyxy, class, track, visible share and motion IoU; and `counts` (n,), the number of rows filled in each frame.
     """
     film = Film(split, number, fps, world)
-    frames, labels, owners, boxes = [], [], [], []
-    for i in range(length):
-        labels.append(film.labels(i))
-        owners.append(film.owners(i))
-        boxes.append(film.boxes(i))
-        frames.append(film.frame(i))
+    steps = [(film.labels(i), film.owners(i), film.boxes(i), film.frame(i)) for i in range(length)]
+    labels, owners, boxes, frames = zip(*steps, strict=True)
     tracks = [dict(zip(b["tracks"].tolist(), b["boxes"], strict=True)) for b in boxes]
     counts = torch.tensor([len(b["boxes"]) for b in boxes])
     table = torch.zeros(length, max(1, int(counts.max())), 8)
@@ -140,8 +137,7 @@ def record(split: str, number: int, fps: float, length: int, world: World = DEFA
     for i, b in enumerate(boxes):
         iou = motion_iou(tracks, i)
         values = torch.tensor([iou[track] for track in tracks[i]])
-        columns = (b["labels"][:, None], b["tracks"][:, None], b["visible"][:, None], values[:, None])
-        table[i, : counts[i]] = torch.cat([b["boxes"], *columns], 1)
+        table[i, : counts[i]] = torch.column_stack([b["boxes"], b["labels"], b["tracks"], b["visible"], values])
         for track, value in zip(tracks[i], motion_class(values), strict=True):
             motion[i][owners[i] == track] = value
     return {
@@ -153,7 +149,7 @@ def render_all(
     split: str, fps: float, streets: int, *, folder: Path, length: int = LENGTH, world: World = DEFAULT,
     processes: int | None = None, progress: bool = True,
 ) -> None:  # fmt: skip
-    """Render the streets that are not in `folder` yet, on several processes (by default one a core)."""
+    """Render the streets that are not in `folder` yet, on several processes, by default one for each core."""
     recordings = [Recording(split, number, fps, length, world, folder) for number in range(streets)]
     missing = [recording for recording in recordings if not recording.path.exists()]
     if not missing:

@@ -4,18 +4,7 @@ import numpy as np
 from numpy.random import Generator
 
 from dffkit.datasets.toytown.model import BACKDROP, Builder
-from dffkit.datasets.toytown.textures import (
-    LEAVES,
-    PAINT,
-    SHIRTS,
-    WALLS,
-    canvas,
-    column,
-    finish,
-    noise,
-    pick,
-    rectangle,
-)
+from dffkit.datasets.toytown.textures import LEAVES, PAINT, SHIRTS, WALLS, Canvas, column, noise, pick
 
 ROAD = 4.6  # half the road's width, in metres
 BEGIN, END = -12.0, 260.0  # the street, along z
@@ -219,22 +208,21 @@ def draw_facade(rng: Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A window with its wall, about 3 x 3 m, to be repeated; the ground floor, a shop, 6 x 3.5 m; the gable."""
     wall, trim = pick(rng, WALLS), pick(rng, ((240, 238, 230), (90, 70, 60), (60, 66, 74), (200, 190, 170)))
     glass = pick(rng, ((70, 90, 110), (120, 150, 170), (50, 56, 66), (150, 140, 110)))
-    size = (64, 64)
-    image, pen = canvas(size, wall)
+    canvas = Canvas((64, 64), wall)
     w, h, top = rng.uniform(0.35, 0.62), rng.uniform(0.42, 0.68), rng.uniform(0.12, 0.26)
     left, right, bottom = 0.5 - w / 2, 0.5 + w / 2, top + h
-    rectangle(pen, size, (left - 0.05, top - 0.05, right + 0.05, bottom + 0.05), trim)
-    rectangle(pen, size, (left, top, right, bottom), glass)
-    rectangle(pen, size, (left, top, right, top + h * 0.4), glass * 1.25)  # the sky in the glass
+    canvas.rectangle((left - 0.05, top - 0.05, right + 0.05, bottom + 0.05), trim)
+    canvas.rectangle((left, top, right, bottom), glass)
+    canvas.rectangle((left, top, right, top + h * 0.4), glass * 1.25)  # the sky in the glass
     for x in np.linspace(left, right, rng.integers(2, 4) + 1)[1:-1]:
-        rectangle(pen, size, (x - 0.015, top, x + 0.015, bottom), trim)
+        canvas.rectangle((x - 0.015, top, x + 0.015, bottom), trim)
     if rng.random() < 0.5:  # sill
-        rectangle(pen, size, (left - 0.09, bottom + 0.03, right + 0.09, bottom + 0.09), trim * 0.85)
+        canvas.rectangle((left - 0.09, bottom + 0.03, right + 0.09, bottom + 0.09), trim * 0.85)
     if rng.random() < 0.3:  # shutters
         shutter = pick(rng, PAINT) * 0.8
-        rectangle(pen, size, (left - 0.17, top, left - 0.05, bottom), shutter)
-        rectangle(pen, size, (right + 0.05, top, right + 0.17, bottom), shutter)
-    upper = finish(image) + 5 * noise(rng, size, 1)[..., None]
+        canvas.rectangle((left - 0.17, top, left - 0.05, bottom), shutter)
+        canvas.rectangle((right + 0.05, top, right + 0.17, bottom), shutter)
+    upper = canvas.picture() + 5 * noise(rng, canvas.size, 1)[..., None]
     if rng.random() < 0.5:  # rows of bricks
         upper[::4] -= 12
     return upper, draw_shop(rng, wall * 0.85, trim), draw_gable(wall)
@@ -242,22 +230,21 @@ def draw_facade(rng: Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def draw_shop(rng: Generator, wall: np.ndarray, trim: np.ndarray) -> np.ndarray:
     """A ground floor: a display window, a door, a sign or an awning."""
-    size = (64, 128)
-    image, pen = canvas(size, wall)
+    canvas = Canvas((64, 128), wall)
     glass = pick(rng, ((60, 70, 80), (150, 140, 110), (90, 110, 120)))
-    rectangle(pen, size, (0.06, 0.36, 0.58, 0.86), trim)
-    rectangle(pen, size, (0.08, 0.39, 0.56, 0.84), glass)
+    canvas.rectangle((0.06, 0.36, 0.58, 0.86), trim)
+    canvas.rectangle((0.08, 0.39, 0.56, 0.84), glass)
     for _ in range(rng.integers(2, 6)):  # goods
         x, y = rng.uniform(0.1, 0.48), rng.uniform(0.55, 0.78)
-        rectangle(pen, size, (x, y, x + rng.uniform(0.03, 0.07), 0.84), pick(rng, SHIRTS) * 0.8)
-    rectangle(pen, size, (0.68, 0.34, 0.88, 1.0), trim)
-    rectangle(pen, size, (0.70, 0.37, 0.86, 1.0), pick(rng, PAINT) * 0.7)
+        canvas.rectangle((x, y, x + rng.uniform(0.03, 0.07), 0.84), pick(rng, SHIRTS) * 0.8)
+    canvas.rectangle((0.68, 0.34, 0.88, 1.0), trim)
+    canvas.rectangle((0.70, 0.37, 0.86, 1.0), pick(rng, PAINT) * 0.7)
     awning = pick(rng, SHIRTS)
-    rectangle(pen, size, (0.03, 0.14, 0.61, 0.36), awning)
+    canvas.rectangle((0.03, 0.14, 0.61, 0.36), awning)
     if rng.random() < 0.6:
         for x in np.arange(0.03, 0.58, 0.08):
-            rectangle(pen, size, (x, 0.14, x + 0.04, 0.36), awning * 0.4 + 150)
-    return finish(image) + 4 * noise(rng, size, 1)[..., None]
+            canvas.rectangle((x, 0.14, x + 0.04, 0.36), awning * 0.4 + 150)
+    return canvas.picture() + 4 * noise(rng, canvas.size, 1)[..., None]
 
 
 def draw_roof(rng: Generator) -> np.ndarray:

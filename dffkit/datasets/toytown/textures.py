@@ -3,6 +3,7 @@
 A texture is a picture (H, W, 3 or 4) of values in 0..255; its fourth channel is alpha.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image, ImageDraw
 from dffkit.support.machine import compiled
 
 LEVELS = 8  # sizes of each picture, halved from one to the next
-SHARP = 4  # pictures are drawn this many times larger, then reduced: smooth edges
+SHARP = 4
 
 SKIN = ((241, 200, 165), (224, 172, 125), (176, 120, 78), (120, 78, 50), (90, 58, 38))
 HAIR = ((40, 28, 20), (80, 52, 28), (150, 105, 50), (200, 170, 90), (110, 110, 110))
@@ -27,18 +28,18 @@ LEAVES = ((62, 116, 46), (84, 132, 52), (48, 98, 58), (110, 138, 56), (140, 120,
 
 
 def pick(rng: Generator, colours: tuple, spread: float = 12.0) -> np.ndarray:
-    """One of the colours (3,), a little changed."""
+    """Return one of the colours (3,), a little changed."""
     return (np.array(colours[rng.integers(len(colours))], float) + rng.normal(0, spread, 3)).clip(8, 248)
 
 
 def noise(rng: Generator, size: tuple[int, int], finest: int = 2, octaves: int = 4) -> np.ndarray:
-    """Smooth random values (H, W) of several scales, which tile; about -1 to 1."""
+    """Return smooth random values (H, W) of several scales, about -1 to 1, that continue over the edges."""
     height, width = size
     total = np.zeros(size)
     for octave in range(octaves):
         cell = finest * 2**octave
         grid = rng.normal(size=(max(1, height // cell), max(1, width // cell)))
-        for axis in (0, 1):  # one more cell at each end, for what tiles
+        for axis in (0, 1):  # one more cell at each end, from the other end
             grid = grid.take(range(-1, grid.shape[axis] + 1), axis, mode="wrap")
         enlarged = grid.shape[1] * cell, grid.shape[0] * cell
         big = Image.fromarray(grid.astype(np.float32)).resize(enlarged, Image.BICUBIC)
@@ -46,27 +47,29 @@ def noise(rng: Generator, size: tuple[int, int], finest: int = 2, octaves: int =
     return total / np.sqrt(octaves)
 
 
-def canvas(size: tuple[int, int], colour) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    """An empty picture of `size` (H, W), SHARP times as large, and the pen; coordinates of the pen are enlarged too."""
-    image = Image.new("RGB", (size[1] * SHARP, size[0] * SHARP), tuple(int(c) for c in colour))
-    return image, ImageDraw.Draw(image)
+class Canvas:
+    """A picture of `size` (H, W), drawn SHARP times as large and then reduced, so that edges are smooth."""
 
+    def __init__(self, size: tuple[int, int], colour: Sequence[float]) -> None:
+        self.size, self.height, self.width = size, size[0] * SHARP, size[1] * SHARP
+        self._image = Image.new("RGB", (self.width, self.height), tuple(int(c) for c in colour))
+        self.pen = ImageDraw.Draw(self._image)  # its coordinates are enlarged
 
-def finish(image: Image.Image) -> np.ndarray:
-    """Reduce a drawn picture to its size, as floats."""
-    return np.asarray(image.reduce(SHARP), float)
+    def rectangle(self, box: Sequence[float], colour: Sequence[float], radius: float = 0) -> None:
+        """Fill a rectangle; `box` is (left, top, right, bottom) as fractions of the picture."""
+        h, w = self.height, self.width
+        corners = (box[0] * w, box[1] * h, box[2] * w - 1, box[3] * h - 1)
+        if corners[2] > corners[0] and corners[3] > corners[1]:
+            fill = tuple(int(min(max(c, 0), 255)) for c in colour)
+            self.pen.rounded_rectangle(corners, radius * min(h, w), fill=fill)
 
-
-def rectangle(pen: ImageDraw.ImageDraw, size: tuple[int, int], box: tuple, colour, radius: float = 0) -> None:
-    """A filled rectangle; `box` is (left, top, right, bottom) as fractions of the picture."""
-    h, w = size[0] * SHARP, size[1] * SHARP
-    corners = (box[0] * w, box[1] * h, box[2] * w - 1, box[3] * h - 1)
-    if corners[2] > corners[0] and corners[3] > corners[1]:
-        pen.rounded_rectangle(corners, radius * min(h, w), fill=tuple(int(min(max(c, 0), 255)) for c in colour))
+    def picture(self) -> np.ndarray:
+        """Return the picture (H, W, 3), floats in 0..255."""
+        return np.asarray(self._image.reduce(SHARP), float)
 
 
 def column(colour: np.ndarray, rng: Generator, shape: tuple[int, int] = (32, 8), shine: float = 0.35) -> np.ndarray:
-    """A round upright thing, lit from one side: poles, trunks, tyres seen from behind."""
+    """Return the texture of a round upright thing, lit from one side: a pole, a trunk, a tyre from behind."""
     across = np.linspace(-1, 1, shape[1])
     light = 1 - shine * across - 0.25 * across**2
     return colour * light[None, :, None] + rng.normal(0, 4, (*shape, 1))
@@ -74,7 +77,7 @@ def column(colour: np.ndarray, rng: Generator, shape: tuple[int, int] = (32, 8),
 
 @cache
 def draw_shadow() -> np.ndarray:
-    """A dark ellipse to lie under a thing."""
+    """Return a dark ellipse, which lies under an object."""
     y, x = np.mgrid[0:32, 0:32] / 15.5 - 1
     return np.concatenate([np.full((32, 32, 3), 44.0), 255.0 * (np.hypot(x, y) < 1)[..., None]], 2)
 
@@ -83,7 +86,9 @@ class Atlas:
     """Pictures in one flat uint8 array, each with its smaller versions.
 
     Attributes:
-        levels: (pictures, LEVELS, 4) int64: where a level starts, its height, its width, how many levels there are.
+        pieces: the texels of each picture, all of its sizes.
+        table: for each picture and level: first byte, height, width, number of levels.
+        size: bytes so far.
     """
 
     def __init__(self) -> None:
@@ -109,13 +114,13 @@ class Atlas:
         return len(self.table) - 1
 
     def pack(self) -> tuple[np.ndarray, np.ndarray]:
-        """All texels (n,) uint8, and the table of levels."""
+        """Return all texels (n,) uint8, and the table of levels (pictures, LEVELS, 4) int64."""
         return np.concatenate(self.pieces), np.array(self.table, np.int64)
 
 
 @compiled
 def shrink(picture, levels, texels):
-    """Write a picture (H, W, 3 or 4) with alpha, opaque if it has none, and its halves to `texels`, level by level."""
+    """Write a picture (H, W, 3 or 4), opaque if it has no alpha, and its halves to `texels`, level by level."""
     height, width, channels = picture.shape
     level = np.full((height, width, 4), 255, np.float32)
     for y in range(height):
@@ -131,7 +136,7 @@ def shrink(picture, levels, texels):
                     for c in range(4):
                         above = level[2 * y, 2 * x, c] + level[2 * y, 2 * x + 1, c]
                         below = level[2 * y + 1, 2 * x, c] + level[2 * y + 1, 2 * x + 1, c]
-                        level[y, x, c] = (above + below) * np.float32(0.25)  # in place: behind what is still read
+                        level[y, x, c] = (above + below) * np.float32(0.25)  # in place: still unread texels lie ahead
         for y in range(height):
             for x in range(width):
                 for c in range(4):

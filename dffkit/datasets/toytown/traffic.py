@@ -1,4 +1,4 @@
-"""Who moves through the street, from where and where to: cars, trucks, people and cyclists."""
+"""The traffic of a street: starts and ways of cars, trucks, people and cyclists."""
 
 import math
 
@@ -10,12 +10,11 @@ from dffkit.datasets.toytown.people import cyclist, person
 from dffkit.datasets.toytown.street import BEGIN, CROSS, END, ROAD
 from dffkit.datasets.toytown.vehicles import vehicle
 
-LANE = 1.25  # where cars drive, in metres from the middle
-PARKED = 3.65
+LANE, PARKED = 1.25, 3.65  # where cars drive and stand, in metres from the middle
 
 
 def populate(builder: Builder, rng: Generator, crossings: list[float], drive, rare_poses: float) -> None:
-    """Put traffic into the street. `drive(t)`: metres the camera has driven; `rare_poses`: a share in 0..1."""
+    """Add the traffic. `drive(t)` gives the metres that the camera has driven, `rare_poses` is a share in 0..1."""
     for side in (-1, 1):
         _parked(builder, rng, side, crossings)
     _same_lane(builder, rng)
@@ -25,14 +24,11 @@ def populate(builder: Builder, rng: Generator, crossings: list[float], drive, ra
     for side in (-1, 1):
         _on_the_pavement(builder, rng, side, rare_poses)
         _cyclists(builder, rng, side, rare_poses)
-    if rng.random() < 0.75:  # people and cyclists who keep pace with the camera
-        side = rng.choice([-1.0, 1.0])
-        way = Way((side * rng.uniform(2.2, 2.6), rng.uniform(8, 20)), follows=1.0, swing=_swing(rng, 2))
-        cyclist(builder, rng, way, rare_poses)
-    if rng.random() < 0.5:
-        side = rng.choice([-1.0, 1.0])
-        way = Way((side * rng.uniform(5.2, 6.8), rng.uniform(10, 22)), follows=1.0, swing=_swing(rng, 2))
-        person(builder, rng, way, rare_poses)
+    # a cyclist and a person who keep pace with the camera
+    for add, chance, near, far in ((cyclist, 0.75, (2.2, 2.6), (8, 20)), (person, 0.5, (5.2, 6.8), (10, 22))):
+        if rng.random() < chance:
+            start = rng.choice([-1.0, 1.0]) * rng.uniform(*near), rng.uniform(*far)
+            add(builder, rng, Way(start, follows=1.0, swing=_swing(rng, 2)), rare_poses)
 
 
 def _swing(rng: Generator, amplitude: float) -> tuple[float, float, float]:
@@ -53,15 +49,14 @@ def _same_lane(builder, rng) -> None:
         gap = rng.uniform(9, 24)
         way = Way((LANE + rng.normal(0, 0.15), gap), follows=1.0, swing=_swing(rng, 2.5))
         vehicle(builder, rng, way, trucks=0.3)
-        if rng.random() < 0.5:
+        if rng.random() < 0.5:  # and another one ahead of it
             way = Way((LANE, gap + rng.uniform(10, 16)), follows=1.0, swing=_swing(rng, 2))
             vehicle(builder, rng, way, trucks=0.3)
 
 
 def _other_lane(builder, rng) -> None:
     if rng.random() < 0.3:  # overtaking, or further ahead in the left lane
-        start, speed = rng.uniform(-14, 14), rng.uniform(1.5, 6)
-        way = Way((-LANE, start), velocity=(0.0, speed), follows=1.0)
+        way = Way((-LANE, rng.uniform(-14, 14)), velocity=(0.0, rng.uniform(1.5, 6)), follows=1.0)
         vehicle(builder, rng, way, trucks=0.15)
         return
     z, speed, busy = rng.uniform(8, 40), rng.uniform(4, 11), rng.uniform(10, 45)
@@ -71,7 +66,7 @@ def _other_lane(builder, rng) -> None:
 
 
 def _crossing(builder, rng, z, drive, rare_poses) -> None:
-    """Somebody crosses when the camera is well before the crossing."""
+    """Add vehicles, people and perhaps a cyclist who cross while the camera is well before the crossing."""
     moment = next((t for t in np.arange(0, 12, 0.1) if drive(t) > z - rng.uniform(14, 34)), None)
     if moment is None:
         return
@@ -79,18 +74,20 @@ def _crossing(builder, rng, z, drive, rare_poses) -> None:
         side, speed = rng.choice([-1.0, 1.0]), rng.uniform(4, 8)
         lane = z + (1.9 if side > 0 else -1.9)
         start = side * (-3 - speed * (moment + rng.uniform(-1.5, 1)))
-        heading = side * math.pi / 2
-        vehicle(builder, rng, Way((start, lane), velocity=(side * speed, 0.0), heading=heading), trucks=0.3)
+        vehicle(builder, rng, _across(side, speed, start, lane), trucks=0.3)
     for _ in range(rng.integers(0, 4)):
         side, speed = rng.choice([-1.0, 1.0]), rng.uniform(0.9, 1.9)
         start = side * (-rng.uniform(0, 5) - speed * moment)
         spot = z - CROSS / 2 - rng.uniform(0.6, 3)
-        person(builder, rng, Way((start, spot), velocity=(side * speed, 0.0), heading=side * math.pi / 2), rare_poses)
+        person(builder, rng, _across(side, speed, start, spot), rare_poses)
     if rng.random() < 0.4:
         side, speed = rng.choice([-1.0, 1.0]), rng.uniform(3, 5)
         start = side * (-rng.uniform(0, 5) - speed * moment)
-        way = Way((start, z + rng.uniform(-3, 3)), velocity=(side * speed, 0.0), heading=side * math.pi / 2)
-        cyclist(builder, rng, way, rare_poses)
+        cyclist(builder, rng, _across(side, speed, start, z + rng.uniform(-3, 3)), rare_poses)
+
+
+def _across(side: float, speed: float, start: float, z: float) -> Way:
+    return Way((start, z), velocity=(side * speed, 0.0), heading=side * math.pi / 2)
 
 
 def _on_the_pavement(builder, rng, side, rare_poses) -> None:
@@ -111,9 +108,7 @@ def _on_the_pavement(builder, rng, side, rare_poses) -> None:
 def _cyclists(builder, rng, side, rare_poses) -> None:
     z, busy = rng.uniform(0, 30), rng.uniform(14, 50)
     while z < 170:
-        speed = rng.uniform(3, 6)
-        way = Way(
-            (side * rng.uniform(2.2, 2.6), z), velocity=(0.0, side * speed), heading=AWAY if side > 0 else TOWARDS
-        )
+        speed, x = rng.uniform(3, 6), side * rng.uniform(2.2, 2.6)
+        way = Way((x, z), velocity=(0.0, side * speed), heading=AWAY if side > 0 else TOWARDS)
         cyclist(builder, rng, way, rare_poses)
         z += 4 + rng.exponential(busy)

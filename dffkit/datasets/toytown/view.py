@@ -215,14 +215,6 @@ class Street:
         )  # fmt: skip
         return image
 
-    def labels(self, seen: Seen) -> np.ndarray:
-        """Return the label map, (H, W) uint8."""
-        return self.parts.label[seen.pixels]
-
-    def owners(self, seen: Seen) -> np.ndarray:
-        """Return the object that each pixel shows, (H, W) int32; -1 for objects without a box."""
-        return self.parts.boxed[seen.pixels]
-
     def boxes(self, seen: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the objects in view: numbers (n,), boxes (n, 4) of their outlines, visible shares (n,).
 
@@ -238,7 +230,7 @@ class Street:
             order, seen.parts, self._planes(seen.parts, 1), looks, self.parts.repeat, self.parts.cutout,
             self.parts.owner, self.parts.atlas, self.parts.levels, *self._lens(1), stamp, boxes, area,
         )  # fmt: skip
-        shown = np.bincount(self.owners(seen).ravel() + 1, minlength=count + 1)[1:]
+        shown = np.bincount(self.parts.boxed[seen.pixels].ravel() + 1, minlength=count + 1)[1:]
         which = np.flatnonzero(area)
         return which, boxes[which], np.minimum(shown[which] / area[which], 1.0)
 
