@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from dffkit.datasets.images import ImageFrames, image_size, list_images, natural, read_labels
-from dffkit.datasets.on_demand import OnDemand
-from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.snippets import OnDemand, Snippet
+from dffkit.networks.segmentation import IGNORE
 from dffkit.support.errors import DataError
 
 # In the order of the label maps' values: `label_colours` in the SegNet tutorial's Scripts/test_segmentation_camvid.py.
@@ -20,7 +20,6 @@ CLASSES = (
     "sky", "building", "pole", "road", "pavement", "tree", "sign symbol", "fence", "car", "pedestrian", "bicyclist",
 )  # fmt: skip
 VOID = len(CLASSES)  # as the files say "no label"
-IGNORE = 255  # as the kit says it
 SPLITS = ("train", "val", "test")
 HELD_OUT = 67  # of the stills, the last ones in natural order: they choose, and do not train
 CLIP_FPS, CLIP_STEP = 15.0, 2  # the clip has every second frame of a video of 30 Hz

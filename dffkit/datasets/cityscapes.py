@@ -12,13 +12,12 @@ import torch
 from torch import Tensor
 
 from dffkit.datasets.images import ImageFrames, image_size, list_images, read_labels
-from dffkit.datasets.on_demand import OnDemand
-from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.snippets import OnDemand, Snippet
+from dffkit.networks.segmentation import IGNORE
 from dffkit.support.errors import DataError
 
 FPS = 17.0
 BEFORE, AFTER = 19, 10  # frames of a snippet around the labelled one
-IGNORE = 255
 
 # Label id -> class, in the order of the train ids 0..18; the other label ids, up to 33, are ignored. From
 # https://github.com/mcordts/cityscapesScripts/blob/master/cityscapesscripts/helpers/labels.py

@@ -1,22 +1,48 @@
-"""Random windows of a video as snippets of their own: small enough to train on, at the scale of what will be seen."""
+"""Random windows of a video as snippets of their own, and the boxes that remain in a part of a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dffkit.datasets.in_view import in_view
-from dffkit.datasets.on_demand import Frames, OnDemand
 from dffkit.datasets.resized import resized_frame
-from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.snippets import Frames, OnDemand, Snippet
 
-VISIBLE = 0.4  # share of a box that has to be in the window; of one that has less, the rest becomes a region to ignore
+LEAST = 1.0  # pixels: a narrower or lower rest of a box does not count as seen
+VISIBLE = 0.4  # share of a box that must be in a window; of a box with less, the rest becomes a region to ignore
+
+
+def clip_boxes_to_view(
+    target: dict[str, Tensor], moved: Callable[[Tensor], Tensor], size: tuple[int, int], visible: float
+) -> dict[str, Tensor]:
+    """Return a target in a view: boxes are clipped, and boxes of which too little is seen become regions to ignore.
+
+    Args:
+        target: "boxes" `(N, 4)`, optionally "ignore" `(R, 4)`, and other tensors with a row for each box.
+        moved: maps boxes of the picture to the view, which they may leave.
+        size: (H, W) of the view.
+        visible: share of a box that must be seen.
+    """
+    boxes, share = _clipped(moved(target["boxes"]), size)
+    regions, rest = _clipped(moved(target.get("ignore", torch.zeros(0, 4))), size)
+    kept, partly = share >= visible, (share > 0) & (share < visible)
+    others = {name: rows[kept] for name, rows in target.items() if name not in ("boxes", "ignore")}
+    return {**others, "boxes": boxes[kept], "ignore": torch.cat([regions[rest > 0], boxes[partly]])}
+
+
+def _clipped(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return boxes `(N, 4)` clipped to a view, and the share `(N,)` of each that is seen, 0 where below a pixel."""
+    height, width = size
+    clipped = boxes.clamp(min=0).minimum(torch.tensor([width, height, width, height]))
+    sides = clipped[:, 2:] - clipped[:, :2]
+    share = sides.prod(1) / (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    return clipped.float(), torch.where((sides >= LEAST).all(1), share, 0)
 
 
 class Window(NamedTuple):
-    """A part of a frame, and the size at which it is seen."""
+    """A part of a frame, in pixels, and the (H, W) to which it is scaled."""
 
     top: int
     left: int
@@ -25,44 +51,42 @@ class Window(NamedTuple):
     size: tuple[int, int]
 
     def frame(self, frame: Tensor) -> Tensor:
-        """`(3, H, W)` uint8 -> `(3, *size)` uint8."""
+        """Return the window of a frame `(3, H, W)` uint8, `(3, *size)` uint8."""
         part = frame[:, self.top : self.top + self.height, self.left : self.left + self.width]
         return resized_frame(part, self.size)
 
     def target(self, target: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Boxes and regions to ignore in the window."""
-        return in_view(target, self._moved, self.size, VISIBLE)
-
-    def _moved(self, boxes: Tensor) -> Tensor:
+        """Return the boxes and regions to ignore in the window."""
+        corner = torch.tensor([self.left, self.top] * 2)
         ratio = torch.tensor([self.size[1] / self.width, self.size[0] / self.height] * 2)
-        return (boxes - torch.tensor([self.left, self.top] * 2)) * ratio
+        return clip_boxes_to_view(target, lambda boxes: (boxes - corner) * ratio, self.size, VISIBLE)
 
 
 class Crops(Sequence[Snippet]):
-    """Snippets of which each shows one random window of a video with boxes; all their frames show the same window.
+    """Snippets that each show one random window of a video with boxes, the same in all frames.
 
-    A window lies so that the middle of a random box of a random frame is in it: most of a street is empty most of the
-    time, and nothing can be learned there but what is no box.
+    Every window contains the centre of a random box of a random frame: most windows of a street are empty, and an
+    empty window teaches only background.
 
     Args:
         snippets: the videos; all frames of one have the same size.
-        count: how many windows of each.
+        count: number of windows of each video.
         size: (H, W) of the frames.
-        scales: smallest and largest factor by which a window is enlarged; all orders of size are equally frequent.
-        seed: which windows.
+        scales: smallest and largest factor by which a window is enlarged, distributed evenly on a logarithmic scale.
+        seed: seed of the windows.
 
     Raises:
-        ValueError: if a video is too small for its windows, or has no box.
+        ValueError: a video is too small for its windows, or has no box.
     """
 
     def __init__(
         self, snippets: Sequence[Snippet], *, count: int, size: tuple[int, int], scales: tuple[float, float], seed: int
     ) -> None:
         self.snippets, self.count, self.size, self.scales, self.seed = snippets, count, size, scales, seed
-        self._middles = [_middles(snippet) for snippet in snippets]
-        self._largest = [tuple(snippet.frames[0].shape[1:]) for snippet in snippets]
+        self._centres = [_centres(snippet) for snippet in snippets]
+        self._sizes = [tuple(snippet.frames[0].shape[1:]) for snippet in snippets]
         needed = [round(side / scales[0]) for side in size]
-        for snippet, has in zip(snippets, self._largest, strict=True):
+        for snippet, has in zip(snippets, self._sizes, strict=True):
             if any(side > room for side, room in zip(needed, has, strict=True)):
                 raise ValueError(
                     f"size: windows of {size} at {scales[0]:g} need {needed} pixels, {snippet.name} has {has}"
@@ -87,16 +111,16 @@ class Crops(Sequence[Snippet]):
         low, high = np.log(self.scales)
         scale = np.exp(rng.uniform(low, high))
         height, width = (round(side / scale) for side in self.size)
-        middle = self._middles[number][rng.integers(len(self._middles[number]))]
+        centre = self._centres[number][rng.integers(len(self._centres[number]))]
         top, left = (
             int((at - rng.uniform(0, side)).clip(0, room - side).round())
-            for at, room, side in zip(middle, self._largest[number], (height, width), strict=True)
+            for at, room, side in zip(centre, self._sizes[number], (height, width), strict=True)
         )
         return Window(top, left, height, width, self.size)
 
 
-def _middles(snippet: Snippet) -> np.ndarray:
-    """The middles of all boxes of all frames, `(n, 2)`, y then x."""
+def _centres(snippet: Snippet) -> np.ndarray:
+    """Return the centres of all boxes of all frames, `(n, 2)`, y then x."""
     boxes = torch.cat([torch.zeros(0, 4), *(snippet.targets[i]["boxes"] for i in snippet.targets)])
     if not len(boxes):
         raise ValueError(f"snippets: expected boxes, got none in {snippet.name}")

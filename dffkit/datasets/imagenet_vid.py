@@ -2,51 +2,61 @@
 
 The layout is that of ILSVRC2015: `Data/VID/train/ILSVRC2015_VID_train_000{0..3}/<video>/000000.JPEG`,
 `Data/VID/val/<video>/000000.JPEG`, `Data/DET/...`, the same under `Annotations` with the ending .xml.
+
+The authors' lists choose videos, frames and stills. They are at
+https://github.com/msracver/Deep-Feature-Flow/tree/master/data/ILSVRC2015/ImageSets: VID_train_15frames.txt (57,834
+frames, up to 15 a video), VID_val_videos.txt (555 videos) and DET_train_30classes.txt (53,639 lines, of which 402
+repeat another: https://github.com/Scalsol/mega.pytorch/issues/23).
 """
 
 import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from dffkit.datasets.images import natural, read_frame
-from dffkit.datasets.on_demand import Frames, OnDemand
-from dffkit.datasets.skipped_records import say
-from dffkit.datasets.snippets import Snippet, motion_iou
+from dffkit.datasets.snippets import Frames, OnDemand, Snippet, motion_iou, warn_skipped
 from dffkit.datasets.vid_annotations import CLASSES, read_annotation
-from dffkit.datasets.vid_lists import read_frames, read_stills, read_videos
 from dffkit.support.errors import DataError
 
-__all__ = ["CLASSES", "census", "snippets", "stills"]
+__all__ = ["CLASSES", "snippets", "stills"]
 
-FPS = 30.0  # a round number: the videos come from many sources, and the data set does not say
-STILL_FPS = 1.0  # of a single frame, whatever it may be
-OTHERS = "objects of other classes than VID's 30 are left out; imagenet_vid.census(stills(...)) counts them"
-REACH = 10  # frames before and after that motion IoU looks at (FGFA)
+FPS = 30.0  # a round number: the videos come from many sources, and the data set does not give their rates
+STILL_FPS = 1.0  # any rate fits a single frame
+REACH = 10  # frames before and after a frame that its motion IoU compares (FGFA)
+SOURCE = "the authors' lists are at https://github.com/msracver/Deep-Feature-Flow, data/ILSVRC2015/ImageSets"
+# The forms of a list's lines, each with an example.
+NAME, NUMBER = r"([\w-]+(?:/[\w-]+)+)", "([0-9]+)"
+FRAMES_LINE = (NAME, NUMBER, NUMBER, NUMBER), "train/ILSVRC2015_VID_train_0000/ILSVRC2015_train_00000000 1 10 300"
+VIDEOS_LINE = (NAME, NUMBER, NUMBER, NUMBER), "val/ILSVRC2015_val_00000000 1 0 464"
+STILLS_LINE = (NAME, NUMBER), "train/ILSVRC2013_train/n02687992/n02687992_10002 1"
+REPEATED = "lines repeat others, and count once"
+
+Listed = dict[str, tuple[Sequence[int], int]]  # video -> its annotated frames, and its length
 
 
 def snippets(
     folder: Path | str, split: str, *, frames: Path | str | None = None, videos: Path | str | None = None
 ) -> list[Snippet]:
-    """The videos of a split. Only folders and lists are read now; frames and boxes when they are asked for.
+    """List the videos of a split. Only folders and lists are read now, frames and boxes on access.
 
-    Targets are as `vid_annotations.read_annotation` gives them for video; a frame without objects has empty ones, where
-    the authors' training leaves it out. `motion` is there for every annotated frame. The official evaluation leaves out
-    frames with a generated box, the authors' does not.
+    Targets are those of `vid_annotations.read_annotation` for video. A frame without objects has an empty target; the
+    authors' training skips such frames. Every annotated frame has `motion`. Boxes interpolated between frames count as
+    in the authors' evaluation; the official one skips their frames.
 
     Args:
         folder: ILSVRC2015, with `Data` and `Annotations`.
         split: "train" (3862 videos) or "val" (555).
-        frames: a list of the annotated frames, e.g. VID_train_15frames.txt; all others can still be key frames.
+        frames: a list of the annotated frames, e.g. VID_train_15frames.txt; all other frames can be key frames.
         videos: a list of the videos, e.g. VID_val_videos.txt. Without a list all frames of all videos are annotated.
 
     Raises:
-        ValueError: for another split, or with both lists.
-        DataError: if a folder or a frame is missing, or a line of a list is wrong; on access, if an image is damaged or
-            an annotation is missing, wrong, or of an image of another size.
+        ValueError: another split, or both lists.
+        DataError: a folder or a frame is missing, or a line of a list is wrong; on access, an image is damaged, or an
+            annotation is missing, wrong, or of an image of another size.
     """
     if split not in ("train", "val"):
         raise ValueError(f'split: expected "train" or "val", got {split!r}; "test" has no public labels')
@@ -56,9 +66,9 @@ def snippets(
     data = _existing(folder / "Data" / "VID")
     _existing(folder / "Annotations" / "VID" / split)
     if frames is not None:
-        listed = read_frames(Path(frames), split)
+        listed = _listed_frames(Path(frames), split)
     elif videos is not None:
-        listed = read_videos(Path(videos), split)
+        listed = _listed_videos(Path(videos), split)
     else:
         found = {name: _count(data / name) for name in _videos(data, split)}
         return [_video(folder, name, range(length), length) for name, length in found.items()]
@@ -69,40 +79,24 @@ def snippets(
 
 
 def stills(folder: Path | str, images: Path | str) -> list[Snippet]:
-    """Images of DET, each a snippet of one frame, so that key frame and current frame are the same (i == k).
+    """List images of DET, each a snippet of one frame, so that key frame and current frame are the same (i == k).
 
-    Targets are as `vid_annotations.read_annotation` gives them for stills: objects of other classes than VID's 30 are
-    left out; `census` counts them. A `SkippedRecords` warning tells of them, when the first is met, and at once
-    of lines that the list repeats.
+    Targets are those of `vid_annotations.read_annotation` for stills. A `SkippedRecords` warning tells at once of lines
+    that the list repeats, and on access, once, that objects of other classes than VID's 30 are skipped.
 
     Args:
         folder: ILSVRC2015, with `Data` and `Annotations`.
-        images: a list of them, e.g. DET_train_30classes.txt; an image that it repeats comes once.
+        images: a list of the images, e.g. DET_train_30classes.txt; an image that the list repeats comes once.
 
     Raises:
-        DataError: if a folder or the list is missing, or a line is wrong; on access, if an image is missing or damaged,
-            or an annotation is missing, wrong, or of an image of another size.
+        DataError: a folder or the list is missing, or a line is wrong; on access, an image is missing or damaged, or
+            an annotation is missing, wrong, or of an image of another size.
     """
     data, notes = (_existing(Path(folder) / part / "DET") for part in ("Data", "Annotations"))
-    return [_still(data, notes, name) for name in read_stills(Path(images))]
-
-
-def census(data: Iterable[Snippet]) -> Counter[str]:
-    """What is in the targets, and what is not. All annotations are read.
-
-    Returns:
-        How many "frames" are annotated, how many "frames without objects" among them, how many "objects" they have, how
-        many "clipped boxes" reached beyond the frame, and, as "left out: n00007846", how many objects of other classes
-        there are.
-    """
-    counts: Counter[str] = Counter()
-    for target in (target for snippet in data for target in snippet.targets.values()):
-        counts["frames"] += 1
-        counts["frames without objects"] += not len(target["boxes"])
-        counts["objects"] += len(target["boxes"])
-        counts["clipped boxes"] += int(target["clipped"].sum())
-        counts.update(f"left out: n{synset:08d}" for synset in target["others"].tolist())
-    return counts
+    names = [name for _, (name, _) in _lines(Path(images), STILLS_LINE)]
+    once = dict.fromkeys(names)
+    warn_skipped(Path(images), {REPEATED: len(names) - len(once)})
+    return [_still(data, notes, name) for name in once]
 
 
 def _video(folder: Path, name: str, annotated: Sequence[int], length: int) -> Snippet:
@@ -112,12 +106,12 @@ def _video(folder: Path, name: str, annotated: Sequence[int], length: int) -> Sn
         return read_frame(images / f"{i:06d}.JPEG")
 
     def target(i: int) -> dict[str, Tensor]:
-        return read_annotation(notes / f"{i:06d}.xml", True, images / f"{i:06d}.JPEG")
+        return read_annotation(notes / f"{i:06d}.xml", True, images / f"{i:06d}.JPEG")[0]
 
     def motion(i: int) -> Tensor:
         first = max(0, i - REACH)
-        # How boxes overlap does not depend on the images, so 21 of them need not be opened.
-        around = [read_annotation(notes / f"{t:06d}.xml", True) for t in range(first, min(length, i + REACH + 1))]
+        # The overlap of boxes does not depend on the images, so 21 images need not be opened.
+        around = [read_annotation(notes / f"{t:06d}.xml", True)[0] for t in range(first, min(length, i + REACH + 1))]
         tracks = [dict(zip(t["tracks"].tolist(), t["boxes"], strict=True)) for t in around]
         return torch.tensor(list(motion_iou(tracks, i - first, REACH).values()), dtype=torch.float32)
 
@@ -129,16 +123,16 @@ def _still(data: Path, notes: Path, name: str) -> Snippet:
         return read_frame(data / f"{name}.JPEG")
 
     def target(_: int) -> dict[str, Tensor]:
-        found = read_annotation(notes / f"{name}.xml", False, data / f"{name}.JPEG")
-        if len(found["others"]):
-            say(notes, OTHERS)  # how many in all is not known before all files are read
+        found, skipped = read_annotation(notes / f"{name}.xml", False, data / f"{name}.JPEG")
+        if skipped:  # the total is unknown before all files are read, so the text has no number and comes once
+            warn_skipped(notes, "objects of other classes than VID's 30 are skipped")
         return found
 
     return Snippet(name, STILL_FPS, Frames(frame, 1), OnDemand(target, range(1)))
 
 
 def _videos(data: Path, split: str) -> list[str]:
-    """The videos of a split as lists name them; those of "train" are in four folders."""
+    """Return the names of a split's videos as in the lists; those of "train" are in four folders."""
     parts = [data / split] if split == "val" else _folders(data / split)
     return [video.relative_to(data).as_posix() for part in parts for video in _folders(part)]
 
@@ -151,7 +145,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _count(folder: Path) -> int:
-    """How many frames a video has; they are numbered from 0 without a gap."""
+    """Return the number of frames of a video, which are numbered from 0 without a gap."""
     names = {name for name in os.listdir(_existing(folder)) if name.endswith(".JPEG") and not name.startswith(".")}
     for i in range(max(len(names), 1)):
         if f"{i:06d}.JPEG" not in names:
@@ -163,3 +157,50 @@ def _existing(folder: Path) -> Path:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; unpack ILSVRC2015 there, or name another folder")
     return folder
+
+
+def _listed_frames(path: Path, split: str) -> Listed:
+    """Read a list with a line "video 1 frame length" for each frame."""
+    videos: dict[str, tuple[set[int], int]] = {}
+    count = 0
+    for line, (video, _, frame, length) in _lines(path, FRAMES_LINE, split):
+        frames, known = videos.setdefault(video, (set(), int(length)))
+        if int(length) != known:
+            raise DataError(f"{line}: {video} has {length} frames here and {known} in a line above; {SOURCE}")
+        if int(frame) >= known:
+            raise DataError(f"{line}: expected a frame in 0..{known - 1}, got {frame}; {SOURCE}")
+        frames.add(int(frame))
+        count += 1
+    warn_skipped(path, {REPEATED: count - sum(len(frames) for frames, _ in videos.values())}, stacklevel=4)
+    return {video: (sorted(frames), length) for video, (frames, length) in videos.items()}
+
+
+def _listed_videos(path: Path, split: str) -> Listed:
+    """Read a list with a line "video number start length" for each video; number counts frames of all videos from 1."""
+    videos: Listed = {}
+    for line, (video, _, start, length) in _lines(path, VIDEOS_LINE, split):
+        if video in videos or int(start) != 0:
+            raise DataError(f"{line}: expected each video once, from frame 0; a list of frames is another; {SOURCE}")
+        videos[video] = range(int(length)), int(length)
+    return videos
+
+
+def _lines(path: Path, form: tuple[tuple[str, ...], str], split: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield for each line its name in errors, "file, line number", and its fields."""
+    fields, example = form
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; {SOURCE}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: is no list that can be read: {error}; {SOURCE}") from error
+    if not lines:
+        raise DataError(f"{path}: is empty; {SOURCE}")
+    for number, line in enumerate(lines, start=1):
+        match = re.fullmatch(" ".join(fields), line.strip())
+        if match is None or not match[1].startswith(f"{split}/" if split else ""):
+            of_split = f' of split "{split}"' if split else ""
+            raise DataError(
+                f"{path}, line {number}: expected a line{of_split} like {example!r}, got {line!r}; {SOURCE}"
+            )
+        yield f"{path}, line {number}", match.groups()

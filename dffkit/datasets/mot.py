@@ -8,16 +8,40 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dffkit.datasets.mot_annotations import Annotation, clipped, read
-from dffkit.datasets.mot_videos import Size, images, sequences, video
-from dffkit.datasets.on_demand import Frames, OnDemand
+from dffkit.datasets.mot_files import Annotation, Size, images, read_boxes, sequences, video
 from dffkit.datasets.resized import resized_frame
-from dffkit.datasets.skipped_records import say, tell
-from dffkit.datasets.snippets import Snippet, motion_iou
+from dffkit.datasets.snippets import Frames, OnDemand, Snippet, motion_iou, warn_skipped
 from dffkit.support.errors import DataError
 
 CLASSES = ("person",)
 PERSON = 1
+LEAST = 1.0  # pixels: smallest width and height of the part of a box in the picture
+
+# MOTChallenge counts frames from 1: 1-400 for training, 401-500 for validation, 501-600 for test. The rest of the video
+# has no boxes.
+PETS09_SPLITS = {"train": range(400), "val": range(400, 500), "test": range(500, 600)}
+PETS09_ANNOTATED = (576, 768)  # (H, W) of OpenCV's video, in which the boxes were drawn; a copy may be smaller
+
+
+def pets09_snippets(folder: Path, split: str, *, size: Size | None = None) -> list[Snippet]:
+    """Return the one snippet of a split of PETS 2009, sequence S2.L1: pedestrians before a static camera.
+
+    Its rate is the file's 10 frames a second; the scene was filmed at about 7.
+
+    Args:
+        folder: OpenCV's sample video `vtest.avi` and MOTChallenge 2015's `gt.txt` of PETS09-S2L1.
+        split: "train", "val" or "test".
+        size: (H, W) to which frames and boxes are scaled; None for the video's own. At 360x480 people are about as wide
+            as a cell of the feature map.
+
+    Raises:
+        DataError: as `snippets`.
+        ValueError: another split.
+    """
+    if split not in PETS09_SPLITS:
+        raise ValueError(f"split: expected one of {', '.join(PETS09_SPLITS)}, got {split!r}")
+    part = PETS09_SPLITS[split]
+    return snippets(Path(folder) / "vtest.avi", frames=part, annotated_size=PETS09_ANNOTATED, size=size)
 
 
 def snippets(
@@ -28,43 +52,46 @@ def snippets(
     size: Size | None = None,
     outside: str = "raise",
 ) -> list[Snippet]:
-    """The snippets of MOTChallenge data.
+    """Return the snippets of MOTChallenge data.
 
     A target is {"boxes": (N, 4) float32 xyxy in pixels of the frame, x2 and y2 exclusive; "labels": (N,) int64, all 1;
-    "tracks": (N,) int64; "ignore": (R, 4)}. The frames up to the last with a box are annotated; one of them without
-    has no person. A `SkippedRecords` warning tells what does not count: how many boxes are regions to be ignored or of
-    other things, and how many frames come after the last box. Images are read when they are asked for. A video file is
-    decoded into memory, once for all snippets that are in use at the same time.
+    "tracks": (N,) int64; "ignore": (R, 4)}. The frames up to the last one with a box are annotated; an annotated frame
+    without boxes has no person. A `SkippedRecords` warning counts regions to ignore, boxes of other things, and frames
+    after the last box. Images are read on access. A video file is decoded into memory, once for all snippets that are
+    in use at the same time.
 
     Args:
-        source: a sequence's folder (`img1/`, `gt/gt.txt`, `seqinfo.ini`), a folder of such, or a video file with its
-            `gt.txt` beside it.
-        frames: the part of each video that becomes a snippet, as indices from 0; or several parts; None for all of it.
-        annotated_size: (H, W) of the picture in which the boxes were drawn; None for what `seqinfo.ini` says, and for a
-            video file its own size.
+        source: a sequence's folder (`img1/`, `gt/gt.txt`, `seqinfo.ini`), a folder of sequences, or a video file with
+            its `gt.txt` beside it.
+        frames: the part of each video that becomes a snippet, as indices from 0; several parts; or None for all frames.
+        annotated_size: (H, W) of the picture in which the boxes were drawn; None for the size in `seqinfo.ini`, or a
+            video file's own.
         size: (H, W) to which frames and boxes are scaled; None for their own.
-        outside: what becomes of a box that lies outside the picture: "raise", or "drop" to leave it out with a warning.
+        outside: "raise" an error for a box outside the picture, or "drop" the box with a warning.
 
     Raises:
-        DataError: if something is missing, damaged, or does not fit together; it names the file and the line.
-        ValueError: for a wrong option, or a part that the video does not have.
+        DataError: something is missing, damaged or inconsistent; the message names the file and the line.
+        ValueError: a wrong option, or a part that the video does not have.
     """
     if outside not in ("raise", "drop"):
         raise ValueError(f"outside: expected 'raise' or 'drop', got {outside!r}")
     source = Path(source)
     recordings = [_recording(place, annotated_size, size, outside) for place in sequences(source)]
-    parts = [frames] if isinstance(frames, range) else frames
-    wanted = [(recording, part) for recording in recordings for part in ([None] if parts is None else parts)]
-    found = [_snippet(*each) for each in wanted]
-    tell(source, sum((_left_out(*each) for each in wanted), Counter()))
+    parts = [frames] if frames is None or isinstance(frames, range) else frames
+    found = [_snippet(recording, part) for recording in recordings for part in parts]
+    skipped = [_skipped(recording, part) for recording in recordings for part in parts]
+    warn_skipped(source, sum([*skipped, *(recording.dropped for recording in recordings)], Counter()))
     return found
 
 
 @dataclass(frozen=True)
 class _Recording:
-    """A whole video; `targets` and `tracks` of the annotated frames, from the first on.
+    """A whole video.
 
-    `others` counts the boxes of other things in each frame.
+    Attributes:
+        targets: of the annotated frames, from the first on; `tracks` likewise.
+        others: frame index -> number of boxes of other things.
+        dropped: number of boxes outside the picture, with a text.
     """
 
     name: str
@@ -73,6 +100,7 @@ class _Recording:
     targets: Sequence[dict[str, Tensor]]
     tracks: Sequence[Mapping[int, Tensor]]
     others: Counter[int]
+    dropped: Counter[str]
 
 
 def _snippet(recording: _Recording, part: range | None) -> Snippet:
@@ -96,13 +124,14 @@ def _snippet(recording: _Recording, part: range | None) -> Snippet:
     )
 
 
-def _left_out(recording: _Recording, part: range | None) -> Counter[str]:
-    """What of a part of a video does not count, and how much of it."""
+def _skipped(recording: _Recording, part: range | None) -> Counter[str]:
+    """Count the records of a part of a video that do not count."""
     part = range(len(recording.frames)) if part is None else part
     annotated = [frame for frame in part if frame < len(recording.targets)]
-    ignored = sum(len(recording.targets[frame]["ignore"]) for frame in annotated)
     counts = {
-        "boxes are regions to be ignored (not to be scored, or of what looks like people)": ignored,
+        "boxes are regions to be ignored (not to be scored, or of what looks like people)": sum(
+            len(recording.targets[frame]["ignore"]) for frame in annotated
+        ),
         "boxes of other things than people are left out": sum(recording.others[frame] for frame in part),
         "frames after the last box have no target": len(part) - len(annotated),
     }
@@ -110,57 +139,63 @@ def _left_out(recording: _Recording, part: range | None) -> Counter[str]:
 
 
 def _recording(source: Path, annotated: Size | None, size: Size | None, outside: str) -> _Recording:
-    if source.is_dir():
-        frames, fps, drawn_in = images(source)
-        file = source / "gt" / "gt.txt"
-    else:
-        frames, fps, drawn_in = video(source)
-        file = source.parent / "gt.txt"
-    size = tuple(size or frames[0].shape[1:])
-    annotations, boxes, others = _checked(file, len(frames), annotated or drawn_in, size, outside)
-    count = 1 + max((annotation.frame for annotation in annotations), default=-1)
-    rows = [[] for _ in range(count)]
-    for annotation, box in zip(annotations, boxes, strict=True):
+    is_folder = source.is_dir()
+    frames, fps, drawn_in = images(source) if is_folder else video(source)
+    file = source / "gt" / "gt.txt" if is_folder else source.parent / "gt.txt"
+    annotated, size = annotated or drawn_in, tuple(size or frames[0].shape[1:])
+    annotations = read_boxes(file)
+    for annotation in annotations:
+        if annotation.frame >= len(frames):
+            raise DataError(
+                f"{file}:{annotation.line}: names frame {annotation.frame + 1}, but the video has {len(frames)}; do "
+                "they belong together, and is the video whole?"
+            )
+    others = Counter(annotation.frame for annotation in annotations if annotation.kind == "other")
+    annotations = [annotation for annotation in annotations if annotation.kind != "other"]
+    boxes, inside = _clipped(annotations, annotated, size)
+    dropped = {f"boxes outside the picture of {annotated[1]}x{annotated[0]} are left out": int((~inside).sum())}
+    if outside == "raise" and not inside.all():
+        ((what, count),) = dropped.items()
+        first = annotations[int(inside.int().argmin())]
+        remedy = "is annotated_size right? Then leave them out by outside='drop'"
+        raise DataError(f"{file}:{first.line}: has the first of {count} {what.partition(' are ')[0]}; {remedy}")
+    kept = [pair for pair, there in zip(zip(annotations, boxes, strict=True), inside, strict=True) if there]
+    rows = [[] for _ in range(1 + max((annotation.frame for annotation, _ in kept), default=-1))]
+    for annotation, box in kept:
         rows[annotation.frame].append((annotation, box))
-    targets = [_target(row) for row in rows]
-    # Regions too: a person who is to be ignored in one frame may count in the next.
+    # Regions have tracks too: a person to ignore in one frame may count in the next.
     tracks = [{annotation.track: box for annotation, box in row} for row in rows]
     # A dot in a folder's name is no ending: seq.1 and seq.2 are two sequences.
-    name = source.absolute().name if source.is_dir() else source.stem
+    name = source.absolute().name if is_folder else source.stem
     scaled = Frames(lambda i: resized_frame(frames[i], size), len(frames))
-    return _Recording(name, fps, scaled, targets, tracks, Counter(other.frame for other in others))
+    return _Recording(name, fps, scaled, [_target(row) for row in rows], tracks, others, Counter(dropped))
 
 
-def _checked(
-    file: Path, count: int, annotated: Size, size: Size, outside: str
-) -> tuple[list[Annotation], Tensor, list[Annotation]]:
-    """The annotations of a video of `count` frames, and their boxes in its frames; and those of other things."""
-    annotations, others = read(file)
-    for annotation in (*annotations, *others):
-        if annotation.frame >= count:
-            raise DataError(
-                f"{file}:{annotation.line}: names frame {annotation.frame + 1}, but the video has {count}; do they "
-                "belong together, and is the video whole?"
-            )
-    boxes, inside = clipped(annotations, annotated, size)
-    if not inside.all():
-        first = annotations[int(inside.int().argmin())]
-        what = f"has {int((~inside).sum())} boxes outside the picture of {annotated[1]}x{annotated[0]}"
-        if outside == "raise":
-            remedy = "is annotated_size right? Then leave them out by outside='drop'"
-            raise DataError(f"{file}:{first.line}: {what}, this is the first; {remedy}")
-        say(file, f"{what}, which are left out", stacklevel=5)
-        annotations = [annotation for annotation, there in zip(annotations, inside, strict=True) if there]
-    return annotations, boxes[inside], others
+def _clipped(annotations: Sequence[Annotation], annotated: Size, size: Size) -> tuple[Tensor, Tensor]:
+    """Return boxes that were drawn in a picture of size `annotated` (H, W) for a frame of `size`.
+
+    MOT boxes go around the whole person, also beyond the edge of the picture; the kit's boxes end there.
+
+    Returns:
+        `(N, 4)` float32 xyxy, x2 and y2 exclusive; and `(N,)` bool, False for boxes outside the picture.
+    """
+    boxes = torch.tensor([annotation.box for annotation in annotations], dtype=torch.float64).view(-1, 4)
+    boxes = boxes.clamp(min=0).minimum(torch.tensor([annotated[1], annotated[0]] * 2))
+    inside = (boxes[:, 2:] - boxes[:, :2] >= LEAST).all(1)
+    scale = torch.tensor([size[1] / annotated[1], size[0] / annotated[0]] * 2, dtype=torch.float64)
+    return (boxes * scale).float(), inside
 
 
 def _target(row: Sequence[tuple[Annotation, Tensor]]) -> dict[str, Tensor]:
-    def stacked(ignore: bool) -> Tensor:
-        boxes = [box for annotation, box in row if annotation.ignore == ignore]
+    def stacked(kind: str) -> Tensor:
+        boxes = [box for annotation, box in row if annotation.kind == kind]
         return torch.stack(boxes) if boxes else torch.zeros(0, 4)
 
-    tracks = torch.tensor([annotation.track for annotation, _ in row if not annotation.ignore], dtype=torch.int64)
-    boxes = stacked(ignore=False)
+    boxes = stacked("person")
+    tracks = [annotation.track for annotation, _ in row if annotation.kind == "person"]
     return {
-        "boxes": boxes, "labels": torch.full((len(boxes),), PERSON), "tracks": tracks, "ignore": stacked(ignore=True),
-    }  # fmt: skip
+        "boxes": boxes,
+        "labels": torch.full((len(boxes),), PERSON),
+        "tracks": torch.tensor(tracks, dtype=torch.int64),
+        "ignore": stacked("region"),
+    }

@@ -14,12 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dffkit.datasets.in_view import in_view
-from dffkit.datasets.on_demand import Frames, OnDemand
-from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.crops import clip_boxes_to_view
+from dffkit.datasets.snippets import Frames, OnDemand, Snippet
 from dffkit.datasets.still_camera import Shot, draw_shot, moved_boxes
+from dffkit.networks.segmentation import IGNORE
 
-IGNORE = 255
 FPS = 15.0  # what the speeds are made for: nine frames of CamVid's clip
 VISIBLE = 0.3  # share of a box that has to be in the view; of one that has less, the rest becomes a region to ignore
 
@@ -110,7 +109,7 @@ def _seen(target: Any, shot: Shot) -> Any:
     if isinstance(target, Tensor):
         flags = {"flags": cv2.INTER_NEAREST, "borderValue": IGNORE}
         return torch.from_numpy(cv2.warpAffine(target.numpy(), shot.view[:2], shot.size[::-1], **flags))
-    return in_view(target, lambda boxes: _moved(boxes, shot), shot.size, VISIBLE)
+    return clip_boxes_to_view(target, lambda boxes: _moved(boxes, shot), shot.size, VISIBLE)
 
 
 def _moved(boxes: Tensor, shot: Shot) -> Tensor:

@@ -1,4 +1,4 @@
-"""Snippets at another size: frames, label maps and boxes scaled together when they are asked for."""
+"""Snippets at another size: frames, label maps and boxes scaled together on access."""
 
 import math
 from collections.abc import Callable
@@ -9,16 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dffkit.datasets.on_demand import Frames, OnDemand
-from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.snippets import Frames, OnDemand, Snippet
 
 Size = tuple[int, int]
 
 
 def short_side(least: int, most: float = math.inf) -> Callable[[Size], Size]:
-    """Sizes whose shorter side is `least` pixels, or less where the longer one would have more than `most`.
+    """Return a function that scales (H, W) to a shorter side of `least` pixels and a longer one of at most `most`.
 
-    The authors': 600 and 1000 for ImageNet VID, so that its frames of 720x1280 become 562x1000 (Sec. 5).
+    The authors use 600 and 1000 for ImageNet VID, so that its frames of 720x1280 become 562x1000 (Sec. 5).
     """
 
     def fit(size: Size) -> Size:
@@ -29,32 +28,29 @@ def short_side(least: int, most: float = math.inf) -> Callable[[Size], Size]:
 
 
 def resized(snippet: Snippet, fit: Callable[[Size], Size]) -> Snippet:
-    """A snippet whose frames have another size; exact flow is left out.
+    """Return a snippet whose frames, targets and regions to ignore have another size; it has no exact flow.
 
-    Frames are scaled bilinearly with antialiasing, label maps take the nearest pixel, boxes and regions to ignore are
-    multiplied.
+    Frames are scaled bilinearly with antialiasing, label maps take the nearest pixel, boxes are multiplied.
 
     Args:
-        snippet: what is scaled; frames of one size.
-        fit: (H, W) of a frame -> what it shall be.
+        snippet: the snippet to scale.
+        fit: maps the (H, W) of a frame to its new (H, W).
     """
-
-    def target(i: int) -> Any:
-        size = tuple(snippet.frames[i].shape[1:])
-        return resized_target(snippet.targets[i], size, fit(size))
-
-    annotated = list(snippet.targets)
 
     def frame(i: int) -> Tensor:
         own = snippet.frames[i]
         return resized_frame(own, fit(tuple(own.shape[1:])))
 
+    def target(i: int) -> Any:
+        size = tuple(snippet.frames[i].shape[1:])
+        return resized_target(snippet.targets[i], size, fit(size))
+
     frames = Frames(frame, len(snippet.frames))
-    return replace(snippet, frames=frames, targets=OnDemand(target, annotated), flow=None)
+    return replace(snippet, frames=frames, targets=OnDemand(target, list(snippet.targets)), flow=None)
 
 
 def resized_frame(frame: Tensor, size: Size) -> Tensor:
-    """A frame `(3, H, W)` uint8 at another size."""
+    """Return a frame `(3, H, W)` uint8 at another size (H, W)."""
     if size == tuple(frame.shape[1:]):
         return frame
     scaled = F.interpolate(frame[None].float(), size, mode="bilinear", antialias=True)[0]
@@ -62,7 +58,7 @@ def resized_frame(frame: Tensor, size: Size) -> Tensor:
 
 
 def resized_target(target: Any, old: Size, new: Size) -> Any:
-    """A label map or boxes of a frame of size `old` (H, W), for the same frame at size `new`."""
+    """Return the label map or the boxes of a frame of size `old` (H, W) for the same frame at size `new`."""
     if isinstance(target, Tensor):
         return F.interpolate(target[None, None], new, mode="nearest-exact")[0, 0]
     ratio = torch.tensor([new[1] / old[1], new[0] / old[0]] * 2)

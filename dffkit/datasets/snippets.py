@@ -1,12 +1,16 @@
-"""What a data set is to the rest of the kit: snippets of video with labels for some of their frames."""
+"""The form of every data set: a sequence of snippets of video, with targets for some of their frames."""
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torchvision.ops import box_iou
+
+from dffkit.support.processes import is_first_process
 
 SLOW, FAST = 0.9, 0.7  # motion IoU above 0.9 is slow, below 0.7 fast, between them medium (FGFA's evaluation)
 MOTION_CLASSES = ("slow", "medium", "fast")
@@ -20,16 +24,16 @@ class Snippet:
     Attributes:
         name: unique in its data set, and the same in every run.
         fps: frames a second.
-        frames: frame i is a `(3, H, W)` uint8 RGB tensor, decoded or rendered when it is asked for.
-        targets: frame index -> target, made when it is asked for; the keys are the annotated frames, in order.
+        frames: frame i is a `(3, H, W)` uint8 RGB tensor, decoded or rendered on access.
+        targets: frame index -> target, made on access; the keys are the annotated frames, in order.
             Segmentation: a label map `(H, W)` uint8, 255 = ignore. Detection: a dict of "boxes" `(N, 4)` float32 xyxy
-            in pixels, x2 and y2 exclusive, "labels" `(N,)` int64 in 1..C, and where there are regions in which nobody
-            has labelled anything, "ignore" `(R, 4)`, boxes of these.
-        motion: frame index -> how fast things move there, for scores by motion class. For boxes `(N,)` motion IoU,
-            NaN where unknown; for label maps `(H, W)` uint8, index into `MOTION_CLASSES`, 255 for pixels of no object.
-            Empty where a data set does not say.
+            in pixels, x2 and y2 exclusive, "labels" `(N,)` int64 in 1..C, and optionally "ignore" `(R, 4)`, regions
+            in which nobody has labelled anything.
+        motion: frame index -> speed of the objects, for scores by motion class. For boxes motion IoU `(N,)`, NaN where
+            unknown; for label maps `(H, W)` uint8, index into `MOTION_CLASSES`, 255 for pixels of no object. Empty
+            where the data set has no tracks.
         flow: exact flow from frame i to frame k, `flow(i, k)`: `(2, H, W)` float32 in pixels, x then y, and `(H, W)`
-            bool, true where the pixel's point can't be seen in k. None where it is not known, as of real video.
+            bool, true where frame k hides the pixel's point. None where it is unknown, as in real video.
     """
 
     name: str
@@ -40,23 +44,68 @@ class Snippet:
     flow: Callable[[int, int], tuple[Tensor, Tensor]] | None = None
 
 
+class Frames(Sequence[Tensor]):
+    """The frames of a snippet, each made on access.
+
+    Args:
+        make: index -> frame `(3, H, W)` uint8.
+        length: number of frames.
+    """
+
+    def __init__(self, make: Callable[[int], Tensor], length: int) -> None:
+        self._make, self._length = make, length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, i: int) -> Tensor:
+        if not -self._length <= i < self._length:
+            raise IndexError(f"frame: expected 0..{self._length - 1}, got {i}")
+        return self._make(i % self._length)
+
+
+class OnDemand(Mapping[int, Any]):
+    """The targets, or the motion, of annotated frames, each made on access.
+
+    Args:
+        make: index of an annotated frame -> its value.
+        annotated: the annotated frames, in order.
+    """
+
+    def __init__(self, make: Callable[[int], Any], annotated: Sequence[int]) -> None:
+        self._make, self._annotated = make, annotated
+
+    def __len__(self) -> int:
+        return len(self._annotated)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._annotated)
+
+    def __contains__(self, i: object) -> bool:
+        return i in self._annotated  # `Mapping` would make the value to find out
+
+    def __getitem__(self, i: int) -> Any:
+        if i not in self._annotated:
+            raise KeyError(i)
+        return self._make(i)
+
+
 def motion_class(motion_iou: Tensor) -> Tensor:
-    """Motion IoU `(N,)` -> `(N,)` uint8: 0 slow, 1 medium, 2 fast, 255 where it is NaN."""
+    """Return motion IoU `(N,)` as classes `(N,)` uint8: 0 slow, 1 medium, 2 fast, 255 where it is NaN."""
     classes = torch.where(motion_iou > SLOW, 0, torch.where(motion_iou < FAST, 2, 1))
     return torch.where(motion_iou.isnan(), NO_MOTION, classes).to(torch.uint8)
 
 
 def motion_iou(tracks: Sequence[Mapping[int, Tensor]], frame: int, reach: int = 10) -> dict[int, float]:
-    """How much an object's box overlaps its own boxes of the frames around: the mean IoU, frame itself left out.
+    """Return the mean IoU of each object's box with its own boxes in the frames around (FGFA's motion IoU).
 
     Args:
         tracks: for every frame, track id -> box `(4,)` xyxy; an object that is not in a frame has no entry there.
-        frame: whose objects are asked for.
-        reach: frames before and after that are compared; those beyond the snippet, and those without the object, are
-            skipped.
+        frame: index of the frame whose objects count.
+        reach: number of frames before, and after, to compare with; frames without the object are skipped.
 
     Returns:
-        Track id -> motion IoU in 0..1, NaN for an object seen in this frame only.
+        Track id -> motion IoU in 0..1, NaN for an object that only this frame shows.
     """
     around = [t for t in range(max(0, frame - reach), min(len(tracks), frame + reach + 1)) if t != frame]
     motion = {}
@@ -64,3 +113,25 @@ def motion_iou(tracks: Sequence[Mapping[int, Tensor]], frame: int, reach: int = 
         others = [tracks[t][track] for t in around if track in tracks[t]]
         motion[track] = float(box_iou(box[None], torch.stack(others)).mean()) if others else float("nan")
     return motion
+
+
+class SkippedRecords(UserWarning):
+    """Part of a data set does not count. Silence it by `warnings.simplefilter("ignore", SkippedRecords)`."""
+
+
+def warn_skipped(source: Path, skipped: Mapping[str, int] | str, stacklevel: int = 3) -> None:
+    """Warn once about records that a reader skips, in the first process only.
+
+    Python shows a warning once for each text, so several readers of one source repeat nothing.
+
+    Args:
+        source: the file or folder.
+        skipped: kind of record, in the plural, with the reason -> number of records, 0 to leave the kind out; or the
+            whole text, where the numbers are unknown.
+        stacklevel: of the code that the warning points at, as `warnings.warn` counts; 3 is the caller's caller.
+    """
+    text = skipped
+    if not isinstance(skipped, str):
+        text = "; ".join(f"{count:,} {kind}" for kind, count in skipped.items() if count)
+    if text and is_first_process():
+        warnings.warn(f"{source}: {text}", SkippedRecords, stacklevel)

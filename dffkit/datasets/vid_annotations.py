@@ -1,7 +1,7 @@
 """The boxes of ImageNet VID and DET: one XML file a frame, in the form of PASCAL VOC.
 
-What is said of the files is from the development kit's readme, its map_vid.txt and its eval_vid_detection.m (copies in
-https://github.com/fanyix/STMN, external/VID_devkit and external/VID_devkit_data), and from the authors' reader,
+The form is that of the development kit's readme, map_vid.txt and eval_vid_detection.m (copies in
+https://github.com/fanyix/STMN, external/VID_devkit and external/VID_devkit_data) and of the authors' reader,
 https://github.com/msracver/Deep-Feature-Flow/blob/master/lib/dataset/imagenet_vid.py.
 """
 
@@ -34,28 +34,27 @@ TOO_LARGE = 2**63  # for an int64
 _LABEL = {synset: label for label, synset in enumerate(CLASS_OF_SYNSET, start=1)}
 
 
-def read_annotation(path: Path, video: bool, image: Path | None = None) -> dict[str, Tensor]:
-    """The objects of a frame.
+def read_annotation(path: Path, video: bool, image: Path | None = None) -> tuple[dict[str, Tensor], int]:
+    """Read the objects of a frame.
 
     Args:
-        path: the XML file. It is parsed without document types and entities, so it can't make the parser blow up or
-            read other files.
-        video: VID, where every object is of the 30 classes and has a track; in DET others are left out.
-        image: the frame, whose size is to be the annotation's; None to leave that open.
+        path: the XML file. Document types and entities are refused, so that no file can make the parser use up the
+            memory or read other files.
+        video: True for VID, where every object is of the 30 classes and has a track; False for DET, where objects of
+            other classes are skipped.
+        image: the frame, whose size must be the annotation's; None to skip that check.
 
     Returns:
-        `boxes` (N, 4) float32 xyxy in pixels, x2 and y2 exclusive; `labels` (N,) int64 in 1..30; `clipped` (N,) bool,
-        boxes that reached beyond the frame and were cut to it; `others` (M,) int64, numbers of the synsets of objects
-        that were left out, 7846 for n00007846. For video also `tracks` (N,) int64, `occluded` (N,) bool, and
-        `generated` (N,) bool: interpolated between frames, not drawn by a person.
+        The target, and the number of skipped objects. The target has "boxes" `(N, 4)` float32 xyxy in pixels, x2 and
+        y2 exclusive, clipped to the frame, "labels" `(N,)` int64 in 1..30, and for VID "tracks" `(N,)` int64.
 
     Raises:
-        DataError: if the file is missing, damaged, no annotation, says what can't be, or is of another size
-            than `image`.
+        DataError: the file is missing, damaged, no annotation, contradicts itself, or is of another size than `image`.
     """
     try:
         root = parse(path, forbid_dtd=True).getroot()
-        target = _target(root, video)
+        target, skipped = _target(root, video)
+        size = _size(root)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is the data set complete?") from None
     except ParseError as error:
@@ -64,66 +63,52 @@ def read_annotation(path: Path, video: bool, image: Path | None = None) -> dict[
         raise DataError(f"{path}: has a document type or entities, unlike ILSVRC's; get the official file") from error
     except (OSError, LookupError, ValueError) as error:
         raise DataError(f"{path}: {error}; compare it with the official file") from error
-    if image is not None and (found := image_size(image)) != _size(root):
-        expected, got = (f"{width}x{height}" for height, width in (_size(root), found))
+    if image is not None and (found := image_size(image)) != size:
+        expected, got = (f"{width}x{height}" for height, width in (size, found))
         raise DataError(
             f"{path}: is of an image of {expected}, but {image} has {got}, so the boxes do not fit it; get both again"
         )
-    return target
+    return target, skipped
 
 
-def _target(root: Element, video: bool) -> dict[str, Tensor]:
+def _target(root: Element, video: bool) -> tuple[dict[str, Tensor], int]:
     if root.tag != "annotation":
         raise ValueError(f"expected the root <annotation>, got <{root.tag}>")
-    height, width = _size(root)
-    known, others = [], []
-    for node in root.findall("object"):
-        name = _text(node, "name")
-        if name in _LABEL:
-            known.append((node, _LABEL[name], *_box(node, width, height)))
-        elif video or not re.fullmatch("n[0-9]{8}", name):
+    nodes = root.findall("object")
+    names = [_text(node, "name") for node in nodes]
+    for name in names:
+        if name not in _LABEL and (video or not re.fullmatch("n[0-9]{8}", name)):
             raise ValueError(f"<name>: expected one of VID's 30 synsets{'' if video else ' or another'}, got {name!r}")
-        else:
-            others.append(int(name[1:]))
+    known = [(node, _LABEL[name]) for node, name in zip(nodes, names, strict=True) if name in _LABEL]
+    boxes = [_box(node, *_size(root)) for node, _ in known]
     target = {
-        "boxes": torch.tensor([box for _, _, box, _ in known], dtype=torch.float32).reshape(-1, 4),
-        "labels": torch.tensor([label for _, label, _, _ in known], dtype=torch.int64),
-        "clipped": torch.tensor([clipped for *_, clipped in known], dtype=torch.bool),
-        "others": torch.tensor(others, dtype=torch.int64),
+        "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+        "labels": torch.tensor([label for _, label in known], dtype=torch.int64),
     }
-    return target | _tracks([node for node, *_ in known]) if video else target
+    if video:
+        target["tracks"] = torch.tensor([_number(node, "trackid", int) for node, _ in known], dtype=torch.int64)
+        if len(target["tracks"].unique()) < len(known):
+            raise ValueError(f"<trackid>: expected another for each object, got {target['tracks'].tolist()}")
+    return target, len(nodes) - len(known)
 
 
 def _size(root: Element) -> tuple[int, int]:
-    """(H, W) of the image in which the boxes were drawn."""
+    """Return the (H, W) of the image in which the boxes were drawn."""
     size = _child(root, "size")
     return _number(size, "height", int), _number(size, "width", int)
 
 
-def _tracks(nodes: list[Element]) -> dict[str, Tensor]:
-    """What only video has."""
-    tracks = torch.tensor([_number(node, "trackid", int) for node in nodes], dtype=torch.int64)
-    if len(tracks.unique()) < len(tracks):
-        raise ValueError(f"<trackid>: expected another for each object, got {tracks.tolist()}")
-    flags = {
-        name: torch.tensor([_number(node, name, int) for node in nodes], dtype=torch.bool)
-        for name in ("occluded", "generated")
-    }
-    return {"tracks": tracks, **flags}
-
-
-def _box(node: Element, width: int, height: int) -> tuple[tuple[float, ...], bool]:
-    """An object's box, and whether it was clipped."""
+def _box(node: Element, height: int, width: int) -> tuple[float, ...]:
+    """Return an object's box xyxy in pixels, clipped to the frame, x2 and y2 exclusive."""
     box = _child(node, "bndbox")
     x1, y1, x2, y2 = (_number(box, side) for side in ("xmin", "ymin", "xmax", "ymax"))
-    # The corners are pixels of the box, counted from 0: the authors take them as they are and clip at 0 and width - 1,
-    # and the development kit's boxes are xmax - xmin + 1 wide. Ours end behind their last pixel.
-    whole = (x1, y1, x2 + 1, y2 + 1)
-    inside = (max(whole[0], 0.0), max(whole[1], 0.0), min(whole[2], width), min(whole[3], height))
-    if inside[2] <= inside[0] or inside[3] <= inside[1]:
+    # The corners are pixels of the box, counted from 0: the authors clip them at 0 and width - 1, and the development
+    # kit's boxes are xmax - xmin + 1 wide. The kit's boxes end behind their last pixel.
+    clipped = (max(x1, 0.0), max(y1, 0.0), min(x2 + 1, width), min(y2 + 1, height))
+    if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
         corners = " ".join(f"{side:g}" for side in (x1, y1, x2, y2))
         raise ValueError(f"<bndbox>: expected a box in the frame of {width} x {height}, got {corners}")
-    return inside, inside != whole
+    return clipped
 
 
 def _child(node: Element, name: str) -> Element:

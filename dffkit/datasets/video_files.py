@@ -1,7 +1,8 @@
-"""Video files: read frame after frame until the first damage, and written so that they play whatever happens."""
+"""Video files: read frame by frame until the first damage, and written so that they play after an interruption."""
 
-import os
+import contextlib
 import re
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,15 +14,15 @@ from av.video.reformatter import Colorspace
 from torch import Tensor
 from torch.nn import functional as F
 
-from dffkit.datasets.avi import video_pieces
 from dffkit.support.errors import DataError
+from dffkit.support.files import staged
 
 QUALITY = 18  # x264's constant rate factor: lower is better and larger; at 18 hardly anyone sees a difference
 STOP = "use what is there: frames(..., damaged='stop')"
 
 
 def facts(path: Path) -> tuple[Fraction | None, int | None]:
-    """Frames a second, and how many there are: what the file says of itself, None where it says nothing.
+    """Return the frames a second and the number of frames that the file states, None where it states nothing.
 
     Raises:
         DataError: as `read`.
@@ -32,11 +33,11 @@ def facts(path: Path) -> tuple[Fraction | None, int | None]:
 
 
 def read(path: Path) -> Iterator[Tensor]:
-    """The frames of a video file, `(3, H, W)` uint8 RGB, in the order in which they are shown, and upright.
+    """Yield the frames of a video file, `(3, H, W)` uint8 RGB, in the order in which they are shown, and upright.
 
     Raises:
-        DataError: if there is no such file or no video in it, or if it is damaged or ends too early: after the frames
-            before.
+        DataError: there is no such file, or no video in it; after the frames before the damage, the file is damaged or
+            ends too early.
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
@@ -59,19 +60,19 @@ def read(path: Path) -> Iterator[Tensor]:
 
 
 def channels_first(pixels: np.ndarray) -> Tensor:
-    """`(H, W, 3)` -> `(3, H, W)`, in memory of its own: what decodes the next frame may use the old again."""
+    """Copy pixels `(H, W, 3)` to a tensor `(3, H, W)`; a decoder may reuse its memory for the next frame."""
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
 
 
 def _opened(path: Path) -> av.container.InputContainer:
     try:
-        # Titles and the like are not read here, and may be in any encoding.
+        # Titles and other metadata are not read here, and may be in any encoding.
         container = av.open(path, metadata_errors="replace")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is the path right?") from None
     except (av.FFmpegError, OSError) as error:
         raise DataError(f"{path}: is no video that can be read ({error.strerror}); get the file again") from error
-    # FFmpeg takes any text for terminal art and would draw it.
+    # FFmpeg takes any text for terminal art and would render it.
     if not container.streams.video or container.format.name == "tty":
         container.close()
         raise DataError(f"{path}: has no video in it; is this the right file?")
@@ -79,7 +80,7 @@ def _opened(path: Path) -> av.container.InputContainer:
 
 
 def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    """The frames; before an error those that the decoder still holds back for their order."""
+    """Yield the frames; before an error also those that the decoder still holds back to sort them."""
     try:
         yield from container.decode(stream)
     except av.FFmpegError:
@@ -88,25 +89,48 @@ def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> 
 
 
 def _missing(stream: av.VideoStream, end: Fraction, chunk: Fraction) -> str | None:
-    """What a file promises and does not have. Where an mp4 file is cut, FFmpeg itself says so.
+    """Return what a file promises and lacks, or None. Where an mp4 file is cut, FFmpeg itself raises an error.
 
-    `end` is when the last frame that is shown ends, `chunk` when the last one that is stored begins, in seconds.
+    Args:
+        stream: the video.
+        end: end of the last frame that was shown, in seconds.
+        chunk: start of the last frame in storage order, in seconds.
     """
-    # AVI counts frames that a recorder has dropped too, and keeps their time: they are no sign of damage. Its times
-    # are those of storing, since those of showing begin later where frames wait for others.
+    # The AVI header also counts frames that a recorder dropped, and keeps their time: they are no sign of damage. Its
+    # times are those of storage, since the times of showing start later where frames wait for others.
     avi = stream.container.format.name == "avi"
     early = avi and stream.average_rate and chunk < (stream.frames - 1.5) / stream.average_rate
-    # Those dropped at the end leave no gap in the times; but, other than where a file is cut, each has its empty piece.
-    if early and video_pieces(Path(stream.container.name), stream.index) < stream.frames:
-        return f"it says that it has {stream.frames}"
-    # Matroska and WebM don't count frames.
+    # Frames dropped at the end leave no gap in the times, but each has its empty piece, unless the file is cut.
+    if early and avi_video_pieces(Path(stream.container.name), stream.index) < stream.frames:
+        return f"its header counts {stream.frames}"
+    # Matroska and WebM state a duration instead of a number of frames.
     duration = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
     if duration and stream.average_rate:
         hours, minutes, seconds = map(float, duration.groups())
         short = 3600 * hours + 60 * minutes + seconds - float(end)
         if short > 0.5 / stream.average_rate:
-            return f"it ends {short:.2f} s before the time that it says"
+            return f"it ends {short:.2f} s before its stated end"
     return None
+
+
+def avi_video_pieces(path: Path, stream: int) -> int:
+    """Return the number of whole pieces of video of a stream in an AVI file; a dropped frame has an empty piece.
+
+    FFmpeg passes over empty pieces. A piece is its name, its length and its content; a list is read as its pieces.
+    """
+    names = (b"%02ddc" % stream, b"%02ddb" % stream)  # compressed, or not
+    count, place, size = 0, 0, path.stat().st_size
+    with path.open("rb") as file:
+        while place + 8 <= size:
+            file.seek(place)
+            name, length = struct.unpack("<4sI", file.read(8))
+            if name in (b"RIFF", b"LIST"):
+                place += 12  # name, length and kind of the list, then its first piece
+                continue
+            place += 8 + length
+            count += name in names and place <= size
+            place += length % 2
+    return count
 
 
 def _upright(frame: av.VideoFrame) -> Tensor:
@@ -121,15 +145,15 @@ class VideoWriter:
             for frame in stream:
                 video.write(annotated(frame))
 
-    The file appears when the block ends, also by an exception or Ctrl-C, and then holds the frames until there. A
-    program that is killed leaves at worst a `.part` file beside it. Without any frame there is no file.
+    The file appears when the block ends, also by an exception or Ctrl-C, and then holds the frames written so far. A
+    program that is killed leaves at most a `.part` file beside it. Without any frame there is no file.
 
     Args:
-        path: of the file, ending in .mp4; missing folders are made.
+        path: path of the file, ending in .mp4; missing folders are made.
         fps: frames a second; a fraction such as `Fraction(30000, 1001)` is kept exactly.
 
     Raises:
-        ValueError: for another ending, or a rate that is not above 0.
+        ValueError: another ending, or a rate that is not above 0.
     """
 
     def __init__(self, path: Path | str, fps: Fraction | float) -> None:
@@ -139,14 +163,14 @@ class VideoWriter:
         if fps is None or not fps > 0:
             raise ValueError(f"fps: expected more than 0 frames a second, got {fps!r}")
         self.fps = Fraction(fps).limit_denominator(1001)
-        self._beside = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
+        self._staging = contextlib.ExitStack()
         self._container, self._stream, self._size = None, None, None
 
     def write(self, frame: Tensor) -> None:
         """Append a frame `(3, H, W)` uint8 RGB. An odd height or width gets its last row or column twice.
 
         Raises:
-            ValueError: if it is no such tensor, or has another size than the first.
+            ValueError: the frame is no such tensor, or has another size than the first.
         """
         if frame.dtype != torch.uint8 or frame.ndim != 3 or frame.shape[0] != 3:
             raise ValueError(f"frame: expected (3, H, W) torch.uint8, got {tuple(frame.shape)} {frame.dtype}")
@@ -163,23 +187,20 @@ class VideoWriter:
 
     def close(self) -> None:
         """Finish the file. The end of a `with` block does that."""
-        if self._container is None:
-            return
-        container, self._container = self._container, None
-        try:
-            container.mux(self._stream.encode(None))
-        finally:
-            container.close()
-        os.replace(self._beside, self.path)
+        if self._container is not None:
+            with self._staging:
+                container, self._container = self._container, None
+                container.mux(self._stream.encode(None))
 
     def _open(self, size: tuple[int, int]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._size, self._container = size, av.open(self._beside, "w", format="mp4")
-        self._stream = self._container.add_stream("h264", rate=self.fps, options={"crf": str(QUALITY)})
-        self._stream.height, self._stream.width = (side + side % 2 for side in size)
-        self._stream.pix_fmt = "yuv420p"
-        # Said in the file, since players guess otherwise, by the size.
-        self._stream.codec_context.colorspace = Colorspace.ITU709
+        beside = self._staging.enter_context(staged(self.path))
+        container = self._staging.enter_context(av.open(beside, "w", format="mp4"))
+        stream = container.add_stream("h264", rate=self.fps, options={"crf": str(QUALITY)})
+        stream.height, stream.width = (side + side % 2 for side in size)
+        stream.pix_fmt = "yuv420p"
+        # Written into the file, since players otherwise guess by the size.
+        stream.codec_context.colorspace = Colorspace.ITU709
+        self._container, self._stream, self._size = container, stream, size
 
     def __enter__(self) -> "VideoWriter":
         return self

@@ -224,15 +224,15 @@ def _pets09() -> Source:
     People are about as wide as one cell of the feature map, so frames are enlarged by the data option "scale". Training
     uses random windows of the enlarged frames; the data option "windows" is their number.
     """
-    from dffkit.datasets import mot, pets09
+    from dffkit.datasets import mot
     from dffkit.datasets.crops import Crops
 
     def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
         options = {"scale": 1.0, "windows": 100} | dict(recipe.data_options)
         scale, video = options["scale"], real_folder("pets09")
         if split != "train":
-            return pets09.snippets(video, split, size=tuple(round(side * scale) for side in REAL_SIZE))
-        found = pets09.snippets(video, split)
+            return mot.pets09_snippets(video, split, size=tuple(round(side * scale) for side in REAL_SIZE))
+        found = mot.pets09_snippets(video, split)
         scale *= REAL_SIZE[1] / found[0].frames[0].shape[2]  # the original video has larger frames
         scales = scale / PETS09_SPREAD, scale * PETS09_SPREAD
         return Crops(found, count=options["windows"], size=recipe.size, scales=scales, seed=VERSIONS["pets09"])

@@ -5,7 +5,7 @@ import warnings
 import torch
 from PIL import Image
 
-from dffkit.datasets.skipped_records import SkippedRecords
+from dffkit.datasets.snippets import SkippedRecords
 from dffkit.datasets.video_files import VideoWriter
 
 HEIGHT, WIDTH = SIZE = (32, 48)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from numbered_pictures import PICTURES, numbers, video
 
-from dffkit.datasets import avi, streams
+from dffkit.datasets import streams, video_files
 from dffkit.datasets.streams import frames
 from dffkit.support.errors import DataError
 
@@ -39,7 +39,7 @@ def test_a_cut_between_two_frames_is_seen_too(tmp_path):
     content = path.read_bytes()
     starts = [i for i in range(len(content)) if content[i : i + 4] == b"00dc"]
     path.write_bytes(content[: starts[31]])  # the first is in the header
-    with pytest.raises(DataError, match="after 30 frames: it says that it has 40"):
+    with pytest.raises(DataError, match="after 30 frames: its header counts 40"):
         list(frames(path))
 
 
@@ -67,7 +67,7 @@ def test_frames_that_a_recorder_has_dropped_are_no_damage_but_a_cut_is(tmp_path,
     with av.open(path) as container:
         starts = [packet.pos for packet in container.demux() if packet.size]
     path.write_bytes(path.read_bytes()[: starts[-1] - 8])  # the last frame's name and length go too
-    with pytest.raises(DataError, match="after 36 frames: it says that it has 40"):
+    with pytest.raises(DataError, match="after 36 frames: its header counts 40"):
         list(frames(path))
 
 
@@ -101,7 +101,7 @@ def test_dropped_frames_at_the_end_are_no_damage_either_but_a_cut_is(tmp_path, c
     first = content.index(empty, content.index(b"movi"))
     for cut in (end - 1, end - 8, end - 24, first):  # no index, and the last pieces are missing
         path.write_bytes(content[:cut])
-        with pytest.raises(DataError, match="it says that it has 40"):
+        with pytest.raises(DataError, match="its header counts 40"):
             list(frames(path))
 
 
@@ -116,9 +116,9 @@ def test_pieces_of_video_are_told_from_others_and_from_cut_ones(tmp_path):
     path = tmp_path / "a.avi"
     for content, expected in ((whole, 5), (whole[:-2], 4), (whole[:-12], 4), (whole[:30], 0), (b"", 0), (b"RIFF", 0)):
         path.write_bytes(content)
-        assert avi.video_pieces(path, 0) == expected
+        assert video_files.avi_video_pieces(path, 0) == expected
     path.write_bytes(whole)
-    assert avi.video_pieces(path, 2) == 1
+    assert video_files.avi_video_pieces(path, 2) == 1
 
 
 def test_a_title_in_another_encoding_is_no_matter(tmp_path):

@@ -9,7 +9,7 @@ from mot_tree import HEIGHT, WIDTH, assert_square_in_box, film, sequence, square
 from dffkit.datasets import mot
 
 # Most sequences here have boxes in some of their frames only. What is said of that has tests of its own.
-pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.skipped_records.SkippedRecords")
+pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.SkippedRecords")
 
 
 def test_boxes_go_around_what_they_label(tmp_path):

@@ -7,7 +7,7 @@ from dffkit.datasets import mot
 from dffkit.support.errors import DataError
 
 # Most sequences here have boxes in some of their frames only. What is said of that has tests of its own.
-pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.skipped_records.SkippedRecords")
+pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.SkippedRecords")
 
 
 @pytest.mark.parametrize(

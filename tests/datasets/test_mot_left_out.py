@@ -9,7 +9,7 @@ from dffkit.support.errors import DataError
 from dffkit.training.pairs import flip_target
 
 # What is left out is looked at where a test asks for it.
-pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.skipped_records.SkippedRecords")
+pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.SkippedRecords")
 
 
 def test_flagged_boxes_are_regions_to_ignore(tmp_path):
@@ -47,13 +47,13 @@ def test_world_coordinates_of_mot15_are_no_class(tmp_path):
 @pytest.mark.parametrize("box", ["49,1,5,5", "1,33,5,5", "-9,1,10,5", "1,-9,5,10", "48.2,1,5,5"])
 def test_a_box_outside_the_picture_is_named_or_dropped(tmp_path, box):
     folder = sequence(tmp_path / "walk", [square(0), square(1), f"2,8,{box},1", f"3,8,{box},0"])
-    with pytest.raises(DataError, match=r"gt\.txt:3: has 2 boxes outside the picture of 48x32.*annotated_size right"):
+    with pytest.raises(DataError, match=r"gt\.txt:3: has the first of 2 boxes outside the picture of 48x32.*annotated"):
         mot.snippets(folder)
-    with pytest.warns(UserWarning, match=r"gt\.txt: has 2 boxes outside the picture of 48x32, which are left out"):
+    with pytest.warns(UserWarning, match=r"walk: .*2 boxes outside the picture of 48x32 are left out"):
         (snippet,) = mot.snippets(folder, outside="drop")
     assert [len(snippet.targets[i]["boxes"]) for i in snippet.targets] == [1, 1]
     (folder / "gt" / "gt.txt").write_text(f"1,1,{box},1\n")
-    with pytest.warns(UserWarning, match="has 1 boxes outside"):
+    with pytest.warns(UserWarning, match="1 boxes outside"):
         assert not mot.snippets(folder, outside="drop")[0].targets
     with pytest.raises(ValueError, match="outside: expected 'raise' or 'drop', got 'clip'"):
         mot.snippets(folder, outside="clip")

@@ -1,4 +1,4 @@
-"""mot_videos.py: which sequences and parts are read, in which order and when, and what is said of what is missing."""
+"""mot_files.py: which sequences and parts are read, in which order and when, and what is said of what is missing."""
 
 import gc
 import weakref
@@ -8,12 +8,12 @@ import torch
 from mot_tree import HEIGHT, SEQINFO, SIZE, WIDTH, assert_square_in_box, film, picture, sequence, square
 from PIL import Image
 
-from dffkit.datasets import mot, mot_videos, streams
+from dffkit.datasets import mot, mot_files, streams
 from dffkit.support.errors import DataError
 from dffkit.training.pairs import Pairs
 
 # Most sequences here have boxes in some of their frames only. What is said of that has tests of its own.
-pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.skipped_records.SkippedRecords")
+pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.SkippedRecords")
 
 
 def test_a_folder_of_sequences_is_all_of_them_in_natural_order(tmp_path):
@@ -55,7 +55,7 @@ def test_a_video_is_decoded_once_and_forgotten_after_use(tmp_path, monkeypatch):
     train = mot.snippets(path, frames=range(6))
     val = mot.snippets(path, frames=range(6, 12))
     assert len(read) == 1
-    kept = [weakref.ref(decoded) for decoded in mot_videos._in_use.values()]
+    kept = [weakref.ref(decoded) for decoded in mot_files._in_use.values()]
     del train, val
     gc.collect()
     assert [decoded() for decoded in kept] == [None]
@@ -63,10 +63,10 @@ def test_a_video_is_decoded_once_and_forgotten_after_use(tmp_path, monkeypatch):
 
 def test_a_video_too_long_for_memory_is_refused(tmp_path, monkeypatch):
     path = film(tmp_path)
-    monkeypatch.setattr(mot_videos, "MEMORY", 12 * 3 * HEIGHT * WIDTH)
+    monkeypatch.setattr(mot_files, "MEMORY", 12 * 3 * HEIGHT * WIDTH)
     assert len(mot.snippets(path)) == 1
     gc.collect()
-    monkeypatch.setattr(mot_videos, "MEMORY", 12 * 3 * HEIGHT * WIDTH - 1)
+    monkeypatch.setattr(mot_files, "MEMORY", 12 * 3 * HEIGHT * WIDTH - 1)
     with pytest.raises(DataError, match=r"walk\.mp4: needs more than .* GiB of memory; store its frames as images"):
         mot.snippets(path)
 
@@ -126,8 +126,8 @@ def test_an_image_that_is_no_frame_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "named"),
-    [("", "does not say what it should"), ("[Sequence]\nframeRate=14\n", "does not say what it should"),
-     (SEQINFO.format(12, "wide", 32), "does not say what it should"), (SEQINFO.format(12, 0, 32), "above 0.*0x32"),
+    [("", "lacks a valid entry"), ("[Sequence]\nframeRate=14\n", "lacks a valid entry"),
+     (SEQINFO.format(12, "wide", 32), "lacks a valid entry"), (SEQINFO.format(12, 0, 32), "above 0.*0x32"),
      (SEQINFO.format(12, 48, -1), "above 0"), (SEQINFO.format(12, 48, 32).replace("=14", "=0"), "above 0, got 0 Hz")],
 )  # fmt: skip
 def test_a_wrong_seqinfo_is_named(tmp_path, content, named):

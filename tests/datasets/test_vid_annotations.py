@@ -31,21 +31,19 @@ def test_there_are_thirty_classes_in_the_order_of_the_development_kit():
 
 def test_objects_of_a_video_have_boxes_labels_and_tracks(tmp_path):
     path = write_annotation(tmp_path / "a.xml", thing(track=7, occluded=1), thing((0, 0, 0, 0), DOG, 2, generated=1))
-    target = read_annotation(path, video=True)
+    target, skipped = read_annotation(path, video=True)
     assert target["boxes"].dtype == torch.float32
     assert target["boxes"].tolist() == [[10, 5, 20, 15], [0, 0, 1, 1]]  # the last pixel belongs to the box
     assert target["labels"].dtype == target["tracks"].dtype == torch.int64
     assert target["labels"].tolist() == [1, 9]
     assert target["tracks"].tolist() == [7, 2]
-    assert target["occluded"].tolist() == [True, False]
-    assert target["generated"].tolist() == [False, True]
-    assert not target["clipped"].any()
-    assert len(target["others"]) == 0
+    assert skipped == 0
 
 
 @pytest.mark.parametrize("video", [True, False])
 def test_a_frame_may_be_empty(tmp_path, video):
-    target = read_annotation(write_annotation(tmp_path / "a.xml"), video)
+    target, skipped = read_annotation(write_annotation(tmp_path / "a.xml"), video)
+    assert skipped == 0
     assert target["boxes"].shape == (0, 4)
     assert all(len(values) == 0 for values in target.values())
     assert ("tracks" in target) == video
@@ -53,26 +51,25 @@ def test_a_frame_may_be_empty(tmp_path, video):
 
 def test_a_still_leaves_out_other_classes_and_says_which(tmp_path):
     things = [thing(name=CROQUET_BALL, track=None), thing(name=DOG, track=None), thing(name="n00007846", track=None)]
-    target = read_annotation(write_annotation(tmp_path / "a.xml", *things), video=False)
+    target, skipped = read_annotation(write_annotation(tmp_path / "a.xml", *things), video=False)
     assert target["labels"].tolist() == [9]
-    assert target["others"].tolist() == [3134739, 7846]
+    assert skipped == 2
     assert "tracks" not in target
 
 
 @pytest.mark.parametrize(
-    ("box", "inside", "clipped"),
+    ("box", "clipped"),
     [
-        ((0, 0, 63, 31), [0, 0, 64, 32], False),
-        ((54, 22, 64, 32), [54, 22, 64, 32], True),
-        ((-3, -1, 5, 6), [0, 0, 6, 7], True),
-        ((63, 31, 70, 40), [63, 31, 64, 32], True),
-        ((1.5, 2, 3.25, 4), [1.5, 2, 4.25, 5], False),
+        ((0, 0, 63, 31), [0, 0, 64, 32]),
+        ((54, 22, 64, 32), [54, 22, 64, 32]),
+        ((-3, -1, 5, 6), [0, 0, 6, 7]),
+        ((63, 31, 70, 40), [63, 31, 64, 32]),
+        ((1.5, 2, 3.25, 4), [1.5, 2, 4.25, 5]),
     ],
 )
-def test_a_box_is_cut_to_the_frame_and_marked(tmp_path, box, inside, clipped):
-    target = read_annotation(write_annotation(tmp_path / "a.xml", thing(box)), video=True)
-    assert target["boxes"].tolist() == [inside]
-    assert target["clipped"].tolist() == [clipped]
+def test_box_is_clipped_to_the_frame(tmp_path, box, clipped):
+    target, _ = read_annotation(write_annotation(tmp_path / "a.xml", thing(box)), video=True)
+    assert target["boxes"].tolist() == [clipped]
 
 
 @pytest.mark.parametrize("box", [(64, 0, 70, 5), (0, 32, 5, 40), (-9, 0, -1, 5), (0, -9, 5, -1)])
@@ -106,8 +103,6 @@ def test_an_empty_box_is_refused(tmp_path, box):
         ("bndbox>", "box>", "<object>: expected a <bndbox> in it"),
         ("<trackid>0</trackid>", "", "<object>: expected a <trackid> in it"),
         ("<trackid>0</trackid>", "<trackid>x</trackid>", "<trackid>: expected a whole number, got 'x'"),
-        ("<occluded>0</occluded>", "", "<object>: expected a <occluded> in it"),
-        ("<generated>0</generated>", "", "<object>: expected a <generated> in it"),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(tmp_path, was, becomes, said):
@@ -131,7 +126,7 @@ def test_an_image_of_another_size_is_named(tmp_path, size, agrees):
     path, image = write_annotation(tmp_path / "a.xml", thing()), tmp_path / "a.JPEG"
     Image.new("RGB", size).save(image)
     if agrees:
-        assert len(read_annotation(path, video=True, image=image)["boxes"]) == 1
+        assert len(read_annotation(path, video=True, image=image)[0]["boxes"]) == 1
         return
     said = rf"a.xml: is of an image of 64x32, but .*a.JPEG has {size[0]}x{size[1]}, so .*; get both again"
     with pytest.raises(DataError, match=said):

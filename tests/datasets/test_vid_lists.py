@@ -4,7 +4,7 @@ import pytest
 from vid_tree import STILL, TRAIN, VAL, listed, write_still, write_video
 
 from dffkit.datasets.imagenet_vid import snippets, stills
-from dffkit.datasets.skipped_records import SkippedRecords
+from dffkit.datasets.snippets import SkippedRecords
 from dffkit.support.errors import DataError
 from dffkit.training.pairs import Pairs
 

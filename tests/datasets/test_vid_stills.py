@@ -1,24 +1,21 @@
 """imagenet_vid.py: stills of DET, when they are read, and a census of what counts."""
 
 import warnings
-from collections import Counter
 
 import pytest
 from vid_tree import (
     AIRPLANE,
     CROQUET_BALL,
-    DOG,
     STILL,
     brightness,
     listed,
     thing,
     write_image,
     write_still,
-    write_video,
 )
 
-from dffkit.datasets.imagenet_vid import census, snippets, stills
-from dffkit.datasets.skipped_records import SkippedRecords
+from dffkit.datasets.imagenet_vid import stills
+from dffkit.datasets.snippets import SkippedRecords
 from dffkit.support.errors import DataError
 from dffkit.training.pairs import Pairs
 
@@ -52,9 +49,7 @@ def test_objects_of_other_classes_are_told_of_once(tmp_path):
     assert warning.category is SkippedRecords
     where, _, said = str(warning.message).partition(": ")
     assert where == str(tmp_path / "Annotations" / "DET")
-    assert said.startswith(
-        "objects of other classes than VID's 30 are left out; imagenet_vid.census(stills(...)) counts"
-    )
+    assert said == "objects of other classes than VID's 30 are skipped"
 
 
 def test_stills_are_read_when_they_are_asked_for(tmp_path):
@@ -75,15 +70,3 @@ def test_a_missing_folder_of_stills_is_named(tmp_path, part):
     (tmp_path / part / "DET").rename(tmp_path / "away")
     with pytest.raises(DataError, match=rf"{part}.DET: no such folder"):
         stills(tmp_path, listed(tmp_path, f"{STILL} 1"))
-
-
-@pytest.mark.filterwarnings("ignore::dffkit.datasets.skipped_records.SkippedRecords")
-def test_a_census_counts_what_is_left_out_and_what_is_clipped(tmp_path):
-    balls = [thing(name=CROQUET_BALL, track=None)] * 2
-    write_still(tmp_path, f"{STILL}-1", *balls, thing((50, 5, 64, 14), AIRPLANE, None), thing(name=DOG, track=None))
-    write_still(tmp_path, f"{STILL}-2", thing(name="n00007846", track=None))
-    found = stills(tmp_path, listed(tmp_path, f"{STILL}-1 1", f"{STILL}-2 1"))
-    counted = {"frames": 2, "frames without objects": 1, "objects": 2, "clipped boxes": 1}
-    assert census(found) == Counter({**counted, "left out: n03134739": 2, "left out: n00007846": 1})
-    (snippet,) = snippets(write_video(tmp_path), "train")
-    assert census([snippet]) == Counter({"frames": 12, "objects": 23})

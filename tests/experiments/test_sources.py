@@ -84,7 +84,7 @@ def test_imagenet_vid_trains_on_videos_and_stills_two_to_one(bare_place, vid, mo
     assert {("mAP", 1), ("mAP", 2)} <= trained_and_scored(recipe, bare_place)
 
 
-@pytest.mark.filterwarnings("ignore::dffkit.datasets.skipped_records.SkippedRecords")
+@pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.SkippedRecords")
 def test_pets_are_seen_enlarged_in_windows(real_data, monkeypatch):
     monkeypatch.setenv("DFFKIT_DATA", str(real_data("pets09").parent))
     recipe = REAL["pets09/dff"]

@@ -14,8 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
-from dffkit.datasets.on_demand import Frames, OnDemand
-from dffkit.datasets.snippets import NO_MOTION, Snippet, motion_class, motion_iou
+from dffkit.datasets.snippets import NO_MOTION, Frames, OnDemand, Snippet, motion_class, motion_iou
 from dffkit.datasets.toytown.film import DEFAULT, FPS, WORLDS, Film, World, data_version
 from dffkit.support import files
 
