@@ -1,13 +1,17 @@
-"""What holds for every exercise's check, and the mechanism behind them."""
+"""Properties of every exercise's check, and the mechanism behind the checks."""
 
+import itertools
 import math
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
 from dffkit.lessons import check
-from dffkit.lessons.check.exercise import Example, Exercise, Mistake, answer_of, same
+from dffkit.lessons.check.exercise import Example, Exercise, Mistake, answer_of, answers_equal
 
 EXERCISES = [exercise for exercise in vars(check).values() if isinstance(exercise, Exercise)]
 by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
@@ -17,18 +21,18 @@ def test_there_are_exercises():
     assert {check.four_weights, check.warp_one_channel, check.flow_in_cells} <= set(EXERCISES)
 
 
-# What holds for every exercise
+# Every exercise
 
 
 @by_name
 def test_the_solution_is_correct(exercise):
-    assert exercise.verdict(exercise.solution) == f"correct, on {len(exercise.examples)} examples."
+    assert exercise.feedback(exercise.solution) == f"correct, on {len(exercise.examples)} examples."
 
 
 @by_name
 def test_every_known_mistake_is_named(exercise):
     for mistake in exercise.mistakes:
-        assert exercise.verdict(mistake.function).startswith(f"not yet. {mistake.reason}\n  Example: "), mistake.reason
+        assert exercise.feedback(mistake.function).startswith(f"not yet. {mistake.reason}\n  Example: "), mistake.reason
 
 
 def untouched(*_):
@@ -73,7 +77,7 @@ def test_whatever_a_function_does_the_check_does_not_raise(exercise, capsys):
 
 @by_name
 def test_an_error_is_reported_with_its_message(exercise):
-    assert "Your function raised ZeroDivisionError: division by zero." in exercise.verdict(lambda *_: 1 / 0)
+    assert "Your function raised ZeroDivisionError: division by zero." in exercise.feedback(lambda *_: 1 / 0)
 
 
 @by_name
@@ -85,8 +89,8 @@ def test_arguments_are_copies(exercise):
                 argument.fill_(7)
         return answer
 
-    assert exercise.verdict(spoils).startswith("correct")
-    assert exercise.verdict(exercise.solution).startswith("correct")
+    assert exercise.feedback(spoils).startswith("correct")
+    assert exercise.feedback(exercise.solution).startswith("correct")
 
 
 @by_name
@@ -104,36 +108,75 @@ def test_what_is_printed_is_narrow_and_the_same_each_time(exercise, capsys):
 
 def doubled(exercise_mistakes=()):
     examples = [Example("n = 1", (1,)), Example("n = 2", (2,)), Example("n = 3, too many", (3,))]
-    return Exercise("Double", lambda n: 2 * n if n < 3 else None, examples, exercise_mistakes)
+    return Exercise("Double", lambda n: 2 * n if n < 3 else None, examples, exercise_mistakes, time_limit=0.05)
 
 
 def test_an_unknown_mistake_gets_the_first_example_that_is_wrong():
-    verdict = doubled().verdict(lambda n: 2 * n if n < 2 else 7)
-    assert verdict.startswith("not yet. 1 of 3 examples are right; the first that is not:\n")
-    assert verdict.endswith("\n  Example: n = 2.\n  Expected 4, got 7.")
+    feedback = doubled().feedback(lambda n: 2 * n if n < 2 else 7)
+    assert feedback.startswith("not yet. 1 of 3 examples are right; the first wrong one:\n")
+    assert feedback.endswith("\n  Example: n = 2.\n  Expected 4, got 7.")
 
 
 def test_a_mistake_must_explain_every_answer():
     exercise = doubled([Mistake("You add 2.", lambda n: n + 2)])
-    assert "You add 2." in exercise.verdict(lambda n: n + 2)
-    assert "You add 2." not in exercise.verdict(lambda n: n + 2 if n < 3 else None)
+    assert "You add 2." in exercise.feedback(lambda n: n + 2)
+    assert "You add 2." not in exercise.feedback(lambda n: n + 2 if n < 3 else None)
 
 
 def test_none_can_be_an_answer():
-    assert doubled().verdict(lambda n: 2 * n if n < 3 else None).startswith("correct")
-    assert "Expected None, got 6." in doubled().verdict(lambda n: 2 * n)
-    assert "Expected 4, got None." in doubled().verdict(lambda n: 2 if n < 2 else None)
+    assert doubled().feedback(lambda n: 2 * n if n < 3 else None).startswith("correct")
+    assert "Expected None, got 6." in doubled().feedback(lambda n: 2 * n)
+    assert "Expected 4, got None." in doubled().feedback(lambda n: 2 if n < 2 else None)
 
 
-def test_same_compares_shapes_values_nan_and_none():
+def test_answers_are_compared_by_shape_value_nan_and_none():
     values = torch.tensor([1.0, math.nan])
-    assert same(values, values + 1e-5)
-    assert not same(values, values + 0.1)
-    assert not same(values, values[:1])
-    assert not same(values, None)
-    assert same(None, None)
+    assert answers_equal(values, values + 1e-5)
+    assert not answers_equal(values, values + 0.1)
+    assert not answers_equal(values, values[:1])
+    assert not answers_equal(values, None)
+    assert answers_equal(None, None)
 
 
 def test_answers_of_all_kinds_become_tensors():
     for answer in (3, 3.0, True, np.float32(3), np.array([3]), torch.tensor(3), [3, [torch.tensor(3.0)][0]], (3,)):
         assert answer_of(lambda answer=answer: answer, Example("", ())).dtype == torch.float64
+
+
+def loops_for_ever(n):
+    while n:
+        pass
+
+
+def loops_for_ever_and_catches_exceptions(n):
+    while n:
+        try:
+            n += 1
+        except Exception:
+            continue
+
+
+def generates_for_ever(n):
+    return sum(number for number in itertools.count(n))
+
+
+@pytest.mark.parametrize("attempt", [loops_for_ever, loops_for_ever_and_catches_exceptions, generates_for_ever])
+def test_an_endless_loop_is_stopped(attempt):
+    before = sys.gettrace()
+    assert doubled().feedback(attempt) == (
+        "not yet. Your function did not end within 0.05 seconds: does one of its loops never end?\n  Example: n = 1."
+    )
+    assert sys.gettrace() is before
+
+
+def test_an_endless_loop_is_stopped_in_every_thread():
+    with ThreadPoolExecutor(1) as pool:
+        assert "did not end within" in pool.submit(doubled().feedback, loops_for_ever).result()
+
+
+def test_a_slow_clock_stops_nobody():
+    def waits(n):
+        threading.Event().wait(0.1)
+        return 2 * n if n < 3 else None
+
+    assert doubled().feedback(waits).startswith("correct")

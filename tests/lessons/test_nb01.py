@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hand_made import small_model
 from matplotlib.figure import Figure
 from PIL import Image
@@ -15,6 +16,7 @@ from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import map_similarity
 from dffkit.lessons import nb01_feature_maps
+from dffkit.lessons.check import filter_correlation, similarity_over_gap
 from dffkit.lessons.explore import Picture
 from dffkit.paper import feature_maps, figure1
 
@@ -99,8 +101,11 @@ def stills(scene, surveys) -> dict[str, Picture]:
     above = {grid: map_similarity.above_chance(table) for grid, table in curves.items()}
     return {
         "filter map": nb01_feature_maps.filter_map(scene.frames[0], scene.features[:1], 5),
-        "above chance": nb01_feature_maps.similarity_curves(above),
+        "filter ranking": nb01_feature_maps.filter_ranking(
+            test, choices, drawn, feature_maps.network_correlation(test)
+        ),
         "similarity": nb01_feature_maps.similarity_curves(curves),
+        "above chance": nb01_feature_maps.similarity_curves(above),
         "errors": nb01_feature_maps.error_curves(tables),
         "flow gain": nb01_feature_maps.flow_gain_curves(feature_maps.flow_gain_by_layer([scene])),
         "figure 1": Picture.of(figure1.paint(scene, 2, choices, drawn), "ten words " * 5),
@@ -182,3 +187,70 @@ def test_figure_1_is_drawn_with_the_shipped_model(monkeypatch):
 )
 def test_ranks_read_as_english(number, words):
     assert figure1._ordinal(number) == words
+
+
+# The exercises
+
+
+def without_means(values, share):
+    return (values - values.mean(1, keepdim=True)) * (share - share.mean())
+
+
+def with_std(values, share):
+    return (without_means(values, share).mean(1) / (values.std(1) * share.std())).nan_to_num()
+
+
+@pytest.mark.parametrize(
+    ("exercise", "reason", "function"),
+    [
+        (filter_correlation, "Subtract the means", lambda v, s: (v * s).sum(1) / (v.norm(dim=1) * s.norm())),
+        (filter_correlation, "covariance", lambda v, s: without_means(v, s).mean(1)),
+        (filter_correlation, "return 0 for it", lambda v, s: [np.corrcoef(row, s)[0, 1] for row in v]),
+        (filter_correlation, "sum of products", lambda v, s: without_means(v, s).sum(1)),
+        (filter_correlation, "correction=0", with_std),
+        (similarity_over_gap, "round in a circle",
+         lambda m, g: F.cosine_similarity(m.flatten(), m.roll(-g, 0).flatten(), dim=0)),
+        (similarity_over_gap, "first frame only",
+         lambda m, g: F.cosine_similarity(m[0].flatten(), m[g].flatten(), dim=0)),
+        (similarity_over_gap, "mean of the products", lambda m, g: (m[: len(m) - g] * m[g:]).mean()),
+        (similarity_over_gap, "sum of the products", lambda m, g: (m[: len(m) - g] * m[g:]).sum()),
+        (similarity_over_gap, "maps[:-gap] would be empty",
+         lambda m, g: (m[:-g] * m[g:]).sum() / (m[:-g].norm() * m[g:].norm())),
+        (similarity_over_gap, "average over the pairs", lambda m, g: np.mean(
+            [float(F.cosine_similarity(m[t].flatten(), m[t + g].flatten(), 0)) for t in range(len(m) - g)])),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+def test_wrong_answers_get_their_reason(exercise, reason, function):
+    feedback = exercise.feedback(function)
+    assert feedback.startswith("not yet. ")
+    assert reason in feedback
+
+
+def test_right_correlations_of_several_kinds():
+    def by_numpy(values, share):
+        return [np.corrcoef(row, share)[0, 1] if row.std() else 0.0 for row in values]
+
+    def by_z_scores(values, share):
+        x = (values - values.mean(1, keepdim=True)) / values.std(1, correction=0, keepdim=True).clamp(min=1e-9)
+        return (x * (share - share.mean()) / share.std(correction=0)).mean(1)
+
+    for function in (by_numpy, by_z_scores, filter_correlation.solution):
+        assert filter_correlation.feedback(function).startswith("correct"), function
+
+
+def test_right_similarities_of_several_kinds():
+    def by_loops(maps, gap):
+        pairs = [(maps[t], maps[t + gap]) for t in range(len(maps) - gap)]
+        both, one, other = (
+            sum(float((a * b).sum()) for a, b in part)
+            for part in (pairs, [(a, a) for a, _ in pairs], [(b, b) for _, b in pairs])
+        )
+        return both / (one * other) ** 0.5
+
+    def by_norms(maps, gap):
+        first, second = maps[: maps.shape[0] - gap], maps[gap:]
+        return (first * second).sum() / first.norm() / second.norm()
+
+    for function in (by_loops, by_norms):
+        assert similarity_over_gap.feedback(function).startswith("correct"), function

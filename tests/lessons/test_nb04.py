@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from dffkit import complexity
-from dffkit.lessons import check, nb04_complexity
+from dffkit.lessons import nb04_complexity
+from dffkit.lessons.check import duration_for, speedup
 from dffkit.paper import claims
 
 
@@ -58,21 +59,34 @@ def test_the_table_of_speeds_is_the_stored_one():
     assert table.speedup.tolist() == rows.speedup.round(2).tolist()
 
 
+# The exercises
+
+
+def solved(target, ratio):
+    return target * (1 - ratio) / (1 - target * ratio)
+
+
 @pytest.mark.parametrize(
-    ("reason", "function"),
+    ("exercise", "reason", "function"),
     [
-        ("l - 1 are left", lambda duration, ratio: duration / (1 + duration * ratio)),
-        ("upside down", lambda duration, ratio: 1 / duration + (1 - 1 / duration) * ratio),
-        ("the cost of the l frames", lambda duration, ratio: sum([1] + [ratio] * (duration - 1))),
-        ("it is the key frame that costs 1", lambda l, r: l / (l - 1 + r) if l - 1 + r else float("inf")),  # noqa: E741
-        ("the limit for endless l", lambda duration, ratio: 1 / ratio if ratio > 0 else float("inf")),
-        ("examples are right; the first that is not", lambda duration, ratio: duration * (1 - ratio)),
+        (speedup, "l - 1 are left", lambda duration, ratio: duration / (1 + duration * ratio)),
+        (speedup, "upside down", lambda duration, ratio: 1 / duration + (1 - 1 / duration) * ratio),
+        (speedup, "the cost of the l frames", lambda duration, ratio: sum([1] + [ratio] * (duration - 1))),
+        (speedup, "the key frame costs 1", lambda l, r: l / (l - 1 + r) if l - 1 + r else float("inf")),  # noqa: E741
+        (speedup, "the limit for endless l", lambda duration, ratio: 1 / ratio if ratio > 0 else float("inf")),
+        (speedup, "examples are right; the first wrong one", lambda duration, ratio: duration * (1 - ratio)),
+        (duration_for, "rounding down falls short", lambda s, r: (
+            1 if s <= 1 else None if s * r >= 1 else solved(s, r))),
+        (duration_for, "You round down", lambda s, r: (
+            1 if s <= 1 else None if s * r >= 1 else int(solved(s, r) + 1e-9))),
+        (duration_for, "You take r for 0", lambda s, r: int(-(-s // 1))),
+        (duration_for, "raised ZeroDivisionError", lambda s, r: int(solved(s, r))),
     ],
-)
-def test_wrong_speedups_get_their_reason(reason, function):
-    verdict = check.speedup.verdict(function)
-    assert verdict.startswith("not yet. ")
-    assert reason in verdict
+)  # fmt: skip
+def test_wrong_answers_get_their_reason(exercise, reason, function):
+    feedback = exercise.feedback(function)
+    assert feedback.startswith("not yet. ")
+    assert reason in feedback
 
 
 def test_right_speedups_of_several_kinds():
@@ -86,26 +100,7 @@ def test_right_speedups_of_several_kinds():
         return torch.tensor(float(duration)) / (1 + (duration - 1) * ratio)
 
     for function in (by_costs, by_average, by_torch):
-        assert check.speedup.verdict(function).startswith("correct"), function.__name__
-
-
-def solved(target, ratio):
-    return target * (1 - ratio) / (1 - target * ratio)
-
-
-@pytest.mark.parametrize(
-    ("reason", "function"),
-    [
-        ("rounding down falls short", lambda s, r: 1 if s <= 1 else None if s * r >= 1 else solved(s, r)),
-        ("You round down", lambda s, r: 1 if s <= 1 else None if s * r >= 1 else int(solved(s, r) + 1e-9)),
-        ("You take r for 0", lambda s, r: int(-(-s // 1))),
-        ("raised ZeroDivisionError", lambda s, r: int(solved(s, r))),
-    ],
-)
-def test_wrong_durations_get_their_reason(reason, function):
-    verdict = check.duration_for.verdict(function)
-    assert verdict.startswith("not yet. ")
-    assert reason in verdict
+        assert speedup.feedback(function).startswith("correct"), function.__name__
 
 
 def test_right_durations_of_several_kinds():
@@ -118,4 +113,4 @@ def test_right_durations_of_several_kinds():
         return None if target * ratio >= 1 else int(np.ceil(solved(target, ratio) - 1e-9))
 
     for function in (by_counting, by_algebra):
-        assert check.duration_for.verdict(function).startswith("correct"), function.__name__
+        assert duration_for.feedback(function).startswith("correct"), function.__name__

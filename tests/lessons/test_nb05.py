@@ -7,8 +7,7 @@ import torch
 from dffkit import complexity, weights
 from dffkit.datasets import toytown
 from dffkit.datasets.toytown import FPS, WORLDS, Film
-from dffkit.lessons.check.paired_interval import paired_interval
-from dffkit.lessons.check.split_point import split_ratio
+from dffkit.lessons.check import paired_interval, split_ratio
 from dffkit.lessons.clip_pictures import recognize_frame, score_text
 from dffkit.lessons.nb05_ablation import LIVE_ROWS, accuracy_by_visibility, compose, live_scores, row_comparison
 from dffkit.scores.differences import Drawn, difference
@@ -72,38 +71,40 @@ def test_a_frame_under_the_results_of_rows(task, unit):
     assert "features of key frame 10" in picture.alt
 
 
+# The exercises
+
+
 def percentiles(values, low=2.5, high=97.5):
     return np.percentile(np.asarray(values), [low, high])
 
 
 @pytest.mark.parametrize(
-    ("reason", "function"),
+    ("exercise", "reason", "function"),
     [
-        ("the other way round", lambda a, b, draws: percentiles((b[draws] - a[draws]).mean(1))),
-        (
-            "subtracted street by street",
-            lambda a, b, draws: percentiles(a[draws].mean(1)) - percentiles(b[draws].mean(1)),
-        ),
-        (
-            "subtracted street by street",
-            lambda a, b, draws: percentiles(a[draws].mean(1)) - percentiles(b[draws].mean(1))[::-1],
-        ),
-        ("different streets", lambda a, b, draws: percentiles(a[draws].mean(1) - b[draws.flip(0)].mean(1))),
-        ("interval of 90%", lambda a, b, draws: percentiles((a - b)[draws].mean(1), 5, 95)),
-        ("interval of 50%", lambda a, b, draws: percentiles((a - b)[draws].mean(1), 25, 75)),
-        ("single streets", lambda a, b, draws: percentiles((a - b)[draws])),
-        ("single streets", lambda a, b, draws: [(a - b).mean() + s * 1.96 * (a - b).std() for s in (-1, 1)]),
-        ("normal distribution", lambda a, b, draws: [
-            (a - b).mean() + s * 1.96 * (a - b).std() / len(a) ** 0.5 for s in (-1, 1)
-        ]),
-        ("A row of `draws`", lambda a, b, draws: percentiles((a - b)[draws].mean(0))),
-        ("Expected the shape (2,), got", lambda a, b, draws: (a - b)[draws].mean()),
+        (paired_interval, "The sign is reversed", lambda a, b, draws: percentiles((b[draws] - a[draws]).mean(1))),
+        (paired_interval, "subtract street by street",
+         lambda a, b, draws: percentiles(a[draws].mean(1)) - percentiles(b[draws].mean(1))),
+        (paired_interval, "different streets",
+         lambda a, b, draws: percentiles(a[draws].mean(1) - b[draws.flip(0)].mean(1))),
+        (paired_interval, "interval of 90%", lambda a, b, draws: percentiles((a - b)[draws].mean(1), 5, 95)),
+        (paired_interval, "single streets", lambda a, b, draws: percentiles((a - b)[draws])),
+        (paired_interval, "normal distribution", lambda a, b, draws: [
+            (a - b).mean() + s * 1.96 * (a - b).std() / len(a) ** 0.5 for s in (-1, 1)]),
+        (paired_interval, "A row of `draws`", lambda a, b, draws: percentiles((a - b)[draws].mean(0))),
+        (paired_interval, "Expected the shape (2,), got", lambda a, b, draws: (a - b)[draws].mean()),
+        (split_ratio, "leave out the moved layers", lambda f, n, t, m: (f + t) / (n + t)),
+        (split_ratio, "its cost stays", lambda f, n, t, m: (f + t + m) / (n + t + m)),
+        (split_ratio, "now run on every frame", lambda f, n, t, m: (f + t) / (n + t - m)),
+        (split_ratio, "above and below", lambda f, n, t, m: f / n + m / n),
+        (split_ratio, "has it below as well", lambda f, n, t, m: (f + t + m) / n),
+        (split_ratio, "upside down", lambda f, n, t, m: (n + t) / (f + t + m)),
+        (split_ratio, "examples are right; the first wrong one", lambda f, n, t, m: (f + t + 2 * m) / (n + t)),
     ],
 )  # fmt: skip
-def test_wrong_intervals_get_their_reason(reason, function):
-    verdict = paired_interval.verdict(function)
-    assert verdict.startswith("not yet. ")
-    assert reason in verdict
+def test_wrong_answers_get_their_reason(exercise, reason, function):
+    feedback = exercise.feedback(function)
+    assert feedback.startswith("not yet. ")
+    assert reason in feedback
 
 
 def test_right_intervals_of_several_kinds():
@@ -112,7 +113,7 @@ def test_right_intervals_of_several_kinds():
         lambda a, b, draws: percentiles(a[draws].mean(1) - b[draws].mean(1)),
         lambda a, b, draws: percentiles([float((a[row] - b[row]).mean()) for row in draws]).tolist(),
     ):
-        assert paired_interval.verdict(function) == "correct, on 3 examples."
+        assert paired_interval.feedback(function) == "correct, on 3 examples."
 
 
 def test_the_library_gives_the_same_interval():
@@ -127,34 +128,13 @@ def test_the_library_gives_the_same_interval():
         assert means[3] <= expected[0] <= means[6]
 
 
-@pytest.mark.parametrize(
-    ("reason", "function"),
-    [
-        ("leave out what is moved", lambda f, n, t, m: (f + t) / (n + t)),
-        ("its cost stays", lambda f, n, t, m: (f + t + m) / (n + t + m)),
-        ("its cost stays", lambda f, n, t, m: (f + t + m) / (n - m + t) if n - m + t else float("inf")),
-        ("run on every frame now", lambda f, n, t, m: (f + t) / (n + t - m) if n + t - m else float("inf")),
-        ("run on every frame now", lambda f, n, t, m: (f + t - m) / (n + t)),
-        ("above and below", lambda f, n, t, m: f / n + m / n),
-        ("has it below as well", lambda f, n, t, m: (f + t + m) / n),
-        ("has it above as well", lambda f, n, t, m: (f + m) / (n + t)),
-        ("upside down", lambda f, n, t, m: (n + t) / (f + t + m)),
-        ("examples are right; the first that is not", lambda f, n, t, m: (f + t + 2 * m) / (n + t)),
-    ],
-)
-def test_wrong_ratios_get_their_reason(reason, function):
-    verdict = split_ratio.verdict(function)
-    assert verdict.startswith("not yet. ")
-    assert reason in verdict
-
-
 def test_right_ratios_of_several_kinds():
     def by_frames(flow, features, task, moved):
         key_frame = (features - moved) + (task + moved)
         return (flow + (task + moved)) / key_frame
 
     for function in (by_frames, lambda f, n, t, m: f / (n + t) + (t + m) / (n + t)):
-        assert split_ratio.verdict(function) == "correct, on 4 examples."
+        assert split_ratio.feedback(function) == "correct, on 4 examples."
 
 
 def test_the_library_counts_the_same():

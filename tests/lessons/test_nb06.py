@@ -10,7 +10,7 @@ import torch
 from dffkit import weights
 from dffkit.datasets.toytown import Film
 from dffkit.lessons import nb06_speed_accuracy
-from dffkit.lessons.check.speed_accuracy import envelope, fastest_within
+from dffkit.lessons.check import envelope, fastest_within
 from dffkit.lessons.clip_pictures import recognize_frame, score_text
 from dffkit.lessons.nb06_speed_accuracy import (
     NETWORKS,
@@ -124,6 +124,9 @@ def test_key_frames_and_others_are_told_apart(monkeypatch):
     assert alt.endswith("of 6 frames, with l = 3: key frames take 30 ms, the others 6 ms; the mean is 14 ms.")
 
 
+# The exercises
+
+
 def kept(beaten):
     """Which points no other beats; `beaten(speed, score, other speed, other score)`."""
     return lambda speeds, scores: [
@@ -132,26 +135,39 @@ def kept(beaten):
     ]
 
 
+def good(speeds, scores, needed):
+    return [speed for speed, score in zip(speeds, scores, strict=True) if score >= needed]
+
+
 @pytest.mark.parametrize(
-    ("reason", "function"),
+    ("exercise", "reason", "function"),
     [
-        ("turn it round", lambda s, a: [not x for x in kept(lambda a, b, c, d: c >= a and d >= b)(s, a)]),
-        ("equal in the other", kept(lambda a, b, c, d: c > a and d > b)),
-        ("Of two points of the same speed", kept(lambda a, b, c, d: c > a and d >= b)),
-        ("Of two points of the same score", kept(lambda a, b, c, d: c >= a and d > b)),
-        ("Only the most accurate point is left", kept(lambda a, b, c, d: d > b)),
-        ("Only the fastest point is left", kept(lambda a, b, c, d: c > a)),
-        ("must not beat itself", lambda s, a: [False] * len(s)),
-        ("any of the others can beat it", lambda s, a: [
-            not (i + 1 < len(s) and s[i + 1] >= s[i] and a[i + 1] >= a[i]) for i in range(len(s))
-        ]),
-        ("Expected the shape", lambda s, a: max(s)),
+        (envelope, "You mark the beaten points",
+         lambda s, a: [not x for x in kept(lambda a, b, c, d: c >= a and d >= b)(s, a)]),
+        (envelope, "equal in the other", kept(lambda a, b, c, d: c > a and d > b)),
+        (envelope, "Of two points of the same speed", kept(lambda a, b, c, d: c > a and d >= b)),
+        (envelope, "Of two points of the same score", kept(lambda a, b, c, d: c >= a and d > b)),
+        (envelope, "Only the most accurate point is left", kept(lambda a, b, c, d: d > b)),
+        (envelope, "must not beat itself", lambda s, a: [
+            not any(c >= x and d >= y for c, d in zip(s, a, strict=True)) for x, y in zip(s, a, strict=True)]),
+        (envelope, "any other point can beat it", lambda s, a: [
+            not (i + 1 < len(s) and s[i + 1] >= s[i] and a[i + 1] >= a[i]) for i in range(len(s))]),
+        (envelope, "Expected the shape", lambda s, a: max(s)),
+        (fastest_within, "exactly as many points as allowed",
+         lambda s, a, r, x: max(good(s, a, r - x + 1e-6), default=None)),
+        (fastest_within, "a later one may be faster", lambda s, a, r, x: (*good(s, a, r - x), None)[0]),
+        (fastest_within, "You take the most accurate",
+         lambda s, a, r, x: s[a.index(max(a))] if max(a) >= r - x else None),
+        (fastest_within, "not in percent", lambda s, a, r, x: max(good(s, a, r * (1 - x / 100)), default=None)),
+        (fastest_within, "take the fastest", lambda s, a, r, x: min(good(s, a, r - x), default=None)),
+        (fastest_within, "return None", lambda s, a, r, x: max([0, *good(s, a, r - x)])),
+        (fastest_within, "raised ValueError", lambda s, a, r, x: max(good(s, a, r - x))),
     ],
 )  # fmt: skip
-def test_wrong_envelopes_get_their_reason(reason, function):
-    verdict = envelope.verdict(function)
-    assert verdict.startswith("not yet. ")
-    assert reason in verdict
+def test_wrong_answers_get_their_reason(exercise, reason, function):
+    feedback = exercise.feedback(function)
+    assert feedback.startswith("not yet. ")
+    assert reason in feedback
 
 
 def test_right_envelopes_of_several_kinds():
@@ -167,33 +183,7 @@ def test_right_envelopes_of_several_kinds():
         return result
 
     for function in (by_library, by_sorting, kept(lambda a, b, c, d: c >= a and d >= b)):
-        assert envelope.verdict(function) == "correct, on 6 examples."
-
-
-def good(speeds, scores, needed):
-    return [speed for speed, score in zip(speeds, scores, strict=True) if score >= needed]
-
-
-@pytest.mark.parametrize(
-    ("reason", "function"),
-    [
-        ("just as many points as allowed", lambda s, a, r, x: max(good(s, a, r - x + 1e-6), default=None)),
-        ("a later one may be faster", lambda s, a, r, x: (*good(s, a, r - x), None)[0]),
-        ("need not be the fastest", lambda s, a, r, x: (
-            s[a.index(min(b for b in a if b >= r - x))] if max(a) >= r - x else None
-        )),
-        ("You take the most accurate", lambda s, a, r, x: s[a.index(max(a))] if max(a) >= r - x else None),
-        ("not in percent", lambda s, a, r, x: max(good(s, a, r * (1 - x / 100)), default=None)),
-        ("the reference minus the score", lambda s, a, r, x: max(good(s, a, x))),
-        ("the fastest is asked for", lambda s, a, r, x: min(good(s, a, r - x), default=None)),
-        ("return None", lambda s, a, r, x: max([0, *good(s, a, r - x)])),
-        ("raised ValueError", lambda s, a, r, x: max(good(s, a, r - x))),
-    ],
-)  # fmt: skip
-def test_wrong_choices_get_their_reason(reason, function):
-    verdict = fastest_within.verdict(function)
-    assert verdict.startswith("not yet. ")
-    assert reason in verdict
+        assert envelope.feedback(function) == "correct, on 6 examples."
 
 
 def test_right_choices_of_several_kinds():
@@ -209,4 +199,4 @@ def test_right_choices_of_several_kinds():
         return best
 
     for function in (by_pandas, by_loop):
-        assert fastest_within.verdict(function) == "correct, on 5 examples."
+        assert fastest_within.feedback(function) == "correct, on 5 examples."

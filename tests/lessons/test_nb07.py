@@ -11,7 +11,7 @@ from dffkit.datasets import streams, toytown
 from dffkit.datasets.images import read_labels
 from dffkit.datasets.toytown import Film
 from dffkit.lessons import failure_cases, nb07_your_video
-from dffkit.lessons.check.your_video import is_key_frame, longest_duration
+from dffkit.lessons.check import is_key_frame, longest_duration
 from dffkit.support.errors import DataError
 
 
@@ -146,22 +146,29 @@ def test_commands_run_in_the_folder_and_fail_with_what_they_said(tmp_path):
         nb07_your_video.run_command(tmp_path, "train nothing")
 
 
+# The exercises
+
+
 @pytest.mark.parametrize(
-    ("reason", "function"),
+    ("exercise", "reason", "function"),
     [
-        ("the oldest box is l - 1 frames old", lambda w, v: math.floor(w / 3 / v)),
-        ("IoU = (w - d) / (w + d)", lambda w, v: math.floor(w / 2 / v) + 1),
-        ("half of the box's width, and", lambda w, v: math.floor(w / 2 / v)),
-        ("no longer touch", lambda w, v: math.floor(w / v) + 1),
-        ("a whole number", lambda w, v: w / v / 3 + 1),
-        ("Round down", lambda w, v: math.ceil(w / v / 3) + 1),
-        ("raised TypeError", lambda w, v: range(w / v)),
+        (longest_duration, "the oldest box is l - 1 frames old", lambda w, v: math.floor(w / 3 / v)),
+        (longest_duration, "IoU = (w - d) / (w + d)", lambda w, v: math.floor(w / 2 / v) + 1),
+        (longest_duration, "half of the box's width, and", lambda w, v: math.floor(w / 2 / v)),
+        (longest_duration, "no longer touch", lambda w, v: math.floor(w / v) + 1),
+        (longest_duration, "a whole number", lambda w, v: w / v / 3 + 1),
+        (longest_duration, "raised TypeError", lambda w, v: range(w / v)),
+        (is_key_frame, "Count from the last key frame", lambda i, k, d, t, n: i % n == 0 or d > t),
+        (is_key_frame, "one of them is enough", lambda i, k, d, t, n: i - k >= n and d > t),
+        (is_key_frame, "a distance of exactly l is enough", lambda i, k, d, t, n: i - k > n or d > t),
+        (is_key_frame, "a slow change would never", lambda i, k, d, t, n: d > t),
+        (is_key_frame, "after a cut the old features", lambda i, k, d, t, n: i >= k + n),
     ],
 )
-def test_wrong_durations_get_their_reason(reason, function):
-    verdict = longest_duration.verdict(function)
-    assert verdict.startswith("not yet. ")
-    assert reason in verdict
+def test_wrong_answers_get_their_reason(exercise, reason, function):
+    feedback = exercise.feedback(function)
+    assert feedback.startswith("not yet. ")
+    assert reason in feedback
 
 
 def test_a_duration_found_by_trying_is_right():
@@ -169,25 +176,7 @@ def test_a_duration_found_by_trying_is_right():
         overlaps = [(width - d) / (width + d) for d in (speed * age for age in range(100))]
         return sum(overlap >= 0.5 for overlap in overlaps)
 
-    assert longest_duration.verdict(by_trying) == "correct, on 5 examples."
-
-
-@pytest.mark.parametrize(
-    ("reason", "function"),
-    [
-        ("Count from the last key frame", lambda i, k, d, t, n: i % n == 0 or d > t),
-        ("either of them, not both", lambda i, k, d, t, n: i - k >= n and d > t),
-        ("at a distance of l already", lambda i, k, d, t, n: i - k > n or d > t),
-        ("not one earlier", lambda i, k, d, t, n: i - k + 1 >= n or d > t),
-        ("a slow change would never", lambda i, k, d, t, n: d > t),
-        ("after a cut the old features", lambda i, k, d, t, n: i >= k + n),
-        ("turn it round", lambda i, k, d, t, n: d < t or i - k >= n),
-    ],
-)
-def test_wrong_decisions_get_their_reason(reason, function):
-    verdict = is_key_frame.verdict(function)
-    assert verdict.startswith("not yet. ")
-    assert reason in verdict
+    assert longest_duration.feedback(by_trying) == "correct, on 5 examples."
 
 
 def test_right_decisions_of_several_kinds():
@@ -197,4 +186,4 @@ def test_right_decisions_of_several_kinds():
         return key_index + longest <= index
 
     for function in (by_cases, lambda i, k, d, t, n: int(max(d - t, i - k - n + 1) > 0)):
-        assert is_key_frame.verdict(function) == "correct, on 7 examples."
+        assert is_key_frame.feedback(function) == "correct, on 7 examples."

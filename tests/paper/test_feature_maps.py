@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from dffkit.baselines.no_flow import NoFlow
 from dffkit.datasets.toytown import Film
 from dffkit.experiments.map_similarity import LAYERS
-from dffkit.lessons.check import feature_maps as check
 from dffkit.paper import feature_maps
 from dffkit.paper.feature_maps import Survey
 from dffkit.warp import warp
@@ -201,89 +200,3 @@ def test_the_gain_of_a_layer_is_the_error_that_the_exact_flow_leaves(street):
     off = [(maps - small[3]).abs()[:, moved].sum() for maps in (warped[0], small[0])]
     assert table["pixels"][3] == pytest.approx(float(off[0] / off[1]))
     assert table["pixels"][3] < 1, "the exact flow brings pixels to where they are"
-
-
-# The exercises
-
-
-@pytest.mark.parametrize(
-    ("reason", "function"),
-    [
-        ("means away", lambda v, s: F.cosine_similarity(v, s[None], dim=1)),
-        ("covariance", lambda v, s: ((v - v.mean(1, keepdim=True)) * (s - s.mean())).mean(1)),
-        ("let its correlation be 0", lambda v, s: [np.corrcoef(row, s)[0, 1] for row in v]),
-        ("sum of products", lambda v, s: ((v - v.mean(1, keepdim=True)) * (s - s.mean())).sum(1)),
-        ("over the filters", lambda v, s: F.cosine_similarity(v - v.mean(0), (s - s.mean())[None], dim=1)),
-        ("r²", lambda v, s: feature_maps.correlation(v[None, :, None], s[None, None]).square()),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
-def test_wrong_correlations_get_their_reason(reason, function):
-    verdict = check.filter_correlation.verdict(function)
-    assert verdict.startswith("not yet. ")
-    assert reason in verdict
-
-
-def test_std_with_n_minus_1_is_named():
-    def with_std(values, share):
-        x, y = values - values.mean(1, keepdim=True), share - share.mean()
-        return ((x * y).mean(1) / (values.std(1) * share.std())).nan_to_num()
-
-    assert "correction=0" in check.filter_correlation.verdict(with_std)
-
-
-def test_right_correlations_of_several_kinds():
-    def by_numpy(values, share):
-        return [np.corrcoef(row, share)[0, 1] if row.std() else 0.0 for row in values]
-
-    def by_z_scores(values, share):
-        x = (values - values.mean(1, keepdim=True)) / values.std(1, correction=0, keepdim=True).clamp(min=1e-9)
-        return (x * (share - share.mean()) / share.std(correction=0)).mean(1)
-
-    for function in (by_numpy, by_z_scores, check.filter_correlation.solution):
-        assert check.filter_correlation.verdict(function).startswith("correct"), function
-
-
-@pytest.mark.parametrize(
-    ("reason", "function"),
-    [
-        ("round in a circle", lambda m, g: F.cosine_similarity(m.flatten(), m.roll(-g, 0).flatten(), dim=0)),
-        ("first frame only", lambda m, g: F.cosine_similarity(m[0].flatten(), m[g].flatten(), dim=0)),
-        ("mean of the products", lambda m, g: (m[: len(m) - g] * m[g:]).mean()),
-        ("sum of the products", lambda m, g: (m[: len(m) - g] * m[g:]).sum()),
-        ("maps[:-gap] would be empty", lambda m, g: (m[:-g] * m[g:]).sum() / (m[:-g].norm() * m[g:].norm())),
-        (
-            "average over the pairs",
-            lambda m, g: np.mean(
-                [float(F.cosine_similarity(m[t].flatten(), m[t + g].flatten(), 0)) for t in range(len(m) - g)]
-            ),
-        ),
-    ],
-)
-def test_wrong_similarities_get_their_reason(reason, function):
-    verdict = check.similarity_over_gap.verdict(function)
-    assert verdict.startswith("not yet. ")
-    assert reason in verdict
-
-
-def test_right_similarities_of_several_kinds():
-    def by_loops(maps, gap):
-        pairs = [(maps[t], maps[t + gap]) for t in range(len(maps) - gap)]
-        both, one, other = (
-            sum(float((a * b).sum()) for a, b in part)
-            for part in (pairs, [(a, a) for a, _ in pairs], [(b, b) for _, b in pairs])
-        )
-        return both / (one * other) ** 0.5
-
-    def by_norms(maps, gap):
-        first, second = maps[: maps.shape[0] - gap], maps[gap:]
-        return (first * second).sum() / first.norm() / second.norm()
-
-    for function in (by_loops, by_norms):
-        assert check.similarity_over_gap.verdict(function).startswith("correct"), function
-
-
-@pytest.mark.parametrize("exercise", [check.filter_correlation, check.similarity_over_gap], ids=lambda e: e.name)
-def test_every_known_mistake_is_told_from_the_others(exercise):
-    for mistake in exercise.mistakes:
-        assert mistake.reason in exercise.verdict(mistake.function)
