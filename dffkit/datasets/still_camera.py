@@ -10,10 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dffkit.datasets.sprites.affine import shift
 from dffkit.datasets.sprites.drawing import flow_of_layers
-from dffkit.datasets.sprites.looks import log_uniform
-from dffkit.datasets.sprites.scene import random_vector
+from dffkit.datasets.sprites.scene import log_uniform, random_vector, shift
 
 REACH = 9  # frames: the farthest key frame of the paper's l = 10; the speeds below are counted over them
 SCALE = (0.7, 1.4)  # of the still in the view; all orders of size are equally frequent, here and below

@@ -11,10 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dffkit.datasets.sprites import SpriteWorld, data_version, mirrored, sprite_batch, sprite_pair
-from dffkit.datasets.sprites.affine import shift, similarity
-from dffkit.datasets.sprites.drawing import render_pair
-from dffkit.datasets.sprites.looks import texture
-from dffkit.datasets.sprites.scene import Layer
+from dffkit.datasets.sprites.drawing import render_pair, texture
+from dffkit.datasets.sprites.scene import Layer, shift, similarity
 from dffkit.warp import warp
 
 SIZE = (96, 160)
@@ -218,7 +216,7 @@ def test_the_hash_names_the_world(monkeypatch):
     stored = SpriteWorld(**json.loads(json.dumps(asdict(SpriteWorld()))))
     assert data_version(stored) == data_version()
     before = data_version()
-    monkeypatch.setattr("dffkit.datasets.sprites.world.VERSION", "another")
+    monkeypatch.setattr("dffkit.datasets.sprites.scene.VERSION", "another")
     assert data_version() != before
 
 

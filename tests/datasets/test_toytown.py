@@ -168,15 +168,15 @@ def test_poles_are_thin():
 
 
 def test_deterioration_comes_at_its_rate_and_changes_frames_only():
-    kinds = [Film("train", n).spoilt_by(i) for n in range(8) for i in range(100)]
+    kinds = [Film("train", n).deterioration(i) for n in range(8) for i in range(100)]
     spoilt = [kind for kind in kinds if kind]
     assert abs(len(spoilt) / len(kinds) - World().deterioration) < 0.04
     assert set(spoilt) == set(KINDS)
     film = Film("train", 0)
-    index = next(i for i in range(100) if film.spoilt_by(i))
+    index = next(i for i in range(100) if film.deterioration(i))
     assert not torch.equal(film.frame(index), film.frame(index, clear=True))
     never = Film("train", 0, world=World(deterioration=0.0))
-    assert all(never.spoilt_by(i) is None for i in range(100))
+    assert all(never.deterioration(i) is None for i in range(100))
     assert torch.equal(never.labels(index), film.labels(index))
 
 

@@ -1,15 +1,15 @@
-"""A scene of sprites drawn: its frames, its exact flow, and what is hidden."""
+"""Sprites drawn: textures that look like nothing in particular, frames of a scene, exact flow and occlusion."""
 
+import functools
+import math
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from dffkit.datasets.sprites.affine import apply, shift
-from dffkit.datasets.sprites.looks import texture
-from dffkit.datasets.sprites.scene import Layer
+from dffkit.datasets.sprites.scene import TEXTURE_SIZE, Layer, apply, log_uniform, shift
 
-FINE = 4  # outlines are drawn that many times finer, for smooth edges
+FINE = 4  # outlines are drawn this many times larger, for smooth edges
 
 
 def render_pair(
@@ -76,3 +76,52 @@ def _cover(outline: Sequence[np.ndarray] | None, motion: np.ndarray, size: tuple
         cv2.fillPoly(fine, [np.rint(corners * 16).astype(np.int32)], 255, shift=4)
     alpha = cv2.resize(fine, (right - x, bottom - y), interpolation=cv2.INTER_AREA)
     return x, y, alpha.astype(np.float32) / 255
+
+
+@functools.cache
+def texture(index: int) -> np.ndarray:
+    """Texture `(512, 512, 3)` uint8 about 128, always the same, whatever was drawn before it."""
+    rng = np.random.default_rng([512, index])
+    kind = ("noise", "scatter", "stripes", "noise", "checks", "gradient", "scatter")[index % 7]
+    x, y = (np.mgrid[:TEXTURE_SIZE, :TEXTURE_SIZE] / TEXTURE_SIZE) - 0.5
+    angle, period = rng.uniform(0, math.pi), log_uniform(rng, 8, 64) / TEXTURE_SIZE
+    u, v = (x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle))
+    if kind == "noise":
+        field = _noise(rng, int(rng.integers(2, 5)), 9)
+    elif kind == "scatter":
+        field = _scatter(rng)
+    elif kind == "stripes":
+        field = np.sin(2 * math.pi * u / period) * rng.uniform(1, 6)
+    elif kind == "checks":
+        field = 6 * np.sin(2 * math.pi * u / period) * np.sin(2 * math.pi * v / (period * rng.uniform(0.5, 2)))
+    else:
+        field = 4 * u + _noise(rng, 1, 3)
+    # Each kind along a colour of its own, and some noise of many scales in all three colours: nothing repeats exactly.
+    colour = rng.uniform(0.4, 1, 3) * rng.choice([-1, 1], 3, p=[0.15, 0.85])
+    clutter = np.stack([_noise(rng, 2, 8) for _ in range(3)], axis=2) * rng.uniform(0.05, 0.35)
+    picture = 128 + 70 * (np.clip(field, -1, 1)[:, :, None] * colour + clutter)
+    picture = cv2.GaussianBlur(picture, (0, 0), 0.7)  # finer than a pixel cannot be moved by a fraction of one
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
+def _noise(rng: np.random.Generator, first: int, last: int) -> np.ndarray:
+    """Noise of the scales 2**first to 2**last periods a texture, each finer one weaker; standard deviation 0.5."""
+    total, fade = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32), rng.uniform(0.5, 0.9)
+    for octave in range(first, last + 1):
+        grid = rng.standard_normal((2**octave, 2**octave), dtype=np.float32) * fade**octave
+        total += cv2.resize(grid, total.shape, interpolation=cv2.INTER_CUBIC)
+    return 0.5 * (total - total.mean()) / total.std()
+
+
+def _scatter(rng: np.random.Generator) -> np.ndarray:
+    """Many filled rectangles and ellipses over each other, -1 to 1."""
+    field = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32)
+    largest, round_ones = log_uniform(rng, 10, 60), rng.random()
+    for _ in range(int(3 * (TEXTURE_SIZE / largest) ** 2)):
+        centre, axes = rng.integers(0, TEXTURE_SIZE, 2).tolist(), rng.uniform(0.2, 1, 2) * largest
+        shade = rng.uniform(-1, 1)
+        if rng.random() < round_ones:
+            cv2.ellipse(field, centre, axes.astype(int).tolist(), rng.uniform(0, 180), 0, 360, shade, cv2.FILLED)
+        else:
+            cv2.rectangle(field, centre, (centre + axes).astype(int).tolist(), shade, cv2.FILLED)
+    return field

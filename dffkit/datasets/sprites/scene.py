@@ -1,14 +1,79 @@
-"""A random scene of sprites: its layers, and how each moves from the current frame to the key frame."""
+"""A random scene of sprites: the world it comes from, its layers, and their motions from current to key frame.
+
+Coordinates are pixels, and pixel centres are integers. Motions are affine maps, 3 x 3 matrices.
+"""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from dffkit.datasets.sprites.affine import apply, rotation, shift, similarity
-from dffkit.datasets.sprites.looks import TEXTURE_SIZE, log_uniform, shape
-from dffkit.datasets.sprites.world import SpriteWorld
+from dffkit.support.files import fingerprint
+
+VERSION = "sprites-2"  # another one whenever the same parameters give other pictures
+TEXTURE_SIZE = 512
+
+
+@dataclass(frozen=True)
+class SpriteWorld:
+    """Everything that can be set. Lengths are in pixels where nothing else is said; ranges are (low, high).
+
+    Attributes:
+        sprites: how many.
+        radius: of a sprite, as a share of the frame's height; all orders of size are equally frequent.
+        displacement: mixture of (share, low, high): how far things move from the current to the key frame. The shape
+            is that of street video over 0 to 9 frames: much is slow, and there is a tail of near and fast things.
+        still: share of pairs with i == k: the same frame twice.
+        zooming: share of backgrounds that zoom about a random point, as if the camera drove; others only shift.
+        driving_forward: share of those that shrink into the key frame, which is the earlier one.
+        zooming_shift: how much of a drawn displacement a zooming background shifts as well.
+        roll: largest rotation of the background, in degrees.
+        own_motion: share of sprites that move by themselves, on top of the camera's motion.
+        parallax: how many times the camera's motion a sprite takes part in.
+        deformation: most that turning, and also that zooming, moves a sprite's rim, as a share of its displacement.
+        textures: how many the layers draw from.
+        contrast: of a layer's texture.
+        flicker: share of pairs of which one frame is exposed wrongly, as Toytown's frames sometimes are ...
+        exposure: ... and by what factor.
+        gain, offset: largest change of contrast, and of brightness in grey levels, from the current to the key frame.
+        noise: largest standard deviation of the noise on both frames, in grey levels. Still pairs have no such change.
+    """
+
+    sprites: tuple[int, int] = (6, 18)
+    radius: tuple[float, float] = (0.04, 0.5)
+    displacement: tuple[tuple[float, float, float], ...] = ((0.45, 0, 4), (0.4, 4, 20), (0.15, 20, 80))
+    still: float = 0.1
+    zooming: float = 0.6
+    driving_forward: float = 0.75
+    zooming_shift: float = 0.3
+    roll: float = 1.0
+    own_motion: float = 0.6
+    parallax: tuple[float, float] = (0.5, 1.5)
+    deformation: float = 0.3
+    textures: int = 64
+    contrast: tuple[float, float] = (0.15, 1.0)
+    flicker: float = 0.1
+    exposure: tuple[float, float] = (0.5, 1.7)
+    gain: float = 0.03
+    offset: float = 4.0
+    noise: float = 2.0
+
+    def __post_init__(self) -> None:
+        shares = [share for share, _, _ in self.displacement]
+        if min(shares) < 0 or not math.isclose(sum(shares), 1):
+            raise ValueError(f"displacement: expected shares of at least 0 that add up to 1, got {shares}")
+        if any(not 0 <= low <= high for _, low, high in self.displacement):
+            raise ValueError(f"displacement: expected 0 <= low <= high, got {self.displacement}")
+        if self.sprites[0] < 0 or self.sprites[1] < self.sprites[0] or self.sprites[1] > 254:
+            raise ValueError(f"sprites: expected 0 <= low <= high <= 254, got {self.sprites}")
+        if self.textures < 1:
+            raise ValueError(f"textures: expected at least 1, got {self.textures}")
+
+
+def data_version(parameters: SpriteWorld | None = None) -> str:
+    """Twelve hex digits that say which pictures (seed, index) gives: of the parameters and of this code's version."""
+    return fingerprint({"version": VERSION, **asdict(parameters or SpriteWorld())})
 
 
 @dataclass(frozen=True)
@@ -85,7 +150,63 @@ def _displacement(rng: np.random.Generator, world: SpriteWorld) -> float:
     return log_uniform(rng, low, high) if low else rng.uniform(0, high)
 
 
+def shape(rng: np.random.Generator) -> list[np.ndarray]:
+    """Polygons `(n, 2)` of about unit radius; the shape is their union."""
+    kind = rng.choice(["polygon", "ellipse", "blob", "bar", "arc", "letter"], p=[0.25, 0.15, 0.2, 0.15, 0.1, 0.15])
+    if kind == "bar":
+        thin = rng.uniform(0.04, 0.2)
+        return [np.array([(-1, -thin), (1, -thin), (1, thin), (-1, thin)])]
+    if kind == "arc":  # like a C
+        angles, inner = np.linspace(0, rng.uniform(3, 6), 40), rng.uniform(0.4, 0.8)
+        return [np.concatenate([_polar(angles, np.ones(40)), _polar(angles[::-1], np.full(40, inner))])]
+    if kind == "letter":  # strokes on a grid of 3 x 4, like F, L, T or H
+        rows, columns = np.nonzero(rng.random((4, 3)) < 0.6)
+        corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
+        return [np.add(corners, (c - 1.5, r - 2)) / 2 for r, c in zip(rows, columns, strict=True)] or [corners - 0.5]
+    if kind == "polygon":
+        angles = np.sort(rng.uniform(0, 2 * math.pi, rng.integers(3, 9)))
+        return [_polar(angles, rng.uniform(0.5, 1, len(angles)))]
+    angles = np.linspace(0, 2 * math.pi, 48, endpoint=False)
+    waves = np.arange(2, 6)[:, None]
+    swing = rng.normal(0, 0.25 if kind == "blob" else 0, (4, 1)) / waves
+    return [_polar(angles, 0.8 + (swing * np.cos(waves * angles + rng.uniform(0, 2 * math.pi, (4, 1)))).sum(axis=0))]
+
+
+def _polar(angles: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    return np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """A number between two, all orders of size equally likely."""
+    return low * (high / low) ** rng.random()
+
+
 def random_vector(rng: np.random.Generator, length: float) -> np.ndarray:
     """x, y of this length, in any direction."""
     angle = rng.uniform(0, 2 * math.pi)
     return np.array([length * math.cos(angle), length * math.sin(angle)])
+
+
+def rotation(angle: float) -> np.ndarray:
+    """2x2: turn by an angle in radians."""
+    return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+
+
+def shift(x: float, y: float) -> np.ndarray:
+    """3x3: move by x, y."""
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
+
+
+def similarity(
+    zoom: float, angle: float, centre: Sequence[float] = (0, 0), move: Sequence[float] = (0, 0)
+) -> np.ndarray:
+    """3x3: zoom and turn about `centre`, then `move`."""
+    result = np.eye(3)
+    result[:2, :2] = zoom * rotation(angle)
+    result[:2, 2] = np.add(centre, move) - result[:2, :2] @ centre
+    return result
+
+
+def apply(motion: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Where a map takes points `(n, 2)`."""
+    return points @ motion[:2, :2].T + motion[:2, 2]

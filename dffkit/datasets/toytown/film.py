@@ -108,7 +108,7 @@ class Film:
         self._check(index)
         return self._seen((index + later) / self.fps)
 
-    def spoilt_by(self, index: int) -> str | None:
+    def deterioration(self, index: int) -> str | None:
         """Return the deterioration of frame `index`, one of `KINDS`; None for a clear frame."""
         self._check(index)
         rng = self._generator(index)
@@ -116,7 +116,7 @@ class Film:
 
     def frame(self, index: int, clear: bool = False) -> Tensor:
         """Return frame `index`, (3, H, W) uint8; `clear` leaves its deterioration out."""
-        kind = None if clear else self.spoilt_by(index)
+        kind = None if clear else self.deterioration(index)
 
         def render(later: float) -> np.ndarray:
             return self._street.frame(self.seen(index, later))
@@ -163,14 +163,12 @@ class Film:
 
     def _check(self, index: int) -> None:
         if not 0 <= index / self.fps < SECONDS:
-            raise ValueError(
-                f"index: expected a frame of the first {SECONDS} seconds, got {index!r} at {self.fps:g} fps"
-            )
+            frames = f"the first {SECONDS} seconds at {self.fps:g} fps"
+            raise ValueError(f"index: expected a frame of {frames}, got {index!r}")
 
     def _generator(self, *index: int) -> np.random.Generator:
-        return np.random.default_rng(
-            (self.world.seed, 1, SPLITS.index(self.split), self.number, round(self.fps), *index)
-        )
+        seed = self.world.seed, 1, SPLITS.index(self.split), self.number, round(self.fps)
+        return np.random.default_rng((*seed, *index))
 
 
 def deteriorate(kind: str, rng: Generator, render: Callable[[float], np.ndarray]) -> np.ndarray:

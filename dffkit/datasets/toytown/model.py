@@ -59,20 +59,20 @@ class Builder:
         """Add a parallelogram in its owner's coordinates. `spin`: the radius of a wheel, which rolls."""
         self.quads.append((*corner, *u, *v, texture, LABEL[label], owner, *repeat, light, cutout, spin))
 
-    def box(self, low, high, textures, label, owner=WORLD, light=(0.94, 0.8, 1.08)) -> None:
+    def box(self, low, high, textures, label, owner=WORLD) -> None:
         """Add a box from `low` to `high` (x, y, z), y down. `textures`: rear, front, side, top; None leaves one out."""
         (x0, y0, z0), (x1, y1, z1) = low, high
         rear, front, side, top = textures
         x, y, z = (x1 - x0, 0, 0), (0, y1 - y0, 0), (0, 0, z1 - z0)
         if rear is not None:
-            self.quad((x0, y0, z0), x, y, rear, label, owner, light=light[0])
+            self.quad((x0, y0, z0), x, y, rear, label, owner, light=0.94)
         if front is not None:
-            self.quad((x0, y0, z1), x, y, front, label, owner, light=light[0])
+            self.quad((x0, y0, z1), x, y, front, label, owner, light=0.94)
         if side is not None:
             for x_side in (x0, x1):
-                self.quad((x_side, y0, z0), z, y, side, label, owner, light=light[1])
+                self.quad((x_side, y0, z0), z, y, side, label, owner, light=0.8)
         if top is not None:
-            self.quad((x0, y0, z0), x, z, top, label, owner, light=light[2])
+            self.quad((x0, y0, z0), x, z, top, label, owner, light=1.08)
 
     def shadow(self, owner: int, width: float, length: float) -> None:
         """Add the shadow under an object; width and length are in metres."""
@@ -84,9 +84,9 @@ class Builder:
         corner, side = (x, -2 * radius, z - radius), 2 * radius
         self.quad(corner, (0, 0, side), (0, side, 0), texture, label, owner, cutout=True, spin=radius)
 
-    def limb(self, a, b, radius, texture, label, owner=WORLD, light=1.0, cutout=False, repeat=(1.0, 1.0)) -> None:
+    def limb(self, a, b, radius, texture, label, owner=WORLD, light=1.0, cutout=False) -> None:
         """Add a round thing from `a` to `b`, drawn as a strip that always faces the camera."""
-        self.limbs.append((*a, *b, radius, texture, LABEL[label], owner, light, cutout, *repeat))
+        self.limbs.append((*a, *b, radius, texture, LABEL[label], owner, light, cutout, 1.0, 1.0))
 
     def walker(self, owner: int, height: float, stride: float, textures: list[int]) -> None:
         """Add a person's limbs to an object; `textures` are those of `people.WALKER_LIMBS`, in order."""

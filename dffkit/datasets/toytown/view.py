@@ -47,8 +47,7 @@ class Parts:
         self.texture = np.concatenate([quads[:, 9], limbs[:, 7]]).astype(np.int64)
         self.label = np.concatenate([quads[:, 10], limbs[:, 8]]).astype(np.uint8)
         self.owner = np.concatenate([quads[:, 11], limbs[:, 9]]).astype(np.int64)
-        own = self.object_label[self.owner] == self.label
-        self.boxed = np.where(own, self.owner, -1).astype(np.int32)
+        self.boxed = np.where(self.object_label[self.owner] == self.label, self.owner, -1).astype(np.int32)
         self.repeat = np.concatenate([quads[:, 12:14], limbs[:, 12:14]])
         self.light = np.concatenate([quads[:, 14], limbs[:, 10]])
         self.cutout = np.concatenate([quads[:, 15], limbs[:, 11]]).astype(np.bool_)
@@ -66,8 +65,7 @@ class Parts:
         c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
         u[wheels], v[wheels] = c * u[wheels] + s * v[wheels], c * v[wheels] - s * u[wheels]
         corner[wheels] = middle - (u[wheels] + v[wheels]) / 2
-        turn = turns[owner]
-        local = np.einsum("nij,nkj->nki", turn, np.stack([corner, u, v], 1))
+        local = np.einsum("nij,nkj->nki", turns[owner], np.stack([corner, u, v], 1))
         local[:, 0] += moves[owner]
         return np.concatenate([local.reshape(-1, 9), self._strips(turns, moves, travelled)])
 
@@ -139,7 +137,7 @@ class Street:
         key: the seed of all that is random here: (world seed, split, street).
         size: (H, W) of the frames.
         focal: the camera's focal length, in widths of the frame.
-        speed: multiplies the camera's speed.
+        speed: factor of the camera's speed.
         rare_poses: share of people and cyclists in an unusual pose.
     """
 
@@ -184,23 +182,20 @@ class Street:
         return about_z @ about_x @ about_y, position
 
     def look(self, time: float) -> Seen:
-        """Fill the depth buffer with the parts in view at `time`."""
+        """Return the depth buffer with the parts in view at `time`."""
         height, width = self.size
         parts = self.parts.at(time, *self.camera(time))
         z = np.stack([parts[:, 2], parts[:, 2] + parts[:, 5], parts[:, 2] + parts[:, 8]], 1)
         z = np.concatenate([z, (z[:, 1] + z[:, 2] - z[:, 0])[:, None]], 1)
-        near = z.min(1)
-        order = np.argsort(near, kind="stable")
+        order = np.argsort(z.min(1), kind="stable")
         order = order[(z.max(1) > raster.NEAR)[order]]
         planes = self._planes(parts, raster.SAMPLES)
         level = self._cutout_level(parts, z.mean(1))
         shape = (height * raster.SAMPLES, width * raster.SAMPLES)
         depth, ids = np.zeros(shape, np.float32), np.zeros(shape, np.int32)
-        looks = np.stack([self.parts.texture, level], 1)
-        raster.draw(
-            order, parts, planes, looks, self.parts.repeat, self.parts.cutout, self.parts.atlas, self.parts.levels,
-            *self._lens(raster.SAMPLES), depth, ids,
-        )  # fmt: skip
+        p, looks = self.parts, np.stack([self.parts.texture, level], 1)
+        lens = self._lens(raster.SAMPLES)
+        raster.draw(order, parts, planes, looks, p.repeat, p.cutout, p.atlas, p.levels, *lens, depth, ids)
         pixels = np.empty(self.size, np.int32)
         raster.pixel_parts(ids, depth, pixels)
         return Seen(parts, planes, order, level, ids, depth, pixels)
@@ -208,11 +203,8 @@ class Street:
     def frame(self, seen: Seen) -> np.ndarray:
         """Return the frame, (3, H, W) uint8."""
         image = np.empty((3, *self.size), np.uint8)
-        light = self.parts.light * self.sun
-        raster.shade(
-            seen.ids, seen.planes, self.parts.texture, self.parts.repeat, self.parts.cutout, light, self.parts.atlas,
-            self.parts.levels, self.haze, self.haze_density, image,
-        )  # fmt: skip
+        p, light, haze = self.parts, self.parts.light * self.sun, (self.haze, self.haze_density)
+        raster.shade(seen.ids, seen.planes, p.texture, p.repeat, p.cutout, light, p.atlas, p.levels, *haze, image)
         return image
 
     def boxes(self, seen: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -220,17 +212,18 @@ class Street:
 
         An outline is the part of the frame that the object would fill if nothing hid it. x2 and y2 are exclusive.
         """
-        order = seen.order[self.parts.boxed[seen.order] >= 0]
-        order = order[np.argsort(self.parts.owner[order], kind="stable")]
-        count = len(self.parts.object_label)
+        p = self.parts
+        order = seen.order[p.boxed[seen.order] >= 0]
+        order = order[np.argsort(p.owner[order], kind="stable")]
+        count = len(p.object_label)
         boxes = np.tile(np.array([10**6, 10**6, -1, -1]), (count, 1))
         area, stamp = np.zeros(count, np.int64), np.full(self.size, -1, np.int32)
-        looks = np.stack([self.parts.texture, seen.level], 1)
+        looks, planes = np.stack([p.texture, seen.level], 1), self._planes(seen.parts, 1)
         raster.silhouettes(
-            order, seen.parts, self._planes(seen.parts, 1), looks, self.parts.repeat, self.parts.cutout,
-            self.parts.owner, self.parts.atlas, self.parts.levels, *self._lens(1), stamp, boxes, area,
+            order, seen.parts, planes, looks, p.repeat, p.cutout, p.owner, p.atlas, p.levels, *self._lens(1),
+            stamp, boxes, area,
         )  # fmt: skip
-        shown = np.bincount(self.parts.boxed[seen.pixels].ravel() + 1, minlength=count + 1)[1:]
+        shown = np.bincount(p.boxed[seen.pixels].ravel() + 1, minlength=count + 1)[1:]
         which = np.flatnonzero(area)
         return which, boxes[which], np.minimum(shown[which] / area[which], 1.0)
 
