@@ -1,4 +1,4 @@
-"""What Deep Feature Flow is compared with: copied features, exact flow, hand-crafted flow, and smaller frames.
+"""Baselines of Deep Feature Flow: copied features, exact flow, hand-crafted flow, and smaller frames.
 
 The names below stand in a recipe's field `flow`, beside the names of the trained flow networks. They are hashed: never
 rename one.

@@ -1,10 +1,10 @@
 """Discrete optical flow as a Markov random field on two layers, minimised by min-sum belief propagation.
 
-Every pixel has two labels, how far it moves along x and along y. The layer of x labels and the layer of y labels are
-grids of four neighbours each, on which moving differently costs something; a pixel's two labels are tied by its data
-term, which is the cost of matching it there. So a message within a layer costs O(L) for L labels (a distance
-transform), one between the layers O(L^2), where one grid of pairs of labels would take O(L^4). This is the optimiser
-of SIFT Flow (Liu et al., PAMI 2011), written afresh; that solver's start from a field at half the size is left out.
+Every pixel has two labels, its displacement along x and along y. The x labels and the y labels form two layers. In a
+layer each pixel has four neighbours, and a difference between neighbours costs something; the data term of a pixel,
+the cost of matching it at a displacement, ties its two labels. So a message within a layer costs O(L) for L labels (a
+distance transform) and one between the layers O(L^2), where a single grid of pairs of labels would need O(L^4). This
+is the optimizer of SIFT Flow (Liu et al., PAMI 2011), written afresh, without its start from a field at half the size.
 
 Label a of a pixel is the displacement `centre + a - window`, a = 0 .. 2 * window: each pixel has its own window.
 """
@@ -13,27 +13,27 @@ import numpy as np
 
 from dffkit.support.machine import compiled
 
-LEFT, ABOVE, RIGHT, BELOW = range(4)  # where a message comes from
+LEFT, ABOVE, RIGHT, BELOW = range(4)  # the neighbour that a message comes from
 
 
 def minimise(
     costs: np.ndarray, centre: np.ndarray, *, alpha: float, truncation: float, gamma: float, iterations: int
 ) -> np.ndarray:
-    """The displacements with a low sum of data, smoothness and smallness.
+    """Find displacements with a low sum of data, smoothness and smallness terms.
 
     The energy is the sum over pixels of `costs` at their labels and of `gamma * (|x| + |y|)`, and over neighbours
     p and q of `min(alpha * |x_p - x_q|, truncation)`, and the same for y.
 
     Args:
         costs: `(H, W, L, L)` float32, the cost of a pixel's x label (third index) and y label (fourth); L is odd.
-        centre: `(2, H, W)` int64, the displacement in the middle of each pixel's window, x then y.
-        alpha: cost of a unit's difference between neighbours.
-        truncation: the most that a difference costs.
-        gamma: cost of a unit's displacement.
-        iterations: sweeps, by turns over x and over y, two forwards and two backwards.
+        centre: `(2, H, W)` int64, the displacement in the middle of each pixel's window, x then y, in pixels.
+        alpha: cost of each pixel of difference between neighbours.
+        truncation: largest cost of a difference.
+        gamma: cost of each pixel of displacement.
+        iterations: number of sweeps, by turns over x and over y, two forwards and two backwards.
 
     Returns:
-        `(2, H, W)` int64 displacements.
+        `(2, H, W)` int64 displacements in pixels.
     """
     height, width, labels, _ = costs.shape
     steps = np.arange(labels) - labels // 2
@@ -53,12 +53,12 @@ def minimise(
 
 @compiled
 def sweep(messages, ties, smallness, centre, other_messages, other_smallness, costs, alpha, truncation, forward):
-    """Go over one layer, pixel by pixel: hear from the other layer, then tell two neighbours, right and below if
-    `forward`, else left and above. Evidence comes before the first message along the grid, or no motion locks in.
+    """Update a layer pixel by pixel: take the other layer's message, then send messages to two neighbours, right and
+    below if `forward`, else left and above. The data term comes before the first message, or no motion locks in.
     """
     height, width, labels = ties.shape
     total, other = np.empty(labels, np.float32), np.empty(labels, np.float32)
-    told = (RIGHT, BELOW) if forward else (LEFT, ABOVE)
+    receivers = (RIGHT, BELOW) if forward else (LEFT, ABOVE)
     for row in range(height):
         y = row if forward else height - 1 - row
         for column in range(width):
@@ -67,22 +67,23 @@ def sweep(messages, ties, smallness, centre, other_messages, other_smallness, co
                 other[a] = other_smallness[y, x, a]
                 for k in range(4):
                     other[a] += other_messages[y, x, k, a]
-            tie(other, costs[y, x], ties[y, x])
+            message_between_layers(other, costs[y, x], ties[y, x])
             for a in range(labels):
                 total[a] = smallness[y, x, a] + ties[y, x, a]
                 for k in range(4):
                     total[a] += messages[y, x, k, a]
-            for to in told:
+            for to in receivers:
                 to_x = x + (1 if to == RIGHT else -1 if to == LEFT else 0)
                 to_y = y + (1 if to == BELOW else -1 if to == ABOVE else 0)
                 if 0 <= to_x < width and 0 <= to_y < height:
                     shift = centre[to_y, to_x] - centre[y, x]
-                    tell(total, messages[y, x, to], alpha, truncation, shift, messages[to_y, to_x, (to + 2) % 4])
+                    message = messages[to_y, to_x, (to + 2) % 4]
+                    message_to_neighbour(total, messages[y, x, to], alpha, truncation, shift, message)
 
 
 @compiled
-def tie(other, costs, message):
-    """The message between a pixel's labels: the least over the other label of its belief and the data term."""
+def message_between_layers(other, costs, message):
+    """Write the message to one label of a pixel: the least sum, over its other label, of belief and data term."""
     least = np.float32(np.inf)
     for a in range(len(message)):
         best = np.float32(np.inf)
@@ -95,15 +96,15 @@ def tie(other, costs, message):
 
 
 @compiled
-def tell(total, heard, alpha, truncation, shift, message):
-    """The message to a neighbour whose window lies `shift` further: the lower envelope of cones, in two passes, cut
-    off at `truncation` above the least. `heard` is what that neighbour itself has told.
+def message_to_neighbour(total, received, alpha, truncation, shift, message):
+    """Write the message to a neighbour whose window lies `shift` further: the lower envelope of cones, in two passes,
+    cut off at `truncation` above the least. `received` is the last message from this neighbour.
     """
     labels = len(total)
     envelope = np.empty(labels, np.float32)
     least = np.float32(np.inf)
     for a in range(labels):
-        envelope[a] = total[a] - heard[a]
+        envelope[a] = total[a] - received[a]
         least = min(least, envelope[a])
         if a and envelope[a - 1] + alpha < envelope[a]:
             envelope[a] = envelope[a - 1] + alpha

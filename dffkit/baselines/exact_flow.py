@@ -1,7 +1,7 @@
-"""Toytown's own flow in the place of *F*: the ablation's oracle, which no paper could have.
+"""The data set's own flow in the place of *F*: the ablation's oracle, which only a rendered data set can have.
 
-What is left of the loss with it is not the flow network's: it is what one vector for each cell of 16 pixels, and the
-warping itself, cost.
+With exact flow, the loss of accuracy that is left is the cost of one vector for each cell of 16 pixels, and of the
+warping itself.
 """
 
 from collections.abc import Iterable
@@ -9,38 +9,37 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from dffkit.baselines.without_flow import FlowStandIn
 from dffkit.datasets.snippets import Snippet
-from dffkit.warp import flow_to_cells
+from dffkit.warp import CELL, flow_to_cells
 
-REACH = 19  # a current frame is at most that far from its key frame: the longest duration that is scored is 20
+REACH = 19  # a current frame is at most so many frames after its key frame: the longest duration scored is 20
 
 
-class _Place(NamedTuple):
-    """Where a frame comes from."""
+class _Origin(NamedTuple):
+    """The snippet and index that a frame comes from."""
 
     snippet: Snippet
     index: int
     mirrored: bool
 
 
-class ExactFlow(nn.Module):
-    """Stands in for a flow network: the exact flow field, averaged over each cell, and no scale field (S = 1).
+class ExactFlow(FlowStandIn):
+    """Exact flow fields, averaged over each cell, and no scale field.
 
-    A flow network is shown frames and nothing else, so this one has to `know` the snippets: it recognises a frame, or
+    A flow network receives frames only. This one therefore has to `register` the snippets: it recognizes a frame, or
     its mirror image, by its pixels, and looks up the flow of the pair.
     """
 
-    scale_channels = None
-
     def __init__(self) -> None:
         super().__init__()
-        self._places: dict[bytes, _Place] = {}
+        self._origins: dict[bytes, _Origin] = {}
         self._fields: dict[tuple[str, int, int], Tensor] = {}
 
-    def know(self, snippets: Iterable[Snippet]) -> None:
-        """Remember the frames of these snippets, in addition to those it knows; the flow is found when it is needed.
+    def register(self, snippets: Iterable[Snippet]) -> None:
+        """Add the frames of these snippets to those it recognizes; their flow is computed when it is needed.
 
         Raises:
             ValueError: if a snippet has no exact flow.
@@ -49,36 +48,36 @@ class ExactFlow(nn.Module):
             if snippet.flow is None:
                 raise ValueError(f"snippets: expected exact flow, got none in {snippet.name}")
             for index, frame in enumerate(snippet.frames):
-                for mirrored in (True, False):  # a frame that is its own mirror image counts as it is
-                    place = _Place(snippet, index, mirrored)
-                    self._places[_digest(frame.flip(-1) if mirrored else frame)] = place
-
-    def prepare(self, frames: Tensor) -> Tensor:
-        """Frames `(B, 3, H, W)` uint8 as they are."""
-        return frames
+                for mirrored in (True, False):  # a frame that is its own mirror image counts as not mirrored
+                    origin = _Origin(snippet, index, mirrored)
+                    self._origins[_digest(frame.flip(-1) if mirrored else frame)] = origin
 
     def forward(self, current: Tensor, key: Tensor) -> tuple[Tensor, None]:
-        """Flow `(B, 2, ceil(H/16), ceil(W/16))` in cells, on the frames' device.
+        """Return flow `(B, 2, ceil(H/16), ceil(W/16))` in cells, on the frames' device, and None.
 
         Args:
-            current: frames `(B, 3, H, W)` uint8 of snippets that it knows.
-            key: the same, or one key frame `(1, 3, H, W)` for all; of the same snippet, at most `REACH` frames earlier.
+            current: frames `(B, 3, H, W)` uint8 of registered snippets.
+            key: frames `(B, 3, H, W)`, or one key frame `(1, 3, H, W)` for all; each of the same snippet as its
+                current frame, and at most `REACH` frames earlier.
 
         Raises:
-            ValueError: for a frame that it does not know, or frames of which it has no flow.
+            ValueError: for a frame that is not registered, frames that have no flow between them, or mirrored frames
+                whose width is no multiple of 16.
         """
         pairs = zip(current, key.expand_as(current), strict=True)
-        fields = [self._field(self._place(frame), self._place(earlier)) for frame, earlier in pairs]
+        fields = [self._field(self._origin(frame), self._origin(earlier)) for frame, earlier in pairs]
         return torch.stack(fields).to(current.device), None
 
-    def _place(self, frame: Tensor) -> _Place:
-        try:
-            return self._places[_digest(frame)]
-        except KeyError:
-            known = len(self._places) // 2
-            raise ValueError(f"frame: expected one of the {known} that `know` was given, got another") from None
+    def _origin(self, frame: Tensor) -> _Origin:
+        origin = self._origins.get(_digest(frame))
+        if origin is None:
+            known = len(self._origins) // 2
+            raise ValueError(f"frame: expected one of the {known} that `register` was given, got another")
+        if origin.mirrored and frame.shape[-1] % CELL:
+            raise ValueError(f"frame: expected a width that {CELL} divides for mirrored flow, got {frame.shape[-1]}")
+        return origin
 
-    def _field(self, current: _Place, key: _Place) -> Tensor:
+    def _field(self, current: _Origin, key: _Origin) -> Tensor:
         name, i, k = current.snippet.name, current.index, key.index
         same_film = name == key.snippet.name and current.mirrored == key.mirrored
         if not (same_film and 0 <= i - k <= REACH):
@@ -86,7 +85,7 @@ class ExactFlow(nn.Module):
                 f"key: expected a frame at most {REACH} before {i} of {name}, got {k} of {key.snippet.name}"
             )
         if (name, i, k) not in self._fields:
-            # All at once: others of this frame will be asked for, and building its street is half of the work.
+            # All earlier frames at once: they will be needed, and building the street of frame i is half of the work.
             for earlier in range(max(0, i - REACH), i + 1):
                 field, _ = current.snippet.flow(i, earlier)
                 self._fields[name, i, earlier] = flow_to_cells(field[None])[0]

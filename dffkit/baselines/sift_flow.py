@@ -13,7 +13,7 @@ import numpy as np
 from dffkit.baselines.belief_propagation import minimise
 from dffkit.support.machine import compiled
 
-BANDS, CELL, GRID = 8, 3, (-1, 0, 1, 2)  # directions; pixels of a cell; places of the 4 x 4 cells
+BANDS, CELL, GRID = 8, 3, (-1, 0, 1, 2)  # directions; pixels of a cell; positions of the 4 x 4 cells
 DERIVATIVE = np.array([1, -8, 0, 8, -1], np.float32) / 12
 CELL_FILTER = np.array([0.25, 1, 1, 1, 0.25], np.float32)
 OUTSIDE = -1.0  # a match outside the key frame, until its cost is known
@@ -21,16 +21,16 @@ OUTSIDE = -1.0  # a match outside the key frame, until its cost is known
 
 @dataclass(frozen=True)
 class SiftFlowParameters:
-    """What SIFT Flow can be told. Costs are in the unit of descriptors, which are 0..255.
+    """Parameters of SIFT Flow. Costs are in the unit of descriptors, which are 0..255.
 
     Attributes:
-        reduction: how many times smaller than the frame the grid of pixels is on which the flow is found.
-        alpha: cost of a pixel's difference in displacement between neighbours.
-        truncation: the most that a difference costs.
-        gamma: cost of a pixel's displacement.
-        levels: of the pyramid.
-        window, top_window: labels are -window..window around what the level above found; at the top around 0.
-        iterations, top_iterations: of belief propagation, on each level and at the top.
+        reduction: the flow is found on a grid that is smaller than the frame by this factor, along each axis.
+        alpha: cost of each pixel of difference in displacement between neighbours.
+        truncation: largest cost of a difference.
+        gamma: cost of each pixel of displacement.
+        levels: number of levels of the pyramid.
+        window, top_window: labels are -window..window around the flow of the level above; at the top around 0.
+        iterations, top_iterations: sweeps of belief propagation, on each level and at the top.
     """
 
     reduction: int = 2
@@ -53,7 +53,7 @@ class SiftFlowParameters:
 
 
 def sift_flow(current: np.ndarray, key: np.ndarray, parameters: SiftFlowParameters | None = None) -> np.ndarray:
-    """The flow field from the current to the key frame.
+    """Find the flow field from the current to the key frame.
 
     Args:
         current, key: `(H, W, 3)` uint8.
@@ -82,9 +82,9 @@ def sift_flow(current: np.ndarray, key: np.ndarray, parameters: SiftFlowParamete
 
 
 def dense_sift(frame: np.ndarray) -> np.ndarray:
-    """A descriptor for every pixel: `(H, W, 3)` float32 in 0..1 -> `(H, W, 128)` uint8.
+    """Compute a descriptor for every pixel: `(H, W, 3)` float32 in 0..1 -> `(H, W, 128)` uint8.
 
-    Gradients are of the colour that changes most, sorted softly into eight directions, summed over 4 x 4 cells.
+    The gradients of the colour that changes most are sorted softly into eight directions and summed over 4 x 4 cells.
     """
     x = cv2.sepFilter2D(frame, cv2.CV_32F, DERIVATIVE, np.ones(1, np.float32), borderType=cv2.BORDER_REPLICATE)
     y = cv2.sepFilter2D(frame, cv2.CV_32F, np.ones(1, np.float32), DERIVATIVE, borderType=cv2.BORDER_REPLICATE)
@@ -106,14 +106,14 @@ def dense_sift(frame: np.ndarray) -> np.ndarray:
 
 
 def _reduced(frame: np.ndarray, reduction: int) -> np.ndarray:
-    """The frame smoothed and made smaller, in 0..1."""
+    """Return the frame smoothed and made smaller, in 0..1."""
     size = [-(-side // reduction) for side in frame.shape[1::-1]]
     smooth = cv2.GaussianBlur(frame.astype(np.float32) / 255, (7, 7), 1)
     return cv2.resize(smooth, size, interpolation=cv2.INTER_AREA)
 
 
 def _pyramid(descriptors: np.ndarray, levels: int) -> list[np.ndarray]:
-    """Descriptor images, finest first, each half as large as the one before, as long as there is something to halve."""
+    """Return descriptor images, finest first, each half as large as the one before, down to a side of one pixel."""
     pyramid = [descriptors]
     while len(pyramid) < levels and min(pyramid[-1].shape[:2]) > 1:
         smooth = cv2.GaussianBlur(pyramid[-1].astype(np.float32), (5, 5), 0.67)
@@ -126,7 +126,7 @@ def _pyramid(descriptors: np.ndarray, levels: int) -> list[np.ndarray]:
 def _refine(
     current: np.ndarray, key: np.ndarray, above: np.ndarray | None, level: int, parameters: SiftFlowParameters
 ) -> np.ndarray:
-    """The flow `(2, h, w)` int64 on one level, around what the level above it found; level 0 is the finest."""
+    """Find the flow `(2, h, w)` int64 on one level, around the flow of the level `above`; level 0 is the finest."""
     height, width = current.shape[:2]
     if above is None:
         centre = np.zeros((2, height, width), np.int64)

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED
-from dffkit.baselines.no_flow import NoFlow
+from dffkit.baselines.without_flow import NoFlow
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import clip_maps, sources

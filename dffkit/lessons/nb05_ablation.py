@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from dffkit import weights
 from dffkit.baselines.classical_flow import ClassicalFlow
 from dffkit.baselines.exact_flow import ExactFlow
-from dffkit.baselines.no_flow import NoFlow
+from dffkit.baselines.without_flow import NoFlow
 from dffkit.datasets import toytown
 from dffkit.datasets.snippets import Snippet
 from dffkit.datasets.toytown import Film

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED, NO_FLOW
 from dffkit.baselines.exact_flow import ExactFlow
-from dffkit.baselines.low_resolution import LowResolution
-from dffkit.baselines.no_flow import NoFlow
+from dffkit.baselines.without_flow import LowResolution, NoFlow
 from dffkit.dff import DeepFeatureFlow, split_points
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dffkit.baselines.belief_propagation import minimise, tell
+from dffkit.baselines.belief_propagation import message_to_neighbour, minimise
 
 
 def energy(costs, centre, flow, alpha, truncation, gamma):
@@ -25,11 +25,11 @@ def energy(costs, centre, flow, alpha, truncation, gamma):
 def test_a_message_is_the_least_over_the_own_labels(seed, window, shift, alpha, truncation):
     rng = np.random.default_rng(seed)
     labels = 2 * window + 1
-    total, heard = rng.uniform(0, 10, (2, labels)).astype(np.float32)
+    total, received = rng.uniform(0, 10, (2, labels)).astype(np.float32)
     message = np.empty(labels, np.float32)
-    tell(total, heard, np.float32(alpha), np.float32(truncation), shift, message)
+    message_to_neighbour(total, received, np.float32(alpha), np.float32(truncation), shift, message)
     a, b = np.arange(labels)[:, None], np.arange(labels) + shift  # the neighbour's labels, in the own ones
-    expected = ((total - heard)[:, None] + np.minimum(alpha * np.abs(a - b), truncation)).min(0)
+    expected = ((total - received)[:, None] + np.minimum(alpha * np.abs(a - b), truncation)).min(0)
     np.testing.assert_allclose(message, expected - expected.min(), atol=1e-4)
 
 

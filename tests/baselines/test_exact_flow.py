@@ -20,7 +20,7 @@ def known():
     return module, data
 
 
-def test_it_recognises_frames_of_several_snippets_in_one_batch(known):
+def test_it_recognizes_frames_of_several_snippets_in_one_batch(known):
     module, data = known
     current = torch.stack([data[0].frames[9], data[1].frames[5], data[1].frames[5]])
     key = torch.stack([data[0].frames[2], data[1].frames[4], data[1].frames[5]])
@@ -38,6 +38,27 @@ def test_mirrored_frames_have_mirrored_flow(known):
     field, mirrored = module(i, k)[0], module(i.flip(-1), k.flip(-1))[0]
     assert torch.equal(mirrored[:, 0], -field[:, 0].flip(-1))
     assert torch.equal(mirrored[:, 1], field[:, 1].flip(-1))
+
+
+@pytest.mark.parametrize("width", [64, 50])
+def test_frames_that_cut_their_last_cells(width):
+    (snippet,) = snippets(count=1)
+    field, mask = flow(9, 2)
+    narrow = dataclasses.replace(
+        snippet,
+        frames=[frame[..., :30, :width] for frame in snippet.frames],
+        flow=lambda i, k: (flow(i, k)[0][..., :30, :width], mask),
+    )
+    module = ExactFlow()
+    module.register([narrow])
+    i, k = (narrow.frames[index][None] for index in (9, 2))
+    assert torch.equal(module(i, k)[0], flow_to_cells(field[None, :, :30, :width]))
+    if width % 16:  # the cells of the mirror image are others
+        with pytest.raises(ValueError, match=f"frame: expected a width that 16 divides for mirrored flow, got {width}"):
+            module(i.flip(-1), k.flip(-1))
+    else:
+        mirrored = flow_to_cells(field[None, :, :30, :width].flip(-1)) * torch.tensor([-1.0, 1.0]).view(2, 1, 1)
+        torch.testing.assert_close(module(i.flip(-1), k.flip(-1))[0], mirrored)
 
 
 def test_one_key_frame_serves_all_current_frames(known):
@@ -64,7 +85,7 @@ def test_flow_is_looked_up_once_a_pair():
 
 def test_a_frame_that_it_does_not_know_is_refused(known):
     module, data = known
-    with pytest.raises(ValueError, match="frame: expected one of the 24 that `know` was given, got another"):
+    with pytest.raises(ValueError, match="frame: expected one of the 24 that `register` was given, got another"):
         module(data[0].frames[1][None] + 1, data[0].frames[0][None])
 
 

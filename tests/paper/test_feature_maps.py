@@ -11,7 +11,7 @@ from hand_made import small_model
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dffkit.baselines.no_flow import NoFlow
+from dffkit.baselines.without_flow import NoFlow
 from dffkit.datasets.toytown import Film
 from dffkit.experiments.map_similarity import LAYERS
 from dffkit.paper import feature_maps

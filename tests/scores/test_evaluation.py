@@ -4,7 +4,7 @@ import pytest
 import torch
 from scored_snippets import CLASSES, SIZE, Counting, assert_close, data, detector, small, some_boxes, video
 
-from dffkit.baselines.no_flow import NoFlow
+from dffkit.baselines.without_flow import NoFlow
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.features import FeatureNetwork

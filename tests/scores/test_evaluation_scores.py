@@ -7,7 +7,7 @@ import torch
 from scored_snippets import CLASSES, SIZE, assert_close, data, detector, small, some_boxes, video
 from torch import nn
 
-from dffkit.baselines.no_flow import NoFlow
+from dffkit.baselines.without_flow import NoFlow
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
 from dffkit.scores import merge

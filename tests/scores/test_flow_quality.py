@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from dffkit.baselines.classical_flow import ClassicalFlow
-from dffkit.baselines.no_flow import NoFlow
+from dffkit.baselines.without_flow import NoFlow
 from dffkit.datasets.toytown import WORLDS, Film
 from dffkit.networks.flow import flownet_inception
 from dffkit.scores import flow_error

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hand_made import DETECTION, FLOW, SEGMENTATION, STILLS, recipe, started
 
-from dffkit.baselines.no_flow import NoFlow
+from dffkit.baselines.without_flow import NoFlow
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.detection import RFCN
 from dffkit.networks.segmentation import ScoreMaps

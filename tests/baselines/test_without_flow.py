@@ -1,14 +1,18 @@
-"""low_resolution.py: per-frame recognition on smaller frames, as a recipe."""
+"""Copied features, and per-frame recognition on smaller frames, at any size and as a recipe."""
 
 import dataclasses
+from functools import partial
 
 import pytest
 import torch
 from hand_made import DETECTION, SEGMENTATION, SIZE, label_map, recipe, snippets
 from torch.nn import functional as F
 
-from dffkit.baselines.low_resolution import LowResolution
+from dffkit.baselines.without_flow import LowResolution, NoFlow
+from dffkit.dff import DeepFeatureFlow
+from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
+from dffkit.networks.segmentation import ScoreMaps
 from dffkit.scores.evaluation import evaluate
 from dffkit.training.assembly import build
 from dffkit.training.jobs import make_job
@@ -26,10 +30,18 @@ def test_it_is_the_network_on_averaged_frames():
         assert small(frames).shape == (2, small.channels, 2, 3)
 
 
-def test_sides_that_cannot_be_halved_round_up():
-    small = LowResolution(14, width=1 / 16, shrink=3).eval()
-    frame = torch.full((1, 3, 49, 97), 7, dtype=torch.uint8)
-    assert small(frame).shape[2:] == (2, 3)
+@pytest.mark.parametrize("task", [ScoreMaps, partial(RFCN, num_classes=2, bins=1)])
+@pytest.mark.parametrize(("shrink", "size"), [(1, (17, 33)), (2, (33, 95)), (2, (64, 97)), (3, (49, 97))])
+def test_odd_sizes_fit_from_frames_to_answers(task, shrink, size):
+    features = LowResolution(14, width=1 / 16, shrink=shrink)
+    task = task(in_channels=features.channels, feature_stride=16 * shrink)
+    model = DeepFeatureFlow(features, NoFlow(16 * shrink), task).eval()
+    frames = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8)
+    with torch.inference_mode():
+        maps = model(frames, frames.flip(0))
+        assert maps.shape[2:] == tuple(-(-side // (16 * shrink)) for side in size)
+        assert torch.equal(maps, model(frames.flip(0)))  # a copy of the key frame's
+        assert len(task.decode(maps, size)) == 2
 
 
 def test_a_wrong_shrink_is_named():
