@@ -1,77 +1,101 @@
-"""`python -m dffkit COMMAND`: the parser. Each command's work is in a module of its own, imported when it is called."""
+"""`python -m dffkit COMMAND`: the parser. The module that does a command's work is imported when it is called."""
 
 import argparse
 import importlib
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 
 from dffkit import __version__
-from dffkit.support.errors import CommandError, DataError
-from dffkit.support.repository import find_notebooks, require, root
+from dffkit.support.errors import DffkitError
+from dffkit.support.repository import require
 
 
 @dataclass(frozen=True)
 class Command:
-    """What the parser has to know about a command: one line of help, examples, and the extra that it needs."""
+    """A command's line of help, its module and its packages.
 
+    Attributes:
+        module: The module of `dffkit.commands` that has `NAME_main(arguments)` and, if the command NAME has options,
+            `add_NAME_arguments(parser)`.
+        summary: One line of help.
+        examples: The words behind `python -m dffkit`.
+        extra: The extra of pyproject.toml that the command needs.
+        packages: The packages of that extra that must be there.
+    """
+
+    module: str
     summary: str
     examples: tuple[str, ...]
-    extra: str = ""
-    modules: tuple[str, ...] = ()
+    extra: str
+    packages: tuple[str, ...]
 
 
 RUNS_NOTEBOOKS = ("nbclient", "nbconvert", "nbformat", "jupyter_client", "ipykernel", "ipywidgets", "tqdm")
 TESTS = ("ruff", "pytest", "xdist", "nbval", "hypothesis", "psutil", "yaml", "packaging")
 TESTS += ("torchmetrics", "faster_coco_eval")
-TRAINS = ("numpy", "numba", "cv2", "PIL", "av", "defusedxml", "safetensors", "tqdm")
+TRAINS = ("numpy", "numba", "cv2", "PIL", "av", "defusedxml", "filelock", "safetensors", "tqdm")
 DRAWS = ("matplotlib", "pandas", *TRAINS)
 
 COMMANDS = {
     "test": Command(
+        "selftest",
         "lint, then all tests and all notebooks; further arguments go to pytest",
         ("test", "test -k warp", "test tests/library/test_warp.py -x"),
         "all",
         (*TESTS, *RUNS_NOTEBOOKS, *DRAWS),
     ),
     "reproduce": Command(
+        "reproduce",
         "run every notebook, redraw every figure, print the paper's numbers beside ours",
         ("reproduce",),
         "notebooks",
-        RUNS_NOTEBOOKS + DRAWS,
+        (*RUNS_NOTEBOOKS, *DRAWS),
     ),
     "lab": Command(
+        "lab",
         "read the notebooks in JupyterLab",
         ("lab", "lab --no-browser --port 9000"),
         "notebooks",
         ("jupyterlab", "ipykernel", "ipywidgets", *DRAWS),
     ),
-    "figures": Command("redraw every figure", ("figures",), "notebooks", DRAWS),
+    "figures": Command(
+        "reproduce",
+        "redraw every figure and write the result tables of data/README.md",
+        ("figures", "figures --moving"),
+        "notebooks",
+        DRAWS,
+    ),
     "notebooks": Command(
+        "reproduce",
         "for authors: run the notebooks from fresh kernels and store their outputs",
         ("notebooks", "notebooks 02 04"),
         "notebooks",
-        RUNS_NOTEBOOKS + DRAWS,
+        (*RUNS_NOTEBOOKS, *DRAWS),
     ),
     "toytown": Command(
+        "toytown",
         "describe the rendered world in numbers: speed, motion, sizes, what stride 16 can reach",
         ("toytown", "toytown --split train --streets 4"),
         "training",
         TRAINS,
     ),
     "train": Command(
+        "experiments",
         "train a recipe, going on where it was stopped; without one, list them",
         ("train", "train toytown/segmentation/dff", "train toytown/flow --iterations 500 --threads 2"),
         "training",
         TRAINS,
     ),
     "evaluate": Command(
+        "experiments",
         "score a trained recipe by the paper's protocol, for every key frame duration",
         ("evaluate toytown/segmentation/dff", "evaluate toytown/detection/frame --split test"),
         "training",
         TRAINS,
     ),
     "experiments": Command(
+        "experiments",
         "train and score all recipes that are not finished, one after the other",
         (
             "experiments --list",
@@ -84,13 +108,15 @@ COMMANDS = {
         TRAINS,
     ),
     "speed": Command(
+        "measure",
         "measure how fast the recipes' networks are on this machine",
         ("speed", "speed --threads 1"),
         "training",
         TRAINS,
     ),
     "run": Command(
-        "recognise a video, a folder of images or a camera, and write it with the results drawn in",
+        "run",
+        "recognize a video, a folder of images or a camera, and write it with the results drawn in",
         (
             "run",
             "run street.mp4 --compare",
@@ -101,31 +127,24 @@ COMMANDS = {
         TRAINS,
     ),
     "fetch": Command(
+        "fetch",
         "download a public copy of a data set; without a name, list them",
         ("fetch", "fetch camvid", "fetch pets09 --to /data"),
         "training",
         ("pooch", "requests", "tqdm"),
     ),
     "benchmark": Command(
+        "measure",
         "measure how fast this machine is, beside what Eq. 7 says",
         ("benchmark", "benchmark --task detection --size 360 480 -l 5", "benchmark --stream 10000"),
         "notebooks",
-        ("pandas", "psutil", "tqdm"),
+        ("pandas", "psutil", *TRAINS),
     ),
-}
-
-# Commands whose options and work are in a module: `add_arguments(parser)` and `main(arguments)`.
-MODULES = {
-    "toytown": "toytown",
-    "speed": "speed",
-    "run": "run",
-    "fetch": "fetch",
-    "benchmark": "benchmark",
 }
 
 
 def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
-    """Return the parser. Only the `chosen` command may import its module for its options, so that help stays quick."""
+    """Return the parser with the options of the `chosen` command only, so that general help imports no module."""
     parser = argparse.ArgumentParser(
         prog="python -m dffkit",
         description="Deep Feature Flow for Video Recognition (CVPR 2017): notebooks, figures and checks.",
@@ -144,82 +163,42 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        if name == "lab":
-            subparser.add_argument("--port", type=int, default=8888, help="the port to serve on (default: 8888)")
-            subparser.add_argument("--no-browser", action="store_true", help="print the address, open no browser")
-        elif name == "notebooks":
-            subparser.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks (default: all)")
-        elif name in MODULES and chosen == name:
-            _module(name).add_arguments(subparser)
-        elif name in ("train", "evaluate", "experiments") and chosen == name:
-            from dffkit.commands import experiments
-
-            getattr(experiments, f"add_{name}_arguments")(subparser)
+        if name == chosen and (add_arguments := _function(name, f"add_{name}_arguments")):
+            add_arguments(subparser)
     return parser
 
 
-def run(arguments: argparse.Namespace, rest: list[str]) -> int:
-    """Do what was asked and return the exit status."""
-    command = COMMANDS[arguments.command]
-    require(command.extra, command.modules)
-    match arguments.command:
-        case "test":
-            from dffkit.commands import selftest
-
-            return selftest.run_tests(rest)
-        case "reproduce":
-            from dffkit.commands import reproduce
-
-            return reproduce.reproduce()
-        case "lab":
-            from dffkit.commands import lab
-
-            return lab.run_lab(port=arguments.port, browser=not arguments.no_browser)
-        case "figures":
-            from dffkit.paper import figures
-
-            print(f"{len(figures.regenerate_all(root() / 'figures'))} files written to figures/")
-            return 0
-        case "notebooks":
-            from dffkit.commands import notebooks
-
-            notebooks.execute_in_place(find_notebooks(root() / "notebooks", tuple(arguments.numbers)))
-            return 0
-        case "train" | "evaluate" | "experiments" as name:
-            from dffkit.commands import experiments
-
-            return getattr(experiments, f"{name}_main")(arguments)
-        case name:
-            return _module(name).main(arguments)
+def _function(command: str, name: str) -> Callable | None:
+    """Return a function of the command's module; None if the module has no such function."""
+    return getattr(importlib.import_module(f"dffkit.commands.{COMMANDS[command].module}"), name, None)
 
 
-def _module(command: str) -> ModuleType:
-    """The module that has a command's `add_arguments` and `main`."""
-    return importlib.import_module(f"dffkit.commands.{MODULES[command]}")
-
-
-def _parser_for(command: str | None) -> argparse.ArgumentParser:
-    """The parser; where a module that has the command's options can't be imported, the packages are named."""
+def _parse(argv: list[str]) -> argparse.Namespace | None:
+    """Parse `argv`; print help and return None without a command. What only pytest knows is `arguments.rest`."""
+    chosen = argv[0] if argv else None
     try:
-        return build_parser(chosen=command)
-    except ModuleNotFoundError:  # not asked before: help needs no packages where the module can do without
-        require(COMMANDS[command].extra, COMMANDS[command].modules)
+        parser = build_parser(chosen)
+    except ModuleNotFoundError:  # only now: many commands show their help without their packages
+        require(COMMANDS[chosen].extra, COMMANDS[chosen].packages)
         raise
+    arguments, arguments.rest = parser.parse_known_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return None
+    if arguments.rest and arguments.command != "test":
+        parser.error(f"unrecognized arguments: {' '.join(arguments.rest)}")
+    return arguments
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parse `argv` (by default the command line), run the command and return its exit status."""
-    argv = sys.argv[1:] if argv is None else argv
+    """Run the command that `argv` (by default the command line) names, and return its exit status."""
     try:
-        parser = _parser_for(argv[0] if argv else None)
-        arguments, rest = parser.parse_known_args(argv)
-        if arguments.command is None:
-            parser.print_help()
+        if (arguments := _parse(sys.argv[1:] if argv is None else argv)) is None:
             return 0
-        if rest and arguments.command != "test":  # pytest has options of its own; nobody else has
-            parser.error(f"unrecognized arguments: {' '.join(rest)}")
-        return run(arguments, rest)
-    except (CommandError, DataError) as error:
+        command = COMMANDS[arguments.command]
+        require(command.extra, command.packages)
+        return _function(arguments.command, f"{arguments.command}_main")(arguments)
+    except DffkitError as error:
         print(f"dffkit: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

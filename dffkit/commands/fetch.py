@@ -8,14 +8,14 @@ from dffkit.datasets.public_copies import PUBLIC_COPIES
 from dffkit.support.errors import CommandError
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `fetch` to its parser."""
     parser.add_argument("name", nargs="?", choices=tuple(PUBLIC_COPIES), metavar="NAME", help="without one, list them")
     parser.add_argument("--to", type=Path, metavar="FOLDER", help="where the data sets are (default: data/real/)")
     parser.add_argument("--force", action="store_true", help="download it again and replace what is there")
 
 
-def main(arguments: argparse.Namespace) -> int:
+def fetch_main(arguments: argparse.Namespace) -> int:
     """Fetch one data set, or list all; return the exit status."""
     if arguments.name is None:
         for name, copy in PUBLIC_COPIES.items():

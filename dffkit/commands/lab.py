@@ -1,41 +1,54 @@
-"""`python -m dffkit lab`: the notebooks in JupyterLab, reachable from this machine only."""
+"""`python -m dffkit lab`: the notebooks in JupyterLab, reachable from this machine only.
 
+JupyterLab's settings are the files in the folder `jupyter`: no news, no search for updates and no installation of
+extensions. No setting touches its token: a new random one guards every start.
+"""
+
+import argparse
 import os
 from importlib.resources import files
 from pathlib import Path
 
-from jupyterlab.labapp import LabApp
-
 from dffkit.support.repository import root
 
-FIRST_PAGE = "notebooks/00_index.ipynb"
+
+def add_lab_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `lab`."""
+    parser.add_argument("--port", type=int, default=8888, help="the port to serve on (default: 8888)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address, open no browser")
+
+
+def lab_main(arguments: argparse.Namespace) -> int:
+    """Serve JupyterLab until Ctrl-C. If the port is taken, Jupyter tries the next ones and prints which it got."""
+    from jupyterlab.labapp import LabApp
+
+    repository = root()
+    (checkpoints_folder(repository) / "notebooks").mkdir(parents=True, exist_ok=True)
+    os.environ["JUPYTER_CONFIG_PATH"] = config_path()
+    LabApp.launch_instance(argv=lab_arguments(repository, port=arguments.port, browser=not arguments.no_browser))
+    return 0
 
 
 def lab_arguments(repository: Path, *, port: int, browser: bool) -> list[str]:
-    """Return JupyterLab's arguments. None of them touches its token: a fresh random one guards every start."""
+    """Return JupyterLab's arguments. `answer_yes` lets Ctrl-C end it without a question."""
     return [
         f"--ServerApp.root_dir={repository}",
-        "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={port}",
         f"--ServerApp.open_browser={browser}",
-        "--ServerApp.allow_root=True",  # in a container the user often is root; nobody else reaches 127.0.0.1
-        "--ServerApp.answer_yes=True",  # Ctrl-C ends it at once, without a question
-        f"--LabApp.default_url=/lab/tree/{FIRST_PAGE}",
-        # No calls to the web and no changes to the environment behind the reader's back.
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.news_url=None",
-        "--LabApp.extension_manager=readonly",
+        "--ServerApp.answer_yes=True",
+        f"--FileCheckpoints.root_dir={checkpoints_folder(repository)}",
     ]
 
 
+def checkpoints_folder(repository: Path) -> Path:
+    """Return the folder for checkpoints of notebooks, which by default lie beside them.
+
+    Jupyter writes a checkpoint of another file to the system's folder for temporary files.
+    """
+    return repository / "build" / "checkpoints"
+
+
 def config_path() -> str:
-    """Jupyter's search path for settings, ours first: they switch off the question about news from the web."""
+    """Return Jupyter's search path for settings: the folder `jupyter`, which has precedence, then the reader's own."""
     ours = str(files("dffkit.commands") / "jupyter")
     return os.pathsep.join(filter(None, [ours, os.environ.get("JUPYTER_CONFIG_PATH")]))
-
-
-def run_lab(*, port: int, browser: bool) -> int:
-    """Serve JupyterLab until Ctrl-C. If the port is taken, Jupyter tries the next ones and prints which it got."""
-    os.environ["JUPYTER_CONFIG_PATH"] = config_path()
-    LabApp.launch_instance(argv=lab_arguments(root(), port=port, browser=browser))
-    return 0

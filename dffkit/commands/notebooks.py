@@ -1,4 +1,4 @@
-"""Running the notebooks from a fresh kernel, storing their outputs, and turning them into HTML pages."""
+"""Run the notebooks from a fresh kernel, store their outputs, and turn them into HTML pages."""
 
 import copy
 import hashlib
@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from jupyter_client import AsyncKernelManager
@@ -27,19 +28,15 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-# What editors and runners leave in a cell's metadata although it changes with every run.
+# Fields that editors and runners write into a cell's metadata and that change from run to run.
 VOLATILE = ("execution", "ExecuteTime", "collapsed", "scrolled", "trusted")
 
 
-class NotebookError(CommandError):
-    """A cell of a notebook failed. The message names the notebook and the cell, and holds source and traceback."""
-
-
 class _FreshKernelClient(NotebookClient):
-    """Runs a notebook in a kernel of this very interpreter."""
+    """Run a notebook in a kernel of this very interpreter."""
 
     def create_kernel_manager(self) -> AsyncKernelManager:
-        # With no folders to look in, only the native kernel is found: a reader may have another one named python3.
+        # Without folders to search only this interpreter's kernel is found: a reader may have another named python3.
         native_only = KernelSpecManager(kernel_dirs=[])
         self.km = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=native_only)
         return self.km
@@ -50,8 +47,14 @@ def execute(
 ) -> NotebookNode:
     """Run a notebook from a fresh kernel in its own folder and return it with its outputs; the file stays as it is.
 
-    `on_cell` is called after each code cell. A cell that fails or takes longer than `cell_timeout` seconds raises
-    `NotebookError`.
+    Args:
+        path: The notebook.
+        cell_timeout: Seconds that one cell may take.
+        on_cell: Called after each code cell.
+
+    Raises:
+        CommandError: If a cell fails or takes too long. The message has the notebook, the cell, its source and the
+            traceback.
     """
     notebook = nbformat.read(path, as_version=4)
     started: list[NotebookNode] = []
@@ -59,18 +62,18 @@ def execute(
         notebook,
         timeout=cell_timeout,
         resources={"metadata": {"path": str(path.parent)}},
-        # The kernel listens on this machine only; its warning about that would break the progress bar.
+        # The kernel warns that it listens on this machine only, which would break the progress bar.
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
         store_widget_state=False,
         record_timing=False,
-        coalesce_streams=True,  # how often a stream is flushed must not show in the file
+        coalesce_streams=True,  # the file does not depend on how often a stream is flushed
         on_cell_execute=lambda cell, cell_index: started.append(cell),
         on_cell_executed=lambda cell, cell_index, execute_reply: on_cell(),
     )
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        raise NotebookError(_failure(path, started, error)) from error
+        raise CommandError(_failure(path, started, error)) from error
     return notebook
 
 
@@ -91,30 +94,50 @@ def execute_in_place(paths: list[Path]) -> None:
 
 
 def normalise(notebook: NotebookNode) -> None:
-    """Remove in place what differs from run to run and machine to machine, so that a diff shows what was changed.
+    """Remove in place what differs between runs and machines, so that a diff shows the changes of a text only.
 
-    A cell's id becomes a hash of its source: it stays when cells are put in before it. Live widgets are left out:
-    without a kernel they show nothing but an error, while the picture beside them shows.
+    A cell's id becomes a hash of its source, so it stays when other cells are inserted. Live widgets are removed:
+    without a kernel they show an error, and the still picture beside them shows.
     """
     notebook.nbformat, notebook.nbformat_minor = 4, 5  # the first version with cell ids
-    notebook.metadata = nbformat.from_dict(METADATA)
+    _normalise_metadata(notebook)
     seen: Counter[str] = Counter()
     for cell in notebook.cells:
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
         cell.id = f"{digest}-{seen[digest]}"
         seen[digest] += 1
-        for key in VOLATILE:
-            cell.metadata.pop(key, None)
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET_VIEW, None)
+
+
+def _normalise_metadata(notebook: NotebookNode) -> None:
+    notebook.metadata = nbformat.from_dict(METADATA)
+    for cell in notebook.cells:
+        for key in VOLATILE:
+            cell.metadata.pop(key, None)
+
+
+def before_saving(*, model: dict[str, Any], path: str, **_: Any) -> None:
+    """Undo JupyterLab's changes to a numbered notebook's metadata: one that is opened and saved keeps its bytes.
+
+    A `pre_save_hook` of jupyter_server; `commands/jupyter/jupyter_server_config.json` names it.
+    """
+    if model.get("type") == "notebook" and re.fullmatch(r"/?notebooks/\d\d_\w+\.ipynb", path):
+        notebook = nbformat.from_dict(model["content"])
+        _normalise_metadata(notebook)
+        model["content"] = notebook
 
 
 def export_html(notebook: NotebookNode, out: Path, *, folder: Path) -> None:
     """Write an executed notebook as one HTML file.
 
-    Pictures are those of its outputs; its text shows none from files. Widgets are shown as their static fallback. Links
-    to other notebooks lead to their pages, links to other files from the notebook's `folder` to these files. Making the
-    page needs no network; reading it needs one for typeset formulae only.
+    Widgets become their still pictures. Links to other notebooks lead to the pages of these notebooks, other links keep
+    their files. Making the page needs no network; reading it needs one for typeset formulae only.
+
+    Args:
+        notebook: The notebook with its outputs; its text shows no pictures from files. It stays as it is.
+        out: The page.
+        folder: The folder from which links in the notebook start.
     """
     page = copy.deepcopy(notebook)
     for cell in page.cells:
@@ -123,25 +146,25 @@ def export_html(notebook: NotebookNode, out: Path, *, folder: Path) -> None:
             cell.source = re.sub(r"(?<=\]\()\.\./[^)\s]+", lambda link: _seen_from(out, folder / link[0]), cell.source)
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(_without_widget, cell.outputs) if output is not None]
-    # To embed pictures, the exporter would parse each piece of HTML by itself and so close a <details> before its text.
+    # With embed_images the exporter parses each piece of HTML alone, which closes a <details> before its text.
     exporter = HTMLExporter(embed_images=False, require_js_url="")
     body, _ = exporter.from_notebook_node(page, resources={"metadata": {"name": out.stem, "path": str(folder)}})
     files.write(out, body)
 
 
 def _seen_from(page: Path, file: Path) -> str:
-    """Write the address of a file for a link in a page."""
+    """Return the address of a file for a link in a page."""
     return Path(os.path.relpath(file, page.parent)).as_posix()
 
 
 def _code_cells(path: Path) -> int:
-    """Count the cells that a run of this notebook executes."""
+    """Return the number of cells that a run of this notebook executes."""
     cells = nbformat.read(path, as_version=4).cells
     return sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in cells)
 
 
 def _failure(path: Path, started: list[NotebookNode], error: Exception) -> str:
-    """Say which cell of which notebook failed, and how."""
+    """Return the message for a cell that failed: notebook, cell, source and traceback."""
     if not started:
         return f"{path.name}: the kernel did not start.\n{error}"
     if isinstance(error, CellExecutionError):
@@ -154,7 +177,7 @@ def _failure(path: Path, started: list[NotebookNode], error: Exception) -> str:
 
 
 def _without_widget(output: NotebookNode) -> NotebookNode | None:
-    """Return an output as a page without a kernel can show it: the widget's fallback, or nothing if it has none."""
+    """Return an output without its widget: the widget's still picture, or None if it has no picture."""
     data = output.get("data", {})
     if WIDGET_VIEW not in data:
         return output

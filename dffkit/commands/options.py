@@ -1,4 +1,4 @@
-"""Options that several commands share; a wrong one is named before anything is loaded or computed."""
+"""Options that several commands share. A wrong value is refused before anything is loaded or computed."""
 
 import argparse
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import torch
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """What argparse makes an option's number with."""
+    """Return an argparse type for integers of at least `least`."""
 
     def number(text: str) -> int:
         if not text.isdecimal() or int(text) < least:
@@ -18,10 +18,10 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """`--device`, which the command hands to `check_device`."""
+    """Add `--device`, by default the GPU if torch finds one; the command calls `check_device` with it."""
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
-    """`--threads`, which the command hands to `use_threads`."""
-    parser.add_argument("--threads", type=at_least(1), metavar="N", help="threads that compute (default: torch's)")
+    """Add `--threads`, by default torch's own number; the command calls `use_threads` with it."""
+    parser.add_argument("--threads", type=at_least(1), metavar="N", help="computing threads (default: torch's choice)")

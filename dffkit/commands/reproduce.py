@@ -1,34 +1,34 @@
-"""`python -m dffkit reproduce`: every notebook run, every figure redrawn, the paper's numbers beside ours."""
+"""`python -m dffkit reproduce`, `notebooks` and `figures`: what the repository ships is made again."""
 
+import argparse
 import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from dffkit.commands import notebooks
-from dffkit.experiments import shipping
-from dffkit.experiments.runs import default_workspace
-from dffkit.paper import claims, figures, result_tables
 from dffkit.support.repository import find_notebooks, root
 
 
-def reproduce() -> int:
-    """Run the notebooks into `build/html`, redraw `figures`, score the shipped weights again, print the claims.
+def reproduce_main(arguments: argparse.Namespace) -> int:
+    """Run the notebooks into `build/html`, redraw `figures`, print the claims, score the shipped weights again.
 
-    Returns 1 if a score left its tolerance.
+    Returns:
+        1 if a score differs from the shipped one by more than its tolerance, else 0.
     """
+    from dffkit.commands import notebooks
+    from dffkit.paper import claims, figures, result_tables
+
     repository = root()
     pages = repository / "build" / "html"
     for path, notebook in notebooks.execute_all(find_notebooks(repository / "notebooks")):
         notebooks.export_html(notebook, pages / f"{path.stem}.html", folder=path.parent)
-    drawn = figures.regenerate_all(repository / "figures")
+    written = figures.regenerate_all(repository / "figures")
     print(f"The notebooks, run from fresh kernels: {pages.relative_to(repository)}/00_index.html and its neighbours")
-    print(f"The figures, {len(drawn)} files: figures/\n")
+    print(f"The figures, {len(written)} files: figures/\n")
 
-    table = claims.table()
     columns = ["claim", "place", "paper", "ours", "source"]
     heads = ["claim", "place", "printed in the paper", "ours", "ours is"]
-    rows = [[str(row[column]) for column in columns] for row in table.to_dict("records")]
+    rows = [[str(row[column]) for column in columns] for row in claims.table().to_dict("records")]
     print(align([heads, *rows]))
     print("\nrecomputed: computed on this machine, just now. read: taken from a stored result or a cited source.")
     print(f"\n{align(result_tables.table4())}")
@@ -37,10 +37,11 @@ def reproduce() -> int:
 
 
 def weights_agree() -> bool:
-    """Score the shipped weights on freshly rendered frames and print what comes out beside what was stored."""
+    """Score the shipped weights on freshly rendered frames, and print each score beside the shipped one."""
+    from dffkit.experiments import runs, shipping
+
     with tempfile.TemporaryDirectory() as folder:
-        place = dataclasses.replace(default_workspace(), cache=Path(folder))
-        rows = shipping.recheck(place)
+        rows = shipping.recheck(dataclasses.replace(runs.default_workspace(), cache=Path(folder)))
     heads = ["shipped weights", "score", "as shipped", "here, just now", "agree"]
     cells = [
         [row["model"], row["score"], f"{row['shipped']:.4f}", f"{row['here']:.4f}", "yes" if row["agree"] else "NO"]
@@ -57,3 +58,37 @@ def align(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     first, *rest = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     return "\n".join(line.rstrip() for line in [first, "  ".join("-" * width for width in widths), *rest])
+
+
+def add_notebooks_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `notebooks`."""
+    parser.add_argument("numbers", nargs="*", metavar="NN", help="only these notebooks (default: all)")
+
+
+def notebooks_main(arguments: argparse.Namespace) -> int:
+    """Run the notebooks from fresh kernels and store their outputs in their files."""
+    from dffkit.commands import notebooks
+
+    notebooks.execute_in_place(find_notebooks(root() / "notebooks", tuple(arguments.numbers)))
+    return 0
+
+
+def add_figures_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `figures`."""
+    moving = "render only the moving picture of README.md; its bytes differ between versions of the image library"
+    parser.add_argument("--moving", action="store_true", help=moving)
+
+
+def figures_main(arguments: argparse.Namespace) -> int:
+    """Redraw the figures and write the tables of data/README.md; or, with `--moving`, render the moving picture."""
+    folder = root() / "figures"
+    if arguments.moving:
+        from dffkit.paper import moving_picture
+
+        written = moving_picture.write_moving_picture(folder)
+    else:
+        from dffkit.paper import figures, result_tables
+
+        written = [*figures.regenerate_all(folder), result_tables.write_tables(root() / "data" / "README.md")]
+    print(f"{len(written)} files written: {', '.join(sorted({f'{path.parent.name}/' for path in written}))}")
+    return 0

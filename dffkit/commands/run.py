@@ -1,8 +1,9 @@
-"""`python -m dffkit run INPUT`: Deep Feature Flow on any video, drawn into it, and beside it per-frame recognition."""
+"""`python -m dffkit run INPUT`: recognize a video, and write it with the results drawn in."""
 
 import argparse
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from dffkit import weights
 from dffkit.commands.options import add_device, add_threads, at_least
-from dffkit.commands.output_places import check_places
+from dffkit.datasets.images import IMAGES
 from dffkit.datasets.streams import CAMERA, FrameStream, frames
 from dffkit.datasets.video_files import STOP, VideoWriter
 from dffkit.experiments import annotate
@@ -27,13 +28,13 @@ from dffkit.support.machine import keep_freed_memory
 from dffkit.support.processes import check_device, use_threads
 from dffkit.video import Recognition
 
-TOYTOWN = "toytown"  # the input that needs no file
+TOYTOWN = "toytown"  # the rendered street, an input without a file
 TOYTOWN_FRAMES, TOYTOWN_STREET = 150, 4
-FPS = Fraction(25)  # of a source that has no rate of its own
-LEGIBLE = 360  # pixels: frames of a smaller height are drawn larger
+FPS = Fraction(25)  # for a source without a rate of its own, such as a folder of images
+LEGIBLE = 360  # pixels; frames with a shorter side below this are enlarged before results are drawn in
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `run`."""
     parser.add_argument(
         "input", nargs="?", default=TOYTOWN, metavar="INPUT",
@@ -62,31 +63,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-progress", action="store_true", help="show no bar")
 
 
-def main(arguments: argparse.Namespace) -> int:
-    """Recognise a video, and write it with the results."""
+def run_main(arguments: argparse.Namespace) -> int:
+    """Recognize the video in `arguments.input`; return 0, 130 after Ctrl-C, or 1 if the video breaks off."""
     keep_freed_memory()
     use_threads(arguments.threads)
     is_path = arguments.input != TOYTOWN and not arguments.input.startswith(CAMERA)
     lines_file = None if arguments.json in (None, "-") else Path(arguments.json)
-    check_places(Path(arguments.input) if is_path else None, arguments.out, lines_file)
+    check_outputs(Path(arguments.input) if is_path else None, arguments.out, lines_file)
     check_device(arguments.device)
     try:
         methods = _methods(arguments)
         task = next(reversed(methods.values())).recipe.task
         stream = _toytown(task) if arguments.input == TOYTOWN else frames(arguments.input)
         writer = VideoWriter(arguments.out, stream.fps or FPS)
-    except (DataError, ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         raise CommandError(str(error)) from error
     try:
-        return _recognise(arguments, methods, stream, writer)
+        return _recognize(arguments, methods, stream, writer)
     except OSError as error:
         raise CommandError(f"{error}: the results can't be written; is there room, and who may write there?") from error
 
 
-def _recognise(
+def _recognize(
     arguments: argparse.Namespace, methods: dict[str, LiveRecognition], stream: FrameStream, writer: VideoWriter
 ) -> int:
-    """Go through the video; returns the exit status."""
+    """Write the annotated video and the JSON lines, print the rates, and return the exit status."""
     count = arguments.frames or (TOYTOWN_FRAMES if arguments.input == TOYTOWN else None)
     wanted = min(filter(None, (count, stream.count)), default=None)
     with contextlib.ExitStack() as stack:
@@ -94,7 +95,7 @@ def _recognise(
         video = stack.enter_context(writer)
         lines = stack.enter_context(_lines(arguments.json))
         stopped = _loop(islice(stream, count), methods, video, lines, bar)
-    # What the library advises is not open to who calls a command, and is done here already.
+    # The library's advice is an argument in Python; here the frames before the damage are already in the file.
     stopped = stopped.replace(STOP, f"use what is there, in {arguments.out}")
     done = len(next(iter(methods.values())).milliseconds)
     print(f"{arguments.out}: {done} frames{f', then {stopped}' if stopped else ''}", file=sys.stderr)
@@ -104,7 +105,7 @@ def _recognise(
 
 
 def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
-    """What recognises the video, by the title that the video shows; DFF is the last."""
+    """Return the methods that recognize the video by the titles that it shows; DFF is the last."""
     name = arguments.weights or f"toytown/{arguments.task or 'segmentation'}/dff"
     where = arguments.device, arguments.short_side
     dff = LiveRecognition(name, arguments.key_frame_duration, *where)
@@ -123,7 +124,7 @@ def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
 
 
 def _per_frame(name: str, wanted: str | None) -> tuple[str, str]:
-    """What DFF is compared with: title and weights. Without a per-frame network it is DFF itself, on each frame."""
+    """Return title and weights of the method beside DFF: a per-frame network, or DFF itself on each frame."""
     beside = f"{name.rpartition('/')[0]}/frame"
     if wanted or beside in weights.names():
         return "Frame", wanted or beside
@@ -137,14 +138,14 @@ def _loop(
     lines: Callable[[str], Any],
     bar: tqdm,
 ) -> str:
-    """Go through the frames; returns what ended it early, in words, "" for nothing."""
+    """Recognize, draw and write the frames one by one; return the reason for an early end, "" for none."""
     try:
         for frame in stream:
             shown = []
             for title, method in methods.items():
                 found = method.step(frame)
                 drawn = annotate.result_over(*_legible(frame, found.output), method.names)
-                marked = found.is_key_frame and len(methods) == len(shown) + 1  # Frame has nothing but key frames
+                marked = found.is_key_frame and len(methods) == len(shown) + 1  # every frame is one for Frame
                 caption = f"{title}   {method.fps:.1f} fps{'   key frame' if marked else ''}"
                 shown.append(annotate.captioned(drawn, caption, marked))
             lines(json.dumps(_line(found, method)) + "\n")
@@ -159,7 +160,7 @@ def _loop(
 
 
 def _line(found: Recognition, method: LiveRecognition) -> dict[str, Any]:
-    """What the JSON file says of a frame: its boxes, or the share of its pixels that each class has."""
+    """Return a frame's line of the JSON file: its boxes, or each class's share of the pixels."""
     result, milliseconds = found.output, round(method.milliseconds[-1], 2)
     about = {"frame": found.index, "key_frame": found.is_key_frame, "milliseconds": milliseconds}
     if isinstance(result, Tensor):
@@ -175,8 +176,9 @@ def _line(found: Recognition, method: LiveRecognition) -> dict[str, Any]:
 
 
 def _summary(methods: dict[str, LiveRecognition]) -> list[str]:
+    """Return a line for each method with its frames per second, and one for the speedup of two."""
     rates = {title: method.fps for title, method in methods.items() if method.milliseconds}
-    lines = [f"{title:14} {fps:7.1f} frames a second" for title, fps in rates.items()]
+    lines = [f"{title:14} {fps:7.1f} frames per second" for title, fps in rates.items()]
     if len(rates) == 2:
         frame, dff = rates.values()
         lines.append(f"{'speedup':14} {dff / frame:7.2f}")
@@ -184,7 +186,7 @@ def _summary(methods: dict[str, LiveRecognition]) -> list[str]:
 
 
 def _legible(frame: Tensor, result: Any) -> tuple[Tensor, Any]:
-    """A small frame and its result larger, so that the words in it can be read."""
+    """Return frame and result, enlarged if the frame is so small that text in it could not be read."""
     factor = -(-LEGIBLE // min(frame.shape[1:]))
     if factor == 1:
         return frame, result
@@ -195,7 +197,7 @@ def _legible(frame: Tensor, result: Any) -> tuple[Tensor, Any]:
 
 
 def _toytown(task: str) -> FrameStream:
-    """A street of the validation split."""
+    """Return a street of the validation split, from the world of this task."""
     from dffkit.datasets.toytown import FPS as RATES
     from dffkit.datasets.toytown import WORLDS, Film
 
@@ -209,7 +211,7 @@ def _toytown(task: str) -> FrameStream:
 
 @contextlib.contextmanager
 def _lines(target: str | None) -> Iterator[Callable[[str], Any]]:
-    """Where the JSON lines go."""
+    """Give the function that writes JSON lines to a file, to standard output for "-", or nowhere for None."""
     if target is None:
         yield lambda line: None
     elif target == "-":
@@ -219,3 +221,49 @@ def _lines(target: str | None) -> Iterator[Callable[[str], Any]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8") as file:
             yield file.write
+
+
+def check_outputs(source: Path | None, video: Path, lines: Path | None) -> None:
+    """Check before any work that both outputs can be written, and that none overwrites the input or the other.
+
+    Args:
+        source: The file or folder that is read; None for a camera or a rendered street.
+        video: The path of `--out`.
+        lines: The path of `--json`; None if no file is written.
+
+    Raises:
+        CommandError: If an output is the input or the other output, is a folder, or can't be written.
+    """
+    outputs = {"--out": video} | ({} if lines is None else {"--json": lines})
+    for option, path in outputs.items():
+        if source is not None and _is_part(path, source):
+            raise CommandError(f"{option} {path}: is the input, which would be overwritten; give it another name")
+    if lines is not None and _same(lines, video):
+        raise CommandError(f"--json {lines}: is the file of --out too; give one of them another name")
+    for option, path in outputs.items():
+        if problem := _problem(path):
+            raise CommandError(f"{option} {path}: {problem}; give the name of a file in a folder of yours")
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Return whether two paths name one file."""
+    if one.exists() and other.exists():
+        return one.samefile(other)  # under another spelling or another link too
+    return one.resolve() == other.resolve()
+
+
+def _is_part(path: Path, source: Path) -> bool:
+    """Return whether a file written at `path` would be the source or an image in the source folder."""
+    return _same(path, source) or (path.suffix.lower() in IMAGES and _same(path.parent, source))
+
+
+def _problem(path: Path) -> str | None:
+    """Return the reason why no file can be written at `path`, or None."""
+    if path.is_dir():
+        return "is a folder"
+    if path.exists():
+        return None if os.access(path, os.W_OK) else "is write-protected"
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        return f"{above} is not a folder"
+    return None if os.access(above, os.W_OK) else f"the folder {above} is write-protected"

@@ -20,13 +20,13 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 FIT_STEPS, FIT_RATE = 80, 0.3
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_toytown_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `toytown`."""
     parser.add_argument("--split", choices=toytown.SPLITS[:3], default="val")
     parser.add_argument("--streets", type=at_least(1), default=12, metavar="N", help="how many (default: 12)")
 
 
-def main(arguments: argparse.Namespace) -> int:
+def toytown_main(arguments: argparse.Namespace) -> int:
     """Render some streets and print the report."""
     torch.set_num_threads(1)  # frames a second are per core
     toytown.record(arguments.split, 0, 1.0, 1)  # compiles the renderer

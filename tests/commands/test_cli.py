@@ -62,14 +62,14 @@ def test_an_unknown_command_is_refused_with_the_known_ones(capsys):
 def test_only_test_takes_further_arguments(capsys, monkeypatch):
     assert run(capsys, "figures", "-k", "warp")[0] == 2
     handed_on = []
-    monkeypatch.setattr(selftest, "run_tests", lambda arguments: handed_on.extend(arguments) or 0)
+    monkeypatch.setattr(selftest, "test_main", lambda arguments: handed_on.extend(arguments.rest) or 0)
     assert run(capsys, "test", "-k", "warp", "tests/project/test_cli.py", "-x")[0] == 0
     assert handed_on == ["-k", "warp", "tests/project/test_cli.py", "-x"]
 
 
-@pytest.mark.parametrize("command", [name for name, command in cli.COMMANDS.items() if command.modules])
+@pytest.mark.parametrize("command", [name for name, command in cli.COMMANDS.items() if command.packages])
 def test_a_missing_extra_is_named_with_its_pip_command(capsys, monkeypatch, command):
-    absent = cli.COMMANDS[command].modules[0]
+    absent = cli.COMMANDS[command].packages[0]
     monkeypatch.setattr(repository, "find_spec", lambda module: None if module == absent else object())
     status, _, err = run(capsys, command)
     assert status == 1
@@ -81,7 +81,7 @@ def test_a_missing_extra_is_named_whatever_a_commands_module_imports():
     code = """
 import sys, torch, torchvision
 from dffkit.commands import cli
-for name in {name for command in cli.COMMANDS.values() for name in command.modules}:
+for name in {name for command in cli.COMMANDS.values() for name in command.packages}:
     sys.modules[name] = None  # as if it was not installed
 print(*[cli.main([name]) for name in cli.COMMANDS], cli.main(["toytown", "--help"]))
 """

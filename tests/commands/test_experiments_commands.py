@@ -14,7 +14,7 @@ from dffkit.commands import experiments
 from dffkit.experiments import execution, scoring
 from dffkit.experiments.queue import rehearsed, status
 from dffkit.experiments.runs import Run
-from dffkit.support.errors import CommandError
+from dffkit.support.errors import CommandError, DataError
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.real_recipes import REAL
 from dffkit.training.recipes import RECIPES
@@ -41,6 +41,7 @@ def here(place, tiny_recipes, monkeypatch):
     return place
 
 
+CHANGES = "--data, --classes, --imagenet"
 QUIET = ("--no-progress", "--device", "cpu", "--threads", "1")
 
 
@@ -80,25 +81,22 @@ def test_rows_of_other_recipes_than_the_kits_stay_out_of_the_shipped_tables(here
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "error", "message"),
     [
-        (("seg/dff", "--data", "my_clips"), "--data: expected \"module:function\", got 'my_clips'"),
-        (("flow", "--classes", "3"), "--data, --classes, --imagenet: expected a recipe for one task, .*, got flow"),
-        (("stills", "--data", "own_clips:dataset"), "--data, --classes, --imagenet: expected a recipe for one task"),
-        (("seg/dff", "--data", "os:path"), "os:path: expected a function, got module"),
-        (
-            ("seg/dff", "--data", "own_clips:dataset", "--classes", "3"),
-            "--classes: expected 2",
-        ),
-        (("seg/dff", "--data", "own_clips:nameless"), "own_clips:nameless: how many classes has it"),
+        (("seg/dff", "--data", "my_clips"), CommandError, "--data: expected \"module:function\", got 'my_clips'"),
+        (("flow", "--classes", "3"), CommandError, f"{CHANGES}: expected a recipe for one task, .*, got flow"),
+        (("stills", "--data", "own_clips:dataset"), CommandError, f"{CHANGES}: expected a recipe for one task"),
+        (("seg/dff", "--data", "os:path"), DataError, "os:path: expected a function, got module"),
+        (("seg/dff", "--data", "own_clips:dataset", "--classes", "3"), CommandError, "--classes: expected 2, "),
+        (("seg/dff", "--data", "own_clips:nameless"), CommandError, "own_clips:nameless: how many classes has it"),
     ],
 )
-def test_changes_that_a_recipe_can_not_have_are_named(here, tmp_path, monkeypatch, words, message):
+def test_changes_that_a_recipe_can_not_have_are_named(here, tmp_path, monkeypatch, words, error, message):
     (tmp_path / "own_clips.py").write_text(
         "def dataset(split): return []\ndataset.names = ('a', 'b')\ndef nameless(split): return []\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(CommandError, match=message):
+    with pytest.raises(error, match=message):
         experiments.train_main(arguments(experiments.add_train_arguments, *words, *QUIET))
 
 
@@ -209,7 +207,7 @@ def test_damaged_weights_are_a_clear_error(here):
     options = arguments(experiments.add_train_arguments, "flow", *QUIET)
     experiments.train_main(options)
     (Run(FLOW).folder(here) / FINISHED).write_bytes(b"damaged")
-    with pytest.raises(CommandError, match=r"trained.pt: is no checkpoint, or a damaged one .* delete it"):
+    with pytest.raises(DataError, match=r"trained.pt: is no checkpoint, or a damaged one .* delete it"):
         experiments.train_main(options)
     shutil.rmtree(here.runs)
     assert experiments.train_main(options) == 0

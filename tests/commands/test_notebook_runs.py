@@ -9,6 +9,7 @@ from notebook_writer import write_notebook
 
 from dffkit.commands import notebooks
 from dffkit.support import repository
+from dffkit.support.errors import CommandError
 
 
 def test_notebooks_are_found_in_order_and_by_number(tmp_path):
@@ -16,7 +17,7 @@ def test_notebooks_are_found_in_order_and_by_number(tmp_path):
         write_notebook(tmp_path / name)
     assert [path.name for path in repository.find_notebooks(tmp_path)] == ["00_a.ipynb", "02_b.ipynb", "04_c.ipynb"]
     assert [path.name for path in repository.find_notebooks(tmp_path, ("04",))] == ["04_c.ipynb"]
-    with pytest.raises(repository.CommandError, match="No notebook 07 in"):
+    with pytest.raises(CommandError, match="No notebook 07 in"):
         repository.find_notebooks(tmp_path, ("04", "07"))
 
 
@@ -50,7 +51,7 @@ def test_a_failing_cell_is_named_with_source_and_traceback(tmp_path):
         new_code_cell("never = 'run'"),
     )
     before = path.read_bytes()
-    with pytest.raises(notebooks.NotebookError) as caught:
+    with pytest.raises(CommandError) as caught:
         notebooks.execute_in_place([path])
     message = str(caught.value)
     assert message.startswith("02_broken.ipynb, cell In [2] failed:\n")
@@ -62,7 +63,7 @@ def test_a_failing_cell_is_named_with_source_and_traceback(tmp_path):
 
 def test_a_cell_that_takes_too_long_is_named(tmp_path):
     path = write_notebook(tmp_path / "03_slow.ipynb", new_code_cell("while True: pass"))
-    with pytest.raises(notebooks.NotebookError, match=r"^03_slow\.ipynb, cell In \[1\] failed(?s:.)*1 seconds"):
+    with pytest.raises(CommandError, match=r"^03_slow\.ipynb, cell In \[1\] failed(?s:.)*1 seconds"):
         notebooks.execute(path, cell_timeout=1)
 
 

@@ -10,7 +10,7 @@ import torch
 from torchvision.ops import box_iou
 
 import dffkit
-from dffkit.commands import cli, output_places
+from dffkit.commands import cli
 from dffkit.commands import run as run_command
 from dffkit.datasets.streams import frames
 from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film
@@ -23,8 +23,8 @@ from dffkit.training.recipes import find
 
 def run(*words):
     parser = argparse.ArgumentParser()
-    run_command.add_arguments(parser)
-    return run_command.main(parser.parse_args([*map(str, words), "--no-progress", "--threads", "1"]))
+    run_command.add_run_arguments(parser)
+    return run_command.run_main(parser.parse_args([*map(str, words), "--no-progress", "--threads", "1"]))
 
 
 @pytest.fixture
@@ -193,13 +193,13 @@ def test_weights_of_another_task_can_not_be_compared_with(tmp_path, clip, monkey
 
 
 def test_wrong_words_are_named(tmp_path, clip):
-    with pytest.raises(CommandError, match=r"nothing\.mp4: no such file"):
+    with pytest.raises(DataError, match=r"nothing\.mp4: no such file"):
         run(tmp_path / "nothing.mp4")
-    with pytest.raises(CommandError, match="has no model 'toytown/segmentation/dfff'; did you mean"):
+    with pytest.raises(DataError, match="has no model 'toytown/segmentation/dfff'; did you mean"):
         run(clip, "--weights", "toytown/segmentation/dfff")
     with pytest.raises(CommandError, match="name: expected a network that recognises frames, got 'toytown/stills'"):
         run(clip, "--weights", "toytown/stills")
-    with pytest.raises(CommandError, match=r"has no trained\.pt; give the folder of a run that is finished"):
+    with pytest.raises(DataError, match=r"has no trained\.pt; give the folder of a run that is finished"):
         run(clip, "--weights", tmp_path)
     with pytest.raises(CommandError, match=r"path: expected a name that ends in \.mp4, got 'out\.avi'"):
         run(clip, "--out", tmp_path / "out.avi")
@@ -234,12 +234,12 @@ def test_results_do_not_overwrite_an_image_of_the_input_nor_each_other(tmp_path,
 def test_a_place_where_nothing_can_be_written_is_named(tmp_path, clip, option, monkeypatch):
     (tmp_path / "file").write_text("")
     (tmp_path / "a.mp4").mkdir()
-    for place, named in (("a.mp4", "is a folder"), ("file/new/a.mp4", f"{tmp_path / 'file'} is no folder")):
+    for place, named in (("a.mp4", "is a folder"), ("file/new/a.mp4", f"{tmp_path / 'file'} is not a folder")):
         with pytest.raises(CommandError, match=f"{option} {tmp_path / place}: {named}; give the name of a file"):
             run(clip, option, tmp_path / place)
-    monkeypatch.setattr(output_places.os, "access", lambda path, mode: path not in (tmp_path, tmp_path / "file"))
-    for place, named in (("b.mp4", f"the folder {tmp_path} must not"), ("file", "must not")):
-        with pytest.raises(CommandError, match=f"{option} {tmp_path / place}: {named} be written to"):
+    monkeypatch.setattr(run_command.os, "access", lambda path, mode: path not in (tmp_path, tmp_path / "file"))
+    for place, named in (("b.mp4", f"the folder {tmp_path} is"), ("file", "is")):
+        with pytest.raises(CommandError, match=f"{option} {tmp_path / place}: {named} write-protected"):
             run(clip, option, tmp_path / place)
 
 

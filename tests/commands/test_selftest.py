@@ -1,5 +1,6 @@
-"""`test`: one lint and one pytest run, and nbval, which overlooks what differs without meaning and nothing else."""
+"""selftest.py: one lint and one pytest run; nbval ignores meaningless differences and nothing else."""
 
+import argparse
 import json
 import re
 import subprocess
@@ -19,7 +20,7 @@ SANITIZER = REPOSITORY / "tests" / "nbval_sanitize.cfg"
 
 
 class Calls(list):
-    """Stands for `subprocess.run`: keeps the calls, and lets the one whose command names `failing` fail."""
+    """Replace `subprocess.run`: keep the calls; a call whose command has the word `failing` fails."""
 
     failing = ""
 
@@ -35,26 +36,36 @@ def calls(monkeypatch) -> Calls:
     return calls
 
 
+def run_tests(*words: str) -> int:
+    return selftest.test_main(argparse.Namespace(rest=list(words)))
+
+
 def test_tests_are_one_lint_and_one_pytest_run(calls):
-    assert selftest.run_tests(["-k", "warp"]) == 0
+    assert run_tests("-k", "warp") == 0
     (lint, _), (tests, options) = calls
     assert lint[1:] == ["-m", "ruff", "check", "."]
-    assert tests[1:3] == ["-m", "pytest"]
-    assert {"--nbval", "--nbval-current-env", "loadfile"} <= set(tests)
-    assert tests[-2:] == ["-k", "warp"]
+    assert tests[1:] == ["-m", "pytest", "-n", "2", "--dist", "loadfile", "-k", "warp"]
     assert options["env"]["OMP_NUM_THREADS"] == "1"
+
+
+def test_every_pytest_run_compares_the_notebooks(pytestconfig):
+    option = pytestconfig.option
+    assert option.nbval
+    assert option.nbval_current_env
+    assert REPOSITORY / option.nbval_sanitize_with == SANITIZER
+    assert option.nbval_cell_timeout == notebooks.CELL_TIMEOUT
 
 
 def test_a_failed_lint_stops_before_the_tests(calls, capsys):
     calls.failing = "ruff"
-    assert selftest.run_tests([]) == 1
+    assert run_tests() == 1
     assert len(calls) == 1
     assert "not run" in capsys.readouterr().err
 
 
 def test_failed_tests_fail_the_command(calls):
     calls.failing = "pytest"
-    assert selftest.run_tests([]) == 1
+    assert run_tests() == 1
 
 
 # nbval

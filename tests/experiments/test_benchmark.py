@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from dffkit.commands import benchmark as command
+from dffkit.commands import measure as command
 from dffkit.experiments import benchmark
 from dffkit.networks.features import FeatureNetwork
 from dffkit.support import machine
@@ -15,14 +15,14 @@ from dffkit.support import machine
 
 def arguments(*words):
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
+    command.add_benchmark_arguments(parser)
     return parser.parse_args(words)
 
 
 def test_a_row_for_each_combination_with_all_parts(tmp_path):
     out = tmp_path / "new" / "rows.csv"
     words = ["--size", "33", "64", "-l", "3", "--depth", "50", "--flow", "FlowNet Inception", "--repeats", "1"]
-    assert command.main(arguments(*words, "--device", "cpu", "--out", str(out))) == 0
+    assert command.benchmark_main(arguments(*words, "--device", "cpu", "--out", str(out))) == 0
     rows = pandas.read_csv(out)
     assert list(zip(rows.precision, rows.task, strict=True)) == [
         ("float32", "segmentation"),

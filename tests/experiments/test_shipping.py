@@ -73,7 +73,7 @@ def test_shipped_weights_give_their_scores_again_and_others_do_not(place, tmp_pa
     ]
     assert all(row["agree"] and row["here"] == row["shipped"] for row in rows)
 
-    monkeypatch.setattr(reproduce, "default_workspace", lambda: place)
+    monkeypatch.setattr(runs, "default_workspace", lambda: place)
     monkeypatch.setattr(shipping, "recheck", lambda _place: rows)
     assert reproduce.weights_agree()
     rows[0] |= {"here": rows[0]["here"] - 0.02, "agree": False}

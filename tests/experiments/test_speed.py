@@ -9,7 +9,7 @@ import pandas
 import pytest
 from hand_made import DETECTION, SEGMENTATION, recipe
 
-from dffkit.commands import speed
+from dffkit.commands import measure as command
 from dffkit.experiments.speed import Architecture, Speed, measure
 from dffkit.training.assembly import build
 from dffkit.training.recipes import find
@@ -62,14 +62,14 @@ def test_every_recipe_gets_its_times_and_its_ratio():
 def test_the_command_writes_the_table_anew_where_it_is_told(tmp_path, monkeypatch, capsys):
     frozen = dataclasses.replace(TINY, name="frozen", freeze=("feature_network",))
     exact = dataclasses.replace(TINY, name="exact", flow="exact", flow_width=0)  # rendering is not recognition
-    monkeypatch.setattr(speed.weights, "load", lambda name: trained()[name.split("/")[1]])
-    monkeypatch.setattr(speed, "RECIPES", {each.name: each for each in (TINY, frozen, exact)})
+    monkeypatch.setattr(command.weights, "load", lambda name: trained()[name.split("/")[1]])
+    monkeypatch.setattr(command, "RECIPES", {each.name: each for each in (TINY, frozen, exact)})
     parser = argparse.ArgumentParser()
-    speed.add_arguments(parser)
+    command.add_speed_arguments(parser)
     assert parser.get_default("out") == Path("build/results/speed.csv"), "not the table that ships"
     out = tmp_path / "new" / "times.csv"
     for _ in range(2):
-        assert speed.main(parser.parse_args(["--repeats", "1", "--device", "cpu", "--out", str(out)])) == 0
+        assert command.speed_main(parser.parse_args(["--repeats", "1", "--device", "cpu", "--out", str(out)])) == 0
     table = pandas.read_csv(out)
     assert len(table) == 1
     assert {"device", "threads", "torch", "commit"} <= set(table.columns)

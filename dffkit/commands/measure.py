@@ -1,0 +1,96 @@
+"""`python -m dffkit benchmark` and `speed`: the networks' times on this machine."""
+
+import argparse
+import itertools
+from pathlib import Path
+
+from dffkit import weights
+from dffkit.baselines import EXACT_FLOW
+from dffkit.commands.options import add_device, add_threads, at_least
+from dffkit.experiments import benchmark, results, speed
+from dffkit.networks.flow import FLOW_NETWORKS
+from dffkit.networks.precision import PRECISIONS
+from dffkit.support import files
+from dffkit.support.machine import describe, keep_freed_memory
+from dffkit.support.processes import check_device, use_threads
+from dffkit.training.recipes import RECIPES
+from dffkit.training.toytown_recipes import HEADS
+
+
+def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `benchmark`; the defaults are the paper's full size."""
+    many = {"nargs": "+", "metavar": "NAME"}
+    parser.add_argument("--size", nargs=2, type=at_least(1), default=[600, 1000], metavar=("H", "W"))
+    # At l = 1 every frame is a key frame, so there is no speedup to measure.
+    parser.add_argument("-l", "--key-frame-duration", type=at_least(2), default=10, metavar="L")
+    parser.add_argument("--task", choices=benchmark.TASK_NETWORKS, default=list(benchmark.TASK_NETWORKS), **many)
+    parser.add_argument("--depth", type=int, choices=(50, 101), default=[101, 50], nargs="+")
+    parser.add_argument("--flow", choices=FLOW_NETWORKS, default=list(FLOW_NETWORKS), **many)
+    parser.add_argument("--precision", choices=PRECISIONS, default=list(PRECISIONS), **many)
+    parser.add_argument("--look-ahead", type=at_least(1), metavar="N", help="current frames in a batch (default l - 1)")
+    parser.add_argument("--repeats", type=at_least(1), default=3, metavar="N", help="report medians of N (default: 3)")
+    add_device(parser)
+    parser.add_argument(
+        "--stream", type=at_least(1), metavar="N", help="measure only the resident memory over N small frames"
+    )
+    parser.add_argument("--out", type=Path, default=Path("build/benchmark.csv"), metavar="FILE.csv")
+
+
+def benchmark_main(arguments: argparse.Namespace) -> int:
+    """Measure the speedup beside Eq. 7's for all chosen networks, and rewrite the table after each row."""
+    import pandas
+    from tqdm import tqdm
+
+    check_device(arguments.device)
+    if arguments.stream:
+        memory = benchmark.stream_memory(arguments.stream, look_ahead=arguments.look_ahead or 1)
+        print(benchmark.report_memory(memory))
+        return 0
+    if arguments.look_ahead is None:
+        arguments.look_ahead = arguments.key_frame_duration - 1
+    keep_freed_memory()
+    machine = describe(arguments.device)
+    rows = []
+    cases = list(itertools.product(arguments.precision, arguments.task, arguments.depth, arguments.flow))
+    for precision, task, depth, flow in tqdm(cases, desc="benchmark", unit="row"):
+        rows.append(benchmark.measure(arguments, precision, task, depth, flow) | machine)
+        files.write(arguments.out, pandas.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+    table = pandas.DataFrame(rows)
+    print(", ".join(f"{name}: {value}" for name, value in machine.items()))
+    print("Medians in ms. of_eq7: the measured speedup over Eq. 7's with Eq. 5's r; of_eq7_eq6: with Eq. 6's.")
+    print(f"speedup: {arguments.look_ahead} current frames in a batch; speedup_live: one by one, as in a live stream;")
+    print("speedup_decoded: with the upsampling or the boxes of every frame; cycle, live: all l frames.")
+    shown = table.drop(columns=[*machine, "height", "width", "duration", "look_ahead", "seed"])
+    print(shown.to_string(index=False, float_format="{:.3g}".format))
+    print(f"All columns: {arguments.out}")
+    return 0
+
+
+def add_speed_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `speed`."""
+    parser.add_argument("--repeats", type=at_least(1), default=9, metavar="N", help="report medians of N (default: 9)")
+    out = Path("build/results") / speed.TABLE
+    parser.add_argument("--out", type=Path, default=out, metavar="FILE.csv", help=f"the table (default: {out})")
+    add_threads(parser)
+    add_device(parser)
+
+
+def speed_main(arguments: argparse.Namespace) -> int:
+    """Measure the networks of all recipes, for Frame and for DFF, and write the table to `--out`."""
+    check_device(arguments.device)
+    keep_freed_memory()
+    use_threads(arguments.threads)
+    chosen = [each for each in RECIPES.values() if not each.pretraining and each.flow != EXACT_FLOW]
+    recipes = {speed.Architecture.of(recipe): recipe for recipe in chosen}
+    trained = {task: weights.load(f"toytown/{task}/frame").to(arguments.device) for task in HEADS}
+    rows = speed.measure(list(recipes.values()), trained, repeats=arguments.repeats, device=arguments.device)
+    machine = describe(arguments.device)
+    results.write(arguments.out, [row | machine for row in rows])
+    print(f"{len(rows)} networks measured: {arguments.out}")
+    for row in rows:
+        print(
+            f"  {row['task']:12} {row['features']:10} {row['flow']:17} split {row['split']:2}  "
+            f"key frame {row['key_ms']:7.1f} ms  other frame {row['current_ms']:7.1f} ms, "
+            f"result {row['decode_ms']:7.1f} ms"
+        )
+    return 0
