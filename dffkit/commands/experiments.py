@@ -17,9 +17,8 @@ from dffkit.networks.precision import PRECISIONS
 from dffkit.support.errors import CommandError
 from dffkit.support.machine import keep_freed_memory
 from dffkit.support.processes import is_distributed, is_first_process, join_processes, use_threads
-from dffkit.training.real_recipes import REAL, on_own_data, with_imagenet
 from dffkit.training.recipe import Recipe
-from dffkit.training.recipes import RECIPES, find
+from dffkit.training.recipes import REAL, RECIPES, find, on_own_data, with_imagenet
 
 DFF = "toytown/segmentation/dff"
 

@@ -267,7 +267,7 @@ def _imagenet_vid() -> Source:
     """
     from dffkit.datasets import imagenet_vid
     from dffkit.datasets.resized import resized, short_side
-    from dffkit.training.mixed_pairs import Mixture
+    from dffkit.training.pairs import Mixture
 
     def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
         root, fit = real_folder("ILSVRC2015"), short_side(*SIDES["imagenet_vid"])

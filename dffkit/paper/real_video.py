@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from dffkit.experiments.runs import default_workspace
 from dffkit.paper import scored
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE
-from dffkit.training.real_recipes import REAL
+from dffkit.training.recipes import REAL
 
 METHODS = {
     "frame": "copy",

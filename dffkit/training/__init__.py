@@ -1,1 +1,1 @@
-"""Training on single frames, on pairs of frames (Fig. 2b), and of flow; one loop for all."""
+"""Training on single frames, on pairs of frames (Fig. 2b), and of flow: recipes as data, and one loop for all."""

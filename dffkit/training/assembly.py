@@ -1,4 +1,4 @@
-"""The network that a recipe describes, and how its parts get the weights that it starts from."""
+"""Build the network that a recipe describes, and load the weights that its parts start from."""
 
 import zlib
 from collections.abc import Callable
@@ -21,26 +21,26 @@ TASK_NETWORKS = {"segmentation": ScoreMaps, "detection": RFCN}
 
 
 class Stills(nn.Module):
-    """One N_feat with several task networks side by side: what is pre-trained on single frames."""
+    """One N_feat with several task networks side by side, for pre-training on single frames."""
 
     def __init__(self, feature_network: nn.Module, heads: dict[str, nn.Module]) -> None:
         super().__init__()
         self.feature_network, self.heads = feature_network, nn.ModuleDict(heads)
 
     def forward(self, frames: Tensor) -> dict[str, Tensor]:
-        """Frames `(B, 3, H, W)` uint8 -> each head's maps."""
+        """Return each head's maps of frames `(B, 3, H, W)` uint8."""
         features = self.feature_network(frames)
         return {task: head(features) for task, head in self.heads.items()}
 
 
 def build(recipe: Recipe, seed: int = 0) -> nn.Module:
-    """The untrained network, on the CPU, in training mode: a `DeepFeatureFlow`, `Stills`, or a dict with F alone.
+    """Return the untrained network on the CPU, in training mode: `DeepFeatureFlow`, `Stills`, or a dict with F alone.
 
     Each part's random weights depend on the seed and on the part's name only: runs with the same seed start from the
-    same task network, whatever else they differ in.
+    same task network, whatever else differs.
     """
     if recipe.job == "flow":
-        # F is pre-trained without S, which is added as ones later: so one F serves features of any width.
+        # F is pre-trained without S, which is added as ones later, so one F serves features of any width.
         return nn.ModuleDict({"flow_network": _seeded(seed, "flow_network", partial(_flow, recipe, None))})
     features = _seeded(seed, "feature_network", partial(_features, recipe))
     shared = {"in_channels": features.channels, "feature_stride": 16 * recipe.shrink}
@@ -64,10 +64,12 @@ def _features(recipe: Recipe) -> FeatureNetwork:
 
 
 def published(recipe: Recipe, seed: int = 0) -> dict[str, Tensor]:
-    """N_feat's weights as `recipe.weights` says, for `load_part`: torchvision's, and random ones where it has none.
+    """Return N_feat's published weights, as `recipe.weights` names them, for `load_part`.
+
+    Layers that torchvision does not have get random weights.
 
     Raises:
-        ValueError: if there are none for this N_feat.
+        ValueError: if there are no published weights for this N_feat.
         OSError: if they can't be downloaded.
     """
     options = {"width": recipe.width, "norm": recipe.norm, "layout": recipe.layout, "weights": recipe.weights}
@@ -98,13 +100,13 @@ def _seeded(seed: int, part: str, make: Callable[[], nn.Module]) -> nn.Module:
 
 
 def load_part(module: nn.Module, part: str, state: dict[str, Tensor]) -> None:
-    """Fill one part of a network from the state of a whole trained network that has a part of this name.
+    """Load one part of a network from the state of a whole trained network that has a part of this name.
 
-    F pre-trained alone has no scale field: then S keeps its ones. A scale field that the part does not have is left
-    out.
+    If the state has no scale field, as F pre-trained alone, then S keeps its ones. If only the state has a scale
+    field, it is left out.
 
     Raises:
-        ValueError: if the part's weights are not those of this network.
+        ValueError: if the state's part is of another network.
     """
     target = getattr(module, part) if not isinstance(module, nn.ModuleDict) else module[part]
     weights = {name.removeprefix(f"{part}."): w for name, w in state.items() if name.startswith(f"{part}.")}

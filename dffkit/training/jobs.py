@@ -1,4 +1,4 @@
-"""What a run trains its network on: how batches are made, and what their loss is. One class per objective."""
+"""Training objectives: each job makes the batches of a run, and their losses."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -10,19 +10,20 @@ from torch import Generator, Tensor, nn
 
 from dffkit.baselines import EXACT_FLOW
 from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.sprites import mirrored, sprite_pair, stacked
 from dffkit.training.assembly import build
-from dffkit.training.mixed_pairs import MixedPairs, Mixture
-from dffkit.training.pairs import Batch, Pairs
+from dffkit.training.flow_loss import pyramid_loss
+from dffkit.training.pairs import Batch, MixedPairs, Mixture, Pairs
 from dffkit.training.recipe import Recipe
 
 Losses = dict[str, Tensor]  # scalars; their sum is minimised, and those without gradient are only logged
 
 
 class FlowJob:
-    """Pre-trains F: the multi-scale endpoint error on flying sprites, or on the pairs of a data set (Sec. 4.2).
+    """Pre-training of F: the multi-scale endpoint error on flying sprites, or on the pairs of a data set (Sec. 4.2).
 
-    With four `mirrors` each pair comes four times, as it is, mirrored left to right, upside down, and both: rendering
-    takes as long as training, and a mirrored pair is a new one to F. A pair's four are `BLOCK` samples apart.
+    With four `mirrors` each pair comes four times: as it is, mirrored left to right, upside down, and both. Rendering
+    takes as long as training, and a mirrored pair is new to F. The four copies are `BLOCK` samples apart.
     """
 
     BLOCK = 256
@@ -31,13 +32,11 @@ class FlowJob:
         self, module: nn.Module, seed: int, size: tuple[int, int], mirrors: int = 1, data: Sequence[Any] = ()
     ) -> None:
         self.module, self.seed, self.size, self.mirrors, self.data = module, seed, size, mirrors, data
-        # Batches are made by several threads, a little out of order: the pairs of two blocks are kept.
+        # Several threads make batches a little out of order, so the pairs of two blocks are kept.
         self._pair = lru_cache(maxsize=2 * self.BLOCK)(self._make) if mirrors > 1 else self._make
 
     def batch(self, numbers: Iterable[int]) -> Any:
-        """A batch of `SpritePair`s."""
-        from dffkit.datasets.sprites import mirrored, stacked
-
+        """Return the samples of these numbers as a `SpritePair` of batches."""
         pairs = []
         for number in numbers:
             block, place = divmod(number, self.BLOCK * self.mirrors)
@@ -47,55 +46,51 @@ class FlowJob:
         return stacked(pairs)
 
     def _make(self, index: int) -> Any:
-        from dffkit.datasets.sprites import sprite_pair
-
         if self.data:
             return self.data[random.Random(f"{self.seed}/{index}").randrange(len(self.data))]
         return sprite_pair(self.seed, index, self.size)
 
     def forward(self, batch: Any) -> tuple[list[Tensor], Tensor]:
-        """The pyramid's five predictions, and the flow that will be used, all float32."""
+        """Return the pyramid's five predictions, and the flow of `FlowNetwork.forward`, all float32."""
         flow_network = self.module["flow_network"]
         current, key = flow_network.prepare(batch.current), flow_network.prepare(batch.key)
         predictions, flow = flow_network.pyramid_and_flow(current, key)
         return [prediction.float() for prediction in predictions], flow
 
     def loss(self, outputs: tuple[list[Tensor], Tensor], batch: Any) -> Losses:
-        """FlowNet's loss, with the flow that will be used as one more level."""
-        from dffkit.training.flow_loss import pyramid_loss
-
+        """Return FlowNet's loss, with the flow of `FlowNetwork.forward` as one more level."""
         predictions, flow = outputs
         return pyramid_loss(predictions, batch.flow, forward_flow=flow)
 
 
 class RecognitionJob:
-    """Trains Frame or DFF by the task network's own loss on the current frame (Fig. 2)."""
+    """Training of Frame or DFF by the task network's own loss on the current frame (Fig. 2)."""
 
     def __init__(self, module: nn.Module, pairs: Pairs) -> None:
         self.module, self.pairs = module, pairs
 
     def batch(self, numbers: Iterable[int]) -> Batch:
-        """These samples."""
+        """Return the samples of these numbers."""
         return self.pairs.batch(numbers)
 
     def forward(self, batch: Batch) -> Tensor:
-        """The task network's maps of the current frames."""
+        """Return the task network's maps of the current frames."""
         return self.module(batch.frames, batch.key_frames, batch.same)
 
     def loss(self, maps: Tensor, batch: Batch) -> Losses:
-        """The task network's losses."""
+        """Return the task network's losses."""
         return task_loss(self.module.task_network, maps, batch.targets, batch, self.pairs.seed)
 
 
 class StillsJob(RecognitionJob):
-    """Pre-trains N_feat on single frames, by the losses of several task networks at once."""
+    """Pre-training of N_feat on single frames by the losses of several task networks at once."""
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Each head's maps."""
+        """Return each head's maps."""
         return self.module(batch.frames)
 
     def loss(self, maps: dict[str, Tensor], batch: Batch) -> Losses:
-        """The losses of all heads; targets are tuples in the heads' order."""
+        """Return the losses of all heads; targets are tuples in the heads' order."""
         losses = {}
         for (task, head), targets in zip(self.module.heads.items(), batch.targets, strict=True):
             losses |= task_loss(head, maps[task], targets, batch, self.pairs.seed)
@@ -103,10 +98,10 @@ class StillsJob(RecognitionJob):
 
 
 def task_loss(task_network: nn.Module, maps: Tensor, targets: Any, batch: Batch, seed: int) -> Losses:
-    """A task network's losses, means over the batch.
+    """Return a task network's losses, means over the batch.
 
-    Boxes are taken image by image, each with a generator of its own for the anchors that are drawn: so the loss of a
-    sample does not depend on its company, and processes that share a batch get what one process gets.
+    Boxes are taken image by image, each with a random generator of its own, which chooses the anchors. So a sample's
+    loss does not depend on the rest of the batch, and processes that share a batch get the same losses as one process.
     """
     size = tuple(batch.frames.shape[2:])
     if isinstance(targets, Tensor):
@@ -119,7 +114,13 @@ def task_loss(task_network: nn.Module, maps: Tensor, targets: Any, batch: Batch,
 
 
 def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob | RecognitionJob:
-    """The job of a recipe, with its untrained network; `data` is what it trains on. Sprites are made by the job."""
+    """Return the job of a recipe, with its untrained network.
+
+    Args:
+        recipe: what to train.
+        seed: of the random weights and of the samples.
+        data: the snippets to train on; none for job "flow" on sprites.
+    """
     module = build(recipe, seed)
     if recipe.job == "flow":
         return FlowJob(module, seed, recipe.size, recipe.mirrors, data)

@@ -1,4 +1,4 @@
-"""The training loop: one for every recipe (Sec. 4.2, Fig. 2b)."""
+"""The training loop, one for all recipes (Sec. 4.2, Fig. 2b)."""
 
 import sys
 import time
@@ -33,30 +33,31 @@ def train(
     names: Sequence[str] = (),
     before_result: Callable[[], None] = lambda: None,
 ) -> nn.Module:
-    """Train a recipe and return its network, in eval mode; in `folder` are then `trained.pt` and `log.csv`.
+    """Train a recipe and return its network in eval mode. `folder` then holds `trained.pt` and `log.csv`.
 
-    A run that was stopped, or killed, goes on from its last checkpoint and ends with the weights it would have had:
-    bit by bit, if the operators are deterministic. Under `torch.distributed` every process takes an equal slice of each
-    batch; the result is that of one process, as far as the loss is a mean over frames and batch norm is frozen. (Where
-    label maps have ignored pixels, each process's mean is over its own labelled ones.)
+    A run that was stopped or killed resumes from its last checkpoint and ends with the same weights as without the
+    stop: bit by bit, if the operators are deterministic. Under `torch.distributed` every process takes an equal slice
+    of each batch. The result is the same as with one process if the loss is a mean over frames and batch norm is
+    frozen. (Where label maps have ignored pixels, each process takes the mean over its own labelled pixels.)
 
     Args:
         recipe: what to train.
-        folder: where checkpoints are kept, while it runs, and the results.
-        data: the snippets to train on; none for "flow".
+        folder: where checkpoints and results are kept.
+        data: the snippets to train on; none for job "flow" on sprites.
         start: part -> the state dict of a trained network that has this part, for each part in `recipe.start`, and
-            for others if there is something to start them with.
+            for any other part.
         seed: of the random weights and of the samples.
         data_version: any string that changes with the data; a checkpoint with another one is refused.
         device: "cpu" or "cuda".
-        resume: False starts from nothing, whatever is in the folder.
+        resume: False begins again, and deletes the folder's checkpoints and result.
         progress: show a bar (needs tqdm).
-        validate: called with the network in eval mode every `validate_every` iterations, and at the end, in every
-            process; what it returns goes to the log.
-        checkpoint_every: iterations that a kill can cost.
+        validate: called with the network in eval mode every `validate_every` iterations and at the end, in every
+            process; the log holds its result.
+        validate_every: iterations between two validations.
+        checkpoint_every: iterations between two checkpoints.
         log_every: iterations whose mean losses make a row of the log.
-        workers: batches that are made ahead, each by a thread; 0 makes them in the loop.
-        names: of the classes, to be kept with the result, which can then be used without the data.
+        workers: threads that prefetch batches, one each; 0 makes the batches in the loop.
+        names: of the classes; `trained.pt` holds them, so that it can be used without the data.
         before_result: called in every process just before `trained.pt` is written.
 
     Raises:

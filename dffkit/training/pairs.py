@@ -1,7 +1,8 @@
-"""What training draws (Fig. 2b): an annotated frame, and a key frame a little earlier that needs no label."""
+"""Training samples (Fig. 2b): an annotated current frame, and an earlier key frame, which needs no label."""
 
 import random
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from dffkit.support.errors import DataError
 
 
 class Sample(NamedTuple):
-    """One draw: a snippet, its annotated current frame *i*, the key frame *k* <= i, and whether both are mirrored."""
+    """Numbers of a snippet, its annotated current frame *i*, and the key frame *k* <= i; `flip` mirrors both frames."""
 
     snippet: int
     frame: int
@@ -21,14 +22,14 @@ class Sample(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one iteration trains on.
+    """The frames and targets of one iteration.
 
     Attributes:
         frames: current frames *i*, `(B, 3, H, W)` uint8.
         key_frames: key frames *k*, the same shape; None to train per frame.
         same: `(B,)` bool, true where i == k; None without key frames.
-        targets: label maps `(B, H, W)` stacked, or a list of B dicts with boxes, or a tuple of such for joint targets.
-        numbers: the samples' numbers, so that whatever else is random about them can be drawn from these.
+        targets: label maps `(B, H, W)`, or a list of B dicts with boxes, or a tuple of both for several heads.
+        numbers: the samples' numbers, as seeds of all that is drawn later, such as anchors.
     """
 
     frames: Tensor
@@ -41,12 +42,12 @@ class Batch(NamedTuple):
 class Pairs:
     """An endless sequence of training samples; number n is a function of (seed, n) alone.
 
-    So a run that was stopped goes on with the samples it would have had, processes can share a batch without talking,
-    and per-frame training with the same seed sees the same annotated frames as training on pairs.
+    So a stopped run goes on with the same samples, processes share a batch without communication, and per-frame
+    training with the same seed sees the same annotated frames as training on pairs.
 
     Args:
-        snippets: where samples come from; each annotated frame is equally likely.
-        seed: which sequence.
+        snippets: the data set; each annotated frame is equally likely.
+        seed: seed of the sequence.
         max_offset: i - k is uniform in 0..max_offset (Sec. 3: 0..l - 1), cut at the snippet's first frame; None for
             single frames, without key frames.
         label_interval: only every n-th annotated frame of a snippet has a label.
@@ -75,8 +76,8 @@ class Pairs:
             raise ValueError(f"snippets: expected at least one annotated frame, got none in {len(snippets)} snippets")
 
     def sample(self, number: int) -> Sample:
-        """Sample `number`, of 0, 1, 2, ..."""
-        # Everything is drawn, in this order, whatever the options: so options do not change what else is drawn.
+        """Return sample `number`, of 0, 1, 2, ..."""
+        # All values are drawn, in this order, whatever the options: so no option changes the other values.
         rng = random.Random(f"{self.seed}/{number}")
         snippet, frame = self.annotated[rng.randrange(len(self.annotated))]
         flip = rng.random() < 0.5
@@ -84,7 +85,7 @@ class Pairs:
         return Sample(snippet, frame, max(frame - offset, 0), flip and self.flip)
 
     def batch(self, numbers: Iterable[int]) -> Batch:
-        """These samples' frames and targets.
+        """Return the frames and targets of these samples.
 
         Raises:
             DataError: if the frames differ in size.
@@ -93,7 +94,9 @@ class Pairs:
         samples = [self.sample(number) for number in numbers]
         frames = [_frame(self.snippets[s.snippet], s.frame, s.flip) for s in samples]
         self._check_sizes([(s.snippet, s.frame) for s in samples], frames)
-        targets = [_target(self.snippets[s.snippet].targets[s.frame], s.flip, frames[0].shape[2]) for s in samples]
+        width = frames[0].shape[2]
+        targets = [self.snippets[s.snippet].targets[s.frame] for s in samples]
+        targets = [flip_target(target, width) if s.flip else target for s, target in zip(samples, targets, strict=True)]
         if self.max_offset is None:
             return Batch(torch.stack(frames), None, None, collate(targets), numbers)
         keys = [
@@ -106,7 +109,7 @@ class Pairs:
         return Batch(torch.stack(frames), torch.stack(keys), same, collate(targets), numbers)
 
     def _check_sizes(self, places: Sequence[tuple[int, int]], frames: Sequence[Tensor]) -> None:
-        """That frames, of these snippets and numbers, make a batch."""
+        """Raise `DataError` unless all frames have one size; `places` are their snippets and frame numbers."""
         for place, frame in zip(places, frames, strict=True):
             if frame.shape != frames[0].shape:
                 one, other = (f"{self.snippets[snippet].name}, frame {index}," for snippet, index in (places[0], place))
@@ -117,21 +120,56 @@ class Pairs:
                 )
 
 
+class Mixture(list[Snippet]):
+    """The snippets of several data sets, which `MixedPairs` samples in a ratio; `parts` are (data set, its share)."""
+
+    def __init__(self, parts: Sequence[tuple[Sequence[Snippet], int]]) -> None:
+        super().__init__(snippet for data, _ in parts for snippet in data)
+        self.parts = parts
+
+
+class MixedPairs(Pairs):
+    """`Pairs` that takes samples from several data sets in turn; sample n is still a function of (seed, n) alone.
+
+    With the shares 2 and 1, every batch of three has two samples of the first data set and one of the second (Sec. 5:
+    VID and DET are 2:1 in a mini-batch). The authors' code shuffles both lists together instead, which is about 1:1:
+    https://github.com/msracver/Deep-Feature-Flow, 57,834 frames of VID and 53,639 images of DET.
+
+    Args:
+        parts: (data set, its share); in each data set every annotated frame is equally likely.
+        seed: seed of the sequence.
+        options: of `Pairs`.
+
+    Raises:
+        ValueError: for a wrong option, a share below 1, or a data set in which no frame is annotated.
+    """
+
+    def __init__(self, parts: Sequence[tuple[Sequence[Snippet], int]], seed: int, **options: Any) -> None:
+        if not parts or any(share < 1 for _, share in parts):
+            raise ValueError(f"parts: expected shares of at least 1, got {[share for _, share in parts]}")
+        super().__init__(Mixture(parts), seed, **options)
+        self.parts = [Pairs(data, seed, **options) for data, _ in parts]
+        self.starts = list(accumulate((len(data) for data, _ in parts), initial=0))
+        self.turns = [part for part, (_, share) in enumerate(parts) for _ in range(share)]
+
+    def sample(self, number: int) -> Sample:
+        """Return sample `number`, of 0, 1, 2, ..."""
+        part = self.turns[number % len(self.turns)]
+        sample = self.parts[part].sample(number)
+        return sample._replace(snippet=self.starts[part] + sample.snippet)
+
+
 def _frame(snippet: Snippet, index: int, flip: bool) -> Tensor:
     frame = snippet.frames[index]
     return frame.flip(-1) if flip else frame
 
 
-def _target(target: Any, flip: bool, width: int) -> Any:
-    return flip_target(target, width) if flip else target
-
-
 def flip_target(target: Any, width: int) -> Any:
-    """A target mirrored left to right in a frame `width` pixels wide.
+    """Mirror a target left to right.
 
     Args:
-        target: a label map `(H, W)`, a dict with "boxes", and perhaps "ignore", `(N, 4)` xyxy, or a tuple of such.
-        width: W of the frame.
+        target: a label map `(H, W)`; a dict with "boxes" and possibly "ignore", `(N, 4)` xyxy; or a tuple of these.
+        width: W of the frame in pixels.
     """
     if isinstance(target, tuple):
         return tuple(flip_target(part, width) for part in target)
@@ -145,14 +183,14 @@ def flip_target(target: Any, width: int) -> Any:
 
 
 def collate(targets: list[Any]) -> Any:
-    """Targets of B frames -> as a task network's loss takes them: label maps stacked, boxes as a list."""
+    """Collect the targets of B frames for a task network's loss: label maps are stacked, boxes stay a list."""
     if isinstance(targets[0], tuple):
         return tuple(collate(list(part)) for part in zip(*targets, strict=True))
     return torch.stack(targets) if isinstance(targets[0], Tensor) else targets
 
 
 def move(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    """Apply `function` to every tensor in tuples, lists and dicts; everything else stays."""
+    """Apply `function` to every tensor in tuples, lists and dicts; other values stay as they are."""
     if isinstance(value, Tensor):
         return function(value)
     if isinstance(value, dict):

@@ -8,55 +8,61 @@ from typing import Any
 
 from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED, NO_FLOW
 from dffkit.networks.flow import FLOW_NETWORKS
+from dffkit.networks.precision import PRECISIONS
 from dffkit.support.files import fingerprint
-from dffkit.training.widths import FEATURE_WIDTH, SIZE, flow_width
 
 Options = tuple[tuple[str, Any], ...]  # keyword arguments as data
 
+TASKS = ("segmentation", "detection")
 JOBS = ("flow", "stills", "frames", "pairs")
 PRETRAINING = ("flow", "stills")
-TASKS = ("segmentation", "detection")
+SIZE = (192, 384)  # height and width of Toytown's frames
+FEATURE_WIDTH = 5 / 32  # 160 channels at stride 16
+# One width for all networks would change the cost ratio r: an eighth of the channels does not cost an eighth of the
+# FLOPs, as the inputs keep three channels and the flow two. So each flow network has a width of its own, with which
+# small pairs with ResNet-50 and with ResNet-101 keep Table 2's ratio within 10% at `SIZE`.
+FLOW_WIDTHS = {"FlowNet": 0.135, "FlowNet Half": 0.114, "FlowNet Inception": 0.08}
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """One training run, but for its seed. Never change a default: hashes leave out fields that have theirs.
+    """One training run without its seed. Never change a default: hashes leave out fields that have their default.
 
     Attributes:
-        name: free; two recipes that differ in nothing else are the same.
+        name: not hashed; recipes that differ only in their names are the same.
         job: "flow" pre-trains F on sprites (Sec. 4.2); "stills" pre-trains N_feat on single frames, with one head for
-            each of `heads`, in ImageNet's stead; "frames" trains per-frame recognition, Frame (Fig. 2a); "pairs"
+            each of `heads`, instead of ImageNet; "frames" trains per-frame recognition, Frame (Fig. 2a); "pairs"
             trains Deep Feature Flow (Fig. 2b).
         heads: (task, options of its network) for each task network; "frames" and "pairs" have one, "flow" none.
         start: (part, recipe whose trained part it starts with); a part is one of "feature_network", "flow_network"
-            and "task_network". What is not named starts at random, by the seed.
-        freeze: what is not trained: beginnings of parameter names, e.g. "flow_network".
-        data: name of the data set, one of `sources.SOURCES`, or "module:function" for one's own. "flow" takes sprites
-            unless it names one with exact flow.
+            and "task_network". Parts that are not named start at random, by the seed.
+        freeze: beginnings of the names of parameters that are not trained, e.g. "flow_network".
+        data: name of the data set, one of `sources.SOURCES`, or "module:function" for the user's own. "flow" takes
+            sprites unless a data set with exact flow is named.
         size: (H, W) of sprites, and of the frames that are cut out of real data sets to train on.
-        data_options: (name, value) of what else the data set's source is to know.
-        data_split, streets: the data set's part to train on, and how many streets of it.
+        data_options: (name, value) of further options of the data set's source.
+        data_split, streets: the part of the data set to train on, and the number of its streets.
         length, first_label: frames of each of these streets, and the first that has a label; those before it serve as
-            key frames alone. For "frames" and "pairs".
+            key frames only. For "frames" and "pairs".
         depth, width, norm, layout: of `FeatureNetwork`.
         weights: "imagenet" starts N_feat from torchvision's ImageNet weights.
-        shrink: how many times smaller frames become before N_feat; its features' stride is 16 times that.
-        flow, flow_width: name in `FLOW_NETWORKS` and width of F; or what stands in for it, and has no width and no
-            scale field: one of `HAND_CRAFTED`, "exact" for the data set's own flow, or "none" to copy features.
-        scale: whether F has a scale field; None for features that are only warped (S = 1).
+        shrink: factor by which frames are made smaller before N_feat; the stride of its features is 16 times that.
+        flow, flow_width: name in `FLOW_NETWORKS` and width of F. Flow without width and scale field: one of
+            `HAND_CRAFTED`, "exact" for the data set's own flow, or "none" to copy features.
+        scale: True if F has a scale field; False if features are only warped (S = 1).
         scale_bias: "trained", or "frozen" at 1.
         split: layers after the propagation (Table 5).
         iterations, batch: T, and frames (or pairs) in each.
-        optimiser: "sgd" with momentum 0.9, as the paper, or "adamw".
+        optimiser: "sgd" with momentum 0.9, as in the paper, or "adamw".
         lr, weight_decay: at the start; weights of layers decay, biases and normalisation do not, as in MXNet.
         lr_factors: (beginning of parameter names, factor on the learning rate); the first that fits counts.
-        schedule: "step" divides the learning rate by 10 after `step_at` of the iterations, as the paper after 2/3 on
-            ImageNet VID, 3/4 on Cityscapes; "cosine" to 0.
+        schedule: "step" divides the learning rate by 10 after `step_at` of the iterations, as the paper does after 2/3
+            on ImageNet VID and 3/4 on Cityscapes; "cosine" lets it fall to 0.
         warm_up: iterations over which the learning rate rises linearly.
         clip: largest norm of the whole gradient; 0 for no limit.
         precision: "float32", or "bfloat16" for mixed precision.
         max_offset, label_interval, flip: of `Pairs`.
-        mirrors: of each pair of sprites, 1 (as it is) to 4 are trained on.
+        mirrors: copies of each pair of sprites that are trained on, 1 (as it is) to 4 (mirrored along both axes).
     """
 
     name: str
@@ -72,7 +78,7 @@ class Recipe:
     width: float = FEATURE_WIDTH
     norm: str = "frozen"
     flow: str = "FlowNet"
-    flow_width: float = flow_width("FlowNet")
+    flow_width: float = FLOW_WIDTHS["FlowNet"]
     scale: bool = True
     scale_bias: str = "trained"
     split: int = 1
@@ -106,7 +112,7 @@ class Recipe:
             "flow": (*FLOW_NETWORKS, *HAND_CRAFTED, EXACT_FLOW, NO_FLOW),
             "optimiser": ("sgd", "adamw"),
             "schedule": ("step", "cosine"),
-            "precision": ("float32", "bfloat16"),
+            "precision": tuple(PRECISIONS),
             "norm": ("frozen", "trained"),
             "scale_bias": ("trained", "frozen"),
             "layout": ("msra", "torchvision"),
@@ -129,7 +135,7 @@ class Recipe:
 
     @property
     def hash(self) -> str:
-        """Twelve hex digits of everything but the name; of the recipes it starts from as well."""
+        """Twelve hexadecimal digits of all fields but the name, and of the recipes that this one starts from."""
         changed = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -140,20 +146,20 @@ class Recipe:
 
     @property
     def task(self) -> str:
-        """The first head's task; "" without heads."""
+        """Task of the first head; "" without heads."""
         return self.heads[0][0] if self.heads else ""
 
     @property
     def pretraining(self) -> bool:
-        """Whether one run, of seed 0, serves the recipes that start from it whatever their seed, as ImageNet's does."""
+        """True if its run of seed 0 serves every seed of the recipes that start from it, as ImageNet's weights do."""
         return self.job in PRETRAINING
 
     def start_seed(self, part: str, seed: int) -> int:
-        """The seed of the run that gives `part` to the run with `seed`."""
+        """Return the seed of the run that gives `part` to the run with `seed`."""
         return 0 if dict(self.start)[part].pretraining else seed
 
     def describe(self) -> str:
-        """A line for people."""
+        """Return one line that describes the recipe to a reader."""
         networks = f"ResNet-{self.depth} x {self.width:g}, {self.flow} x {self.flow_width:g}"
         starts = ", ".join(f"{part} from {recipe.name}" for part, recipe in self.start) or "from nothing"
         return (
@@ -190,5 +196,5 @@ def _from_json(value: Any) -> Any:
 
 
 def options(**values: Any) -> Options:
-    """Keyword arguments as data, in one order."""
+    """Return keyword arguments as data, in one order."""
     return tuple(sorted(values.items()))

@@ -1,27 +1,144 @@
-"""The kit's recipes, by name: what is trained on what, and how. Each is data; `recipe.py` says what it holds."""
+"""All recipes by name: `RECIPES` on Toytown, and `REAL` on real video, which are defined here.
 
+The small recipes of `REAL` begin with the weights that Toytown has trained, and two CPU cores are enough for them. The
+paper's recipes, at full size, were not run at full scale here. They need the data sets and GPUs:
+`torchrun --nproc-per-node 8 -m dffkit train paper/imagenet-vid/dff`.
+"""
+
+import dataclasses
 import difflib
+from typing import Any
 
-from dffkit.training.real_recipes import REAL
-from dffkit.training.recipe import Recipe
-from dffkit.training.toytown_recipes import RECIPES
+from dffkit.baselines import NO_FLOW
+from dffkit.training.recipe import Recipe, options
+from dffkit.training.toytown_recipes import FIRST_STAGES, RECIPES, SFF
 
 # The networks of Figure 3.
 CURVES = {name for name in RECIPES if name.split("/")[-1].startswith(("frame", "dff")) and "-1-in-" not in name}
-# What is scored at all of Figure 3's key frame durations: also fix N, as DFF's lead over it depends on the duration.
+# Recipes that are scored at all of Figure 3's key frame durations: also fix N, as DFF's lead over it depends on them.
 AT_ALL_DURATIONS = CURVES | {name for name in RECIPES if name.endswith("/fix-n")}
 
-__all__ = ["AT_ALL_DURATIONS", "CURVES", "REAL", "RECIPES", "find"]
+CAMVID_HEAD = ("segmentation", options(num_classes=11))
+# People only, upright; at twice the video's size they are about 36 x 102 pixels, and twice as large near the camera.
+PETS_HEAD = (
+    "detection",
+    options(
+        num_classes=1, bins=3, anchor_scales=(1.5, 2.25, 3.5, 5.25), anchor_ratios=(2, 3), anchor_positions=2,
+        proposals=150, pre_nms=2000,
+    ),
+)  # fmt: skip
+ITERATIONS = {"camvid": 4000, "pets09": 2500}  # of Frame; Deep Feature Flow starts from Frame and trains half as long
 
 
 def find(name: str) -> Recipe:
-    """The recipe of this name, on Toytown (`RECIPES`) or on real video (`REAL`).
+    """Return the recipe of this name, on Toytown or on real video.
 
     Raises:
-        ValueError: naming the closest ones, if there is none.
+        ValueError: naming the closest names, if there is none.
     """
     known = RECIPES | REAL
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known)
         raise ValueError(f"recipe: no {name!r}; did you mean {' or '.join(close)}?")
     return known[name]
+
+
+def _small(data: str, name: str, head: tuple, start: tuple, flow: Recipe | None, **changes: Any) -> Recipe:
+    """Return Frame (without `flow`) or DFF on a real data set."""
+    fields = {"job": "pairs" if flow else "frames", "heads": (head,), "data": data, "start": start}
+    fields |= {"flow": flow.flow if flow else NO_FLOW, "flow_width": flow.flow_width if flow else 0}
+    # Real pictures differ from rendered ones in their statistics: nothing is frozen.
+    fields |= {"norm": "trained", "batch": 8, "optimiser": "adamw", "lr": 1e-3, "schedule": "cosine", "warm_up": 100}
+    fields |= {"iterations": ITERATIONS[data], "clip": 10.0, "precision": "bfloat16"}
+    return Recipe(f"{data}/{name}", **(fields | changes))
+
+
+def _methods(data: str, head: tuple, **shared: Any) -> list[Recipe]:
+    """Return all methods on a data set.
+
+    Labels are few. When Deep Feature Flow began with Toytown's N, it learned to propagate features, but its N became
+    worse than Frame's. So it begins with Frame's N. "frame-longer" trains Frame for as many further iterations, and
+    shows the gain by these iterations alone.
+    """
+    stills, flow = RECIPES["toytown/stills"], RECIPES["toytown/flow"]
+    frame = _small(data, "frame", head, (("feature_network", stills),), None, **shared)
+    frames_n = (("feature_network", frame), ("task_network", frame))
+    more = shared | {"iterations": ITERATIONS[data] // 2, "lr": 5e-4}
+    longer = _small(data, "frame-longer", head, frames_n, None, **more)
+    more["lr_factors"] = (("flow_network", 2.0),)  # F has seen no real picture yet
+    dff = _small(data, "dff", head, (*frames_n, ("flow_network", flow)), flow, **more)
+    untrained = {"scale": False, "iterations": 0, "lr_factors": ()}
+    separate = dataclasses.replace(dff, name=f"{data}/separate", **untrained)
+    dis = {"name": f"{data}/{SFF['DIS']}", "start": frames_n, "flow": "DIS", "flow_width": 0, **untrained}
+    return [frame, longer, dff, separate, dataclasses.replace(dff, **dis)]
+
+
+def _small_recipes() -> list[Recipe]:
+    camvid = _methods("camvid", CAMVID_HEAD, size=(240, 320), length=10)
+    pets09 = _methods("pets09", PETS_HEAD, size=(256, 320), data_options=options(scale=2.0, windows=100))
+    return [*camvid, *pets09]
+
+
+def with_imagenet(recipe: Recipe) -> Recipe:
+    """Return the recipe with N_feat at full width, from torchvision's ImageNet weights instead of Toytown's.
+
+    If the recipe begins with the N of another recipe, that recipe changes in the same way and is trained first.
+    """
+    start = tuple(
+        (part, other if other.pretraining else with_imagenet(other))
+        for part, other in recipe.start
+        if part != "feature_network" or not other.pretraining
+    )
+    network = {"layout": "torchvision", "width": 1.0}
+    if "feature_network" not in dict(start):
+        network["weights"] = "imagenet"
+    return dataclasses.replace(recipe, name=f"{recipe.name}-imagenet", start=start, **network)
+
+
+def on_own_data(recipe: Recipe, data: str | None, classes: int | None) -> Recipe:
+    """Return the recipe on another data set, "module:function", or with another number of classes.
+
+    If the recipe begins with the N of another recipe, that recipe changes in the same way and is trained first.
+
+    Args:
+        recipe: a recipe with one head.
+        data: the data set; None for no change.
+        classes: the number of classes; None for no change.
+    """
+    start = tuple(
+        (part, other if other.pretraining else on_own_data(other, data, classes)) for part, other in recipe.start
+    )
+    changes = {"start": start}
+    if data:
+        changes |= {"data": data, "name": f"{data.replace(':', '.')}/{recipe.name.rpartition('/')[2]}"}
+    if classes:
+        ((task, head),) = recipe.heads
+        changes["heads"] = ((task, options(**(dict(head) | {"num_classes": classes}))),)
+    return dataclasses.replace(recipe, **changes)
+
+
+def _paper() -> list[Recipe]:
+    """Return the paper's networks and schedules (Sec. 4.2 and 5), for 8 GPUs with one image each.
+
+    The paper takes FlowNet's own weights. "paper/flow" trains F on the same pairs, with a schedule of this kit.
+    """
+    flow = Recipe(
+        "paper/flow", "flow", data="flying_chairs", size=(384, 512), flow_width=1.0, iterations=300_000, batch=8,
+        optimiser="adamw", lr=1e-4, schedule="step", step_at=0.5, mirrors=4,
+    )  # fmt: skip
+    networks = {"depth": 101, "width": 1.0, "layout": "torchvision", "weights": "imagenet", "scale_bias": "frozen"}
+    training = {"batch": 8, "optimiser": "sgd", "lr": 1e-3, "schedule": "step"}
+    training["freeze"] = FIRST_STAGES
+    tasks = {
+        "cityscapes": (("segmentation", options(num_classes=19)), {"iterations": 20_000, "step_at": 0.75}),
+        "imagenet-vid": (("detection", options(num_classes=30)), {"iterations": 60_000}),
+    }
+    found = [flow]
+    for name, (head, schedule) in tasks.items():
+        shared = {"heads": (head,), "data": name.replace("-", "_"), **networks, **training, **schedule}
+        found.append(Recipe(f"paper/{name}/frame", "frames", flow=NO_FLOW, flow_width=0, **shared))
+        found.append(Recipe(f"paper/{name}/dff", "pairs", flow_width=1.0, start=(("flow_network", flow),), **shared))
+    return found
+
+
+REAL = {recipe.name: recipe for recipe in (*_small_recipes(), *_paper())}

@@ -1,12 +1,11 @@
-"""The kit's recipes on Toytown, by name."""
+"""The recipes on Toytown, by name: pre-training, Frame and DFF, and every row of the tables and curves."""
 
 import dataclasses
 from typing import Any
 
 from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED, NO_FLOW
 from dffkit.complexity import DEPTHS
-from dffkit.training.recipe import Recipe, options
-from dffkit.training.widths import flow_width
+from dffkit.training.recipe import FLOW_WIDTHS, TASKS, Recipe, options
 
 SEGMENTATION = ("segmentation", options(num_classes=10))
 # Boxes are mostly 17 to 128 pixels wide. 20 shapes at 2 x 2 positions in a cell have an anchor of IoU 0.5 for 98% of
@@ -18,26 +17,26 @@ DETECTION = (
         proposals=150, pre_nms=2000,
     ),
 )  # fmt: skip
-# While N_feat is pre-trained, a head with fewer anchors is enough: it is thrown away.
+# N_feat is pre-trained with fewer anchors, as that head is thrown away.
 DETECTION_IN_PRETRAINING = (
     "detection",
     options(num_classes=4, bins=3, anchor_scales=(1, 2, 4, 8), anchor_ratios=(0.5, 1, 2), proposals=100, pre_nms=1000),
 )
 HEADS = dict((SEGMENTATION, DETECTION))
-# Shallow Feature Flow (Sec. 5.2): the names of its rows, by the flow that they take.
+# Shallow Feature Flow (Sec. 5.2): the name of its row for each flow.
 SFF = {"DIS": "sff-dis", "SIFT Flow, fast": "sff-fast", "SIFT Flow, slow": "sff-slow"}
-# How networks other than the default ones are called in names.
+# The ending of a recipe's name for each network; the default networks have none.
 DEPTH_NAMES = {101: "", 50: "50", 26: "26", 14: "14"}
 FLOW_NAMES = {"FlowNet": "", "FlowNet Half": "half", "FlowNet Inception": "inception"}
-FIRST_STAGES = ("feature_network.conv1", "feature_network.layer1")  # which the authors don't train
+FIRST_STAGES = ("feature_network.conv1", "feature_network.layer1")  # the authors don't train them
 ITERATIONS = 3000  # T of every row of Tables 3, 4 and 5 and of every curve
-# How many times faster F learns in joint training. For segmentation 3 gains at every l and 10 diverges; for detection 3
+# Factor on F's learning rate in joint training. For segmentation 3 gains at every l and 10 diverges; for detection 3
 # costs at every l, and 0.3 is no better than 1.
 FLOW_RATES = {"segmentation": 3.0}
 
 
 def _flow_recipe(flow: str, **changes: Any) -> Recipe:
-    fields = {"flow": flow, "flow_width": flow_width(flow), "iterations": 30000, "batch": 8, "mirrors": 4}
+    fields = {"flow": flow, "flow_width": FLOW_WIDTHS[flow], "iterations": 30000, "batch": 8, "mirrors": 4}
     fields |= {"optimiser": "adamw", "lr": 1e-3, "schedule": "cosine", "warm_up": 200, "clip": 1.0}
     fields |= {"precision": "bfloat16"}
     return Recipe(_named("toytown/flow", FLOW_NAMES[flow]), "flow", **(fields | changes))
@@ -52,11 +51,11 @@ def _stills_recipe(depth: int, **changes: Any) -> Recipe:
 
 
 def _recognition(name: str, task: str, stills: Recipe, flow: Recipe | None, **changes: Any) -> Recipe:
-    """Frame (without `flow`) or DFF: the same start, the same T, the same settings."""
+    """Return Frame (without `flow`) or DFF: with the same start, the same T and the same settings."""
     fields = {"job": "pairs" if flow else "frames", "heads": ((task, HEADS[task]),), "depth": stills.depth}
     fields |= {"start": (("feature_network", stills), *((("flow_network", flow),) if flow else ()))}
     fields |= {"flow": flow.flow if flow else NO_FLOW, "flow_width": flow.flow_width if flow else 0}
-    # Of many streets three frames each, as Cityscapes labels one in a snippet: objects vary more than frames do.
+    # Three frames each of many streets, as Cityscapes labels one in a snippet: objects vary more than frames do.
     fields |= {"iterations": ITERATIONS, "batch": 8, "streets": 600, "length": 12, "first_label": 9}
     fields |= {"freeze": FIRST_STAGES}
     fields |= {"optimiser": "adamw", "lr": 5e-4, "schedule": "cosine", "warm_up": 100, "clip": 10.0}
@@ -67,7 +66,7 @@ def _recognition(name: str, task: str, stills: Recipe, flow: Recipe | None, **ch
 
 
 def _ablation(task: str, frame: Recipe, dff: Recipe) -> list[Recipe]:
-    """The rows of Tables 3 and 4 beside Frame and DFF: what is not trained, and flow from elsewhere."""
+    """Return the rows of Tables 3 and 4 beside Frame and DFF: parts that stay fixed, and flow that is not learned."""
     _, sprites_flow = dff.start
     frames_n = (("feature_network", frame), ("task_network", frame))
     whole = ("feature_network", "task_network")
@@ -90,7 +89,7 @@ def _ablation(task: str, frame: Recipe, dff: Recipe) -> list[Recipe]:
 
 
 def _figure3(task: str, stills: dict[int, Recipe], flows: dict[str, Recipe]) -> list[Recipe]:
-    """Figure 3: the other pairs of networks; and what else could be had for the same time: smaller, or on less."""
+    """Return Figure 3's other pairs of networks, and its alternatives: smaller networks, and smaller frames."""
     recipes = []
     for depth, start in stills.items():
         if depth != 101:
@@ -108,13 +107,14 @@ def _figure3(task: str, stills: dict[int, Recipe], flows: dict[str, Recipe]) -> 
 
 
 def _table5(task: str, dff: Recipe) -> list[Recipe]:
-    """Table 5: other split points than 1."""
+    """Return the rows of Table 5: DFF with split points other than 1."""
     return [dataclasses.replace(dff, name=f"toytown/{task}/split-{split}", split=split) for split in (0, 5, 12, 21)]
 
 
 def _sparse_labels(frame: Recipe, dff: Recipe) -> list[Recipe]:
-    """Sec. 3: Frame and DFF on fewer streets, a sixth of them; one frame in n is labelled of the 30 in each that have
-    nine others before them.
+    """Return Frame and DFF with sparse labels (Sec. 3), on a sixth of the streets.
+
+    In each street 30 frames have nine others before them; one in `interval` of these is labelled.
     """
     fewer = {"streets": 100, "first_label": 9, "length": 39, "iterations": ITERATIONS // 2}
     return [
@@ -125,16 +125,16 @@ def _sparse_labels(frame: Recipe, dff: Recipe) -> list[Recipe]:
 
 
 def _all() -> dict[str, Recipe]:
-    """All recipes, in the order in which they are run: what the tables need most comes first."""
+    """Return all recipes in the order in which they are run: those that the tables need most come first."""
     stills, flows = {depth: _stills_recipe(depth) for depth in DEPTH_NAMES}, {f: _flow_recipe(f) for f in FLOW_NAMES}
     pairs = {
         task: (_recognition("frame", task, stills[101], None), _recognition("dff", task, stills[101], flows["FlowNet"]))
-        for task in HEADS
+        for task in TASKS
     }
     recipes = [flows["FlowNet"], stills[101]]
     recipes += [row for task, pair in pairs.items() for row in (*pair, *_ablation(task, *pair))]
     recipes += [*flows.values(), *stills.values()]
-    recipes += [row for task in HEADS for row in _figure3(task, stills, flows)]
+    recipes += [row for task in TASKS for row in _figure3(task, stills, flows)]
     recipes += [row for task, (_, dff) in pairs.items() for row in _table5(task, dff)]
     recipes += [row for pair in pairs.values() for row in _sparse_labels(*pair)]
     return {recipe.name: recipe for recipe in recipes}

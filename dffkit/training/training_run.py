@@ -1,9 +1,10 @@
-"""A training run at some iteration: the step, the log, and what a checkpoint holds of them."""
+"""One training run: its batches, optimiser, steps, log and checkpoints. `loop.py` decides when each is due."""
 
 import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,27 @@ from dffkit.training import checkpoint
 from dffkit.training.assembly import load_part
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.jobs import make_job
-from dffkit.training.optimiser import make_optimiser, rate_factor, trainable
 from dffkit.training.pairs import move
-from dffkit.training.prefetch import ahead
 from dffkit.training.recipe import Measurement, Recipe
 
-Validate = Callable[[nn.Module], Mapping[str, float]]
-_LOG = ("rows", "pending", "scores", "new_scores")
+Validate = Callable[[nn.Module], Mapping[str, float]]  # network in eval mode -> its scores by name
+LOG_STATE = ("rows", "pending", "scores", "new_scores")  # attributes that a checkpoint holds
 
 
 class TrainingRun:
-    """A training run at some iteration."""
+    """A training run: the network and the log, as they are at an iteration.
+
+    Args:
+        recipe: what to train.
+        folder: where checkpoints, the log and the result are kept.
+        data: the snippets to train on; none for job "flow" on sprites.
+        seed: of the random weights and of the samples.
+        data_version: any string that changes with the data.
+        device: where the network is.
+
+    Raises:
+        TrainingError: if the batch can't be shared equally by the processes.
+    """
 
     def __init__(
         self, recipe: Recipe, folder: Path, data: Sequence[Snippet], seed: int, data_version: str, device: torch.device
@@ -46,13 +57,13 @@ class TrainingRun:
         self.job = make_job(recipe, seed, data)
         self.job.module.to(device).train()
         self.iteration, self.seconds = 0, 0.0
-        self.rows: list[dict[str, float]] = []  # of the log
-        self.pending: list[dict[str, float]] = []  # losses since the last row
-        self.scores: dict[str, float] = {}  # the newest of `validate`
-        self.new_scores = False  # since the last row
+        self.rows: list[dict[str, float]] = []  # rows of the log
+        self.pending: list[dict[str, float]] = []  # losses of the iterations since the last row
+        self.scores: dict[str, float] = {}  # newest scores of `validate`
+        self.new_scores = False  # True if they are newer than the last row
 
     def load_finished(self) -> bool:
-        """Take the weights of the finished run, if it is finished."""
+        """Load the weights of the finished run; return False if it is not finished."""
         path = self.folder / FINISHED
         if not path.exists():
             return False
@@ -62,7 +73,7 @@ class TrainingRun:
         return True
 
     def start(self, start: Mapping[str, Mapping[str, Tensor]], resume: bool) -> None:
-        """Begin, or go on from the last checkpoint."""
+        """Begin with the weights of `start` by part, or resume from the last checkpoint."""
         if not resume and self.rank == 0:
             for path in [*self.folder.glob("checkpoint-*.pt"), self.folder / FINISHED]:
                 path.unlink(missing_ok=True)
@@ -79,12 +90,12 @@ class TrainingRun:
         self.job.module.load_state_dict(state["module"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.iteration, self.seconds = state["iteration"], state["seconds"]
-        for name in _LOG:
+        for name in LOG_STATE:
             setattr(self, name, state[name])
         self._write_log()
 
     def batches(self, workers: int) -> Iterator[Any]:
-        """This process's slices of the batches that are left, each made while the ones before are trained on."""
+        """Yield this process's slices of the remaining batches, on the device; `workers` threads prefetch them."""
         size = self.recipe.batch // self.processes
 
         def make(iteration: int) -> Any:
@@ -93,11 +104,15 @@ class TrainingRun:
             return move(batch, Tensor.pin_memory) if self.device.type == "cuda" else batch
 
         iterations = range(self.iteration, self.recipe.iterations)
-        for batch in ahead(make, iterations, workers):
+        for batch in prefetch(make, iterations, workers):
             yield move(batch, lambda tensor: tensor.to(self.device, non_blocking=True))
 
     def step(self, batch: Any) -> None:
-        """One iteration."""
+        """Train on one batch.
+
+        Raises:
+            TrainingError: if a loss or the gradient is not finite, or a part of the network refuses its input.
+        """
         losses = self._losses(batch)
         loss = sum(value for value in losses.values() if value.requires_grad)
         means = torch.stack([value.detach().float() for value in (loss, *losses.values())])
@@ -125,8 +140,8 @@ class TrainingRun:
         try:
             with torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not None):
                 outputs = self.job.forward(batch)
-            return self.job.loss(outputs, batch)  # from float32 copies of the maps
-        except ValueError as error:  # a network that has diverged may be told so by its own parts
+            return self.job.loss(outputs, batch)  # outside autocast, in float32
+        except ValueError as error:  # the parts of a network refuse values that are not finite
             raise TrainingError(f"{self.recipe.name}: iteration {self.iteration}: {error}") from error
 
     def _check_finite(self, name: str, values: Mapping[str, float]) -> None:
@@ -138,7 +153,7 @@ class TrainingRun:
             )
 
     def validate(self, validate: Validate) -> None:
-        """Score the network as it is."""
+        """Score the network in eval mode, without gradients."""
         self.job.module.eval()
         with torch.no_grad():
             self.scores = {name: float(value) for name, value in validate(self.job.module).items()}
@@ -146,7 +161,7 @@ class TrainingRun:
         self.job.module.train()
 
     def log_losses(self) -> None:
-        """A row of the log: the means since the last one, and the newest scores."""
+        """Add a row to the log: mean losses since the last row, and scores if there are new ones."""
         if not self.pending:
             return
         means = {name: sum(row[name] for row in self.pending) / len(self.pending) for name in self.pending[0]}
@@ -154,26 +169,26 @@ class TrainingRun:
         self.pending, self.new_scores = [], False
 
     def summary(self) -> dict[str, str]:
-        """What the bar shows: the loss since the last row of the log, and the last scores."""
+        """Return the progress bar's values: mean loss since the last row of the log, and the newest scores."""
         recent = self.pending or self.rows[-1:]
         loss = sum(row["loss"] for row in recent) / len(recent)
         return {"loss": f"{loss:.4f}", **{name: f"{value:.3f}" for name, value in self.scores.items()}}
 
     def save(self) -> None:
-        """A checkpoint, and the log as far as the checkpoint knows it."""
+        """Write a checkpoint, and the log up to this iteration."""
         if self.rank == 0:
             state = {"module": self.job.module.state_dict(), "optimiser": self.optimiser.state_dict()}
-            state |= {name: getattr(self, name) for name in _LOG}
+            state |= {name: getattr(self, name) for name in LOG_STATE}
             state |= {"identity": self.identity, "seconds": self.seconds}
             checkpoint.save(self.folder, state, self.iteration)
             self._write_log()
 
     def finish(self, names: Sequence[str] = ()) -> None:
-        """Leave the result, with the names of the classes, in place of the checkpoints."""
+        """Write the result, with the names of the classes, and delete the checkpoints."""
         if self.rank == 0:
             self._write_log()
             state = {"identity": self.identity, "name": self.recipe.name, "iteration": self.iteration}
-            state |= {"recipe": json.dumps(dataclasses.asdict(self.recipe))}  # so that the file can be used by itself
+            state |= {"recipe": json.dumps(dataclasses.asdict(self.recipe))}  # so the file can be used alone
             state |= {"seconds": self.seconds, "machine": json.dumps(describe(self.device))}
             state |= {"names": list(names), "module": self.job.module.state_dict()}
             checkpoint.write(self.folder / FINISHED, state)
@@ -187,3 +202,52 @@ class TrainingRun:
             columns = list(dict.fromkeys(["iteration", "loss", *(name for row in self.rows for name in row)]))
             lines = [",".join(columns), *(",".join(str(row.get(name, "")) for name in columns) for row in self.rows)]
             files.write(self.folder / "log.csv", "\n".join(lines) + "\n")
+
+
+def prefetch(make: Callable[[int], Any], iterations: Sequence[int], workers: int) -> Iterator[Any]:
+    """Yield `make(i)` for each iteration in order; up to `workers` threads make the next ones meanwhile."""
+    if not workers:
+        yield from map(make, iterations)
+        return
+    pool = ThreadPoolExecutor(workers)
+    try:
+        coming = [pool.submit(make, i) for i in iterations[:workers]]
+        for i in range(len(iterations)):
+            batch = coming.pop(0).result()
+            if i + workers < len(iterations):
+                coming.append(pool.submit(make, iterations[i + workers]))
+            yield batch
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def rate_factor(recipe: Recipe, iteration: int) -> float:
+    """Return the factor on the learning rate at an iteration, 0 .. iterations - 1."""
+    warm = min(1.0, (iteration + 1) / (recipe.warm_up + 1))
+    if recipe.schedule == "cosine":
+        return warm * (1 + math.cos(math.pi * iteration / recipe.iterations)) / 2
+    return warm * (0.1 if iteration >= recipe.iterations * recipe.step_at else 1.0)
+
+
+def make_optimiser(parameters: Mapping[str, nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser; its groups differ in the learning rate or in the weight decay."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in parameters.items():
+        factor = next((factor for start, factor in recipe.lr_factors if name.startswith(start)), 1.0)
+        decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((factor, decay), []).append(parameter)
+    settings = [
+        {"params": members, "lr": factor * recipe.lr, "factor": factor, "weight_decay": decay}
+        for (factor, decay), members in groups.items()
+    ]
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(settings, momentum=0.9)
+    return torch.optim.AdamW(settings, fused=True)  # one kernel instead of hundreds of small ones
+
+
+def trainable(module: nn.Module, recipe: Recipe) -> dict[str, nn.Parameter]:
+    """Switch off the gradients of the parameters that the recipe freezes, and return all others by name."""
+    for name, parameter in module.named_parameters():
+        if name.startswith(recipe.freeze):
+            parameter.requires_grad_(False)
+    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}

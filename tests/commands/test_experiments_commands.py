@@ -16,8 +16,7 @@ from dffkit.experiments.queue import rehearsed, status
 from dffkit.experiments.runs import Run
 from dffkit.support.errors import CommandError, DataError
 from dffkit.training.checkpoint import FINISHED
-from dffkit.training.real_recipes import REAL
-from dffkit.training.recipes import RECIPES
+from dffkit.training.recipes import REAL, RECIPES
 
 
 @pytest.fixture

@@ -15,9 +15,8 @@ from dffkit.experiments.runs import Run
 from dffkit.support.errors import DataError
 from dffkit.support.repository import data_folder
 from dffkit.training import jobs
-from dffkit.training.mixed_pairs import MixedPairs, Mixture
-from dffkit.training.real_recipes import REAL
-from dffkit.training.recipes import find
+from dffkit.training.pairs import MixedPairs, Mixture
+from dffkit.training.recipes import REAL, find
 
 
 def write_camvid(folder):

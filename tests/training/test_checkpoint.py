@@ -77,7 +77,7 @@ def test_a_damaged_file_is_passed_over_and_named(folder, damage):
     assert len(said) == 1
     assert str(newest) in said[0]
     assert "delete it" in said[0]
-    assert "one before" in said[0]
+    assert "checkpoint before" in said[0]
 
 
 def test_by_default_damage_is_said_on_stderr(folder, capsys):

@@ -4,8 +4,7 @@ import pytest
 import torch
 from hand_made import snippets
 
-from dffkit.training.mixed_pairs import MixedPairs
-from dffkit.training.pairs import Pairs
+from dffkit.training.pairs import MixedPairs, Pairs
 
 
 def videos():

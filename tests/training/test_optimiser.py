@@ -9,7 +9,7 @@ from tiny_trainings import log, run
 
 from dffkit.training.assembly import build
 from dffkit.training.jobs import make_job
-from dffkit.training.optimiser import make_optimiser, rate_factor
+from dffkit.training.training_run import make_optimiser, rate_factor
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -2,18 +2,14 @@
 
 import dataclasses
 
-import hand_made
 import pytest
 import torch
 from torchvision import models
 
-from dffkit.experiments import execution, scoring, sources
-from dffkit.experiments.runs import Run
-from dffkit.support.errors import CommandError
+from dffkit.experiments import sources
 from dffkit.training.assembly import build, load_part, published
-from dffkit.training.real_recipes import REAL, on_own_data, with_imagenet
 from dffkit.training.recipe import Recipe
-from dffkit.training.recipes import RECIPES, find
+from dffkit.training.recipes import REAL, RECIPES, find, on_own_data, with_imagenet
 
 
 def test_the_recipes_on_real_video_are_whole():
@@ -29,32 +25,6 @@ def test_the_recipes_on_real_video_are_whole():
         differing = {field for field in longer if longer[field] != dff[field]}
         assert differing == {"name", "job", "start", "flow", "flow_width", "lr_factors"}
         assert longer["start"] == dff["start"][:2]
-
-
-def test_imagenet_weights_start_the_feature_network_or_the_reader_is_told_how(bare_place, monkeypatch):
-    asked = []
-
-    def published(recipe, seed):
-        asked.append(seed)
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(execution, "published", published)
-    with pytest.raises(CommandError, match=r"ImageNet weights, which can't be reached: no route to host.\s.*by hand"):
-        execution.train_run(Run(dataclasses.replace(find("paper/cityscapes/frame"), start=()), 3), bare_place)
-    assert asked == [3]
-
-
-def test_a_fresh_start_takes_the_imagenet_weights_again(bare_place, monkeypatch):
-    asked = []
-    network = {"weights": "imagenet", "layout": "torchvision"}
-    recipe = dataclasses.replace(hand_made.recipe(iterations=1), name="mine/frame", **network)
-    start = build(recipe).state_dict()
-    monkeypatch.setattr(execution, "published", lambda recipe, seed: asked.append(seed) or start)
-    monkeypatch.setattr(execution, "data", lambda recipe, bare_place, split: hand_made.snippets())
-    monkeypatch.setattr(scoring, "validation", lambda recipe, place: None)
-    for resume in (True, True, False):
-        execution.train_run(Run(recipe, 5), bare_place, resume=resume)
-    assert asked == [5, 5]  # not when the run is finished already
 
 
 @pytest.mark.parametrize("name", ["camvid/frame", "pets09/dff"])
