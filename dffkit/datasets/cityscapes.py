@@ -1,4 +1,4 @@
-"""Cityscapes: 30 frames a snippet at 17 frames a second, of which the 20th has a label map (Sec. 5 of the paper).
+"""Cityscapes: snippets of 30 frames at 17 frames a second, of which the 20th has a label map (Sec. 5).
 
 The layout is the official one (https://github.com/mcordts/cityscapesScripts). The frames are those of the package
 leftImg8bit_sequence_trainvaltest.zip, whose description is "30-frame snippets (17Hz) surrounding each left 8-bit image
@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dffkit.datasets.images import ImageFrames, image_size, list_images, read_labels
+from dffkit.datasets.images import ImageFrames, list_images, read_labels
 from dffkit.datasets.snippets import OnDemand, Snippet
 from dffkit.networks.segmentation import IGNORE
 from dffkit.support.errors import DataError
@@ -31,25 +31,25 @@ CLASSES = tuple(CLASS_OF_LABEL_ID.values())
 _TRAIN_ID = torch.full((LAST_LABEL_ID + 1,), IGNORE, dtype=torch.uint8)
 _TRAIN_ID[list(CLASS_OF_LABEL_ID)] = torch.arange(len(CLASSES), dtype=torch.uint8)
 
-FRAME, TRAIN_IDS, LABEL_IDS = "leftImg8bit", "gtFine_labelTrainIds", "gtFine_labelIds"  # how names end
-Workspace = tuple[str, int]  # the numbers of a sequence, as it is written, and of a frame
+FRAME, TRAIN_IDS, LABEL_IDS = "leftImg8bit", "gtFine_labelTrainIds", "gtFine_labelIds"  # ends of file names
+Position = tuple[str, int]  # number of a sequence, as it is written, and of a frame
 
 
 def snippets(folder: Path | str, split: str) -> list[Snippet]:
-    """The snippets of a split, one for each labelled frame, in the order of cities, sequences and frames.
+    """Return the snippets of a split, one for each labelled frame, in the order of cities, sequences and frames.
 
     Targets are label maps `(H, W)` uint8 of the 19 `CLASSES`, 255 = ignore: from `..._gtFine_labelTrainIds.png`, or,
-    where csCreateTrainIdLabelImgs has not made that, from `..._gtFine_labelIds.png`. Folders are listed now, images
-    are decoded when they are asked for.
+    where csCreateTrainIdLabelImgs has not made that file, from `..._gtFine_labelIds.png`. Folders are listed now,
+    images are decoded on access.
 
     Args:
         folder: with `leftImg8bit_sequence` and `gtFine`.
         split: "train" (2975 snippets) or "val" (500).
 
     Raises:
-        ValueError: for another split.
-        DataError: if a folder, a frame or a label is missing, or a name is not of the official form; on access, if an
-            image is damaged, or a label is none of Cityscapes' or of another size than its frame.
+        ValueError: another split.
+        DataError: a folder, a frame or a label map is missing, or a name is not of the official form; on access, an
+            image is damaged, or a label map has a value that is not Cityscapes' or another size than its frame.
     """
     if split not in ("train", "val"):
         raise ValueError(f'split: expected "train" or "val", got {split!r}; the labels of "test" are dummies')
@@ -69,23 +69,28 @@ def snippets(folder: Path | str, split: str) -> list[Snippet]:
 
 
 def _city(videos: Path, labels: Path) -> list[Snippet]:
-    """A city's snippets. Labels say where to cut: there may be no gap between two snippets of one sequence number."""
-    frames = {_place(path, FRAME): path for path in list_images(videos, [".png"])}
-    images = list_images(labels, [".png"])  # colours and instances as well
-    annotated = {_place(path, ending): path for ending in (LABEL_IDS, TRAIN_IDS) for path in _of(images, ending)}
-    cut = [_snippet(place, frames, annotated[place]) for place in sorted(annotated)]
+    """Return a city's snippets. Snippets of one sequence number may follow without a gap, so labels tell them apart."""
+    frames = {_position(path, FRAME): path for path in list_images(videos, [".png"])}
+    images = list_images(labels, [".png"])  # pictures of colours and instances as well
+    annotated = {
+        _position(path, ending): path
+        for ending in (LABEL_IDS, TRAIN_IDS)
+        for path in images
+        if path.stem.endswith(ending)
+    }
+    found = [_snippet(position, frames, annotated[position]) for position in sorted(annotated)]
     covered = {(sequence, i) for sequence, frame in annotated for i in range(frame - BEFORE, frame + AFTER + 1)}
-    for place in sorted(frames.keys() - covered):
+    for position in sorted(frames.keys() - covered):
         raise DataError(
-            f"{frames[place]}: belongs to no labelled frame, which would be at most {BEFORE} frames after it or {AFTER}"
-            f" before; is the label missing from {labels}? unpack gtFine_trainvaltest.zip again"
+            f"{frames[position]}: belongs to no labelled frame, expected one at most {BEFORE} frames later or {AFTER}"
+            f" earlier; is the label missing from {labels}? unpack gtFine_trainvaltest.zip again"
         )
-    return cut
+    return found
 
 
-def _snippet(place: Workspace, frames: dict[Workspace, Path], label: Path) -> Snippet:
-    """The frames around a label."""
-    sequence, labelled = place
+def _snippet(position: Position, frames: dict[Position, Path], label: Path) -> Snippet:
+    """Return the frames around a label map as a snippet."""
+    sequence, labelled = position
     numbers = range(labelled - BEFORE, labelled + AFTER + 1)
     for i in numbers:
         if (sequence, i) not in frames:
@@ -93,17 +98,13 @@ def _snippet(place: Workspace, frames: dict[Workspace, Path], label: Path) -> Sn
                 f"{label}: has no frame {i} in leftImg8bit_sequence, expected {numbers[0]} to {numbers[-1]} of sequence"
                 f" {sequence}; unpack leftImg8bit_sequence_trainvaltest.zip again"
             )
-    name = frames[place].stem.removesuffix(f"_{FRAME}")
-    paths = [frames[sequence, i] for i in numbers]
-    return Snippet(name, FPS, ImageFrames(paths), OnDemand(lambda _: _read_labels(label, paths[BEFORE]), (BEFORE,)))
+    name = frames[position].stem.removesuffix(f"_{FRAME}")
+    targets = OnDemand(lambda _: _labels(label, frames[position]), (BEFORE,))
+    return Snippet(name, FPS, ImageFrames([frames[sequence, i] for i in numbers]), targets)
 
 
-def _of(images: list[Path], ending: str) -> list[Path]:
-    return [path for path in images if path.stem.endswith(ending)]
-
-
-def _place(path: Path, ending: str) -> Workspace:
-    """Where an image stands, by its name."""
+def _position(path: Path, ending: str) -> Position:
+    """Return the position of an image, read from its name."""
     match = re.fullmatch(rf"(?P<city>.+)_([0-9]+)_([0-9]+)_{ending}", path.stem)
     if match is None or match["city"] != path.parent.name:
         raise DataError(
@@ -112,16 +113,15 @@ def _place(path: Path, ending: str) -> Workspace:
     return match[2], int(match[3])
 
 
-def _read_labels(path: Path, frame: Path) -> Tensor:
-    """The label image of a frame -> train ids `(H, W)` uint8, 255 = ignore."""
-    labels = read_labels(path)
-    if (size := image_size(frame)) != labels.shape:
-        expected, got = (f"{width}x{height}" for height, width in (size, labels.shape))
-        raise DataError(f"{path}: expected the size of {frame}, {expected}, got {got}; get both again")
-    made = path.stem.endswith(TRAIN_IDS)
-    wrong = (labels >= len(CLASSES)) & (labels != IGNORE) if made else labels > LAST_LABEL_ID
+def _labels(path: Path, frame: Path) -> Tensor:
+    """Read the label map of a frame as train ids `(H, W)` uint8, 255 = ignore."""
+    labels = read_labels(path, frame)
+    if path.stem.endswith(TRAIN_IDS):
+        wrong, made = (labels >= len(CLASSES)) & (labels != IGNORE), labels
+        expected, remedy = f"0..{len(CLASSES) - 1} or {IGNORE}", "make it again with csCreateTrainIdLabelImgs"
+    else:
+        wrong, made = labels > LAST_LABEL_ID, _TRAIN_ID[labels.long().clamp(max=LAST_LABEL_ID)]
+        expected, remedy = f"0..{LAST_LABEL_ID}", "unpack gtFine_trainvaltest.zip again"
     if wrong.any():
-        expected = f"0..{len(CLASSES) - 1} or {IGNORE}" if made else f"0..{LAST_LABEL_ID}"
-        remedy = "make it again with csCreateTrainIdLabelImgs" if made else "unpack gtFine_trainvaltest.zip again"
         raise DataError(f"{path}: expected label ids {expected}, got {int(labels[wrong][0])}; {remedy}")
-    return labels if made else _TRAIN_ID[labels.long()]
+    return made

@@ -14,27 +14,27 @@ from dffkit.support.errors import DataError
 
 MAGIC = b"PIEH"  # of Middlebury's .flo: the bytes of 202021.25 as a little-endian float32
 HEADER = 12  # bytes: magic, width, height
-UNKNOWN = 1e9  # in a .flo, flow beyond that says that nobody knows it
+UNKNOWN = 1e9  # larger flow in a .flo marks a pixel whose flow is unknown
 SPLIT_FILE = "FlyingChairs_train_val.txt"
-SPLITS = {"train": "1", "val": "2"}  # as the file has it, in line n for pair n
+SPLITS = {"train": "1", "val": "2"}  # the values in the split file, in line n for pair n
 _PARTS = ("img1.ppm", "img2.ppm", "flow.flo")
 _NAME = re.compile(rf"([0-9]+)_({'|'.join(map(re.escape, _PARTS))})")
 
 
 class FlyingChairs(Sequence[SpritePair]):
-    """The pairs of a folder in the order of their numbers; each is read when it is asked for.
+    """The pairs of a folder in the order of their numbers, each read on access.
 
     The flow goes from image 1 to image 2, so image 1 is the current frame and image 2 the key frame: `current` and
-    `key` `(3, H, W)` uint8, `flow` `(2, H, W)` float32 in pixels, x then y. What image 2 hides is not known: `occluded`
-    `(H, W)` is false everywhere. Reading a pair raises DataError if a file is damaged or its size differs.
+    `key` `(3, H, W)` uint8, `flow` `(2, H, W)` float32 in pixels, x then y. The data set has no occlusions, so
+    `occluded` `(H, W)` is False everywhere. Reading a pair raises DataError if a file is damaged or its size differs.
 
     Args:
         folder: has `00001_img1.ppm`, `00001_img2.ppm`, `00001_flow.flo` ..., itself or in `data`.
         split: "train" or "val", by the official `FlyingChairs_train_val.txt` in the folder or in `data`; None for all.
 
     Raises:
-        DataError: if there is no pair, one is not complete, or the split file is missing or does not fit.
-        ValueError: for another split.
+        DataError: there is no pair, a pair is incomplete, or the split file is missing or does not fit.
+        ValueError: another split.
     """
 
     def __init__(self, folder: Path, split: str | None = None) -> None:
@@ -62,16 +62,16 @@ class FlyingChairs(Sequence[SpritePair]):
 
 
 def batches(pairs: Sequence[SpritePair], batch: int = 8) -> Iterator[SpritePair]:
-    """All pairs once, in order, stacked by `batch` ones: what `flow_quality.endpoint_errors` judges a flow on."""
+    """Yield all pairs once, in order, stacked in batches of at most `batch`, for `flow_error.endpoint_errors`."""
     for first in range(0, len(pairs), batch):
         yield stacked([pairs[i] for i in range(first, min(first + batch, len(pairs)))])
 
 
 def read_flo(path: Path) -> Tensor:
-    """A Middlebury `.flo` file -> flow `(2, H, W)` float32 in pixels, x then y.
+    """Read a Middlebury `.flo` file as flow `(2, H, W)` float32 in pixels, x then y.
 
     Raises:
-        DataError: if it is missing, of another format, not as long as it says, or has pixels without flow.
+        DataError: the file is missing, of another format or length, or has pixels whose flow is unknown.
     """
     try:
         with path.open("rb") as file:
@@ -87,30 +87,29 @@ def read_flo(path: Path) -> Tensor:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is the data set complete?") from None
     if not (np.abs(values) < UNKNOWN).all():  # NaN too
-        raise DataError(f"{path}: has pixels whose flow is not known, FlyingChairs has none; get the file again")
+        raise DataError(f"{path}: has pixels whose flow is unknown, expected none; get the file again")
     flow = values.astype(np.float32, copy=False).reshape(height, width, 2)
     return torch.from_numpy(flow).permute(2, 0, 1).contiguous()
 
 
 def _pairs(folder: Path) -> dict[int, list[Path]]:
-    """Number -> image 1, image 2 and flow."""
+    """Return number -> image 1, image 2 and flow."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; put the data set there, or name another folder")
-    names = [match for match in (_NAME.fullmatch(path.name) for path in folder.iterdir()) if match]
+    names = {match[0]: match[1] for match in (_NAME.fullmatch(path.name) for path in folder.iterdir()) if match}
     if not names:
         raise DataError(f"{folder}: has no pair (00001_img1.ppm ...); is this the right folder?")
     pairs = {}
-    for digits in sorted({match[1] for match in names}, key=int):
+    for digits in sorted(set(names.values()), key=int):
         pairs[int(digits)] = [folder / f"{digits}_{part}" for part in _PARTS]
-    there = {match[0] for match in names}
-    for path in (path for files in pairs.values() for path in files):
-        if path.name not in there:
-            raise DataError(f"{path}: no such file, but others of this pair; get the data again")
+        for path in pairs[int(digits)]:
+            if path.name not in names:
+                raise DataError(f"{path}: no such file, but others of this pair; get the data again")
     return pairs
 
 
 def _parts(folder: Path, last: int) -> list[str]:
-    """The lines of the split file, checked, of which there have to be as many as the last pair's number."""
+    """Return the lines of the split file, of which there must be at least `last`, the number of the last pair."""
     file = next((file for file in (folder / SPLIT_FILE, folder / "data" / SPLIT_FILE) if file.exists()), None)
     if file is None:
         raise DataError(f"{folder / SPLIT_FILE}: no such file; get it from the data set's page, or ask for all pairs")

@@ -1,4 +1,4 @@
-"""Frames and label maps from image files: in natural order, decoded when they are asked for, and never half-read."""
+"""Frames and label maps from image files: in natural order, decoded on access, and never half-read."""
 
 import re
 import struct
@@ -10,23 +10,24 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from dffkit.datasets.snippets import Frames
 from dffkit.support.errors import DataError
 
 IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp")
 
 
 def natural(path: Path | str) -> list[tuple[bool, int | str]]:
-    """A sort key under which frame 10 comes after frame 9: digits count as numbers, letters without their case."""
+    """Return a sort key that puts frame 10 after frame 9: digits count as numbers, letters without their case."""
     name = path.name if isinstance(path, Path) else path
     parts = re.split(r"([0-9]+)", name.lower())
     return [(True, int(part)) if part.isdecimal() else (False, part) for part in parts]
 
 
 def list_images(folder: Path, endings: Iterable[str] = IMAGES) -> list[Path]:
-    """The images of a folder, in natural order.
+    """Return the images of a folder in natural order.
 
     Raises:
-        DataError: if there is no such folder, or no image in it.
+        DataError: there is no such folder, or no image in it.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; put the data set there, or name another folder")
@@ -38,14 +39,14 @@ def list_images(folder: Path, endings: Iterable[str] = IMAGES) -> list[Path]:
 
 
 def read_frame(path: Path, upright: bool = False) -> Tensor:
-    """An image file -> `(3, H, W)` uint8, RGB.
+    """Read an image file as a frame `(3, H, W)` uint8, RGB.
 
     Args:
-        path: of the image.
-        upright: turn it as its EXIF orientation says. Of a labelled set the pixels count as they are stored.
+        path: path of the image.
+        upright: turn the image by its EXIF orientation. The labels of a data set belong to the pixels as stored.
 
     Raises:
-        DataError: if it is missing, no image, cut off, or has grey values that do not fit into 8 bits.
+        DataError: the file is missing, no image, cut off, or has grey values that do not fit into 8 bits.
     """
     image = _open(path)
     if image.mode.startswith("I") or image.mode == "F":  # PIL would make white of all above 255
@@ -54,44 +55,46 @@ def read_frame(path: Path, upright: bool = False) -> Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
-def read_labels(path: Path) -> Tensor:
-    """A label image -> `(H, W)` uint8, the values as they are stored; a palette's colours do not matter.
+def read_labels(path: Path, frame: Path | None = None) -> Tensor:
+    """Read a label image as a label map `(H, W)` uint8: the values as stored, whatever a palette's colours are.
+
+    Args:
+        path: path of the label image.
+        frame: path of its frame, which must have the same size; None to skip that check.
 
     Raises:
-        DataError: if it is missing, no image, cut off, or has more than one value a pixel.
+        DataError: the file is missing, no image, cut off, of another size, or has more than one value a pixel.
     """
     image = _open(path)
     if image.mode not in ("L", "P", "1"):
         remedy = "is it a picture of labels' colours? Take that of their ids"
         raise DataError(f"{path}: expected a label image with one 8-bit value a pixel, got mode {image.mode}; {remedy}")
+    if frame is not None and (size := image_size(frame)) != image.size[::-1]:
+        expected, got = (f"{width}x{height}" for height, width in (size, image.size[::-1]))
+        raise DataError(f"{path}: expected the size of {frame}, {expected}, got {got}; get both again")
     return torch.from_numpy(np.array(image, dtype=np.uint8))
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """(H, W) of an image, from the beginning of its file: nothing is decoded.
+    """Read (H, W) from the head of an image file, without decoding it.
 
     Raises:
-        DataError: if it is missing, or no image.
+        DataError: the file is missing, or no image.
     """
     return _open(path, whole=False).size[::-1]
 
 
-class ImageFrames(Sequence[Tensor]):
-    """The frames of a video that is stored as images; each is decoded when it is asked for.
+class ImageFrames(Frames):
+    """The frames of a video that is stored as images, each decoded on access.
 
     Args:
         paths: the images, in the order of the frames.
-        read: path -> frame.
+        read: reads a frame from a path.
     """
 
     def __init__(self, paths: Sequence[Path], read: Callable[[Path], Tensor] = read_frame) -> None:
-        self.paths, self.read = list(paths), read
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> Tensor:
-        return self.read(self.paths[index])
+        self.paths = list(paths)
+        super().__init__(lambda i: read(self.paths[i]), len(self.paths))
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -102,7 +105,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _open(path: Path, whole: bool = True) -> Image.Image:
-    """An image, decoded unless only its head is wanted."""
+    """Return an image, decoded unless `whole` is False."""
     try:
         with path.open("rb") as file:
             image = Image.open(file)

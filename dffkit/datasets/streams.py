@@ -23,15 +23,16 @@ Source = str | Path | Sequence[np.ndarray | Tensor]
 
 @dataclass(frozen=True)
 class FrameStream(Iterable[Tensor]):
-    """Frames one after another, `(3, H, W)` uint8 RGB, of which only one is in memory; and what is known of them.
+    """Frames `(3, H, W)` uint8 RGB one after another, only one of them in memory.
 
-    Every loop over it starts at the first frame again; a camera's frames never end.
+    Every loop starts at the first frame again; a camera's frames never end.
 
     Attributes:
-        name: what messages call the source.
+        name: name of the source in messages.
         size: `(H, W)` of every frame, upright.
-        fps: frames a second; None where the source has no rate, as images do not.
-        count: how many frames, as the source itself says; None where it does not.
+        fps: frames a second; None where the source has no rate, as images have none.
+        count: number of frames that the source states; None where it states none.
+        read: starts a loop over the frames.
     """
 
     name: str
@@ -45,11 +46,11 @@ class FrameStream(Iterable[Tensor]):
 
 
 def frames(source: Source, *, damaged: str = "raise") -> FrameStream:
-    """The frames of a video, decoded as they are asked for.
+    """Open a video whose frames are decoded one by one.
 
-    A file's frames are turned as its rotation says, an image's as its EXIF orientation does, and come in the order in
-    which they are shown. If the file is damaged or ends too early, or a frame has another size than the first, the
-    frames before that come first.
+    Frames are turned by a video file's rotation or an image's EXIF orientation, and come in the order in which they are
+    shown. If the file is damaged or ends too early, or a frame has another size than the first, the frames before that
+    come first.
 
     Args:
         source: a video file (what FFmpeg reads: mp4, avi, mkv, webm, ...), a folder of images, in natural order,
@@ -57,8 +58,8 @@ def frames(source: Source, *, damaged: str = "raise") -> FrameStream:
         damaged: "raise", or "stop" to end the stream there with a warning.
 
     Raises:
-        DataError: at once if there is no such source, or no frame in it; in the loop at the frame that is damaged.
-        ValueError: for a wrong option, or a list of something else.
+        DataError: at once, there is no such source, or no frame in it; in the loop, the next frame is damaged.
+        ValueError: a wrong option, or a list of something else.
     """
     if damaged not in ("raise", "stop"):
         raise ValueError(f"damaged: expected 'raise' or 'stop', got {damaged!r}")
@@ -85,9 +86,14 @@ def _stream(
     count: int | None = None,
     error: type[Exception] = DataError,
 ) -> FrameStream:
-    """Look at the first frame, so that a source without frames is known before anything is done with it.
+    """Return the stream of a source after reading its first frame, so that an empty source is refused at once.
 
-    `read` gives frames and how a message names each.
+    Args:
+        name: name of the source in messages.
+        read: starts a loop over pairs of a frame's name in messages and the frame.
+        fps: frames a second, if known.
+        count: number of frames, if known.
+        error: class of the errors.
     """
     first = next(read(), None)
     if first is None:

@@ -111,7 +111,7 @@ def test_label_ids_of_another_set_of_classes_are_named(folder):
 def test_a_label_map_of_another_size_is_refused(folder):
     label_map(folder / "valannot" / "street_9.png", size=(8, 6))
     (clip,) = camvid.snippets(folder, "test")
-    with pytest.raises(DataError, match=r"street_9\.png: expected the size \(6, 8\) of street_9\.jpg, got \(8, 6\)"):
+    with pytest.raises(DataError, match=r"street_9\.png: expected the size of .*street_9\.jpg, 8x6, got 6x8; get both"):
         clip.targets[1]
 
 
@@ -120,7 +120,7 @@ def test_a_clip_with_a_gap_is_no_video(folder, name):
     for part, ending in (("val", "jpg"), ("valannot", "png")):
         (folder / part / f"street_11.{ending}").rename(folder / part / f"{name}.{ending}")
         (folder / part / f"street_13.{ending}").unlink()
-    with pytest.raises(DataError, match=r"\.jpg: expected the frame 2 after \w+, for the clip has no gaps"):
+    with pytest.raises(DataError, match=r"\.jpg: expected the frame 2 after \w+, since the clip has no gaps"):
         camvid.snippets(folder, "test")
 
 

@@ -145,7 +145,7 @@ def test_unknown_flow_is_refused(tmp_path, value):
     flow = np.zeros((2, 2, 3), np.float32)
     flow[1, 1, 1] = value
     flo(tmp_path / "a.flo", flow)
-    with pytest.raises(DataError, match=r"a\.flo: has pixels whose flow is not known"):
+    with pytest.raises(DataError, match=r"a\.flo: has pixels whose flow is unknown"):
         read_flo(tmp_path / "a.flo")
 
 
