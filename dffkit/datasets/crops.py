@@ -25,20 +25,23 @@ def clip_boxes_to_view(
         size: (H, W) of the view.
         visible: share of a box that must be seen.
     """
-    boxes, share = _clipped(moved(target["boxes"]), size)
-    regions, rest = _clipped(moved(target.get("ignore", torch.zeros(0, 4))), size)
+    boxes, share = clip_boxes(moved(target["boxes"]), size)
+    regions, rest = clip_boxes(moved(target.get("ignore", torch.zeros(0, 4))), size)
     kept, partly = share >= visible, (share > 0) & (share < visible)
     others = {name: rows[kept] for name, rows in target.items() if name not in ("boxes", "ignore")}
-    return {**others, "boxes": boxes[kept], "ignore": torch.cat([regions[rest > 0], boxes[partly]])}
+    ignore = torch.cat([regions[rest > 0], boxes[partly]])
+    return {**others, "boxes": boxes[kept].float(), "ignore": ignore.float()}
 
 
-def _clipped(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return boxes `(N, 4)` clipped to a view, and the share `(N,)` of each that is seen, 0 where below a pixel."""
-    height, width = size
-    clipped = boxes.clamp(min=0).minimum(torch.tensor([width, height, width, height]))
+def clip_boxes(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return boxes `(N, 4)` clipped to a picture of `size` (H, W), and the share `(N,)` of each that is in it.
+
+    The share is 0 where less than a pixel of the box's width or height remains.
+    """
+    clipped = boxes.clamp(min=0).minimum(torch.tensor([size[1], size[0]] * 2))
     sides = clipped[:, 2:] - clipped[:, :2]
     share = sides.prod(1) / (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    return clipped.float(), torch.where((sides >= LEAST).all(1), share, 0)
+    return clipped, torch.where((sides >= LEAST).all(1), share, 0)
 
 
 class Window(NamedTuple):

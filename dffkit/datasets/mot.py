@@ -1,21 +1,20 @@
 """MOTChallenge: videos of people with boxes, as folders of images or as a video file with a `gt.txt` beside it."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from dffkit.datasets.mot_files import Annotation, Size, images, read_boxes, sequences, video
-from dffkit.datasets.resized import resized_frame
+from dffkit.datasets.crops import clip_boxes
+from dffkit.datasets.mot_files import Annotation, images, read_boxes, sequences, video
+from dffkit.datasets.resized import Size, resized_frame
 from dffkit.datasets.snippets import Frames, OnDemand, Snippet, motion_iou, warn_skipped
 from dffkit.support.errors import DataError
 
 CLASSES = ("person",)
 PERSON = 1
-LEAST = 1.0  # pixels: smallest width and height of the part of a box in the picture
 
 # MOTChallenge counts frames from 1: 1-400 for training, 401-500 for validation, 501-600 for test. The rest of the video
 # has no boxes.
@@ -47,7 +46,7 @@ def pets09_snippets(folder: Path, split: str, *, size: Size | None = None) -> li
 def snippets(
     source: Path,
     *,
-    frames: range | Sequence[range] | None = None,
+    frames: range | None = None,
     annotated_size: Size | None = None,
     size: Size | None = None,
     outside: str = "raise",
@@ -63,7 +62,7 @@ def snippets(
     Args:
         source: a sequence's folder (`img1/`, `gt/gt.txt`, `seqinfo.ini`), a folder of sequences, or a video file with
             its `gt.txt` beside it.
-        frames: the part of each video that becomes a snippet, as indices from 0; several parts; or None for all frames.
+        frames: the part of each video that becomes a snippet, as indices from 0; None for all frames.
         annotated_size: (H, W) of the picture in which the boxes were drawn; None for the size in `seqinfo.ini`, or a
             video file's own.
         size: (H, W) to which frames and boxes are scaled; None for their own.
@@ -76,114 +75,79 @@ def snippets(
     if outside not in ("raise", "drop"):
         raise ValueError(f"outside: expected 'raise' or 'drop', got {outside!r}")
     source = Path(source)
-    recordings = [_recording(place, annotated_size, size, outside) for place in sequences(source)]
-    parts = [frames] if frames is None or isinstance(frames, range) else frames
-    found = [_snippet(recording, part) for recording in recordings for part in parts]
-    skipped = [_skipped(recording, part) for recording in recordings for part in parts]
-    warn_skipped(source, sum([*skipped, *(recording.dropped for recording in recordings)], Counter()))
-    return found
+    found = [_snippet(place, frames, annotated_size, size, outside) for place in sequences(source)]
+    warn_skipped(source, sum((skipped for _, skipped in found), Counter()))
+    return [snippet for snippet, _ in found]
 
 
-@dataclass(frozen=True)
-class _Recording:
-    """A whole video.
-
-    Attributes:
-        targets: of the annotated frames, from the first on; `tracks` likewise.
-        others: frame index -> number of boxes of other things.
-        dropped: number of boxes outside the picture, with a text.
-    """
-
-    name: str
-    fps: float
-    frames: Sequence[Tensor]
-    targets: Sequence[dict[str, Tensor]]
-    tracks: Sequence[Mapping[int, Tensor]]
-    others: Counter[int]
-    dropped: Counter[str]
-
-
-def _snippet(recording: _Recording, part: range | None) -> Snippet:
-    whole = range(len(recording.frames))
-    if part is not None and (len(part) == 0 or part.step != 1 or part[0] < 0 or part[-1] not in whole):
-        raise ValueError(f"frames: expected a part of {whole} without steps, got {part}")
-    name = recording.name if part is None else f"{recording.name}[{part.start}:{part.stop}]"
-    part = whole if part is None else part
-    annotated = [i for i, frame in enumerate(part) if frame < len(recording.targets)]
-
-    def motion(i: int) -> Tensor:
-        iou = motion_iou(recording.tracks, part[i])
-        return torch.tensor([iou[track] for track in recording.targets[part[i]]["tracks"].tolist()])
-
-    return Snippet(
-        name,
-        recording.fps,
-        Frames(lambda i: recording.frames[part[i]], len(part)),
-        OnDemand(lambda i: recording.targets[part[i]], annotated),
-        OnDemand(motion, annotated),
-    )
-
-
-def _skipped(recording: _Recording, part: range | None) -> Counter[str]:
-    """Count the records of a part of a video that do not count."""
-    part = range(len(recording.frames)) if part is None else part
-    annotated = [frame for frame in part if frame < len(recording.targets)]
-    counts = {
-        "boxes are regions to be ignored (not to be scored, or of what looks like people)": sum(
-            len(recording.targets[frame]["ignore"]) for frame in annotated
-        ),
-        "boxes of other things than people are left out": sum(recording.others[frame] for frame in part),
-        "frames after the last box have no target": len(part) - len(annotated),
-    }
-    return Counter(counts)
-
-
-def _recording(source: Path, annotated: Size | None, size: Size | None, outside: str) -> _Recording:
+def _snippet(
+    source: Path, part: range | None, annotated_size: Size | None, size: Size | None, outside: str
+) -> tuple[Snippet, Counter[str]]:
+    """Return a part of a video as a snippet, and the numbers of records in that part that do not count."""
     is_folder = source.is_dir()
     frames, fps, drawn_in = images(source) if is_folder else video(source)
     file = source / "gt" / "gt.txt" if is_folder else source.parent / "gt.txt"
-    annotated, size = annotated or drawn_in, tuple(size or frames[0].shape[1:])
-    annotations = read_boxes(file)
-    for annotation in annotations:
-        if annotation.frame >= len(frames):
-            raise DataError(
-                f"{file}:{annotation.line}: names frame {annotation.frame + 1}, but the video has {len(frames)}; do "
-                "they belong together, and is the video whole?"
-            )
-    others = Counter(annotation.frame for annotation in annotations if annotation.kind == "other")
-    annotations = [annotation for annotation in annotations if annotation.kind != "other"]
-    boxes, inside = _clipped(annotations, annotated, size)
-    dropped = {f"boxes outside the picture of {annotated[1]}x{annotated[0]} are left out": int((~inside).sum())}
-    if outside == "raise" and not inside.all():
-        ((what, count),) = dropped.items()
-        first = annotations[int(inside.int().argmin())]
-        remedy = "is annotated_size right? Then leave them out by outside='drop'"
-        raise DataError(f"{file}:{first.line}: has the first of {count} {what.partition(' are ')[0]}; {remedy}")
-    kept = [pair for pair, there in zip(zip(annotations, boxes, strict=True), inside, strict=True) if there]
-    rows = [[] for _ in range(1 + max((annotation.frame for annotation, _ in kept), default=-1))]
-    for annotation, box in kept:
-        rows[annotation.frame].append((annotation, box))
-    # Regions have tracks too: a person to ignore in one frame may count in the next.
-    tracks = [{annotation.track: box for annotation, box in row} for row in rows]
     # A dot in a folder's name is no ending: seq.1 and seq.2 are two sequences.
     name = source.absolute().name if is_folder else source.stem
-    scaled = Frames(lambda i: resized_frame(frames[i], size), len(frames))
-    return _Recording(name, fps, scaled, [_target(row) for row in rows], tracks, others, Counter(dropped))
+    whole = range(len(frames))
+    if part is not None and (len(part) == 0 or part.step != 1 or part[0] < 0 or part[-1] not in whole):
+        raise ValueError(f"frames: expected a part of {whole} without steps, got {part}")
+    name, part = (name, whole) if part is None else (f"{name}[{part.start}:{part.stop}]", part)
+    size = tuple(size or frames[0].shape[1:])
+    rows, others, dropped = _rows(file, len(frames), annotated_size or drawn_in, size, outside)
+    annotated = [i for i, frame in enumerate(part) if frame < len(rows)]
+    targets = [_target(rows[part[i]]) for i in annotated]
+    # Regions have tracks too: a person to ignore in one frame may count in the next. And motion looks beyond the part.
+    tracks = [{annotation.track: box for annotation, box in row} for row in rows]
+
+    def motion(i: int) -> Tensor:
+        iou = motion_iou(tracks, part[i])
+        return torch.tensor([iou[track] for track in targets[i]["tracks"].tolist()])
+
+    skipped = {
+        "boxes are regions to be ignored (not to be scored, or of what looks like people)": sum(
+            len(target["ignore"]) for target in targets
+        ),
+        "boxes of other things than people are left out": sum(others[frame] for frame in part),
+        "frames after the last box have no target": len(part) - len(annotated),
+    }
+    scaled = Frames(lambda i: resized_frame(frames[part[i]], size), len(part))
+    snippet = Snippet(name, fps, scaled, OnDemand(targets.__getitem__, annotated), OnDemand(motion, annotated))
+    return snippet, Counter(skipped | dropped)
 
 
-def _clipped(annotations: Sequence[Annotation], annotated: Size, size: Size) -> tuple[Tensor, Tensor]:
-    """Return boxes that were drawn in a picture of size `annotated` (H, W) for a frame of `size`.
+def _rows(
+    file: Path, count: int, annotated: Size, size: Size, outside: str
+) -> tuple[list[list[tuple[Annotation, Tensor]]], Counter[int], dict[str, int]]:
+    """Read the boxes of a video of `count` frames, drawn in pictures of size `annotated`, for frames of `size`.
 
     MOT boxes go around the whole person, also beyond the edge of the picture; the kit's boxes end there.
 
     Returns:
-        `(N, 4)` float32 xyxy, x2 and y2 exclusive; and `(N,)` bool, False for boxes outside the picture.
+        For each annotated frame its people and regions, with their boxes `(4,)` float32 xyxy, x2 and y2 exclusive;
+        for each frame the number of other things; and the number of boxes outside the picture, with a text.
     """
-    boxes = torch.tensor([annotation.box for annotation in annotations], dtype=torch.float64).view(-1, 4)
-    boxes = boxes.clamp(min=0).minimum(torch.tensor([annotated[1], annotated[0]] * 2))
-    inside = (boxes[:, 2:] - boxes[:, :2] >= LEAST).all(1)
-    scale = torch.tensor([size[1] / annotated[1], size[0] / annotated[0]] * 2, dtype=torch.float64)
-    return (boxes * scale).float(), inside
+    annotations = read_boxes(file)
+    for annotation in annotations:
+        if annotation.frame >= count:
+            raise DataError(
+                f"{file}:{annotation.line}: names frame {annotation.frame + 1}, but the video has {count}; do they "
+                "belong together, and is the video whole?"
+            )
+    others = Counter(annotation.frame for annotation in annotations if annotation.kind == "other")
+    annotations = [annotation for annotation in annotations if annotation.kind != "other"]
+    boxes, share = clip_boxes(torch.tensor([each.box for each in annotations], dtype=torch.float64), annotated)
+    boxes = (boxes * torch.tensor([size[1] / annotated[1], size[0] / annotated[0]] * 2, dtype=torch.float64)).float()
+    kept = [(each, box) for each, box, seen in zip(annotations, boxes, share, strict=True) if seen > 0]
+    dropped, what = len(boxes) - len(kept), f"boxes outside the picture of {annotated[1]}x{annotated[0]}"
+    if outside == "raise" and dropped:
+        first = annotations[share.tolist().index(0)]
+        remedy = "is annotated_size right? Then leave them out by outside='drop'"
+        raise DataError(f"{file}:{first.line}: has the first of {dropped} {what}; {remedy}")
+    rows = [[] for _ in range(1 + max((annotation.frame for annotation, _ in kept), default=-1))]
+    for annotation, box in kept:
+        rows[annotation.frame].append((annotation, box))
+    return rows, others, {f"{what} are left out": dropped}
 
 
 def _target(row: Sequence[tuple[Annotation, Tensor]]) -> dict[str, Tensor]:

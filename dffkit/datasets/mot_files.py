@@ -11,9 +11,9 @@ from torch import Tensor
 
 from dffkit.datasets import streams
 from dffkit.datasets.images import ImageFrames, image_size, list_images, natural, read_frame
+from dffkit.datasets.resized import Size
 from dffkit.support.errors import DataError
 
-Size = tuple[int, int]  # height, width
 MEMORY = 4 * 2**30  # bytes: a longer video file is refused, since training reads its frames in any order
 
 # Classes of MOT16 to MOT20. Boxes of what looks like people count neither way, as in TrackEval, which is the

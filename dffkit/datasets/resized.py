@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dffkit.datasets.snippets import Frames, OnDemand, Snippet
 
-Size = tuple[int, int]
+Size = tuple[int, int]  # height, width
 
 
 def short_side(least: int, most: float = math.inf) -> Callable[[Size], Size]:

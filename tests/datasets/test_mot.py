@@ -64,7 +64,8 @@ def test_a_box_ends_where_the_picture_ends(tmp_path):
 def test_motion_is_that_of_the_tracks(tmp_path):
     """The square moves 2 of its 8 pixels a frame: its box overlaps the neighbour's by 6 of 10."""
     lines = [line for i in range(3) for line in (f"{i + 1},3,20,2,9,9,{int(i == 1)}", square(i))]
-    whole, part = mot.snippets(sequence(tmp_path / "walk", lines), frames=[range(3), range(1, 2)])
+    folder = sequence(tmp_path / "walk", lines)
+    (whole,), (part,) = mot.snippets(folder), mot.snippets(folder, frames=range(1, 2))
     for snippet, frame in ((whole, 1), (part, 0)):  # the part knows what was before and after it
         assert snippet.targets[frame]["tracks"].tolist() == [3, 7]
         assert snippet.motion[frame].tolist() == pytest.approx([1, 0.6])

@@ -33,7 +33,8 @@ def test_a_dot_in_a_folder_s_name_is_no_ending(tmp_path, monkeypatch):
 
 def test_parts_are_snippets_of_their_own(tmp_path):
     lines = [square(i) for i in range(8)]  # frames 8 to 11 have no boxes
-    parts = mot.snippets(sequence(tmp_path / "walk", lines), frames=[range(5), range(5, 10), range(10, 12)])
+    folder = sequence(tmp_path / "walk", lines)
+    parts = [mot.snippets(folder, frames=part)[0] for part in (range(5), range(5, 10), range(10, 12))]
     assert [part.name for part in parts] == ["walk[0:5]", "walk[5:10]", "walk[10:12]"]
     assert [len(part.frames) for part in parts] == [5, 5, 2]
     assert [list(part.targets) for part in parts] == [[0, 1, 2, 3, 4], [0, 1, 2], []]
