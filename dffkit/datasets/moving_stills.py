@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dffkit.datasets.crops import clip_boxes_to_view
 from dffkit.datasets.snippets import Frames, OnDemand, Snippet
+from dffkit.datasets.sprites.drawing import to_tensor
 from dffkit.datasets.still_camera import Shot, draw_shot, moved_boxes
 from dffkit.networks.segmentation import IGNORE
 
@@ -63,7 +64,7 @@ class MovingStills(Sequence[Snippet]):
 
         def frame(t: int) -> Tensor:
             scene = self._scene(index)
-            return _tensor(scene.shot.picture(scene.still, last - t, scene.fill))
+            return to_tensor(scene.shot.picture(scene.still, last - t, scene.fill))
 
         def flow(i: int, k: int) -> tuple[Tensor, Tensor]:
             field, hidden = self._scene(index).shot.flow(last - i, last - k)
@@ -114,7 +115,3 @@ def _seen(target: Any, shot: Shot) -> Any:
 
 def _moved(boxes: Tensor, shot: Shot) -> Tensor:
     return torch.from_numpy(moved_boxes(boxes.double().numpy(), shot.view))
-
-
-def _tensor(image: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dffkit.datasets.sprites.drawing import flow_of_layers
-from dffkit.datasets.sprites.scene import log_uniform, random_vector, shift
+from dffkit.datasets.sprites.drawing import flow_of_layers, window
+from dffkit.datasets.sprites.scene import apply, log_uniform, random_vector, shift
 
 REACH = 9  # frames: the farthest key frame of the paper's l = 10; the speeds below are counted over them
 SCALE = (0.7, 1.4)  # of the still in the view; all orders of size are equally frequent, here and below
@@ -162,7 +162,7 @@ def moved_boxes(boxes: np.ndarray, motion: np.ndarray) -> np.ndarray:
     """The upright boxes `(N, 4)` xyxy, x2 and y2 exclusive, around what these boxes become."""
     # A pixel's left edge is half a pixel before its centre.
     corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]] - 0.5
-    corners = corners @ motion[:2, :2].T + motion[:2, 2] + 0.5  # (N, 4, 2)
+    corners = apply(motion, corners) + 0.5  # (N, 4, 2)
     return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
 
 
@@ -192,12 +192,10 @@ def _paste(
 def _cover(disc: np.ndarray, to_frame: np.ndarray, size: tuple[int, int]) -> tuple[int, int, np.ndarray]:
     """Corner x, y of the window that the moved disc touches, and how much of each pixel there it covers."""
     ends = np.array([(-_RIM, -_RIM), (_RIM, -_RIM), (_RIM, _RIM), (-_RIM, _RIM)]) + _HALF
-    moved = ends @ to_frame[:2, :2].T + to_frame[:2, 2]
-    x, y = np.floor(moved.min(axis=0)).astype(int).clip(0, size[::-1])
-    right, bottom = (np.ceil(moved.max(axis=0)).astype(int) + 1).clip((x, y), size[::-1])
-    if x == right or y == bottom:
-        return x, y, np.zeros((bottom - y, right - x), np.float32)
-    return x, y, cv2.warpAffine(disc, (shift(-x, -y) @ to_frame)[:2], (int(right - x), int(bottom - y)))
+    x, y, width, height = window(apply(to_frame, ends), size)
+    if not width or not height:
+        return x, y, np.zeros((height, width), np.float32)
+    return x, y, cv2.warpAffine(disc, (shift(-x, -y) @ to_frame)[:2], (width, height))
 
 
 def _warped(

@@ -1,8 +1,8 @@
-"""Flying textured sprites with exact flow: what pre-trains *F*, in the role that FlyingChairs has for FlowNet.
+"""Flying textured sprites with exact flow: they pre-train *F*, in the role that FlyingChairs has for FlowNet.
 
 A scene is a stack of layers, a background and random shapes above it; each moves by an affine map of its own from the
-current frame to the key frame. So the flow is known analytically, and what hides what follows from the order. Nothing
-looks like a street: F learns to match, not to know a data set. Every pair is a function of (seed, index) alone.
+current frame to the key frame. So the flow is known analytically, and occlusion follows from the order of the layers.
+Nothing looks like a street: F learns to match, not to know a data set. Every pair is a function of (seed, index) alone.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,19 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dffkit.datasets.sprites.drawing import render, render_pair
+from dffkit.datasets.sprites.drawing import render, render_pair, to_tensor
 from dffkit.datasets.sprites.scene import SpriteWorld, data_version, draw_scene, log_uniform
 
 __all__ = ["SpritePair", "SpriteWorld", "data_version", "mirrored", "sprite_batch", "sprite_pair", "stacked"]
 
 
 class SpritePair(NamedTuple):
-    """A pair of frames and the flow between them; in a batch each has a dimension B in front.
+    """A pair of frames and the flow between them; in a batch every tensor has a dimension B in front.
 
     Attributes:
         current, key: `(3, H, W)` uint8 RGB.
         flow: `(2, H, W)` float32, pixels; x then y, defined on the current frame, pointing into the key frame.
-        occluded: `(H, W)` bool, true where what the current frame shows is hidden in the key frame or outside it.
+        occluded: `(H, W)` bool, true where a point of the current frame is hidden in the key frame or outside it.
     """
 
     current: Tensor
@@ -36,13 +36,13 @@ class SpritePair(NamedTuple):
 def sprite_pair(
     seed: int, index: int, size: tuple[int, int] = (192, 384), parameters: SpriteWorld | None = None
 ) -> SpritePair:
-    """Pair number `index` of the endless data set `seed`.
+    """Return pair number `index` of the endless data set `seed`.
 
     Args:
-        seed: which data set.
-        index: which pair; any order, none depends on another.
-        size: `(H, W)`.
-        parameters: None for the standard world.
+        seed: number of the data set.
+        index: number of the pair; pairs can be made in any order.
+        size: `(H, W)` of the frames in pixels.
+        parameters: the world; None for the standard one.
 
     Raises:
         ValueError: for a negative seed or index, or an empty size.
@@ -54,8 +54,7 @@ def sprite_pair(
     still = rng.random() < world.still
     layers = draw_scene(rng, size, world)
     if still:
-        current, _ = render(layers, size)
-        image = _to_tensor(current)
+        image = to_tensor(render(layers, size)[0])
         return SpritePair(image, image.clone(), torch.zeros(2, *size), torch.zeros(size, dtype=torch.bool))
     current, key, flow, occluded = render_pair(layers, size)
     if rng.random() < world.flicker:
@@ -63,43 +62,39 @@ def sprite_pair(
         spoilt = current if rng.random() < 0.5 else key
         spoilt[:] = np.clip(spoilt * factor, 0, 255)
     noise = world.noise * rng.random()
-    current = _change(rng, current, 1, 0, noise)
-    key = _change(rng, key, 1 + world.gain * rng.uniform(-1, 1), world.offset * rng.uniform(-1, 1), noise)
-    return SpritePair(_to_tensor(current), _to_tensor(key), torch.from_numpy(flow), torch.from_numpy(occluded))
+    current = _disturb(rng, current, 1, 0, noise)
+    key = _disturb(rng, key, 1 + world.gain * rng.uniform(-1, 1), world.offset * rng.uniform(-1, 1), noise)
+    return SpritePair(to_tensor(current), to_tensor(key), torch.from_numpy(flow), torch.from_numpy(occluded))
 
 
 def sprite_batch(
     seed: int, indices: Iterable[int], size: tuple[int, int] = (192, 384), parameters: SpriteWorld | None = None
 ) -> SpritePair:
-    """The pairs of these indices, stacked: each tensor has a dimension B in front. Raises as `sprite_pair`."""
+    """Return the pairs of these indices as a batch. Raises `ValueError` as `sprite_pair` and `stacked` do."""
     return stacked([sprite_pair(seed, index, size, parameters) for index in indices])
 
 
 def stacked(pairs: Sequence[SpritePair]) -> SpritePair:
-    """A batch of these pairs. Raises ValueError if there are none."""
+    """Return a batch of these pairs. Raises `ValueError` if there are none."""
     if not pairs:
         raise ValueError("indices: expected at least one, got none")
     return SpritePair(*map(torch.stack, zip(*pairs, strict=True)))
 
 
 def mirrored(pair: SpritePair, *, left_right: bool = False, upside_down: bool = False) -> SpritePair:
-    """The pair as a mirror shows it, its flow as well."""
+    """Return the pair mirrored, its flow included."""
     axes = [axis for axis, mirror in ((-1, left_right), (-2, upside_down)) if mirror]
     if not axes:
         return pair
-    signs = torch.tensor([-1.0 if left_right else 1.0, -1.0 if upside_down else 1.0])
+    signs = torch.tensor([-1.0 if mirror else 1.0 for mirror in (left_right, upside_down)])
     current, key, flow, occluded = (tensor.flip(axes) for tensor in pair)
     return SpritePair(current, key, flow * signs[:, None, None], occluded)
 
 
-def _change(rng: np.random.Generator, image: np.ndarray, gain: float, offset: float, noise: float) -> np.ndarray:
+def _disturb(rng: np.random.Generator, image: np.ndarray, gain: float, offset: float, noise: float) -> np.ndarray:
     if gain == 1 and offset == 0 and noise == 0:
         return image
     changed = (image - np.float32(128)) * np.float32(gain) + np.float32(128 + offset)
     if noise:
         changed += rng.standard_normal(image.shape, dtype=np.float32) * np.float32(noise)
     return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
-
-
-def _to_tensor(image: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -1,4 +1,4 @@
-"""Sprites drawn: textures that look like nothing in particular, frames of a scene, exact flow and occlusion."""
+"""The drawing of sprites: random textures, the frames of a scene, its exact flow and occlusion."""
 
 import functools
 import math
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
 from dffkit.datasets.sprites.scene import TEXTURE_SIZE, Layer, apply, log_uniform, shift
 
@@ -15,7 +17,7 @@ FINE = 4  # outlines are drawn this many times larger, for smooth edges
 def render_pair(
     layers: Sequence[Layer], size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Current and key frame `(H, W, 3)` uint8, flow `(2, H, W)` float32 and occlusion `(H, W)` of a scene."""
+    """Return current and key frame `(H, W, 3)` uint8, flow `(2, H, W)` float32 and occlusion `(H, W)` of a scene."""
     current, owner = render(layers, size)
     key, owner_in_key = render(layers, size, in_key=True)
     steps = np.stack([layer.motion - np.eye(3) for layer in layers]).astype(np.float32)
@@ -23,11 +25,14 @@ def render_pair(
 
 
 def flow_of_layers(steps: np.ndarray, owner: np.ndarray, owner_there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Flow from one frame to another, `(2, H, W)` of the steps' dtype; and `(H, W)`, what is hidden there or outside.
+    """Return the flow from one frame to another and its occlusion.
 
     Args:
-        steps: `(N, 3, 3)`: for each layer its motion, less the identity.
-        owner, owner_there: `(H, W)`: which layer is seen in the two frames.
+        steps: `(N, 3, 3)`: the motion of each layer, less the identity.
+        owner, owner_there: `(H, W)`: the layer that each pixel shows in the two frames.
+
+    Returns:
+        The flow `(2, H, W)` of the steps' dtype, and `(H, W)` bool, true for points hidden there or outside.
     """
     height, width = owner.shape
     y, x = np.mgrid[:height, :width].astype(steps.dtype)
@@ -35,52 +40,61 @@ def flow_of_layers(steps: np.ndarray, owner: np.ndarray, owner_there: np.ndarray
     flow = np.stack([steps[:, :, i, 0] * x + steps[:, :, i, 1] * y + steps[:, :, i, 2] for i in range(2)])
     to_x, to_y = np.rint(x + flow[0]).astype(int), np.rint(y + flow[1]).astype(int)
     outside = (to_x < 0) | (to_x >= width) | (to_y < 0) | (to_y >= height)
-    # The point is hidden where a higher layer is. A lower one there is only an edge that was rounded.
+    # A higher layer there hides the point. A lower layer there only comes from rounding at an edge.
     above = owner_there[to_y.clip(0, height - 1), to_x.clip(0, width - 1)]
     return flow, outside | (above > owner)
 
 
 def render(layers: Sequence[Layer], size: tuple[int, int], *, in_key: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """One frame `(H, W, 3)` uint8, and for each pixel `(H, W)` uint8 the topmost layer that covers more than half."""
+    """Return one frame `(H, W, 3)` uint8, and `(H, W)` uint8, the topmost layer that covers over half of each pixel."""
     image, owner = np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
     for number, layer in enumerate(layers):
         motion = layer.motion if in_key else np.eye(3)
         x, y, alpha = _cover(layer.outline, motion, size)
         height, width = alpha.shape
-        if height == 0 or width == 0:
+        if not alpha.size:
             continue
-        window = (slice(y, y + height), slice(x, x + width))
+        covered = (slice(y, y + height), slice(x, x + width))
         to_texture = layer.to_texture @ np.linalg.inv(motion) @ shift(x, y)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         picture = texture(layer.texture)
         patch = cv2.warpAffine(picture, to_texture[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
         patch = cv2.transform(patch, layer.colours)
-        image[window] = cv2.blendLinear(patch, image[window], alpha, 1 - alpha)
-        owner[window][alpha > 0.5] = number
+        image[covered] = cv2.blendLinear(patch, image[covered], alpha, 1 - alpha)
+        owner[covered][alpha > 0.5] = number
     return image, owner
 
 
 def _cover(outline: Sequence[np.ndarray] | None, motion: np.ndarray, size: tuple[int, int]) -> tuple:
-    """Corner x, y of the window that the moved outline touches, and how much of each pixel there it covers."""
+    """Return corner x, y of the window that the moved outline touches, and the share of each pixel that it covers."""
     if outline is None:
         return 0, 0, np.ones(size, np.float32)
     moved = [apply(motion, polygon) for polygon in outline]
-    points = np.concatenate(moved)
-    x, y = np.floor(points.min(axis=0)).astype(int).clip(0, (size[1], size[0]))
-    right, bottom = (np.ceil(points.max(axis=0)).astype(int) + 1).clip((x, y), (size[1], size[0]))
-    if x == right or y == bottom:
-        return x, y, np.zeros((bottom - y, right - x), np.float32)
-    fine = np.zeros(((bottom - y) * FINE, (right - x) * FINE), np.uint8)
+    x, y, width, height = window(np.concatenate(moved), size)
+    if not width or not height:
+        return x, y, np.zeros((height, width), np.float32)
+    fine = np.zeros((height * FINE, width * FINE), np.uint8)
     for polygon in moved:
         corners = (polygon - (x, y) + 0.5) * FINE - 0.5
         cv2.fillPoly(fine, [np.rint(corners * 16).astype(np.int32)], 255, shift=4)
-    alpha = cv2.resize(fine, (right - x, bottom - y), interpolation=cv2.INTER_AREA)
-    return x, y, alpha.astype(np.float32) / 255
+    return x, y, cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+def window(points: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return x, y, width and height of the smallest window in a frame (H, W) around points `(n, 2)`."""
+    x, y = np.floor(points.min(axis=0)).astype(int).clip(0, size[::-1])
+    right, bottom = (np.ceil(points.max(axis=0)).astype(int) + 1).clip((x, y), size[::-1])
+    return int(x), int(y), int(right - x), int(bottom - y)
+
+
+def to_tensor(image: np.ndarray) -> Tensor:
+    """Return an image `(H, W, 3)` as a frame `(3, H, W)`."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
 @functools.cache
 def texture(index: int) -> np.ndarray:
-    """Texture `(512, 512, 3)` uint8 about 128, always the same, whatever was drawn before it."""
+    """Return texture number `index`, `(512, 512, 3)` uint8 about 128; it depends on the number alone."""
     rng = np.random.default_rng([512, index])
     kind = ("noise", "scatter", "stripes", "noise", "checks", "gradient", "scatter")[index % 7]
     x, y = (np.mgrid[:TEXTURE_SIZE, :TEXTURE_SIZE] / TEXTURE_SIZE) - 0.5
@@ -96,16 +110,16 @@ def texture(index: int) -> np.ndarray:
         field = 6 * np.sin(2 * math.pi * u / period) * np.sin(2 * math.pi * v / (period * rng.uniform(0.5, 2)))
     else:
         field = 4 * u + _noise(rng, 1, 3)
-    # Each kind along a colour of its own, and some noise of many scales in all three colours: nothing repeats exactly.
+    # The pattern varies along one random colour; noise of many scales in all colours keeps it from repeating exactly.
     colour = rng.uniform(0.4, 1, 3) * rng.choice([-1, 1], 3, p=[0.15, 0.85])
     clutter = np.stack([_noise(rng, 2, 8) for _ in range(3)], axis=2) * rng.uniform(0.05, 0.35)
     picture = 128 + 70 * (np.clip(field, -1, 1)[:, :, None] * colour + clutter)
-    picture = cv2.GaussianBlur(picture, (0, 0), 0.7)  # finer than a pixel cannot be moved by a fraction of one
+    picture = cv2.GaussianBlur(picture, (0, 0), 0.7)  # interpolation can't move details finer than a pixel
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
 def _noise(rng: np.random.Generator, first: int, last: int) -> np.ndarray:
-    """Noise of the scales 2**first to 2**last periods a texture, each finer one weaker; standard deviation 0.5."""
+    """Return noise with 2**first to 2**last periods a texture, finer ones weaker; standard deviation 0.5."""
     total, fade = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32), rng.uniform(0.5, 0.9)
     for octave in range(first, last + 1):
         grid = rng.standard_normal((2**octave, 2**octave), dtype=np.float32) * fade**octave
@@ -114,7 +128,7 @@ def _noise(rng: np.random.Generator, first: int, last: int) -> np.ndarray:
 
 
 def _scatter(rng: np.random.Generator) -> np.ndarray:
-    """Many filled rectangles and ellipses over each other, -1 to 1."""
+    """Return many filled rectangles and ellipses over each other, values -1 to 1."""
     field = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32)
     largest, round_ones = log_uniform(rng, 10, 60), rng.random()
     for _ in range(int(3 * (TEXTURE_SIZE / largest) ** 2)):

@@ -17,27 +17,27 @@ TEXTURE_SIZE = 512
 
 @dataclass(frozen=True)
 class SpriteWorld:
-    """Everything that can be set. Lengths are in pixels where nothing else is said; ranges are (low, high).
+    """The parameters of the sprites. Lengths are in pixels unless stated otherwise; ranges are (low, high).
 
     Attributes:
-        sprites: how many.
+        sprites: number of sprites in a scene.
         radius: of a sprite, as a share of the frame's height; all orders of size are equally frequent.
-        displacement: mixture of (share, low, high): how far things move from the current to the key frame. The shape
-            is that of street video over 0 to 9 frames: much is slow, and there is a tail of near and fast things.
+        displacement: mixture of (share, low, high): distances from the current to the key frame. Their distribution
+            resembles street video over 0 to 9 frames: most things are slow, and there is a tail of near and fast ones.
         still: share of pairs with i == k: the same frame twice.
         zooming: share of backgrounds that zoom about a random point, as if the camera drove; others only shift.
-        driving_forward: share of those that shrink into the key frame, which is the earlier one.
-        zooming_shift: how much of a drawn displacement a zooming background shifts as well.
+        driving_forward: share of zooming backgrounds that shrink into the key frame, which is the earlier one.
+        zooming_shift: factor of the shift of a zooming background.
         roll: largest rotation of the background, in degrees.
         own_motion: share of sprites that move by themselves, on top of the camera's motion.
-        parallax: how many times the camera's motion a sprite takes part in.
-        deformation: most that turning, and also that zooming, moves a sprite's rim, as a share of its displacement.
-        textures: how many the layers draw from.
+        parallax: factor of the camera's motion in a sprite's motion.
+        deformation: largest motion of a sprite's rim by turning, and by zooming, as a share of its displacement.
+        textures: number of textures that the layers choose from.
         contrast: of a layer's texture.
-        flicker: share of pairs of which one frame is exposed wrongly, as Toytown's frames sometimes are ...
-        exposure: ... and by what factor.
+        flicker: share of pairs with one wrongly exposed frame, as Toytown has.
+        exposure: factor of the brightness of a wrongly exposed frame.
         gain, offset: largest change of contrast, and of brightness in grey levels, from the current to the key frame.
-        noise: largest standard deviation of the noise on both frames, in grey levels. Still pairs have no such change.
+        noise: largest standard deviation of the noise on both frames, in grey levels. Still pairs keep light and noise.
     """
 
     sprites: tuple[int, int] = (6, 18)
@@ -72,20 +72,20 @@ class SpriteWorld:
 
 
 def data_version(parameters: SpriteWorld | None = None) -> str:
-    """Twelve hex digits that say which pictures (seed, index) gives: of the parameters and of this code's version."""
+    """Return twelve hexadecimal digits that name the parameters and the version of the drawing code."""
     return fingerprint({"version": VERSION, **asdict(parameters or SpriteWorld())})
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One thing in a scene. Its own coordinates are those of the current frame; maps are 3x3, pixel centres integers.
+    """One layer of a scene, in the coordinates of the current frame.
 
     Attributes:
-        texture: index of a texture.
-        to_texture: current frame -> texture.
+        texture: number of its texture.
+        to_texture: 3x3, current frame -> texture.
         colours: 3x4, texture colour (and 1) -> colour.
-        motion: current frame -> key frame.
-        outline: polygons `(n, 2)` in the current frame, of which the layer is the union; None for everywhere.
+        motion: 3x3, current frame -> key frame.
+        outline: polygons `(n, 2)` whose union is the layer; None covers the whole frame.
     """
 
     texture: int
@@ -96,7 +96,7 @@ class Layer:
 
 
 def draw_scene(rng: np.random.Generator, size: tuple[int, int], world: SpriteWorld) -> list[Layer]:
-    """A random scene, background first."""
+    """Return the layers of a random scene, background first."""
     height, width = size
     camera, zoom = _camera(rng, size, world)
     layers = [_layer(rng, world, camera)]
@@ -120,21 +120,21 @@ def draw_scene(rng: np.random.Generator, size: tuple[int, int], world: SpriteWor
 
 
 def _camera(rng: np.random.Generator, size: tuple[int, int], world: SpriteWorld) -> tuple[np.ndarray, float]:
-    """The background's motion, and the logarithm of its zoom."""
+    """Return the background's motion, and the logarithm of its zoom."""
     height, width = size
     focus = rng.uniform(0.25, 0.75, 2) * (width, height)
     distance, zoom = _displacement(rng, world), 0.0
     if rng.random() < world.zooming:
         distance *= world.zooming_shift
-        zoom = _displacement(rng, world) / (width / 2)  # so far moves what is half a frame from the focus
+        zoom = _displacement(rng, world) / (width / 2)  # moves points half a frame from the focus by this displacement
         zoom = float(np.clip(-zoom if rng.random() < world.driving_forward else zoom, -0.5, 0.5))
-    # A camera that hardly moves hardly rolls: the roll moves the frame's edge no further than the rest does.
+    # A slow camera rolls little: the roll moves the frame's edge no further than zoom and shift do.
     most = min(math.radians(world.roll), (abs(zoom) * width / 2 + distance) / (width / 2))
     return similarity(math.exp(zoom), rng.uniform(-most, most), focus, random_vector(rng, distance)), zoom
 
 
 def _layer(rng: np.random.Generator, world: SpriteWorld, motion: np.ndarray, outline: list | None = None) -> Layer:
-    """A layer with a random texture, random part of it, random colours."""
+    """Return a layer with a random part of a random texture in random colours."""
     where = rng.uniform(0, TEXTURE_SIZE, 2)
     to_texture = shift(*where) @ similarity(log_uniform(rng, 0.6, 1.5), rng.uniform(0, 2 * math.pi))
     contrast = log_uniform(rng, *world.contrast) * rng.uniform(0.8, 1.2, 3)
@@ -151,7 +151,7 @@ def _displacement(rng: np.random.Generator, world: SpriteWorld) -> float:
 
 
 def shape(rng: np.random.Generator) -> list[np.ndarray]:
-    """Polygons `(n, 2)` of about unit radius; the shape is their union."""
+    """Return polygons `(n, 2)` of about unit radius, whose union is a random shape."""
     kind = rng.choice(["polygon", "ellipse", "blob", "bar", "arc", "letter"], p=[0.25, 0.15, 0.2, 0.15, 0.1, 0.15])
     if kind == "bar":
         thin = rng.uniform(0.04, 0.2)
@@ -177,30 +177,30 @@ def _polar(angles: np.ndarray, radii: np.ndarray) -> np.ndarray:
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number between two, all orders of size equally likely."""
+    """Return a random number between `low` and `high`, all orders of size equally likely."""
     return low * (high / low) ** rng.random()
 
 
 def random_vector(rng: np.random.Generator, length: float) -> np.ndarray:
-    """x, y of this length, in any direction."""
+    """Return x, y of this length in a random direction."""
     angle = rng.uniform(0, 2 * math.pi)
     return np.array([length * math.cos(angle), length * math.sin(angle)])
 
 
 def rotation(angle: float) -> np.ndarray:
-    """2x2: turn by an angle in radians."""
+    """Return the rotation (2, 2) by an angle in radians."""
     return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
 
 
 def shift(x: float, y: float) -> np.ndarray:
-    """3x3: move by x, y."""
+    """Return the translation (3, 3) by x, y."""
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
 
 
 def similarity(
     zoom: float, angle: float, centre: Sequence[float] = (0, 0), move: Sequence[float] = (0, 0)
 ) -> np.ndarray:
-    """3x3: zoom and turn about `centre`, then `move`."""
+    """Return the map (3, 3) that zooms and turns about `centre`, then moves by `move`."""
     result = np.eye(3)
     result[:2, :2] = zoom * rotation(angle)
     result[:2, 2] = np.add(centre, move) - result[:2, :2] @ centre
@@ -208,5 +208,5 @@ def similarity(
 
 
 def apply(motion: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Where a map takes points `(n, 2)`."""
+    """Return the images of points `(n, 2)` under a map (3, 3)."""
     return points @ motion[:2, :2].T + motion[:2, 2]
