@@ -1,8 +1,8 @@
 """Labelled stills made into short videos, for training on pairs where only single images have labels.
 
-The last frame of a snippet is a random view of a still with its label map or boxes. The frames before it are that view,
-moved on smoothly backwards in time, together with pieces of the picture that move by themselves. Every frame is a
-function of (seed, still, variant, frame) alone, and so is the exact flow between any two.
+The last frame of a snippet is a random view of a still with its label map or boxes. In the frames before it the view
+moves smoothly backwards in time, and pieces of the picture move by themselves. Every frame is a function of (seed,
+still, variant, frame) alone, and so is the exact flow between any two frames.
 """
 
 from collections.abc import Sequence
@@ -20,24 +20,25 @@ from dffkit.datasets.sprites.drawing import to_tensor
 from dffkit.datasets.still_camera import Shot, draw_shot, moved_boxes
 from dffkit.networks.segmentation import IGNORE
 
-FPS = 15.0  # what the speeds are made for: nine frames of CamVid's clip
-VISIBLE = 0.3  # share of a box that has to be in the view; of one that has less, the rest becomes a region to ignore
+FPS = 15.0  # the speeds in still_camera.py fit nine frames of CamVid's clip at this rate
+VISIBLE = 0.3  # share of a box that must be in the view; below it, the visible rest becomes a region to ignore
 
 
 class MovingStills(Sequence[Snippet]):
-    """Snippets of which only the last frame has a target, one for each still and variant; exact flow included.
+    """One snippet for each still and variant, with exact flow and a target for its last frame.
 
-    In a label map, what lies outside the still is 255, and the picture has its mirror image there: a plain colour would
-    have edges to learn. With boxes it has the mean colour after all, since a mirrored person would lack a box.
+    Outside the still, a label map is 255 and the picture continues as its mirror image: a plain colour would have
+    edges to learn. A still with boxes is surrounded by its mean colour instead: a mirrored person would lack a box.
 
     Args:
-        stills: every annotated frame of these snippets is a still. A target is a label map `(H, W)` uint8; a dict of
-            "boxes" `(N, 4)`, perhaps "ignore" `(R, 4)`, and other tensors with a row for each box; or a tuple of such.
-        variants: how many snippets are made of each still.
+        stills: snippets; each of their annotated frames is a still. A target is a label map `(H, W)` uint8, or a dict
+            of "boxes" `(N, 4)`, optional "ignore" `(R, 4)` and other tensors with a row for each box, or a tuple of
+            these.
+        variants: number of snippets made from each still.
         length: frames of each snippet.
-        seed: which random views and motions.
-        size: (H, W) of the frames, which show the still at 0.7 to 1.4 times its size: the smaller they are, the less of
-            them lies outside it.
+        seed: seed of the random views and motions.
+        size: (H, W) of the frames, which show the still at 0.7 to 1.4 times its size; smaller frames reach less far
+            outside the still.
 
     Raises:
         ValueError: for a wrong option, or if no frame is annotated.
@@ -52,7 +53,7 @@ class MovingStills(Sequence[Snippet]):
         if not self.places:
             raise ValueError(f"stills: expected at least one annotated frame, got none in {len(stills)} snippets")
         self.variants, self.length, self.seed, self.size = variants, length, seed, tuple(size)
-        # A sample asks for its frame, its target and its key frame in turn: the still is read once.
+        # A sample needs its frame, its target and its key frame in turn; the cache reads the still once.
         self._scene = lru_cache(maxsize=32)(self._make_scene)
 
     def __len__(self) -> int:
@@ -97,14 +98,14 @@ class _Scene(NamedTuple):
 
 
 def _boxes(target: Any) -> np.ndarray | None:
-    """All boxes of a target, None if it is of another kind."""
+    """Return all boxes of a target, or None if it has only label maps."""
     parts = target if isinstance(target, tuple) else (target,)
     found = [part["boxes"].numpy() for part in parts if isinstance(part, dict)]
     return np.concatenate(found) if found else None
 
 
 def _seen(target: Any, shot: Shot) -> Any:
-    """A still's target in the current frame."""
+    """Return a still's target as the current frame shows it."""
     if isinstance(target, tuple):
         return tuple(_seen(part, shot) for part in target)
     if isinstance(target, Tensor):

@@ -1,7 +1,7 @@
-"""A still seen by a moving camera: a random smooth motion, the pictures on the way, and the exact flow between them.
+"""A still seen by a moving camera: a random smooth motion, the frames on the way, and the exact flow between them.
 
-Lengths are in pixels, matrices are 3x3, and pixel centres have whole coordinates. Motions are told from the current
-frame, the last one, backwards.
+Lengths are in pixels, matrices are 3x3, and pixel centres are integers. Motions start at the current frame, which is
+the last one, and run backwards in time.
 """
 
 import math
@@ -14,26 +14,26 @@ from dffkit.datasets.sprites.drawing import flow_of_layers, window
 from dffkit.datasets.sprites.scene import apply, log_uniform, random_vector, shift
 
 REACH = 9  # frames: the farthest key frame of the paper's l = 10; the speeds below are counted over them
-SCALE = (0.7, 1.4)  # of the still in the view; all orders of size are equally frequent, here and below
+SCALE = (0.7, 1.4)  # of the still in the view; in this and the other ranges all orders of size are equally frequent
 TURN = 5.0  # degrees: largest rotation of the view
-# How far the camera's motion moves things over REACH frames, in shares of the frame's height. In frames 240 pixels high
-# it is 14 pixels in the mean over 4 frames: about what DIS measures in CamVid's clip.
+# Displacement by the camera's motion over REACH frames, in shares of the frame's height. In frames 240 pixels high the
+# mean over 4 frames is 14 pixels, about the value that DIS measures in CamVid's clip.
 CAMERA = (0.08, 0.8)
 STANDING = 0.2  # share of cameras that stand still
-FORWARD = 0.7  # share of the others that drive forward, so that things are smaller in earlier frames
-OWN = (0.0125, 0.25)  # how far pieces of the picture move by themselves, on top of that; shares as above
-PIECES, RADIUS = 3, (0.05, 0.2)  # at most so many, in shares of the frame's height; and half of the boxes
+FORWARD = 0.7  # share of the moving cameras that drive forward, so that things are smaller in earlier frames
+OWN = (0.0125, 0.25)  # displacement of pieces of the picture, added to the camera's; shares as above
+PIECES, RADIUS = 3, (0.05, 0.2)  # largest number of pieces besides half of the boxes; radius in shares of the height
 BEND = 0.5  # largest change of the speed on the way, as a share
 _HALF, _RIM = 64, 60  # pixels of a disc's picture: half its side, and the unit radius
 
 
 def _disc(radius: float) -> np.ndarray:
-    """How much a disc covers of each pixel of its picture; its rim is a tenth of the unit radius."""
+    """Return the share of each pixel that a disc covers; its soft rim is a tenth of the unit radius wide."""
     y, x = np.mgrid[-_HALF : _HALF + 1, -_HALF : _HALF + 1] / _RIM
     return np.clip((radius - np.hypot(x, y)) / 0.1, 0, 1).astype(np.float32)
 
 
-# Where a piece moved away there is a hole, a little smaller: in the current frame no pixel of it may be seen.
+# A piece that moved away leaves a hole. The hole is a little smaller, so that the current frame shows no pixel of it.
 PIECE, HOLE = _disc(1.0), _disc(0.85)
 
 
@@ -42,29 +42,29 @@ class Piece:
     """An ellipse of the picture that moves by itself.
 
     Attributes:
-        place: picture of a disc -> current frame.
+        position: picture of a disc -> current frame.
         shift: x, y over REACH frames.
-        behind: x, y: how far from it lies the part of the picture that is seen in its hole.
+        behind: x, y from the piece to the part of the picture that fills its hole.
     """
 
-    place: np.ndarray
+    position: np.ndarray
     shift: np.ndarray
     behind: np.ndarray
 
 
 @dataclass(frozen=True)
 class Shot:
-    """What the camera does.
+    """The motion of the camera and of the pieces.
 
     Attributes:
         size: (H, W) of the frames.
         view: still -> current frame.
-        focus: x, y in the current frame, about which things zoom and turn.
+        focus: x, y in the current frame, the centre of zoom and turn.
         zoom: logarithm of the factor over REACH frames.
         turn: degrees over REACH frames.
         shift: x, y over REACH frames.
-        bend: how the speed changes.
-        pieces: the higher ones last.
+        bend: change of the speed over REACH frames, as a share.
+        pieces: from the lowest to the highest.
     """
 
     size: tuple[int, int]
@@ -77,27 +77,29 @@ class Shot:
     pieces: tuple[Piece, ...]
 
     def picture(self, still: np.ndarray, back: int, fill: tuple[float, float, float] | None) -> np.ndarray:
-        """The frame `(H, W, 3)` uint8 that lies `back` frames before the current one.
+        """Return the frame `(H, W, 3)` uint8 that lies `back` frames before the current one.
 
         Args:
             still: `(H0, W0, 3)` uint8.
             back: 0 for the current frame.
-            fill: colour of what lies outside the still; None for its mirror image.
+            fill: colour outside the still; None continues it as its mirror image.
         """
         camera, *motions = self._motions(back)
         image = _warped(still, camera @ self.view, self.size, fill)
         if back == 0:
-            return image  # the pieces are where they were
+            return image  # no piece has moved yet
         for piece in self.pieces:
             behind = camera @ shift(*piece.behind) @ self.view
-            _paste(image, still, behind, HOLE, camera @ piece.place, fill)
+            _paste(image, still, behind, HOLE, camera @ piece.position, fill)
         for piece, motion in zip(self.pieces, motions, strict=True):
-            _paste(image, still, motion @ self.view, PIECE, motion @ piece.place, fill)
+            _paste(image, still, motion @ self.view, PIECE, motion @ piece.position, fill)
         return image
 
     def flow(self, back: int, to: int) -> tuple[np.ndarray, np.ndarray]:
-        """The flow `(2, H, W)` float32, x then y, from one frame to another, both counted as in `picture`; and
-        `(H, W)` bool, true for what is hidden there or outside it.
+        """Return the flow from one frame to another, both counted backwards as in `picture`.
+
+        Returns:
+            The flow `(2, H, W)` float32, x then y, in pixels; and `(H, W)` bool, true for points hidden or outside.
         """
         pairs = zip(self._motions(back), self._motions(to), strict=True)
         steps = np.stack([there @ np.linalg.inv(here) - np.eye(3) for here, there in pairs])
@@ -105,17 +107,17 @@ class Shot:
         return flow.astype(np.float32), hidden
 
     def _motions(self, back: int) -> list[np.ndarray]:
-        """Current frame -> that frame: of the background, and of each piece."""
-        part = back / REACH
-        way = part * (1 + self.bend * (part - 1))
+        """Return the maps from the current frame to frame `back`: of the background, then of each piece."""
+        share = back / REACH
+        way = share * (1 + self.bend * (share - 1))
         camera = _turned(self.focus, way * self.turn, math.exp(way * self.zoom), way * self.shift)
         return [camera, *(shift(*(way * piece.shift)) @ camera for piece in self.pieces)]
 
     def _owners(self, back: int) -> np.ndarray:
-        """Which layer is seen, `(H, W)`: 0 for the background, then the pieces."""
+        """Return the layer that each pixel shows, `(H, W)`: 0 for the background, then the pieces."""
         owners = np.zeros(self.size, np.uint8)
         for number, (piece, motion) in enumerate(zip(self.pieces, self._motions(back)[1:], strict=True), 1):
-            x, y, cover = _cover(PIECE, motion @ piece.place, self.size)
+            x, y, cover = _cover(PIECE, motion @ piece.position, self.size)
             owners[y : y + cover.shape[0], x : x + cover.shape[1]][cover > 0.5] = number
         return owners
 
@@ -123,13 +125,13 @@ class Shot:
 def draw_shot(
     rng: np.random.Generator, still: tuple[int, int], size: tuple[int, int], boxes: np.ndarray | None = None
 ) -> Shot:
-    """A random shot of a still.
+    """Return a random shot of a still.
 
     Args:
-        rng: where everything is drawn from.
+        rng: source of all random numbers.
         still: (H0, W0).
         size: (H, W) of the frames.
-        boxes: `(N, 4)` xyxy in the still: things that may move by themselves.
+        boxes: `(N, 4)` xyxy in the still; half of them become pieces that move by themselves.
     """
     view = _view(rng, still, size)
     distance = 0.0 if rng.random() < STANDING else size[0] * log_uniform(rng, *CAMERA)
@@ -151,7 +153,7 @@ def draw_shot(
 
 
 def _view(rng: np.random.Generator, still: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-    """A random part of the still, or more than all of it where it is too small."""
+    """Return a map from the still to a frame that shows a random part of it, and its surroundings if it is small."""
     scale = log_uniform(rng, *SCALE)
     half = np.array(size[::-1]) / scale / 2
     centre = [rng.uniform(*sorted((h, side - h))) - 0.5 for h, side in zip(half, still[::-1], strict=True)]
@@ -159,7 +161,7 @@ def _view(rng: np.random.Generator, still: tuple[int, int], size: tuple[int, int
 
 
 def moved_boxes(boxes: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """The upright boxes `(N, 4)` xyxy, x2 and y2 exclusive, around what these boxes become."""
+    """Return the upright boxes `(N, 4)` xyxy, x2 and y2 exclusive, around the images of these boxes."""
     # A pixel's left edge is half a pixel before its centre.
     corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]] - 0.5
     corners = apply(motion, corners) + 0.5  # (N, 4, 2)
@@ -167,9 +169,9 @@ def moved_boxes(boxes: np.ndarray, motion: np.ndarray) -> np.ndarray:
 
 
 def _piece(rng: np.random.Generator, centre: tuple[float, float], radii: np.ndarray, distance: float) -> Piece:
-    place = np.array([[radii[0] / _RIM, 0, centre[0]], [0, radii[1] / _RIM, centre[1]], [0, 0, 1]])
-    place = place @ shift(-_HALF, -_HALF)
-    return Piece(place, random_vector(rng, distance), random_vector(rng, rng.uniform(2, 3) * max(radii)))
+    position = np.array([[radii[0] / _RIM, 0, centre[0]], [0, radii[1] / _RIM, centre[1]], [0, 0, 1]])
+    position = position @ shift(-_HALF, -_HALF)
+    return Piece(position, random_vector(rng, distance), random_vector(rng, rng.uniform(2, 3) * max(radii)))
 
 
 def _paste(
@@ -180,7 +182,7 @@ def _paste(
     disc_to_frame: np.ndarray,
     fill: tuple[float, float, float] | None,
 ) -> None:
-    """Draw the moved still over the image where the moved disc is."""
+    """Draw the moved still over the image within the moved disc."""
     x, y, cover = _cover(disc, disc_to_frame, image.shape[:2])
     if cover.size == 0:
         return
@@ -190,7 +192,7 @@ def _paste(
 
 
 def _cover(disc: np.ndarray, to_frame: np.ndarray, size: tuple[int, int]) -> tuple[int, int, np.ndarray]:
-    """Corner x, y of the window that the moved disc touches, and how much of each pixel there it covers."""
+    """Return corner x, y of the window that the moved disc touches, and the share of each pixel that it covers."""
     ends = np.array([(-_RIM, -_RIM), (_RIM, -_RIM), (_RIM, _RIM), (-_RIM, _RIM)]) + _HALF
     x, y, width, height = window(apply(to_frame, ends), size)
     if not width or not height:
@@ -206,7 +208,7 @@ def _warped(
 
 
 def _turned(centre: np.ndarray, degrees: float, zoom: float, move: np.ndarray) -> np.ndarray:
-    """Zoom and turn about a centre, then move."""
+    """Return the map that zooms and turns about a centre, then moves."""
     matrix = np.eye(3)
     matrix[:2] = cv2.getRotationMatrix2D(tuple(map(float, centre)), float(degrees), float(zoom))
     return shift(*move) @ matrix
