@@ -192,7 +192,7 @@ class TrainingRun:
             state |= {"seconds": self.seconds, "machine": json.dumps(describe(self.device))}
             state |= {"names": list(names), "module": self.job.module.state_dict()}
             checkpoint.write(self.folder / FINISHED, state)
-            for path in self.folder.glob("checkpoint-*.pt"):
+            for path in [*self.folder.glob("checkpoint-*.pt"), *self.folder.glob("*.part")]:
                 path.unlink()
         if self.processes > 1:
             distributed.barrier()

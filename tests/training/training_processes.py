@@ -1,15 +1,13 @@
-"""Trainings in processes of their own, forked from this one, which alone loads torch; see test_training_processes.py.
+"""Trainings in processes of their own, forked from this one, so that torch is loaded once; see test_processes.py.
 
-python training_processes.py kill FOLDER      kills a training at random moments until it ends
+python training_processes.py kill FOLDER      kills a training again and again until it ends
 python training_processes.py share FOLDER     trains in one process, and in two that share each batch
-
 """
 
+import itertools
 import os
-import random
 import signal
 import sys
-import time
 from pathlib import Path
 
 import torch
@@ -27,7 +25,7 @@ KILLED = recipe(iterations=40, lr=0.01, clip=10.0)
 
 
 def fork(function, *arguments):
-    """Run a function in a child process; returns its id."""
+    """Run a function in a child process, and return the child's id."""
     child = os.fork()
     if child:
         return child
@@ -40,37 +38,47 @@ def fork(function, *arguments):
 
 
 def wait(child):
-    """Its exit status; negative for a signal."""
+    """Wait for a child, and return its exit status; negative for a signal."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def train_killed(folder):
-    train(KILLED, folder, data=snippets(), progress=False, checkpoint_every=2, log_every=5, workers=1)
+def train_killed(folder, events=None):
+    """Train; the process kills itself at an event: at an iteration, or just before a file is flushed or renamed."""
+    number = itertools.count(1)
+
+    def event(function):
+        def call(*arguments):
+            if next(number) == events:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments)
+
+        return call
+
+    os.fsync, os.replace = event(os.fsync), event(os.replace)
+    each = {"validate": event(lambda model: {}), "validate_every": 1, "checkpoint_every": 2, "log_every": 5}
+    train(KILLED, folder, data=snippets(), progress=False, workers=1, **each)
 
 
 def kill(folder):
-    """Train whole; then the same again, killed at random moments. Prints how often, and from where it went on."""
-    began = time.monotonic()
+    """Train whole, then kill the same training at a later event each time until it ends.
+
+    Prints the number of kills, and the number of iterations at which there was a checkpoint after a kill.
+    """
     assert wait(fork(train_killed, folder / "whole")) == 0
-    whole = time.monotonic() - began
-    rng, killed, reached = random.Random(int(time.time())), 0, set()
-    while True:
-        child = fork(train_killed, folder / "killed")
-        time.sleep(whole * rng.uniform(0.1, 0.5))
-        os.kill(child, signal.SIGKILL)
-        status = wait(child)
+    reached = set()
+    for killed in range(200):  # the training has fewer events
+        status = wait(fork(train_killed, folder / "killed", killed + 1))
         found = sorted((folder / "killed").glob("*.pt"))
-        reached |= {checkpoint.read(path)["iteration"] for path in found}  # every file there is can be loaded
+        reached |= {checkpoint.read(path)["iteration"] for path in found}  # each file can be loaded
         if status == 0:
-            break
+            print(killed, len(reached))
+            return
         assert status == -signal.SIGKILL, status
-        killed += 1
-        if killed == 40:
-            raise SystemExit("it never got to the end")
-    print(killed, len(reached))
+    raise SystemExit("the training never ended")
 
 
 def train_shared(folder, rank, processes):
+    """Train as one of several processes; then run the queue if there are several."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
     if processes > 1:
         assert join_processes("cpu") == "cpu"
@@ -88,7 +96,7 @@ def train_shared(folder, rank, processes):
         sources.snippets = lambda tiny, split, streets, folder: snippets(count=streets or 3)
         sources.prepare, sources.data_version = lambda *words: None, lambda tiny, split="train": "hand-made"
         sources.counts = lambda tiny: {"val": 3}
-        scoring.STREETS_IN_TRAINING = 1  # fewer than there are processes
+        scoring.STREETS_IN_TRAINING = 1  # fewer streets than processes
         place = Workspace(folder / "runs", folder / "results", folder / "cache", progress=False)
         run_queue([runs.Run(recipe())], place, split="val", duration=2)
 

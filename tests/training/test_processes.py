@@ -1,4 +1,4 @@
-"""Trainings in processes of their own: killed at any moment, and two that share each batch."""
+"""Trainings in processes of their own: one that is killed again and again, and two that share each batch."""
 
 import csv
 import os
@@ -20,21 +20,20 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def close(a, b, tolerance):
-    """Whether two states are nearly the same."""
+    """Return whether two states are nearly the same."""
     return a.keys() == b.keys() and all(torch.allclose(a[k], b[k], atol=tolerance, rtol=tolerance) for k in a)
 
 
 def process(*words):
-    """What training_processes.py prints."""
+    """Run training_processes.py, and return its output."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = str(REPOSITORY / "tests")  # where hand_made.py is
     script = Path(__file__).with_name("training_processes.py")
-    done = subprocess.run(
-        [sys.executable, script, *words], capture_output=True, text=True, env=environment, timeout=120, check=False
-    )
+    command = [sys.executable, script, *words]  # the time limit is for a deadlock
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -43,23 +42,24 @@ def process(*words):
 def test_a_killed_run_goes_on_bit_by_bit(tmp_path):
     result = process("kill", tmp_path)
     killed, checkpoints = map(int, result.split())
-    assert killed >= 2
-    assert checkpoints >= 2
+    assert killed >= 10
+    assert checkpoints >= 10
     states = [checkpoint.read(tmp_path / name / FINISHED)["module"] for name in ("whole", "killed")]
     assert equal(*states)
     assert log(tmp_path / "killed") == log(tmp_path / "whole")
+    assert {path.name for path in (tmp_path / "killed").iterdir()} == {"log.csv", FINISHED}
 
 
 @forks
 def test_two_processes_train_as_one_with_the_whole_batch(tmp_path):
-    said = process("share", tmp_path)
+    output = process("share", tmp_path)
     for name in ("segmentation", "detection", "frames"):
         one, two = tmp_path / "one" / name, tmp_path / "two" / name
         states = [checkpoint.read(folder / FINISHED)["module"] for folder in (one, two)]
         assert close(*states, 1e-5)
         for row, other in zip(log(one), log(two), strict=True):
             assert row == pytest.approx(other, rel=1e-4, abs=1e-5)
-    assert "expected a multiple of the 2 processes, got 3" in said
+    assert "expected a multiple of the 2 processes, got 3" in output
     assert not (tmp_path / "two" / "odd").exists()
     with (tmp_path / "two" / "results" / "evaluation.csv").open() as file:
         rows = list(csv.DictReader(file))
