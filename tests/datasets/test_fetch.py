@@ -86,8 +86,8 @@ def get(place, **options):
 
 def run(*arguments):
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
-    return command.main(parser.parse_args([str(argument) for argument in arguments]))
+    command.add_fetch_arguments(parser)
+    return command.fetch_main(parser.parse_args([str(argument) for argument in arguments]))
 
 
 def names(folder):
@@ -118,7 +118,7 @@ def test_terms_size_address_and_place_are_printed_before_the_download(server, pl
         get(place)
     out = capsys.readouterr().out
     assert "Please cite Someone (2017). For research.\n" in out
-    assert f"from     {server.address}\n         3.4 kB, SHA-256: not known in advance; after the first download" in out
+    assert f"from     {server.address}\n         3.4 kB, SHA-256: not known in advance; the first" in out
     assert f"to       {place / 'toy'}, 3.0 kB\n" in out
 
 
