@@ -5,7 +5,6 @@ import datetime
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,20 +70,17 @@ def _git(*arguments: str, folder: Path) -> str:
 def keep_freed_memory() -> bool:
     """Keep the memory of freed tensors in this process, so that the next frame finds it ready.
 
-    Every frame needs maps of the same sizes. By default glibc hands blocks of more than 32 MB, and the top of its heap,
-    back to the system as soon as they are free. The system then clears the pages and maps them again for the next
-    frame, which for a batch takes about as long as the arithmetic of a small flow network. The price is that the
-    process keeps its peak memory. The setting holds for the whole process: programs call this once, at their start;
-    libraries don't.
+    Every frame needs maps of the same sizes. By default glibc returns blocks of more than 32 MB, and the top of its
+    heap, to the system as soon as they are free. The system then clears the pages for the next frame, which for a batch
+    takes about as long as the arithmetic of a small flow network. The price is that the process keeps its peak memory.
+    The setting holds for the whole process: programs make it once, at their start; libraries don't.
 
     Returns:
         True if it took effect, which needs Linux with glibc. On a GPU torch keeps memory by itself.
     """
-    if not sys.platform.startswith("linux"):
-        return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
+    except (OSError, AttributeError, TypeError):  # another C library; Windows takes no None
         return False
     return bool(mallopt(M_MMAP_THRESHOLD, KEEP)) and bool(mallopt(M_TRIM_THRESHOLD, KEEP))
 

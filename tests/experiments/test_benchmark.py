@@ -52,36 +52,9 @@ def test_the_yardstick_has_our_layers(depth):
         assert layers(benchmark.torchvision_resnet(depth)) == layers(FeatureNetwork(depth))
 
 
-def test_the_machine_is_described():
-    described = machine.describe()
-    assert described["threads"] == torch.get_num_threads()
-    assert described["torch"] == torch.__version__
-    assert described["device"]
-
-
-def test_outside_git_the_commit_is_unknown(monkeypatch):
-    def no_git(*_args, **_options):
-        raise FileNotFoundError("git")
-
-    monkeypatch.setattr(machine.subprocess, "run", no_git)
-    assert machine.commit() == "unknown"
-
-
 def test_streaming_memory_is_reported():
     memory = benchmark.stream_memory(5, size=(32, 32))
     assert len(memory) == 5
     assert min(memory) > 1
     assert "+100.00%" in benchmark.report_memory([1.0] * 200 + [2.0])
     assert "201 frames" in benchmark.report_memory([1.0] * 200 + [2.0])
-
-
-def test_keeping_memory_is_for_linux_with_glibc_only(monkeypatch):
-    class NoGlibc:
-        def __init__(self, _name):
-            pass
-
-    assert machine.keep_freed_memory() is (machine.sys.platform == "linux")
-    monkeypatch.setattr(machine.ctypes, "CDLL", NoGlibc)
-    assert machine.keep_freed_memory() is False
-    monkeypatch.setattr(machine.sys, "platform", "win32")
-    assert machine.keep_freed_memory() is False
