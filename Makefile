@@ -38,9 +38,10 @@ notebooks: $(INSTALLED) ## for authors: run the notebooks again and store their 
 experiments: $(INSTALLED) ## train and score every row of every table that is not trained yet: a day on two cores
 	$(DFFKIT) experiments $(ARGS)
 
-# Not build/runs and build/results: they hold days of training. Nor build/toytown, which trainings may be reading.
+# build/runs and build/results hold days of training, and trainings may be reading build/toytown: all three stay.
 clean: ## remove what is quickly made again; trainings, their frames and .venv stay
-	rm -rf build/html build/notebooks build/rehearsal build/benchmark.csv build/lib build/bdist.*
+	rm -rf build/html build/notebooks build/rehearsal build/checkpoints build/virtual_documents build/benchmark.csv
+	rm -rf build/lib build/bdist.*
 	rm -rf .pytest_cache .ruff_cache .hypothesis dffkit.egg-info
 	find dffkit tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
 

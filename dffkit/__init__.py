@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dffkit.warp import propagate
     from dffkit.weights import load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "RFCN",

@@ -113,7 +113,7 @@ def test_only_the_clips_that_are_scored_say_how_far_they_go(bare_place, yours):
 
 
 def test_the_readmes_own_data_set_trains(bare_place, tmp_path, monkeypatch):
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    readme = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
     code = readme.partition("# my_clips.py\n")[2].partition("```")[0]
     (tmp_path / "readme_clips.py").write_text(code)
     monkeypatch.chdir(tmp_path)

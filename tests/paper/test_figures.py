@@ -91,7 +91,7 @@ def test_stored_measurements_tell_their_machine_and_run():
 def test_the_readmes_speeds_are_the_stored_ones():
     rows = claims.benchmark().query("precision == 'float32' and task == 'segmentation' and duration == 10")
     assert len(rows) == 6
-    readme = " ".join((root() / "README.md").read_text(encoding="utf-8").split())
+    readme = " ".join((root() / "data" / "README.md").read_text(encoding="utf-8").split())
     assert f"{100 * rows.of_eq7.min():.0f}–{100 * rows.of_eq7.max():.0f}% of what the paper's Eq. 7 promises" in readme
     first, second, third = rows[rows.features == "ResNet-101"].speedup
     assert f"speedups of {first:.1f}, {second:.1f} and {third:.1f} for the three flow networks" in readme

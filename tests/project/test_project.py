@@ -258,16 +258,3 @@ def test_a_path_of_one_machine_would_be_found():
     assert machine_path().search(f"see {REPOSITORY / 'README.md'}")
     assert machine_path().search("C:\\{}\\reader".format("Users"))
     assert not machine_path().search("data/real/camvid and ../notebooks/00_index.ipynb")
-
-
-# The README
-
-
-def test_the_readmes_examples_run(capsys):
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    examples = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    assert len(examples) == 3
-    for example in examples:
-        exec(compile(example, "README.md", "exec"), {})
-    lines = capsys.readouterr().out.splitlines()
-    assert lines == [f"{i} {i % 3 == 0} (96, 192)" for i in range(6)]
