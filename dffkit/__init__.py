@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dffkit.networks.flow import FlowNetwork, flownet, flownet_half, flownet_inception
     from dffkit.networks.segmentation import ScoreMaps
     from dffkit.schedules import FixedInterval, FrameDifference
-    from dffkit.support.errors import DataError
+    from dffkit.support.errors import DataError, DffkitError
     from dffkit.video import Recognition, recognize
     from dffkit.warp import propagate
     from dffkit.weights import load
@@ -22,6 +22,7 @@ __all__ = [
     "RFCN",
     "DataError",
     "DeepFeatureFlow",
+    "DffkitError",
     "FeatureNetwork",
     "FixedInterval",
     "FlowNetwork",
@@ -39,15 +40,15 @@ __all__ = [
     "split_points",
 ]
 
-_MODULES = ("support.errors", "datasets.snippets")
-_MODULES += ("warp", "networks.features", "networks.flow", "networks.segmentation", "networks.detection")
-_MODULES += ("dff", "schedules", "video", "weights")
+# In this order, so that a name of the library is found before a room is imported.
+_MODULES = ("support.errors", "warp", "networks.features", "networks.flow", "networks.segmentation")
+_MODULES += ("networks.detection", "dff", "schedules", "video", "datasets.snippets", "weights")
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: torch takes seconds to load, and `--help` does not need it."""
     if name in __all__:
-        for module in (importlib.import_module(f"dffkit.{home}") for home in _MODULES):
+        for module in (importlib.import_module(f"dffkit.{path}") for path in _MODULES):
             if hasattr(module, name):
                 return getattr(module, name)
     raise AttributeError(f"module 'dffkit' has no attribute {name!r}")

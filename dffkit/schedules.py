@@ -1,7 +1,7 @@
-"""Is this frame a key frame? (Alg. 1: `is_key_frame`; the paper takes every l-th, Sec. 3)
+"""Key frame schedules: `is_key_frame` of Algorithm 1. The paper takes every l-th frame (Sec. 3).
 
-A schedule is any callable `schedule(index, frame) -> bool`, asked once for each frame in order; it may keep what it
-needs of the frames it has seen, and index 0 begins a new video. The first frame is a key frame whatever it says.
+A schedule is any callable `schedule(index, frame) -> bool`, called once for each frame, in order. It may keep values of
+earlier frames; index 0 begins a new video. The first frame is a key frame whatever the schedule returns.
 """
 
 from numbers import Integral
@@ -23,18 +23,18 @@ class FixedInterval:
         self.duration = int(duration)
 
     def __call__(self, index: int, frame: Tensor) -> bool:
-        """Whether frame `index` is a key frame; the frame itself does not matter."""
+        """Return True if frame `index` is a key frame; the frame itself does not matter."""
         return index % self.duration == 0
 
 
 class FrameDifference:
-    """A key frame as soon as the picture has changed enough since the last one: a schedule by content.
+    """A key frame as soon as the picture has changed enough since the last key frame: a schedule by content.
 
-    The paper leaves "better key frame scheduling" to others (Sec. 3); this is the simplest one.
+    The paper leaves "better key frame scheduling" to future work (Sec. 3); this is the simplest schedule of that kind.
 
     Args:
-        threshold: mean absolute difference, in grey levels 0..255, of 8x8 block means to the last key frame.
-        longest: a key frame at the latest after so many frames.
+        threshold: mean absolute difference of 8x8 block means to the last key frame, in grey levels 0..255.
+        longest: largest number of frames from one key frame to the next.
 
     Raises:
         ValueError: if the threshold is negative or `longest` below 1.
@@ -48,7 +48,7 @@ class FrameDifference:
         self.threshold, self.longest = threshold, longest
 
     def __call__(self, index: int, frame: Tensor) -> bool:
-        """Whether frame `index`, `(3, H, W)` uint8, differs enough from the last key frame."""
+        """Return True if frame `index`, `(3, H, W)` uint8, differs enough from the last key frame."""
         blocks = F.avg_pool2d(frame.float(), 8, ceil_mode=True)
         if index == 0 or index - self.key_index >= self.longest or self._difference(blocks) > self.threshold:
             self.key_index, self.key_blocks = index, blocks

@@ -109,7 +109,7 @@ def _check(frame: Tensor, index: int, size: tuple[int, ...] | None) -> None:
 
 @torch.no_grad()
 def _key_frame(model: DeepFeatureFlow, frame: Tensor, autocast: torch.dtype | None) -> tuple[Any, KeyFrame]:
-    with _precision(frame, autocast):
+    with torch.autocast(frame.device.type, dtype=autocast, enabled=autocast is not None):
         maps, key = model.on_key_frame(frame[None])
     return model.task_network.decode(maps, frame.shape[1:])[0], key
 
@@ -123,11 +123,7 @@ def _current_frames(
         return []
     indices, frames = list(waiting), torch.stack(list(waiting.values()))
     waiting.clear()
-    with _precision(frames, autocast):
+    with torch.autocast(frames.device.type, dtype=autocast, enabled=autocast is not None):
         maps = model.on_current_frame(frames, key)
     outputs = model.task_network.decode(maps, frames.shape[2:])
     return [Recognition(index, False, output) for index, output in zip(indices, outputs, strict=True)]
-
-
-def _precision(frame: Tensor, autocast: torch.dtype | None) -> torch.autocast:
-    return torch.autocast(frame.device.type, dtype=autocast, enabled=autocast is not None)

@@ -13,12 +13,12 @@ CELL = 16  # pixels of the frame, along each side, in a cell of the feature map
 
 
 def bilinear_kernel(q: Tensor | float, p: Tensor | float) -> Tensor:
-    """Eq. 2 in one dimension: g(q, p) = max(0, 1 - |q - p|); the kernel G is the product over x and y."""
+    """Compute Eq. 2 in one dimension, g(q, p) = max(0, 1 - |q - p|); the kernel G is the product over x and y."""
     return (1 - (torch.as_tensor(q) - p).abs()).clamp(min=0)
 
 
 def warp_loops(features: Tensor, flow: Tensor) -> Tensor:
-    """Eq. 1 exactly as it is written, one sum over all cells q for each cell p: for reading and for tests.
+    """Compute Eq. 1 exactly as it is written, one sum over all cells q for each cell p: for reading and for tests.
 
     Args:
         features: key frame's features, `(B, C, h, w)`.
@@ -41,16 +41,16 @@ def warp_loops(features: Tensor, flow: Tensor) -> Tensor:
 
 
 def warp(features: Tensor, flow: Tensor) -> Tensor:
-    """Eq. 1: read the key frame's features at p + flow(p), bilinearly, 0 outside the map.
+    """Read the key frame's features at p + flow(p) (Eq. 1), bilinearly, 0 outside the map.
 
     Only the four cells around p + flow(p) have a kernel above 0, so each result is a weighted sum of four rows of the
-    channels-last map, which is what `embedding_bag` computes. No coordinate is ever normalised to -1..1, so zero flow
+    channels-last map, which `embedding_bag` computes. No coordinate is ever normalised to -1..1, so zero flow
     is bit-exactly the identity at every size, and a map one cell wide needs no special case.
 
     Args:
         features: key frame's features, `(B, C, h, w)`; or `(1, C, h, w)`, one key frame for all B flow fields.
         flow: current frame -> key frame, `(B, 2, h, w)`, in cells. Positions are computed in float32 (float64 if
-            flow is), under autocast too: bfloat16 cannot tell half cells apart from x = 64 on.
+            flow is), under autocast too: from x = 64 on bfloat16 has no half cells.
 
     Returns:
         The warped features, `(B, C, h, w)`, in the type of `features`, channels-last in memory. Differentiable in
@@ -71,12 +71,12 @@ def warp(features: Tensor, flow: Tensor) -> Tensor:
 
 
 def propagate(features: Tensor, flow: Tensor, scale: Tensor | None = None) -> Tensor:
-    """Eq. 3: the warped features, multiplied element by element with the scale field *S*.
+    """Multiply the warped features element by element with the scale field *S* (Eq. 3).
 
     Args:
         features: key frame's features, `(B, C, h, w)` or `(1, C, h, w)`.
         flow: current frame -> key frame, `(B, 2, h, w)`, in cells.
-        scale: `(B, C, h, w)`; None stands for all ones (the paper's variant without S).
+        scale: `(B, C, h, w)`; None for all ones (the paper's variant without S).
 
     Returns:
         The current frame's features, `(B, C, h, w)`, in the type of `features`.
@@ -93,19 +93,19 @@ def propagate(features: Tensor, flow: Tensor, scale: Tensor | None = None) -> Te
         )
     if not scale.is_floating_point():
         raise ValueError(f"scale: expected a floating-point tensor, got {scale.dtype}")
-    # The product is in the wider of the two types, under autocast the scale's float32, and rounded once. Converting
-    # first keeps both sides in one type: a product of mixed types over channels-last maps takes many times as long.
+    # The product is in the wider of the two types, under autocast the scale's float32, and rounded once. Both sides are
+    # converted first, since a product of mixed types over channels-last maps takes many times as long.
     wider = torch.promote_types(warped.dtype, scale.dtype)
     multiply = torch.mul if torch.is_grad_enabled() else Tensor.mul_  # in place saves the cheap path a map
     return multiply(warped.to(wider), scale.to(wider)).to(features.dtype)
 
 
 def warp_derivative(features: Tensor, flow: Tensor) -> Tensor:
-    """Eq. 4: how the warped features change with the flow, written out.
+    """Compute the derivative of the warped features with respect to the flow (Eq. 4), written out.
 
     The other half of Eq. 4, the derivative with respect to the key frame's features, is the kernel G itself: the four
-    bilinear weights. Where p + flow(p) is an integer the kernel has a kink; this is the derivative to its right, which
-    is what autograd gives for `warp`.
+    bilinear weights. Where p + flow(p) is an integer the kernel has a kink; this is the derivative to its right, the
+    same that autograd gives for `warp`.
 
     Args:
         features: key frame's features, `(B, C, h, w)`.
@@ -131,19 +131,19 @@ def warp_derivative(features: Tensor, flow: Tensor) -> Tensor:
 
 
 def flow_to_cells(flow: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-    """Exact flow in pixels -> the flow field that propagation needs: averaged over 16x16 pixels, in cells.
+    """Average exact flow over 16x16 pixels, and express it in cells, as propagation needs it.
 
-    A window that the border cuts averages what it has.
+    A window that the border cuts averages the pixels inside.
 
     Args:
         flow: `(B, 2, H, W)` in pixels of the frame.
-        size: `(h, w)` of the feature map, to be checked; None for `(ceil(H / 16), ceil(W / 16))`.
+        size: expected `(h, w)` of the feature map; None checks nothing.
 
     Returns:
-        `(B, 2, h, w)` in feature-map cells.
+        `(B, 2, ceil(H / 16), ceil(W / 16))` in feature-map cells.
 
     Raises:
-        ValueError: if the flow is no such tensor, or the feature map of these frames has another size.
+        ValueError: if the flow is not `(B, 2, H, W)` floating point, or the result has another size than `size`.
     """
     if flow.ndim != 4 or flow.shape[1] != 2 or not flow.is_floating_point():
         raise ValueError(f"flow: expected (B, 2, H, W) floating point, got {tuple(flow.shape)} {flow.dtype}")
@@ -154,7 +154,7 @@ def flow_to_cells(flow: Tensor, size: tuple[int, int] | None = None) -> Tensor:
 
 
 def _four_neighbours(flow: Tensor) -> tuple[Tensor, Tensor]:
-    """The four cells around each p + flow(p), as row-major indices, and their bilinear weights (0 outside the map)."""
+    """Find the four cells around each p + flow(p), row-major, and their bilinear weights (0 outside the map)."""
     _, _, height, width = flow.shape
     x, y = _positions(flow)
     columns, x_weights = _two_neighbours(x, width)
@@ -165,7 +165,7 @@ def _four_neighbours(flow: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _positions(flow: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each cell p reads: p + flow(p), x and y, `(B, h, w)` each, in float32 or float64."""
+    """Return the positions p + flow(p) that the cells p read, x and y, `(B, h, w)` each, in float32 or float64."""
     _, _, height, width = flow.shape
     flow = flow if flow.dtype == torch.float64 else flow.float()
     x = flow[:, 0] + torch.arange(width, device=flow.device, dtype=flow.dtype)
@@ -174,7 +174,7 @@ def _positions(flow: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _two_neighbours(position: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The cells left and right of each position on one axis, and the one-dimensional kernel's value at them."""
+    """Find the cells left and right of each position on one axis, and the one-dimensional kernel's values there."""
     left = position.floor()
     fraction = position - left
     # The clamp comes before the conversion: a far position would overflow the integer.
@@ -201,7 +201,7 @@ def _check(features: Tensor, flow: Tensor) -> None:
         )
     if len(features) not in (1, len(flow)):
         raise ValueError(f"features: expected a batch of 1 or of the flow's {len(flow)}, got {len(features)}")
-    # A compiled graph has no place for an error that depends on values: there NaN flow gives NaN features.
+    # A compiled graph can't raise an error that depends on values: there NaN flow gives NaN features.
     if not torch.compiler.is_compiling() and flow.device.type != "meta" and not flow.isfinite().all():
         bad = int((~flow.isfinite()).sum())
         raise ValueError(f"flow: expected finite values, got NaN or infinity at {bad} of {flow.numel()}")

@@ -1,6 +1,6 @@
 """The feature network *N_feat*: a ResNet at stride 16 whose features are propagated (Sec. 4.1).
 
-ResNet-50 and ResNet-101 made of torchvision's blocks, with its parameter names and the paper's three changes: conv5
+ResNet-50 and ResNet-101 are made of torchvision's blocks, with its parameter names and the paper's three changes: conv5
 keeps the stride of conv4 and is dilated by 2 instead; a 3x3 convolution with dilation 6 reduces 2048 channels to 1024;
 the classifier is gone.
 """
@@ -12,33 +12,34 @@ from torch import Tensor, nn
 from torchvision import models
 from torchvision.models.resnet import Bottleneck
 
-# Blocks in conv2..conv5. 14 and 26 are not in the ResNet paper: they are small versions for laptops.
+# Number of blocks in conv2..conv5. Depths 14 and 26 are not in the ResNet paper: they are small networks for laptops.
 BLOCKS = {14: (1, 1, 1, 1), 26: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 
-CAFFE_MEAN = (123.15, 115.90, 103.06)  # R, G, B: the mean pixel of the authors' code, which divides by nothing
+CAFFE_MEAN = (123.15, 115.90, 103.06)  # R, G, B: the mean pixel of the authors' code, which does not divide by a std
 IMAGENET_MEAN = (123.675, 116.28, 103.53)  # torchvision's, in grey levels
 IMAGENET_STD = (58.395, 57.12, 57.375)
 
 
 class Block(NamedTuple):
-    """A piece of the network that the split point of Table 5 does not cut."""
+    """A part of the network that no split point of Table 5 divides."""
 
     module: nn.Module
     convolutions: int
-    channels: int  # of its output
-    stride: int  # of its output, in pixels of the frame
+    channels: int  # of the output
+    stride: int  # of the output, in pixels of the frame
 
 
 class Norm(nn.BatchNorm2d):
-    """Batch norm whose backward pass is cheap where its statistics are fixed: PyTorch's takes five times as long."""
+    """Batch norm with a cheap backward pass at fixed statistics: PyTorch's takes five times as long."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """As `nn.BatchNorm2d`."""
+        """Compute the same as `nn.BatchNorm2d`."""
         if self.training or not x.requires_grad:
             return super().forward(x)
         scale = self.weight * (self.running_var + self.eps).rsqrt()
         shift = self.bias - self.running_mean * scale
-        return torch.addcmul(_as_map(shift, x), x, _as_map(scale, x))
+        scale, shift = (values.to(x.dtype).view(1, -1, 1, 1) for values in (scale, shift))
+        return torch.addcmul(shift, x, scale)
 
 
 class FeatureNetwork(nn.Module):
@@ -47,10 +48,10 @@ class FeatureNetwork(nn.Module):
     Args:
         depth: 101 or 50 as in the paper; 26 or 14 for laptops.
         width: multiplies every channel count; 1 is the paper's network.
-        layout: where the stride of conv3 and conv4 sits. "msra" puts it on the first 1x1 convolution, as the paper's
-            network does (only so Table 2 comes out); "torchvision" on the 3x3, as torchvision's ImageNet weights need.
+        layout: the place of the stride of conv3 and conv4. "msra" puts it on the first 1x1 convolution, as the paper's
+            network does (only this gives Table 2); "torchvision" on the 3x3, as torchvision's ImageNet weights need.
             The input follows: "msra" subtracts the mean pixel; "torchvision" also divides by the standard deviation.
-        norm: "frozen" keeps batch norm at its stored statistics and weights (as the paper); "trained" trains it.
+        norm: "frozen" keeps batch norm at its stored statistics and weights, as in the paper; "trained" trains it.
         weights: "imagenet" loads torchvision's ImageNet weights (downloaded once into torch's own cache), for depth
             50 and 101, width 1 and layout "torchvision"; None leaves random ones.
 
@@ -97,7 +98,7 @@ class FeatureNetwork(nn.Module):
         self.train()
 
     def forward(self, frames: Tensor, stop: int | None = None) -> Tensor:
-        """Features of `frames` `(B, 3, H, W)` uint8; with `stop`, what comes out of the first `stop` blocks."""
+        """Compute features of `frames` `(B, 3, H, W)` uint8; with `stop`, the output of the first `stop` blocks."""
         check_frames(frames)
         x = frames.to(self.mean.dtype, memory_format=torch.channels_last)
         x = x.sub_(self.mean).div_(self.std)
@@ -107,7 +108,7 @@ class FeatureNetwork(nn.Module):
         return x
 
     def blocks(self) -> list[Block]:
-        """Everything after the first convolution and pooling, block by block, in the order it is applied."""
+        """List everything after the first convolution and pooling, block by block, in the order of use."""
         stages = zip((self.layer1, self.layer2, self.layer3, self.layer4), (4, 8, 16, 16), strict=True)
         blocks = [
             Block(module, 3 + (module.downsample is not None), module.conv3.out_channels, stride)
@@ -117,7 +118,7 @@ class FeatureNetwork(nn.Module):
         return [*blocks, Block(nn.Sequential(self.reduce, self.relu), 1, self.channels, 16)]
 
     def train(self, mode: bool = True) -> "FeatureNetwork":
-        """Like every module's `train`, but frozen batch norm stays frozen."""
+        """Set the mode as every module's `train` does, but leave frozen batch norm frozen."""
         super().train(mode)
         if self.norm == "frozen":
             for module in self.modules():
@@ -142,18 +143,12 @@ class FeatureNetwork(nn.Module):
                 f"got depth {self.depth}, width {width:g} and layout {self.layout!r}"
             )
         state = published[self.depth].get_state_dict(progress=True, check_hash=True)
-        backbone = {name: value for name, value in state.items() if not name.startswith("fc.")}
-        missing, unexpected = self.load_state_dict(backbone, strict=False)
-        if unexpected or set(missing) != {"reduce.weight", "reduce.bias"}:
-            raise RuntimeError(f"torchvision's weights do not fit: missing {missing}, unexpected {unexpected}")
-
-
-def _as_map(values: Tensor, like: Tensor) -> Tensor:
-    return values.to(like.dtype).view(1, -1, 1, 1)
+        state = {name: value for name, value in state.items() if not name.startswith("fc.")}
+        self.load_state_dict(state | {f"reduce.{name}": value for name, value in self.reduce.state_dict().items()})
 
 
 def widen(channels: int, width: float) -> int:
-    """`channels` times the width multiplier, at least 1.
+    """Multiply `channels` by the width multiplier; the result is at least 1.
 
     Raises:
         ValueError: unless the width is above 0 and at most 4.
@@ -164,7 +159,7 @@ def widen(channels: int, width: float) -> int:
 
 
 def check_frames(frames: Tensor) -> None:
-    """Raise ValueError, with what to do, unless `frames` is a `(B, 3, H, W)` uint8 tensor."""
+    """Raise ValueError, with a remedy, unless `frames` is a `(B, 3, H, W)` uint8 tensor."""
     if not isinstance(frames, Tensor):
         raise ValueError(
             f"expected a uint8 tensor (3, H, W) or (B, 3, H, W), got {type(frames).__name__}; "
@@ -184,8 +179,8 @@ def check_frames(frames: Tensor) -> None:
 
 
 def _stage(in_channels: int, planes: int, blocks: int, stride: int, dilation: int, layout: str) -> nn.Sequential:
-    """One of conv2..conv5. The dilation holds for all of its 3x3 convolutions, as in the authors' code;
-    torchvision's own option `replace_stride_with_dilation` leaves out the first.
+    """Make one of conv2..conv5. All of its 3x3 convolutions are dilated, as in the authors' code; torchvision's option
+    `replace_stride_with_dilation` leaves out the first.
     """
     out_channels = planes * Bottleneck.expansion
     shortcut = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False), Norm(out_channels))

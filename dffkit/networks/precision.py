@@ -1,4 +1,4 @@
-"""Mixed precision: which types there are, and networks whose convolutions hold their weights in one of them."""
+"""Mixed precision: its types, and networks whose convolutions hold their weights in one of them."""
 
 import copy
 
@@ -11,11 +11,11 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}  # name -> the type o
 
 
 def in_lower_precision(model: nn.Module, dtype: torch.dtype = torch.bfloat16) -> nn.Module:
-    """A copy of a network for inference under autocast, whose convolutions hold their weights in `dtype` already.
+    """Return a copy of a network for inference under autocast, whose convolutions hold their weights in `dtype`.
 
     Autocast alone converts every weight again for every frame, which costs the cheap path as much as it saves. The
-    layers that predict flow and scale keep their float32. A network that is so already is returned itself: make it so
-    before you compile it, since a copy is not compiled.
+    layers that predict flow and scale stay in float32. A network that is converted already is returned itself: convert
+    before you compile, since a copy is not compiled.
     """
     if all(layer.weight.dtype == dtype for layer in _convertible(model)):
         return model

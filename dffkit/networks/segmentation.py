@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-IGNORE = 255  # label of pixels that neither train nor count
+IGNORE = 255  # label of pixels that are left out of training and of scores
 
 
 class ScoreMaps(nn.Module):
@@ -12,7 +12,7 @@ class ScoreMaps(nn.Module):
 
     Args:
         in_channels: channels of the features.
-        num_classes: as many as the label map has. The paper's C + 1 counts a background class; data sets such as
+        num_classes: number of classes in the label map. The paper's C + 1 counts a background class; data sets such as
             Cityscapes label every pixel and have none.
         feature_stride: pixels of the frame in a cell of the features.
 
@@ -32,11 +32,11 @@ class ScoreMaps(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features `(B, C, h, w)` -> score maps `(B, num_classes, h, w)`, before the softmax."""
+        """Compute score maps `(B, num_classes, h, w)`, before the softmax, of features `(B, in_channels, h, w)`."""
         return self.score(features)
 
     def loss(self, maps: Tensor, targets: Tensor, size: tuple[int, int]) -> dict[str, Tensor]:
-        """Mean cross-entropy over the labelled pixels, at the frames' resolution.
+        """Compute the mean cross-entropy over the labelled pixels, at the frames' resolution.
 
         Args:
             maps: `(B, num_classes, h, w)`.
@@ -58,21 +58,21 @@ class ScoreMaps(nn.Module):
             raise ValueError(
                 f"targets: expected labels 0..{self.num_classes - 1} or {IGNORE}, got {int(targets[wrong][0])}"
             )
-        maps = upsample(maps.contiguous(), size, self.stride)  # as the softmax over classes is slower channels_last
+        maps = upsample(maps.contiguous(), size, self.stride)  # the softmax over classes is slower channels-last
         total = F.cross_entropy(maps, targets, ignore_index=IGNORE, reduction="sum")
         return {"segmentation": total / (targets != IGNORE).sum().clamp(min=1)}
 
     def decode(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
-        """Score maps `(B, num_classes, h, w)` -> label maps `(B, H, W)` uint8."""
-        maps = maps.contiguous(memory_format=torch.channels_last)  # where argmax is ten times as fast
+        """Return label maps `(B, H, W)` uint8 of score maps `(B, num_classes, h, w)`, for frames of `size` (H, W)."""
+        maps = maps.contiguous(memory_format=torch.channels_last)  # argmax is ten times as fast channels-last
         return upsample(maps, size, self.stride).argmax(dim=1).to(torch.uint8)
 
 
 def upsample(maps: Tensor, size: tuple[int, int], stride: int = 16) -> Tensor:
-    """Bilinear upsampling of `(B, C, h, w)` to `(B, C, H, W)` in float32: cell (0, 0) is `stride` x `stride` pixels.
+    """Upsample `(B, C, h, w)` bilinearly to `(B, C, H, W)`, in float32: a cell becomes `stride` x `stride` pixels.
 
-    A frame whose sides are no multiples of it has a last row or column of cells that hangs over its border; what
-    hangs over is cut off.
+    If the frame's sides are no multiples of `stride`, the last row or column of cells reaches over the border; the
+    pixels beyond the border are cut off.
     """
     height, width = size
     full = F.interpolate(maps.float(), scale_factor=stride, mode="bilinear", align_corners=False)
