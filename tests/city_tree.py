@@ -26,7 +26,7 @@ def write(path, pixels):
 
 
 def write_snippet(root, labelled=19, kind="labelTrainIds", labels=3, size=SIZE, **place):
-    """Thirty frames, each as bright as its number, and a label."""
+    """Write thirty frames, each as bright as its number, and a label map."""
     numbers = list(range(labelled - 19, labelled + 11))
     random.Random(labelled).shuffle(numbers)  # so that no folder lists them in order by chance
     for number in numbers:

@@ -16,7 +16,7 @@ ANNOTATION = """<annotation>
 
 
 def thing(box=(10, 5, 19, 14), name=AIRPLANE, track=0, occluded=0, generated=0):
-    """An object as VID has it; without a track, as DET has it."""
+    """Return the XML of an object of VID, or without a track of an object of DET."""
     x1, y1, x2, y2 = box
     corners = f"<xmax>{x2}</xmax><xmin>{x1}</xmin><ymax>{y2}</ymax><ymin>{y1}</ymin>"
     of_video = f"<trackid>{track}</trackid><occluded>{occluded}</occluded><generated>{generated}</generated>"
@@ -39,7 +39,7 @@ def write_image(path, brightness):
 
 
 def write_video(root, name=TRAIN, length=12, step=2):
-    """Frame i is 10 i bright; an airplane moves `step` pixels a frame, and a dog stands still from frame 1 on."""
+    """Write a video whose frame i has brightness 10 i: an airplane moves `step` pixels a frame, a dog stands still."""
     for i in reversed(range(length)):
         write_image(root / "Data" / "VID" / name / f"{i:06d}.JPEG", 10 * i)
         things = [thing((step * i, 5, step * i + 9, 14), track=3)]

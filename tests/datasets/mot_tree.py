@@ -1,4 +1,4 @@
-"""A small MOTChallenge, a square that moves, as images and as a film; the tests of its reader share it."""
+"""A small MOTChallenge, a moving square, as images and as a video file; the tests of the reader share it."""
 
 import warnings
 
@@ -13,19 +13,19 @@ SEQINFO = "[Sequence]\nname=walk\nimDir=img1\nframeRate=14\nseqLength={}\nimWidt
 
 
 def picture(frame):
-    """A bright square of 8x8 pixels on black, 2 pixels further right in every frame."""
+    """Return a bright square of 8x8 pixels on black that moves 2 pixels to the right a frame."""
     pixels = torch.zeros(3, *SIZE, dtype=torch.uint8)
     pixels[:, 10:18, 4 + 2 * frame : 12 + 2 * frame] = 255
     return pixels
 
 
 def square(frame, zoom=1.0, rest="1"):
-    """The line for the square: MOT counts frames and pixels from 1."""
+    """Return the line for the square; MOT counts frames and pixels from 1."""
     return f"{frame + 1},7,{zoom * (4 + 2 * frame) + 1},{zoom * 10 + 1},{zoom * 8},{zoom * 8},{rest}"
 
 
 def sequence(folder, lines=None, length=12, annotated=(WIDTH, HEIGHT)):
-    """A folder of a sequence, with the boxes of the square in every frame unless other `lines` are given."""
+    """Write a sequence's folder, with `lines` of boxes or the square's box in every frame."""
     (folder / "img1").mkdir(parents=True)
     (folder / "gt").mkdir()
     for i in range(length):
@@ -36,7 +36,7 @@ def sequence(folder, lines=None, length=12, annotated=(WIDTH, HEIGHT)):
 
 
 def film(folder, lines=None, length=12):
-    """The same as a video file."""
+    """Write the same as a video file."""
     with VideoWriter(folder / "walk.mp4", 10) as writer:
         for i in range(length):
             writer.write(picture(i))
@@ -45,14 +45,14 @@ def film(folder, lines=None, length=12):
 
 
 def assert_square_in_box(frame, target):
-    """The box goes exactly around the bright pixels."""
+    """Assert that the box surrounds exactly the bright pixels."""
     rows, columns = torch.nonzero(frame[0] > 127, as_tuple=True)
     expected = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
     assert target["boxes"].tolist() == [expected]
 
 
-def told(call):
-    """What warnings say that some call has left out, without the file's name; each points at the call."""
+def skipped_warnings(call):
+    """Return the texts of a call's warnings about skipped records, without the file's name; each points at the call."""
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         call()

@@ -1,4 +1,4 @@
-"""Pictures whose colour tells their number, and videos of them; the tests of files and of videos share them."""
+"""Pictures whose colour encodes their number, and videos of them; the tests of streams and video files share them."""
 
 from fractions import Fraction
 
@@ -14,7 +14,7 @@ PICTURES[:, :, :32, :32] = (6 * torch.arange(40, dtype=torch.uint8))[:, None, No
 
 
 def video(path, pictures=PICTURES, rate=NTSC, codec=None, **options):
-    """A video file of these frames `(n, 3, H, W)`, none too."""
+    """Write a video file of these frames `(n, 3, H, W)`; n may be 0."""
     with av.open(path, "w", options=options) as container:
         stream = container.add_stream(codec or CODECS[path.suffix[1:]], rate=rate)
         stream.height, stream.width = PICTURES.shape[2:]
@@ -28,5 +28,5 @@ def video(path, pictures=PICTURES, rate=NTSC, codec=None, **options):
 
 
 def numbers(stream):
-    """Which of the pictures these frames are, by the colour of the square."""
+    """Return the numbers of frames, read from the colour of their square."""
     return [round(float(frame[:, 4:28, 4:28].float().mean()) / 6) for frame in stream]

@@ -1,4 +1,4 @@
-"""camvid.py: splits, labels, and what is said of data that is not whole."""
+"""CamVid: splits, labels, and errors for incomplete data."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def label_map(path, size=SIZE, ids=range(12)):
 
 @pytest.fixture
 def folder(tmp_path):
-    """69 stills and a clip of four frames, over the change from 9 to 10."""
+    """69 stills, and a clip of four frames whose numbers pass from one digit to two."""
     for number in range(69):
         image(tmp_path / "train" / f"street_{number}.png")
         label_map(tmp_path / "trainannot" / f"street_{number}.png")
@@ -36,7 +36,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_the_last_67_stills_are_held_out(folder):
+def test_last_67_stills_are_held_out(folder):
     train, val = camvid.snippets(folder, "train"), camvid.snippets(folder, "val")
     assert [snippet.name for snippet in train] == ["train/street_0", "train/street_1"]
     assert [snippet.name for snippet in val] == [f"train/street_{number}" for number in range(2, 69)]
@@ -44,7 +44,7 @@ def test_the_last_67_stills_are_held_out(folder):
         assert (snippet.fps, len(snippet.frames), list(snippet.targets), snippet.flow) == (1, 1, [0], None)
 
 
-def test_the_clip_is_one_snippet_with_a_label_for_every_frame(folder):
+def test_clip_is_one_snippet_with_a_label_for_every_frame(folder):
     (clip,) = camvid.snippets(folder, "test")
     assert (clip.fps, len(clip.frames), list(clip.targets)) == (15, 4, [0, 1, 2, 3])
     assert [path.name for path in clip.frames.paths] == [f"street_{number}.jpg" for number in (7, 9, 11, 13)]
@@ -61,7 +61,7 @@ def test_void_is_ignored_and_every_class_has_a_name(folder):
     assert len(camvid.CLASSES) == 11
 
 
-def test_nothing_is_read_before_it_is_asked_for(folder):
+def test_files_are_read_on_access_only(folder):
     for part in ("val", "valannot"):
         for path in (folder / part).iterdir():
             path.write_bytes(b"broken")
@@ -74,7 +74,7 @@ def test_nothing_is_read_before_it_is_asked_for(folder):
         clip.targets[4]
 
 
-def test_a_cut_image_is_refused(folder):
+def test_cut_image_is_refused(folder):
     path = folder / "val" / "street_7.jpg"
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(DataError, match=r"street_7\.jpg: is damaged"):
@@ -82,7 +82,7 @@ def test_a_cut_image_is_refused(folder):
 
 
 @pytest.mark.parametrize(("split", "part"), [("train", "train"), ("val", "train"), ("test", "val")])
-def test_an_image_without_label_map_and_the_reverse_are_named(folder, split, part):
+def test_image_without_label_map_and_the_reverse_are_reported(folder, split, part):
     image(folder / part / "street_10.jpg")
     (folder / f"{part}annot" / "street_10.png").unlink(missing_ok=True)
     with pytest.raises(DataError, match=rf"{part}/street_10\.\w+: nothing of that name in .*annot; get the data"):
@@ -94,13 +94,13 @@ def test_an_image_without_label_map_and_the_reverse_are_named(folder, split, par
 
 
 @pytest.mark.parametrize("part", ["train", "trainannot"])
-def test_a_missing_folder_is_named(folder, part):
+def test_missing_folder_is_reported(folder, part):
     (folder / part).rename(folder / "elsewhere")
     with pytest.raises(DataError, match=rf"{part}: no such folder"):
         camvid.snippets(folder, "train")
 
 
-def test_label_ids_of_another_set_of_classes_are_named(folder):
+def test_label_ids_of_another_set_of_classes_are_reported(folder):
     path = folder / "valannot" / "street_9.png"
     label_map(path, ids=[0, 11, 12, 31])
     (clip,) = camvid.snippets(folder, "test")
@@ -108,7 +108,7 @@ def test_label_ids_of_another_set_of_classes_are_named(folder):
         clip.targets[1]
 
 
-def test_a_label_map_of_another_size_is_refused(folder):
+def test_label_map_of_another_size_is_refused(folder):
     label_map(folder / "valannot" / "street_9.png", size=(8, 6))
     (clip,) = camvid.snippets(folder, "test")
     with pytest.raises(DataError, match=r"street_9\.png: expected the size of .*street_9\.jpg, 8x6, got 6x8; get both"):
@@ -116,7 +116,7 @@ def test_a_label_map_of_another_size_is_refused(folder):
 
 
 @pytest.mark.parametrize("name", ["street_12", "street_15", "road_11"])
-def test_a_clip_with_a_gap_is_no_video(folder, name):
+def test_clip_with_a_gap_is_refused(folder, name):
     for part, ending in (("val", "jpg"), ("valannot", "png")):
         (folder / part / f"street_11.{ending}").rename(folder / part / f"{name}.{ending}")
         (folder / part / f"street_13.{ending}").unlink()
@@ -124,14 +124,14 @@ def test_a_clip_with_a_gap_is_no_video(folder, name):
         camvid.snippets(folder, "test")
 
 
-def test_frames_without_a_number_are_no_clip(folder):
+def test_frame_without_a_number_is_refused(folder):
     for part, ending in (("val", "jpg"), ("valannot", "png")):
         (folder / part / f"street_9.{ending}").rename(folder / part / f"street.{ending}")
     with pytest.raises(DataError, match=r"street\.jpg: expected a name that ends in the frame's number"):
         camvid.snippets(folder, "test")
 
 
-def test_too_few_stills_are_named(folder):
+def test_too_few_stills_are_reported(folder):
     for part in ("train", "trainannot"):
         for number in (0, 1):
             (folder / part / f"street_{number}.png").unlink()
@@ -139,7 +139,7 @@ def test_too_few_stills_are_named(folder):
         camvid.snippets(folder, "val")
 
 
-def test_another_split_is_named(folder):
+def test_unknown_split_is_reported(folder):
     with pytest.raises(ValueError, match="split: expected one of train, val, test, got 'trainval'"):
         camvid.snippets(folder, "trainval")
 

@@ -1,4 +1,4 @@
-"""cityscapes.py: snippets from the official layout, in small, and what is said of one that is incomplete."""
+"""Cityscapes: snippets from a small copy of the official layout, and errors for incomplete data."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from dffkit.support.errors import DataError
 from dffkit.training.pairs import Pairs
 
 
-def test_a_snippet_has_thirty_frames_and_the_twentieth_is_labelled(tmp_path):
+def test_snippet_has_thirty_frames_and_the_twentieth_is_labelled(tmp_path):
     (snippet,) = snippets(write_snippet(tmp_path), "train")
     assert (snippet.name, snippet.fps, len(snippet.frames)) == ("ulm_000000_000019", 17.0, 30)
     assert [int(frame[0, 0, 0]) for frame in snippet.frames] == list(range(30))
@@ -28,7 +28,7 @@ def test_frame_ten_comes_after_frame_nine_even_without_leading_zeros(tmp_path):
     assert [int(frame[0, 0, 0]) for frame in snippet.frames] == list(range(30))
 
 
-def test_snippets_of_one_sequence_number_are_cut_at_their_labels(tmp_path):
+def test_labels_separate_snippets_of_one_sequence_number(tmp_path):
     for labelled in (42, 72, 200):  # the first two without a gap: 23..52 and 53..82
         write_snippet(tmp_path, labelled, city="hamburg", labels=labelled % 19)
     found = snippets(tmp_path, "train")
@@ -59,7 +59,7 @@ def test_label_ids_become_train_ids(tmp_path):
     assert (made[7], made[24], made[33]) == (0, 11, 18)  # road, person, bicycle
 
 
-def test_train_ids_are_taken_where_both_are_there(tmp_path):
+def test_train_ids_are_preferred_to_label_ids(tmp_path):
     write_snippet(tmp_path, labels=5)
     write_snippet(tmp_path, kind="labelIds", labels=7)
     (snippet,) = snippets(tmp_path, "train")
@@ -74,13 +74,13 @@ def test_train_ids_are_taken_where_both_are_there(tmp_path):
         ("labelIds", 255, r"0\.\.33, got 255"),
     ],
 )
-def test_a_label_of_no_class_is_refused_on_access(tmp_path, kind, labels, said):
+def test_label_of_no_class_is_refused_on_access(tmp_path, kind, labels, said):
     (snippet,) = snippets(write_snippet(tmp_path, kind=kind, labels=labels), "train")
     with pytest.raises(DataError, match=rf"ulm_000000_000019_gtFine_{kind}.png: expected label ids {said}"):
         snippet.targets[19]
 
 
-def test_labels_of_another_size_than_their_frame_are_named_on_access(tmp_path):
+def test_labels_of_another_size_than_their_frame_are_reported_on_access(tmp_path):
     (snippet,) = snippets(write_snippet(tmp_path), "train")
     write(label_path(tmp_path, 19), np.zeros((SIZE[0] // 2, SIZE[1] // 2)))
     said = r"labelTrainIds.png: expected the size of .*000019_leftImg8bit.png, 8x4, got 4x2; get both again"
@@ -88,12 +88,12 @@ def test_labels_of_another_size_than_their_frame_are_named_on_access(tmp_path):
         snippet.targets[19]
 
 
-def test_pixels_to_ignore_stay(tmp_path):
+def test_ignored_pixels_stay_ignored(tmp_path):
     (snippet,) = snippets(write_snippet(tmp_path, labels=255), "train")
     assert (snippet.targets[19] == 255).all()
 
 
-def test_nothing_is_decoded_before_it_is_asked_for(tmp_path):
+def test_images_are_decoded_on_access_only(tmp_path):
     for sequence in range(3):
         write_snippet(tmp_path, sequence=sequence)
     for path in tmp_path.rglob("*.png"):
@@ -108,7 +108,7 @@ def test_nothing_is_decoded_before_it_is_asked_for(tmp_path):
         found[2].targets[19]
 
 
-def test_a_cut_image_is_refused_on_access(tmp_path):
+def test_cut_image_is_refused_on_access(tmp_path):
     write_snippet(tmp_path)
     path = frame_path(tmp_path, 12)
     path.write_bytes(path.read_bytes()[:-40])
@@ -119,7 +119,7 @@ def test_a_cut_image_is_refused_on_access(tmp_path):
 
 
 @pytest.mark.parametrize("frame", [0, 14, 29])
-def test_a_missing_frame_is_named(tmp_path, frame):
+def test_missing_frame_is_reported(tmp_path, frame):
     write_snippet(tmp_path)
     frame_path(tmp_path, frame).unlink()
     said = (
@@ -129,7 +129,7 @@ def test_a_missing_frame_is_named(tmp_path, frame):
         snippets(tmp_path, "train")
 
 
-def test_a_missing_label_is_named(tmp_path):
+def test_missing_label_is_reported(tmp_path):
     write_snippet(tmp_path)
     write_snippet(tmp_path, 49)
     label_path(tmp_path, 49).unlink()  # its colours are still there
@@ -138,7 +138,7 @@ def test_a_missing_label_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("missing", ["leftImg8bit_sequence", "gtFine"])
-def test_a_missing_folder_is_named(tmp_path, missing):
+def test_missing_folder_is_reported(tmp_path, missing):
     write_snippet(tmp_path)
     for depth, said in (("train/ulm", "no such folder; put the data set there"), ("train", "no such folder; unpack")):
         (tmp_path / missing / depth).rename(tmp_path / f"away-{depth.count('/')}")
@@ -146,14 +146,14 @@ def test_a_missing_folder_is_named(tmp_path, missing):
             snippets(tmp_path, "train")
 
 
-def test_single_frames_are_no_video(tmp_path):
+def test_single_frames_are_refused(tmp_path):
     write_snippet(tmp_path)
     (tmp_path / "leftImg8bit_sequence").rename(tmp_path / "leftImg8bit")
     with pytest.raises(DataError, match=r"unpack leftImg8bit_sequence_trainvaltest.zip.*single frames"):
         snippets(tmp_path, "train")
 
 
-def test_a_split_without_cities_is_named(tmp_path):
+def test_split_without_cities_is_reported(tmp_path):
     for part in ("leftImg8bit_sequence", "gtFine"):
         (tmp_path / part / "val").mkdir(parents=True)
     with pytest.raises(DataError, match=r"val: has no city; unpack"):
@@ -167,7 +167,7 @@ def test_splits_without_labels_are_refused(tmp_path, split):
 
 
 @pytest.mark.parametrize("wrong", ["frame0.png", "bonn_000000_000019_leftImg8bit.png", "ulm_0_x_leftImg8bit.png"])
-def test_a_name_of_another_form_is_refused(tmp_path, wrong):
+def test_name_of_another_form_is_refused(tmp_path, wrong):
     write_snippet(tmp_path)
     write(frame_path(tmp_path, 0).with_name(wrong), np.zeros((*SIZE, 3)))
     with pytest.raises(DataError, match=rf"{wrong}: expected a name like ulm_000000_000019_leftImg8bit.png; rename"):

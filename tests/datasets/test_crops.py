@@ -1,4 +1,4 @@
-"""crops.py: windows of a video whose boxes are where their pixels are."""
+"""Random windows of a video: their boxes surround the right pixels."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ BOX = torch.tensor([[30.0, 20, 50, 50]])
 
 
 def video(count=4):
-    """A bright box that stands in noise, and moves a pixel a frame."""
+    """A video of a bright box on noise that moves one pixel a frame."""
     frames = torch.randint(
         0, 90, (count, 3, HEIGHT, WIDTH), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
     )
@@ -27,7 +27,7 @@ def crops(**changes):
     return Crops([video()], **({"count": 30, "size": (64, 64), "scales": (1.5, 2.5), "seed": 0} | changes))
 
 
-def test_boxes_are_where_the_pixels_are():
+def test_boxes_surround_the_bright_pixels():
     seen = 0
     for snippet in crops():
         for i in (0, 3):
@@ -45,7 +45,7 @@ def test_boxes_are_where_the_pixels_are():
     assert seen > 20
 
 
-def test_windows_differ_are_repeatable_and_stay_for_a_whole_snippet():
+def test_windows_differ_repeat_and_stay_fixed_in_a_snippet():
     first, second = crops(), crops()
     assert len(first) == 30
     assert [snippet.name for snippet in first][:2] == ["video/0", "video/1"]
@@ -58,14 +58,14 @@ def test_windows_differ_are_repeatable_and_stay_for_a_whole_snippet():
 
 
 @pytest.mark.parametrize(("left", "boxes", "ignored"), [(30, 1, 0), (41, 1, 0), (43, 0, 1), (50, 0, 0)])
-def test_what_is_mostly_cut_off_is_ignored(left, boxes, ignored):
+def test_box_mostly_outside_the_window_is_ignored(left, boxes, ignored):
     target = Window(10, left, 40, 40, (80, 80)).target({"boxes": BOX, "labels": torch.tensor([1])})
     assert (len(target["boxes"]), len(target["ignore"])) == (boxes, ignored)
     if boxes:
         assert target["boxes"].tolist() == [[0.0, 20, 2 * (50 - left), 80]]
 
 
-def test_regions_to_ignore_come_along():
+def test_regions_to_ignore_move_with_the_window():
     target = {"boxes": BOX[:0], "labels": torch.zeros(0, dtype=torch.int64), "ignore": BOX}
     assert Window(10, 20, 40, 40, (80, 80)).target(target)["ignore"].tolist() == [[20.0, 20, 60, 80]]
 
@@ -75,7 +75,7 @@ def test_pairs_can_be_drawn():
     assert batch.frames.shape == batch.key_frames.shape == (6, 3, 64, 64)
 
 
-def test_windows_are_where_boxes_are():
+def test_every_window_contains_a_box_centre():
     wide = Snippet(
         "wide",
         10.0,
@@ -88,7 +88,7 @@ def test_windows_are_where_boxes_are():
     assert len({(window.left, window.top) for window in windows}) > 30
 
 
-def test_a_video_without_boxes_is_named():
+def test_video_without_boxes_is_reported():
     empty = Snippet(
         "empty", 10.0, [torch.zeros(3, 60, 90, dtype=torch.uint8)], {0: {"boxes": BOX[:0], "labels": torch.zeros(0)}}
     )
@@ -96,6 +96,6 @@ def test_a_video_without_boxes_is_named():
         Crops([empty], count=1, size=(32, 32), scales=(1, 1), seed=0)
 
 
-def test_a_video_that_is_too_small_is_named():
+def test_video_that_is_too_small_is_reported():
     with pytest.raises(ValueError, match=r"size: windows of \(128, 64\) at 1.5 need \[85, 43\] pixels, video has"):
         crops(size=(128, 64))

@@ -1,4 +1,4 @@
-"""flying_chairs.py: flow from image 1 to image 2, the official split, and files that are none."""
+"""FlyingChairs: flow from image 1 to image 2, the official split, and errors for wrong files."""
 
 import struct
 
@@ -19,7 +19,7 @@ RNG = np.random.default_rng(0)
 
 
 def flo(path, flow, header=None):
-    """A .flo file of flow `(2, H, W)`, byte by byte as Middlebury describes it."""
+    """Write flow `(2, H, W)` as a .flo file, byte by byte as Middlebury describes it."""
     height, width = flow.shape[1:]
     values = [flow[c, y, x] for y in range(height) for x in range(width) for c in range(2)]
     path.write_bytes(
@@ -38,7 +38,7 @@ def pair(folder, number, size=SIZE, flow=None):
 
 
 @pytest.mark.parametrize("place", ["", "data"])
-def test_a_pair_is_its_files(tmp_path, place):
+def test_pair_has_the_content_of_its_files(tmp_path, place):
     written = {number: pair(tmp_path / place, number) for number in (10, 9, 12345)}
     chairs = FlyingChairs(tmp_path)
     assert len(chairs) == 3
@@ -51,7 +51,7 @@ def test_a_pair_is_its_files(tmp_path, place):
         assert not read.occluded.any()
 
 
-def test_x_comes_first_and_rows_follow_each_other(tmp_path):
+def test_flo_stores_x_before_y_and_row_after_row(tmp_path):
     flow = np.zeros((2, 2, 3), np.float32)
     flow[0, 0, 1], flow[1, 1, 2] = 5, -7
     flo(tmp_path / "a.flo", flow)
@@ -61,7 +61,7 @@ def test_x_comes_first_and_rows_follow_each_other(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["", "data"])
-def test_the_official_split_is_by_number(tmp_path, place):
+def test_official_split_is_by_number(tmp_path, place):
     for number in (1, 3, 4):
         pair(tmp_path / "data", number)
     (tmp_path / place / SPLIT_FILE).write_text("2\n2\n1\n1\n2\n")
@@ -69,7 +69,7 @@ def test_the_official_split_is_by_number(tmp_path, place):
         assert [files[0].name[:5] for files in FlyingChairs(tmp_path, split).files] == numbers
 
 
-def test_a_split_without_its_file_is_refused(tmp_path):
+def test_split_without_its_file_is_refused(tmp_path):
     pair(tmp_path, 1)
     with pytest.raises(DataError, match=rf"{SPLIT_FILE}: no such file; get it .* or ask for all pairs"):
         FlyingChairs(tmp_path, "val")
@@ -92,7 +92,7 @@ def test_a_split_without_its_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("part", ["img1.ppm", "img2.ppm", "flow.flo"])
-def test_a_missing_file_of_a_pair_is_named(tmp_path, part):
+def test_missing_file_of_a_pair_is_reported(tmp_path, part):
     pair(tmp_path, 1)
     pair(tmp_path, 2)
     (tmp_path / f"00002_{part}").unlink()
@@ -100,7 +100,7 @@ def test_a_missing_file_of_a_pair_is_named(tmp_path, part):
         FlyingChairs(tmp_path)
 
 
-def test_a_folder_without_pairs_is_named(tmp_path):
+def test_folder_without_pairs_is_reported(tmp_path):
     (tmp_path / "00001.ppm").write_bytes(b"")
     with pytest.raises(DataError, match=r"has no pair .*; is this the right folder"):
         FlyingChairs(tmp_path)
@@ -118,17 +118,17 @@ def test_a_folder_without_pairs_is_named(tmp_path):
         (struct.pack("<fii", 202021.25, 3, 3), "says 3x3, which are 84 bytes, but has 60"),
         (struct.pack("<fii", 202021.25, -3, -2), "says -3x-2"),
         (struct.pack("<fii", 202021.25, 0, 2), "says 0x2"),
-        (struct.pack("<fii", 202021.25, 2**30, 2**30), "says 1073741824x"),  # nothing so large is ever allocated
+        (struct.pack("<fii", 202021.25, 2**30, 2**30), "says 1073741824x"),  # without allocating that much
     ],
 )
-def test_a_wrong_flo_is_refused(tmp_path, header, named):
+def test_wrong_flo_is_refused(tmp_path, header, named):
     path = tmp_path / "a.flo"
     flo(path, np.zeros((2, 2, 3), np.float32), header)
     with pytest.raises(DataError, match=rf"a\.flo: {named}.*; get "):
         read_flo(path)
 
 
-def test_a_cut_or_missing_flo_is_refused(tmp_path):
+def test_cut_or_missing_flo_is_refused(tmp_path):
     path = tmp_path / "a.flo"
     with pytest.raises(DataError, match=r"a\.flo: no such file"):
         read_flo(path)
@@ -160,7 +160,7 @@ def test_files_of_different_sizes_are_refused(tmp_path):
         FlyingChairs(tmp_path)[0]
 
 
-def test_nothing_is_read_before_it_is_asked_for(tmp_path):
+def test_files_are_read_on_access_only(tmp_path):
     pair(tmp_path, 1)
     path = tmp_path / "00001_img1.ppm"
     path.write_bytes(path.read_bytes()[:-9])
@@ -169,8 +169,8 @@ def test_nothing_is_read_before_it_is_asked_for(tmp_path):
         chairs[0]
 
 
-def test_a_flow_can_be_judged_on_them(tmp_path):
-    """A flow that knows the answer has no error, and no flow has the mean length as its error."""
+def test_flow_error_can_be_measured_on_the_pairs(tmp_path):
+    """The error of the exact flow is 0, the error of zero flow is the mean length of the exact flow."""
     flows = [torch.full((2, *SIZE), float(number)) for number in range(1, 4)]
     for number, flow in enumerate(flows, 1):
         pair(tmp_path, number, flow=flow.numpy())
@@ -184,7 +184,7 @@ def test_a_flow_can_be_judged_on_them(tmp_path):
 
 
 def backwards(image, flow):
-    """The image `(3, H, W)` sampled where the flow points."""
+    """Sample the image `(3, H, W)` where the flow points."""
     height, width = flow.shape[1:]
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     grid = torch.stack([(x + flow[0]) * 2 / (width - 1) - 1, (y + flow[1]) * 2 / (height - 1) - 1], 2)
@@ -204,7 +204,7 @@ def test_real_pairs_point_from_image_1_into_image_2(real_data):
         assert errors["flow"] < 0.7 * errors["none"]
 
 
-def test_a_classical_flow_is_better_than_none_on_real_pairs(real_data):
+def test_classical_flow_is_better_than_none_on_real_pairs(real_data):
     chairs = FlyingChairs(real_data("flying_chairs"))
     flow = flow_error.network_flow(ClassicalFlow())
     found = flow_error.endpoint_errors(flow, batches(chairs, 2))

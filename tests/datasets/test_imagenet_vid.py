@@ -1,18 +1,34 @@
-"""imagenet_vid.py: videos from the official layout, and what is said of those that are incomplete."""
+"""ImageNet VID and DET: videos, stills, the authors' lists, and errors for incomplete data."""
+
+import warnings
 
 import pytest
 import torch
 from PIL import Image
-from vid_tree import SIZE, STILL, TRAIN, VAL, brightness, listed, thing, write_annotation, write_still, write_video
+from vid_tree import (
+    AIRPLANE,
+    CROQUET_BALL,
+    SIZE,
+    STILL,
+    TRAIN,
+    VAL,
+    brightness,
+    listed,
+    thing,
+    write_annotation,
+    write_image,
+    write_still,
+    write_video,
+)
 
 from dffkit.datasets.imagenet_vid import snippets, stills
-from dffkit.datasets.snippets import motion_iou
+from dffkit.datasets.snippets import SkippedRecords, motion_iou
 from dffkit.support.errors import DataError
 from dffkit.training.pairs import Pairs
 
 
 @pytest.mark.parametrize(("split", "name"), [("train", TRAIN), ("val", VAL)])
-def test_a_video_is_its_frames_in_order(tmp_path, split, name):
+def test_frames_of_a_video_come_in_order(tmp_path, split, name):
     (snippet,) = snippets(write_video(tmp_path, name), split)
     assert (snippet.name, snippet.fps, len(snippet.frames)) == (name, 30.0, 12)
     assert snippet.frames[0].shape == (3, *reversed(SIZE))
@@ -29,7 +45,7 @@ def test_videos_come_in_natural_order_from_all_four_folders(tmp_path):
     assert [snippet.name for snippet in snippets(tmp_path, "train")] == names
 
 
-def test_motion_is_that_of_the_frames_around(tmp_path):
+def test_motion_compares_the_frames_around(tmp_path):
     (snippet,) = snippets(write_video(tmp_path, length=26), "train")
     boxes = [dict(zip(t["tracks"].tolist(), t["boxes"], strict=True)) for t in snippet.targets.values()]
     for i in (0, 3, 13, 25):
@@ -41,7 +57,7 @@ def test_motion_is_that_of_the_frames_around(tmp_path):
     assert snippet.motion[13].dtype == torch.float32
 
 
-def test_an_empty_frame_has_no_motion(tmp_path):
+def test_empty_frame_has_no_motion(tmp_path):
     write_video(tmp_path)
     write_annotation(tmp_path / "Annotations" / "VID" / TRAIN / "000004.xml")
     (snippet,) = snippets(tmp_path, "train")
@@ -49,7 +65,7 @@ def test_an_empty_frame_has_no_motion(tmp_path):
     assert snippet.motion[4].shape == (0,)
 
 
-def test_nothing_is_read_before_it_is_asked_for(tmp_path):
+def test_files_are_read_on_access_only(tmp_path):
     write_video(tmp_path)
     for path in [*tmp_path.rglob("*.JPEG"), *tmp_path.rglob("*.xml")]:
         path.write_bytes(b"broken")
@@ -69,7 +85,7 @@ def test_nothing_is_read_before_it_is_asked_for(tmp_path):
         snippet.targets[12]
 
 
-def test_a_cut_image_and_a_missing_annotation_are_named_on_access(tmp_path):
+def test_cut_image_and_missing_annotation_are_reported_on_access(tmp_path):
     write_video(tmp_path)
     image = tmp_path / "Data" / "VID" / TRAIN / "000003.JPEG"
     image.write_bytes(image.read_bytes()[:-30])
@@ -81,7 +97,7 @@ def test_a_cut_image_and_a_missing_annotation_are_named_on_access(tmp_path):
         snippet.targets[7]
 
 
-def test_an_annotation_of_an_image_of_another_size_is_named_on_access(tmp_path):
+def test_annotation_of_an_image_of_another_size_is_reported_on_access(tmp_path):
     write_still(write_video(tmp_path), STILL, thing(track=None))
     image, still = tmp_path / "Data" / "VID" / TRAIN / "000003.JPEG", tmp_path / "Data" / "DET" / f"{STILL}.JPEG"
     for path in (image, still):
@@ -96,14 +112,14 @@ def test_an_annotation_of_an_image_of_another_size_is_named_on_access(tmp_path):
 
 
 @pytest.mark.parametrize("frame", [0, 5])
-def test_a_missing_frame_is_named(tmp_path, frame):
+def test_missing_frame_is_reported(tmp_path, frame):
     write_video(tmp_path)
     (tmp_path / "Data" / "VID" / TRAIN / f"{frame:06d}.JPEG").unlink()
     with pytest.raises(DataError, match=rf"00000000: has 11 frames but no {frame:06d}.JPEG; unpack this video again"):
         snippets(tmp_path, "train")
 
 
-def test_a_video_without_frames_is_named(tmp_path):
+def test_video_without_frames_is_reported(tmp_path):
     write_video(tmp_path)
     (tmp_path / "Data" / "VID" / "train" / "ILSVRC2015_VID_train_0000" / "empty").mkdir()
     with pytest.raises(DataError, match=r"empty: has 0 frames but no 000000.JPEG"):
@@ -111,14 +127,14 @@ def test_a_video_without_frames_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("missing", ["Data/VID", "Data/VID/train", "Annotations/VID/train"])
-def test_a_missing_folder_is_named(tmp_path, missing):
+def test_missing_folder_is_reported(tmp_path, missing):
     write_video(tmp_path)
     (tmp_path / missing).rename(tmp_path / "away")
     with pytest.raises(DataError, match=rf"{missing.replace('/', '.')}: no such folder; unpack ILSVRC2015"):
         snippets(tmp_path, "train")
 
 
-def test_a_split_without_videos_is_named(tmp_path):
+def test_split_without_videos_is_reported(tmp_path):
     write_video(tmp_path)
     for part in ("Data", "Annotations"):
         (tmp_path / part / "VID" / "val").mkdir()
@@ -131,3 +147,128 @@ def test_other_splits_and_two_lists_are_refused(tmp_path):
         snippets(tmp_path, "test")
     with pytest.raises(ValueError, match=r"^frames, videos: expected at most one list"):
         snippets(tmp_path, "train", frames="a", videos="b")
+
+
+def test_list_of_frames_chooses_current_frames_and_leaves_all_key_frames(tmp_path):
+    write_video(tmp_path)
+    write_video(tmp_path, f"{TRAIN}-not-listed")
+    path = listed(tmp_path, f"{TRAIN} 1 11 12", f"{TRAIN} 1 2 12", f"{TRAIN} 1 2 12")
+    with pytest.warns(SkippedRecords, match=r"list\.txt: 1 lines repeat others, and count once$") as caught:
+        (snippet,) = snippets(tmp_path, "train", frames=path)
+    assert caught[0].filename == __file__
+    assert (len(snippet.frames), list(snippet.targets), list(snippet.motion)) == (12, [2, 11], [2, 11])
+    drawn = [Pairs([snippet], 0).sample(number) for number in range(200)]
+    assert {sample.frame for sample in drawn} == {2, 11}
+    assert {sample.key for sample in drawn} == set(range(12))
+
+
+def test_list_of_videos_annotates_all_their_frames(tmp_path):
+    other = f"{VAL[:-1]}1"
+    for name, length in ((VAL, 3), (other, 4), (f"{VAL[:-1]}2", 2)):
+        write_video(tmp_path, name, length)
+    found = snippets(tmp_path, "val", videos=str(listed(tmp_path, f"{other} 4 0 4", f"{VAL} 1 0 3")))
+    assert {snippet.name: list(snippet.targets) for snippet in found} == {other: [0, 1, 2, 3], VAL: [0, 1, 2]}
+
+
+FRAMES, VIDEOS, STILLS = "frames", "videos", "stills"
+
+
+def read(tmp_path, kind, path):
+    return stills(tmp_path, path) if kind == STILLS else snippets(tmp_path, "train", **{kind: path})
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "said"),
+    [
+        (FRAMES, f"{TRAIN} 1 2", "expected a line of split .train. like .*got"),
+        (FRAMES, f"{TRAIN} 1 two 12", "expected a line.*got"),
+        (FRAMES, f"{TRAIN} 1 -2 12", "expected a line.*got"),
+        (FRAMES, "", "expected a line.*got ''"),
+        (FRAMES, f"../{TRAIN} 1 2 12", "expected a line.*got"),
+        (FRAMES, f"/{TRAIN} 1 2 12", "expected a line.*got"),
+        (FRAMES, f"{VAL} 1 2 12", "expected a line of split .train. like .*got"),
+        (FRAMES, f"{TRAIN} 1 12 12", r"expected a frame in 0\.\.11, got 12"),
+        (FRAMES, f"{TRAIN} 1 3 13", "train/.* has 13 frames here and 12 in a line above"),
+        (VIDEOS, f"{TRAIN} 1 0 12", "expected each video once, from frame 0"),
+        (VIDEOS, f"{TRAIN}-2 1 5 12", "expected each video once, from frame 0"),
+        (STILLS, STILL, "expected a line like .*got"),
+        (STILLS, f"{STILL} 1 2 12", "expected a line like .*got"),
+        (STILLS, f"{STILL}.JPEG 1", "expected a line like .*got"),
+    ],
+)
+def test_wrong_line_is_reported(tmp_path, kind, line, said):
+    write_still(write_video(tmp_path))
+    right = {FRAMES: f"{TRAIN} 1 2 12", VIDEOS: f"{TRAIN} 1 0 12", STILLS: f"{STILL} 1"}[kind]
+    path = listed(tmp_path, right, line, right)
+    with pytest.raises(DataError, match=rf"list.txt, line 2: {said}.*; the authors' lists are at https"):
+        read(tmp_path, kind, path)
+
+
+@pytest.mark.parametrize("kind", [FRAMES, VIDEOS, STILLS])
+def test_missing_empty_or_binary_list_is_reported(tmp_path, kind):
+    write_still(write_video(tmp_path))
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / "image.txt").write_bytes(b"\xff\xd8\xff\xe0")
+    for name, said in (("missing", "no such file"), ("empty", "is empty"), ("image", "is no list that can be read")):
+        with pytest.raises(DataError, match=rf"{name}.txt: {said}.*; the authors' lists are at"):
+            read(tmp_path, kind, tmp_path / f"{name}.txt")
+
+
+def test_video_of_another_length_than_in_the_list_is_reported(tmp_path):
+    write_video(tmp_path)
+    with pytest.raises(DataError, match=r"00000000: has 12 frames, but .*list.txt says 300; unpack it again"):
+        snippets(tmp_path, "train", frames=listed(tmp_path, f"{TRAIN} 1 10 300"))
+    with pytest.raises(DataError, match=r"train_00001000: no such folder"):
+        snippets(tmp_path, "train", frames=listed(tmp_path, f"{TRAIN[:-4]}1000 1 10 300"))
+
+
+def test_still_is_its_own_key_frame(tmp_path):
+    write_still(tmp_path, STILL, thing(track=None), brightness=200)
+    (snippet,) = stills(tmp_path, listed(tmp_path, f"{STILL} 1"))
+    assert (snippet.name, len(snippet.frames), list(snippet.targets), dict(snippet.motion)) == (STILL, 1, [0], {})
+    assert brightness(snippet.frames[0]) == 20
+    assert snippet.targets[0]["labels"].tolist() == [1]
+    assert Pairs([snippet], 0).batch(range(6)).same.all()
+
+
+def test_image_that_a_list_repeats_comes_once(tmp_path):
+    write_still(tmp_path)
+    path = listed(tmp_path, *[f"{STILL} 1"] * 3)
+    with pytest.warns(SkippedRecords, match=r"list\.txt: 2 lines repeat others, and count once$") as caught:
+        assert len(stills(tmp_path, path)) == 1
+    assert caught[0].filename == __file__
+
+
+def test_objects_of_other_classes_give_one_warning(tmp_path):
+    names = [f"{STILL}-{i}" for i in range(3)]
+    for name, objects in zip(names, ([], [CROQUET_BALL], [CROQUET_BALL, AIRPLANE]), strict=True):
+        write_still(tmp_path, name, *(thing(name=each, track=None) for each in objects))
+    found = stills(tmp_path, listed(tmp_path, *(f"{name} 1" for name in names)))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        assert [len(snippet.targets[0]["boxes"]) for snippet in found] == [0, 0, 1]
+    (warning,) = caught
+    assert warning.category is SkippedRecords
+    where, _, said = str(warning.message).partition(": ")
+    assert where == str(tmp_path / "Annotations" / "DET")
+    assert said == "objects of other classes than VID's 30 are skipped"
+
+
+def test_stills_are_read_on_access(tmp_path):
+    write_still(tmp_path)
+    path = listed(tmp_path, f"{STILL} 1", "val/ILSVRC2012_val_00000001 1")
+    found = stills(tmp_path, path)
+    with pytest.raises(DataError, match=r"val_00000001.JPEG: no such file"):
+        found[1].frames[0]
+    with pytest.raises(DataError, match=r"val_00000001.xml: no such file"):
+        found[1].targets[0]
+    write_image(tmp_path / "Data" / "DET" / "val" / "ILSVRC2012_val_00000001.JPEG", 0)
+    assert brightness(found[1].frames[0]) == 0
+
+
+@pytest.mark.parametrize("part", ["Data", "Annotations"])
+def test_missing_folder_of_stills_is_reported(tmp_path, part):
+    write_still(tmp_path)
+    (tmp_path / part / "DET").rename(tmp_path / "away")
+    with pytest.raises(DataError, match=rf"{part}.DET: no such folder"):
+        stills(tmp_path, listed(tmp_path, f"{STILL} 1"))

@@ -1,4 +1,4 @@
-"""images.py: frames and label maps from files, and what is said of files that are none."""
+"""Frames and label maps from image files, and errors for other files."""
 
 import numpy as np
 import pytest
@@ -32,14 +32,14 @@ def test_images_are_listed_in_natural_order_without_other_files(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["missing", "empty"])
-def test_a_folder_without_images_is_named(tmp_path, name):
+def test_folder_without_images_is_reported(tmp_path, name):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=rf"{name}: (no such folder|has no image)"):
         list_images(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.ppm", "a.bmp"])
-def test_a_frame_is_its_pixels(tmp_path, name):
+def test_frame_has_the_pixels_of_its_file(tmp_path, name):
     pixels = picture(tmp_path / name)
     frame = read_frame(tmp_path / name)
     assert frame.dtype == torch.uint8
@@ -47,7 +47,7 @@ def test_a_frame_is_its_pixels(tmp_path, name):
     assert torch.equal(frame, torch.from_numpy(pixels).permute(2, 0, 1))
 
 
-def test_a_grey_image_becomes_a_frame(tmp_path):
+def test_grey_image_becomes_a_frame(tmp_path):
     pixels = picture(tmp_path / "a.png", mode="L")
     assert torch.equal(read_frame(tmp_path / "a.png"), torch.from_numpy(pixels).expand(3, -1, -1))
 
@@ -63,7 +63,7 @@ def test_grey_values_of_more_than_8_bits_are_refused(tmp_path, kind, ending, mod
 
 
 @pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, -1), (8, 1)])
-def test_a_photograph_is_upright_where_that_is_asked_for(tmp_path, orientation, turns):
+def test_photograph_is_turned_upright_on_request(tmp_path, orientation, turns):
     path, exif = tmp_path / "a.png", Image.Exif()
     exif[0x0112] = orientation
     pixels = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -73,14 +73,14 @@ def test_a_photograph_is_upright_where_that_is_asked_for(tmp_path, orientation, 
     assert torch.equal(read_frame(path, upright=True), torch.rot90(stored, turns, (1, 2)))
 
 
-def test_damaged_notes_do_not_keep_a_photograph_from_being_read(tmp_path):
+def test_photograph_with_damaged_exif_is_read(tmp_path):
     pixels = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=b"Exif\0\0no notes")
     frame = read_frame(tmp_path / "a.png", upright=True)
     assert torch.equal(frame, torch.from_numpy(pixels).permute(2, 0, 1))
 
 
-def test_labels_are_values_and_not_colours(tmp_path):
+def test_labels_are_palette_values_not_colours(tmp_path):
     pixels = RNG.integers(0, 12, (6, 8), dtype=np.uint8)
     grey, palette = Image.fromarray(pixels), Image.fromarray(pixels, mode=None)
     palette.putpalette([value for index in range(256) for value in (255 - index, index, 7)])
@@ -103,7 +103,7 @@ def test_coloured_labels_are_refused(tmp_path, mode):
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "ppm"])
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.98])
-def test_a_cut_file_is_refused(tmp_path, ending, share):
+def test_cut_file_is_refused(tmp_path, ending, share):
     path = tmp_path / f"a.{ending}"
     picture(path, size=(60, 80))
     content = path.read_bytes()
@@ -112,7 +112,7 @@ def test_a_cut_file_is_refused(tmp_path, ending, share):
         read_frame(path)
 
 
-def test_what_is_no_image_or_not_there_is_refused(tmp_path):
+def test_missing_file_or_other_file_is_refused(tmp_path):
     (tmp_path / "a.png").write_text("not an image")
     with pytest.raises(DataError, match=r"a\.png: is no image"):
         read_frame(tmp_path / "a.png")
@@ -120,7 +120,7 @@ def test_what_is_no_image_or_not_there_is_refused(tmp_path):
         read_frame(tmp_path / "b.png")
 
 
-def test_frames_are_decoded_when_asked_for(tmp_path):
+def test_frames_are_decoded_on_access(tmp_path):
     pixels = [picture(tmp_path / f"{i}.png") for i in range(3)]
     (tmp_path / "3.png").write_text("broken")
     frames = ImageFrames(list_images(tmp_path))

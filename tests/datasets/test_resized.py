@@ -1,4 +1,4 @@
-"""resized.py: frames and targets of another size, together."""
+"""Frames, label maps and boxes are scaled together."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from dffkit.datasets.snippets import Snippet
     ("size", "expected"),
     [((720, 1280), (562, 1000)), ((1280, 720), (1000, 562)), ((480, 640), (600, 800)), ((600, 600), (600, 600))],
 )
-def test_the_shorter_side_as_the_authors_choose_it(size, expected):
+def test_short_side_gives_the_sizes_of_the_authors(size, expected):
     assert short_side(600, 1000)(size) == expected
 
 
@@ -35,7 +35,7 @@ def test_label_maps_keep_their_values():
     assert torch.equal(scaled, labels[1::2, 1::2])
 
 
-def test_a_snippet_of_the_right_size_stays_and_targets_are_made_when_asked_for():
+def test_snippet_of_the_right_size_is_unchanged_and_targets_are_made_on_access():
     frame = torch.randint(0, 256, (3, 40, 60), dtype=torch.uint8)
     snippet = resized(Snippet("s", 30.0, [frame] * 3, {1: torch.zeros(40, 60, dtype=torch.uint8)}), lambda size: size)
     assert snippet.frames[2] is frame

@@ -1,4 +1,4 @@
-"""vid_annotations.py: boxes from XML, and files that lie, break off or attack."""
+"""Boxes of ImageNet VID and DET from XML, and errors for wrong, cut or hostile files."""
 
 import pytest
 import torch
@@ -41,7 +41,7 @@ def test_objects_of_a_video_have_boxes_labels_and_tracks(tmp_path):
 
 
 @pytest.mark.parametrize("video", [True, False])
-def test_a_frame_may_be_empty(tmp_path, video):
+def test_frame_may_be_empty(tmp_path, video):
     target, skipped = read_annotation(write_annotation(tmp_path / "a.xml"), video)
     assert skipped == 0
     assert target["boxes"].shape == (0, 4)
@@ -49,7 +49,7 @@ def test_a_frame_may_be_empty(tmp_path, video):
     assert ("tracks" in target) == video
 
 
-def test_a_still_leaves_out_other_classes_and_says_which(tmp_path):
+def test_objects_of_other_classes_in_stills_are_skipped_and_counted(tmp_path):
     things = [thing(name=CROQUET_BALL, track=None), thing(name=DOG, track=None), thing(name="n00007846", track=None)]
     target, skipped = read_annotation(write_annotation(tmp_path / "a.xml", *things), video=False)
     assert target["labels"].tolist() == [9]
@@ -73,14 +73,14 @@ def test_box_is_clipped_to_the_frame(tmp_path, box, clipped):
 
 
 @pytest.mark.parametrize("box", [(64, 0, 70, 5), (0, 32, 5, 40), (-9, 0, -1, 5), (0, -9, 5, -1)])
-def test_a_box_outside_the_frame_is_refused(tmp_path, box):
+def test_box_outside_the_frame_is_refused(tmp_path, box):
     path = write_annotation(tmp_path / "a.xml", thing(box))
     with pytest.raises(DataError, match=r"a.xml: <bndbox>: expected a box in the frame of 64 x 32, got .*; compare it"):
         read_annotation(path, video=True)
 
 
 @pytest.mark.parametrize("box", [(20, 5, 19, 14), (10, 15, 19, 14), (19, 5, 10, 14)])
-def test_an_empty_box_is_refused(tmp_path, box):
+def test_empty_box_is_refused(tmp_path, box):
     path = write_annotation(tmp_path / "a.xml", thing(box))
     with pytest.raises(DataError, match=rf"a.xml: <bndbox>: expected a box.*got {' '.join(map(str, box))}; compare it"):
         read_annotation(path, video=True)
@@ -105,7 +105,7 @@ def test_an_empty_box_is_refused(tmp_path, box):
         ("<trackid>0</trackid>", "<trackid>x</trackid>", "<trackid>: expected a whole number, got 'x'"),
     ],
 )
-def test_what_is_missing_or_wrong_is_named(tmp_path, was, becomes, said):
+def test_missing_or_wrong_element_is_reported(tmp_path, was, becomes, said):
     text = ANNOTATION.format(thing())
     assert was in text
     changed = text.replace(was, becomes).replace(was.replace("<", "</"), becomes.replace("<", "</"))
@@ -115,14 +115,14 @@ def test_what_is_missing_or_wrong_is_named(tmp_path, was, becomes, said):
 
 
 @pytest.mark.parametrize("digits", ["9" * 19, "-" + "9" * 400, "1" * 5000])
-def test_a_number_that_no_tensor_holds_is_named(tmp_path, digits):
+def test_number_beyond_int64_is_reported(tmp_path, digits):
     path = write_annotation(tmp_path / "a.xml", thing(track=digits))
     with pytest.raises(DataError, match=r"a.xml: <trackid>: expected a (number below 2\*\*63|whole number), got"):
         read_annotation(path, video=True)
 
 
 @pytest.mark.parametrize(("size", "agrees"), [((64, 32), True), ((32, 64), False), ((64, 31), False)])
-def test_an_image_of_another_size_is_named(tmp_path, size, agrees):
+def test_image_of_another_size_is_reported(tmp_path, size, agrees):
     path, image = write_annotation(tmp_path / "a.xml", thing()), tmp_path / "a.JPEG"
     Image.new("RGB", size).save(image)
     if agrees:
@@ -139,7 +139,7 @@ def test_another_class_is_refused_in_video(tmp_path):
         read_annotation(path, video=True)
 
 
-def test_what_is_no_synset_is_refused_in_stills_too(tmp_path):
+def test_name_that_is_no_synset_is_refused_in_stills(tmp_path):
     path = write_annotation(tmp_path / "a.xml", thing(name="n123", track=None))
     with pytest.raises(DataError, match="expected one of VID's 30 synsets or another, got 'n123'"):
         read_annotation(path, video=False)
@@ -160,7 +160,7 @@ def test_entities_and_document_types_are_refused(tmp_path, attack):
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.98])
-def test_a_cut_file_is_refused(tmp_path, share):
+def test_cut_file_is_refused(tmp_path, share):
     text = ANNOTATION.format(thing())
     path = write_text(tmp_path / "a.xml", text[: int(share * len(text))])
     with pytest.raises(DataError, match=r"a.xml: is damaged or no XML: .*get the file again"):
@@ -176,6 +176,6 @@ def test_other_bytes_and_encodings_are_refused(tmp_path):
             read_annotation(tmp_path / f"{name}.xml", video=True)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_missing_file_is_reported(tmp_path):
     with pytest.raises(DataError, match=r"a.xml: no such file; is the data set complete\?"):
         read_annotation(tmp_path / "a.xml", video=True)

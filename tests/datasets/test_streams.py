@@ -1,6 +1,7 @@
-"""files.py: frames from whatever people have, be it a video, a folder, a list or none of these."""
+"""Frames from a video file, a folder, a list or a camera, and errors for anything else."""
 
 import struct
+from itertools import islice
 
 import av
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numbered_pictures import CODECS, NTSC, PICTURES, numbers, video
 from PIL import Image
 
+from dffkit.datasets import streams
 from dffkit.datasets.streams import frames
 from dffkit.support.errors import DataError
 
@@ -24,21 +26,21 @@ def test_every_frame_of_a_video_comes_once_and_in_order(tmp_path, ending):
     assert all(frame.shape == (3, 48, 64) and frame.dtype == torch.uint8 for frame in stream)
 
 
-def test_red_is_red(tmp_path):
+def test_colours_survive_decoding(tmp_path):
     red = torch.tensor([200, 60, 30], dtype=torch.uint8)[:, None, None].expand(3, 48, 64)
-    (frame,) = frames(video(tmp_path / "a.mp4", [red]))  # one frame is a video too
+    (frame,) = frames(video(tmp_path / "a.mp4", [red]))  # one frame is a video
     assert (frame[:, 24, 32].int() - red[:, 0, 0]).abs().max() <= 4
 
 
-def test_a_frame_that_is_kept_stays_as_it_is(tmp_path):
+def test_kept_frame_does_not_change(tmp_path):
     path = video(tmp_path / "a.mp4")
     kept = list(frames(path))
     assert all(torch.equal(one, other) for one, other in zip(kept, frames(path), strict=True))
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
-def test_a_telephone_s_video_is_upright(tmp_path, turns):
-    """`turns` quarter turns to the right are written into the header, as a telephone does."""
+def test_rotated_video_of_a_telephone_is_upright(tmp_path, turns):
+    """Like a telephone, the test writes `turns` quarter turns to the right into the header."""
     path = video(tmp_path / "a.mp4", PICTURES[-1:])
     content = bytearray(path.read_bytes())
     where = content.index(struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30), content.index(b"tkhd"))
@@ -52,7 +54,7 @@ def test_a_telephone_s_video_is_upright(tmp_path, turns):
     assert torch.equal(next(iter(stream)), torch.rot90(stored, -turns, (1, 2)))
 
 
-def test_a_list_of_arrays_or_tensors_is_a_video():
+def test_list_of_arrays_or_tensors_is_a_video():
     arrays = [picture.permute(1, 2, 0).numpy() for picture in PICTURES]
     for source in (arrays, list(PICTURES), PICTURES, np.stack(arrays)):
         stream = frames(source)
@@ -73,12 +75,12 @@ def test_a_list_of_arrays_or_tensors_is_a_video():
         (7, "expected a path, 'camera:0' or a list of frames, got int"),
     ],
 )
-def test_a_list_of_something_else_is_named(source, named):
+def test_list_of_something_else_is_reported(source, named):
     with pytest.raises(ValueError, match=named):
         list(frames(source))
 
 
-def test_a_folder_is_a_video_in_natural_order(tmp_path):
+def test_folder_is_a_video_in_natural_order(tmp_path):
     for index in (0, 1, 2, 9, 10, 11):
         Image.fromarray(PICTURES[index].permute(1, 2, 0).numpy()).save(tmp_path / f"frame{index}.png")
     stream = frames(str(tmp_path))
@@ -88,10 +90,10 @@ def test_a_folder_is_a_video_in_natural_order(tmp_path):
     seen = []
     with pytest.raises(DataError, match=r"frame12\.png: is no image"):
         seen.extend(numbers([frame]) for frame in frames(tmp_path))
-    assert len(seen) == 6  # images are not read before they are asked for
+    assert len(seen) == 6  # images are read on access
 
 
-def test_a_folder_s_photographs_are_upright(tmp_path):
+def test_rotated_photographs_of_a_folder_are_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees to the right
     pixels = PICTURES[0].permute(1, 2, 0).numpy()
@@ -102,7 +104,7 @@ def test_a_folder_s_photographs_are_upright(tmp_path):
     assert torch.equal(list(stream)[1], torch.rot90(PICTURES[0], -1, (1, 2)))
 
 
-def test_images_of_different_sizes_are_no_video(tmp_path):
+def test_images_of_different_sizes_are_refused(tmp_path):
     for name, size in (("1.png", (8, 6)), ("2.png", (8, 6)), ("3.png", (6, 8))):
         Image.new("RGB", size).save(tmp_path / name)
     with pytest.raises(DataError, match=r"3\.png: is 6x8, those before it 8x6; scale"):
@@ -110,13 +112,13 @@ def test_images_of_different_sizes_are_no_video(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "avi"])
-def test_a_video_without_a_frame_is_refused(tmp_path, ending):
+def test_video_without_a_frame_is_refused(tmp_path, ending):
     path = video(tmp_path / f"a.{ending}", [])
     with pytest.raises(DataError, match=rf"a\.{ending}: (has no|is no video)"):
         frames(path)
 
 
-def test_what_is_no_video_or_not_there_is_refused(tmp_path):
+def test_missing_file_or_file_without_video_is_refused(tmp_path):
     (tmp_path / "text.txt").write_text("not a video\n" * 99)
     (tmp_path / "text.mp4").write_text("not a video\n" * 99)
     (tmp_path / "empty.avi").write_bytes(b"")
@@ -133,12 +135,54 @@ def test_what_is_no_video_or_not_there_is_refused(tmp_path):
             frames(tmp_path / name)
 
 
-def test_a_wrong_option_is_named(tmp_path):
+def test_wrong_option_is_reported(tmp_path):
     with pytest.raises(ValueError, match="damaged: expected 'raise' or 'stop', got 'skip'"):
         frames(tmp_path, damaged="skip")
 
 
-def test_a_real_video(real_data):
+def test_real_video_has_all_its_frames(real_data):
     stream = frames(real_data("pets09") / "vtest.avi")
     assert (stream.size, stream.fps, stream.count) == ((360, 480), 10, 795)
     assert sum(1 for _ in stream) == 795
+
+
+class Camera:
+    """Stands in for OpenCV's camera: gives a blue picture `left` times, at 30 frames a second."""
+
+    left = 1_000
+
+    def __init__(self, number):
+        self.there = number == 0
+
+    def isOpened(self):
+        return self.there
+
+    def get(self, _):
+        return 30.0
+
+    def read(self):
+        Camera.left -= 1
+        return (True, np.full((4, 6, 3), (255, 0, 0), np.uint8)) if Camera.left >= 0 else (False, None)
+
+    def release(self):
+        self.there = False
+
+
+def test_camera_gives_frames_until_it_is_unplugged(monkeypatch):
+    monkeypatch.setattr(streams.cv2, "VideoCapture", Camera)
+    stream = frames("camera:0")
+    assert (stream.size, stream.fps, stream.count) == ((4, 6), 30, None)
+    blue = torch.tensor([0, 0, 255], dtype=torch.uint8)[:, None, None].expand(3, 4, 6)
+    assert all(torch.equal(frame, blue) for frame in islice(stream, 100))
+    Camera.left = 3
+    with pytest.raises(DataError, match="camera:0: gave no frame after 3 frames"):
+        list(stream)
+    with pytest.raises(DataError, match="camera:1: can't be opened"):
+        frames("camera:1")
+    with pytest.raises(ValueError, match="expected a camera's number as in 'camera:0', got 'camera:front'"):
+        frames("camera:front")
+
+
+def test_missing_camera_is_reported():
+    with pytest.raises(DataError, match="camera:99: can't be opened; is it plugged in"):
+        frames("camera:99")

@@ -1,4 +1,4 @@
-"""mot_files.py: which sequences and parts are read, in which order and when, and what is said of what is missing."""
+"""Sequences and boxes of MOTChallenge: the order of frames, and errors for missing or wrong files."""
 
 import gc
 import weakref
@@ -12,18 +12,65 @@ from dffkit.datasets import mot, mot_files, streams
 from dffkit.support.errors import DataError
 from dffkit.training.pairs import Pairs
 
-# Most sequences here have boxes in some of their frames only. What is said of that has tests of its own.
 pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.SkippedRecords")
 
 
-def test_a_folder_of_sequences_is_all_of_them_in_natural_order(tmp_path):
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("3,1,5,5", "expected frame, id, left, .*got 4 fields; get the file again"),
+        ("3,1,5,5,4,4,1,1", "expected 7 fields as in the lines before, got 8"),
+        ("3,1,5,5,4,4,1,1,1,1,1", "got 11 fields"),
+        ("3,1,5,5,four,4,1", "expected numbers, got 'four'; correct it"),
+        ("3,1,5,5,,4,1", "expected numbers, got ''"),
+        ("3,1,5,5,nan,4,1", "finite numbers.*; correct it"),
+        ("3,1,inf,5,4,4,1", "finite numbers"),
+        ("0,1,5,5,4,4,1", "expected a frame from 1 on"),
+        ("2.5,1,5,5,4,4,1", "expected a frame from 1 on"),
+        ("3,1.5,5,5,4,4,1", "a whole id"),
+        ("3,1,5,5,0,4,1", "expected a box of some width and height, got 0x4; delete it"),
+        ("3,1,5,5,4,-4,1", "expected a box of some width and height, got 4x-4"),
+        ("2,7,5,5,4,4,1", "has frame 2, id 7 again, after line 2; delete one"),
+        ("13,1,5,5,4,4,1", "names frame 13, but the video has 12; do they belong together"),
+    ],
+)
+def test_wrong_line_is_reported(tmp_path, line, named):
+    folder = sequence(tmp_path / "walk", [square(0), square(1), "", line, square(4)])
+    with pytest.raises(DataError, match=rf"gt\.txt:4: .*{named}"):
+        mot.snippets(folder)
+
+
+def test_unknown_class_is_reported(tmp_path):
+    folder = sequence(tmp_path / "walk", [square(0, rest="1,14,1")])
+    with pytest.raises(DataError, match=r"gt\.txt:1: expected a class of 1\.\.13, or -1 for none, got 14; correct it"):
+        mot.snippets(folder)
+
+
+def test_box_of_another_thing_in_a_missing_frame_is_reported(tmp_path):
+    folder = sequence(tmp_path / "walk", [square(0, rest="1,1,1"), "13,1,5,5,4,4,1,3,1"])
+    with pytest.raises(DataError, match=r"gt\.txt:2: names frame 13, but the video has 12"):
+        mot.snippets(folder)
+
+
+def test_gt_file_without_people_or_text_is_reported(tmp_path):
+    folder = sequence(tmp_path / "walk", [""])
+    for content in ("", "1,1,5,5,4,4,1,3,1\n"):  # nothing, or a car
+        (folder / "gt" / "gt.txt").write_text(content)
+        with pytest.raises(DataError, match=r"gt\.txt: has no box of a person"):
+            mot.snippets(folder)
+    (folder / "gt" / "gt.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"gt\.txt: is no text"):
+        mot.snippets(folder)
+
+
+def test_folder_of_sequences_gives_all_in_natural_order(tmp_path):
     for name in ("MOT-10", "MOT-9"):
         sequence(tmp_path / name)
     (tmp_path / "notes").mkdir()
     assert [snippet.name for snippet in mot.snippets(tmp_path)] == ["MOT-9", "MOT-10"]
 
 
-def test_a_dot_in_a_folder_s_name_is_no_ending(tmp_path, monkeypatch):
+def test_dot_in_a_folder_name_stays_in_the_snippet_name(tmp_path, monkeypatch):
     for name in ("seq.1", "seq.2"):
         sequence(tmp_path / name)
     assert [snippet.name for snippet in mot.snippets(tmp_path)] == ["seq.1", "seq.2"]
@@ -31,7 +78,7 @@ def test_a_dot_in_a_folder_s_name_is_no_ending(tmp_path, monkeypatch):
     assert [snippet.name for snippet in mot.snippets(".")] == ["seq.2"]
 
 
-def test_parts_are_snippets_of_their_own(tmp_path):
+def test_each_part_of_a_video_is_a_snippet(tmp_path):
     lines = [square(i) for i in range(8)]  # frames 8 to 11 have no boxes
     folder = sequence(tmp_path / "walk", lines)
     parts = [mot.snippets(folder, frames=part)[0] for part in (range(5), range(5, 10), range(10, 12))]
@@ -44,13 +91,13 @@ def test_parts_are_snippets_of_their_own(tmp_path):
 
 
 @pytest.mark.parametrize("part", [range(13), range(-1, 3), range(0, 6, 2), range(4, 4), range(5, 2, -1)])
-def test_a_part_that_the_video_does_not_have_is_named(tmp_path, part):
+def test_part_beyond_the_video_is_reported(tmp_path, part):
     folder = sequence(tmp_path / "walk")
     with pytest.raises(ValueError, match=r"frames: expected a part of range\(0, 12\) without steps, got range"):
         mot.snippets(folder, frames=part)
 
 
-def test_a_video_is_decoded_once_and_forgotten_after_use(tmp_path, monkeypatch):
+def test_video_is_decoded_once_and_forgotten_after_use(tmp_path, monkeypatch):
     path, read = film(tmp_path), []
     monkeypatch.setattr(streams.FrameStream, "__iter__", lambda self: read.append(1) or self.read())
     train = mot.snippets(path, frames=range(6))
@@ -62,7 +109,7 @@ def test_a_video_is_decoded_once_and_forgotten_after_use(tmp_path, monkeypatch):
     assert [decoded() for decoded in kept] == [None]
 
 
-def test_a_video_too_long_for_memory_is_refused(tmp_path, monkeypatch):
+def test_video_too_long_for_memory_is_refused(tmp_path, monkeypatch):
     path = film(tmp_path)
     monkeypatch.setattr(mot_files, "MEMORY", 12 * 3 * HEIGHT * WIDTH)
     assert len(mot.snippets(path)) == 1
@@ -72,7 +119,7 @@ def test_a_video_too_long_for_memory_is_refused(tmp_path, monkeypatch):
         mot.snippets(path)
 
 
-def test_images_are_read_when_asked_for(tmp_path):
+def test_images_are_read_on_access(tmp_path):
     folder = sequence(tmp_path / "walk")
     path = folder / "img1" / "000004.png"
     path.write_bytes(path.read_bytes()[:-30])
@@ -86,7 +133,7 @@ def test_images_are_read_when_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("also", ["gt", "seqinfo.ini"])
-def test_a_sequence_that_has_lost_its_images_is_named(tmp_path, also):
+def test_sequence_without_images_is_reported(tmp_path, also):
     for name in ("a", "b"):
         sequence(tmp_path / name)
     for part in {"img1", "gt", "seqinfo.ini"} - {also}:
@@ -95,7 +142,7 @@ def test_a_sequence_that_has_lost_its_images_is_named(tmp_path, also):
         mot.snippets(tmp_path)
 
 
-def test_a_frame_of_another_size_is_named(tmp_path):
+def test_frame_of_another_size_is_reported(tmp_path):
     folder = sequence(tmp_path / "walk")
     Image.new("RGB", (WIDTH, HEIGHT - 2)).save(folder / "img1" / "000004.png")
     (snippet,) = mot.snippets(folder)
@@ -111,14 +158,14 @@ def test_a_frame_of_another_size_is_named(tmp_path):
      ("img1/000001.png", r"000002\.png: expected frame number 1"),
      ("img1/000012.png", "img1: has 11 images, but seqinfo.ini says 12")],
 )  # fmt: skip
-def test_what_is_missing_is_named(tmp_path, missing, named):
+def test_missing_part_of_a_sequence_is_reported(tmp_path, missing, named):
     folder = sequence(tmp_path / "walk")
     (folder / missing).rename(tmp_path / "elsewhere")
     with pytest.raises(DataError, match=named):
         mot.snippets(folder)
 
 
-def test_an_image_that_is_no_frame_is_named(tmp_path):
+def test_image_without_a_frame_number_is_reported(tmp_path):
     folder = sequence(tmp_path / "walk")
     (folder / "img1" / "000012.png").rename(folder / "img1" / "last.png")
     with pytest.raises(DataError, match=r"last\.png: expected frame number 12"):
@@ -131,14 +178,14 @@ def test_an_image_that_is_no_frame_is_named(tmp_path):
      (SEQINFO.format(12, "wide", 32), "lacks a valid entry"), (SEQINFO.format(12, 0, 32), "above 0.*0x32"),
      (SEQINFO.format(12, 48, -1), "above 0"), (SEQINFO.format(12, 48, 32).replace("=14", "=0"), "above 0, got 0 Hz")],
 )  # fmt: skip
-def test_a_wrong_seqinfo_is_named(tmp_path, content, named):
+def test_wrong_seqinfo_is_reported(tmp_path, content, named):
     folder = sequence(tmp_path / "walk")
     (folder / "seqinfo.ini").write_text(content)
     with pytest.raises(DataError, match=rf"seqinfo\.ini: .*{named}"):
         mot.snippets(folder)
 
 
-def test_a_missing_video_or_its_boxes_are_named(tmp_path):
+def test_missing_video_or_its_boxes_are_reported(tmp_path):
     with pytest.raises(DataError, match=r"walk\.mp4: no such file"):
         mot.snippets(tmp_path / "walk.mp4")
     path = film(tmp_path)
@@ -147,7 +194,7 @@ def test_a_missing_video_or_its_boxes_are_named(tmp_path):
         mot.snippets(path)
 
 
-def test_an_image_is_no_video(tmp_path, monkeypatch):
+def test_video_without_a_rate_is_refused(tmp_path, monkeypatch):
     path = film(tmp_path)
     stream = streams.FrameStream(str(path), SIZE, None, 1, lambda: iter([picture(0)]))
     monkeypatch.setattr(streams, "frames", lambda path: stream)
