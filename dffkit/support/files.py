@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from dffkit.support.errors import CommandError
 
 
@@ -51,6 +49,8 @@ def locked(folder: Path, busy: str | None = None) -> Iterator[None]:
     Raises:
         CommandError: if another process holds the folder and `busy` is given.
     """
+    from filelock import FileLock, Timeout  # here, because `import dffkit` loads torch and torchvision only
+
     folder.mkdir(parents=True, exist_ok=True)
     try:
         hold = FileLock(folder / ".lock").acquire(blocking=busy is None)

@@ -1,27 +1,36 @@
-"""The house's order, read from the imports: the library needs support only, rooms import what is above them."""
+"""The order and the size of the house: the library stands alone, a room imports only what is above it."""
 
 import ast
+import subprocess
+import sys
 
 import pytest
 from places import REPOSITORY
 
 PACKAGE = REPOSITORY / "dffkit"
+# In reading order, as in the README's map. A module imports from those before it; the library also from support.
 LIBRARY = ("warp", "networks", "dff", "schedules", "video", "complexity")
-# In the order of the README's map: a room may import the library and the rooms before it.
 ROOMS = (
     "support", "datasets", "baselines", "training", "weights", "scores", "experiments", "paper", "lessons", "commands",
 )  # fmt: skip
-LINES = 1800  # of the library
+LIBRARY_LINES, FILE_LINES = 1800, 300
+# module -> the reason why it is longer
+LONGER_FILES = {"dffkit.experiments.sources": "the sources of all data sets, in one form beside each other"}
 
 
-def part_of(module):
-    """The room of a module of dffkit, or "library"."""
-    first = module.split(".")[1] if "." in module else ""
-    return first if first in ROOMS else "library"
+def files():
+    """The package's files as (module, path), without `dffkit` and `python -m dffkit`, which import what they name."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        module = ".".join(("dffkit", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+        if module not in ("dffkit", "dffkit.__main__"):
+            yield module, path
 
 
-def imports(path):
-    """The modules of dffkit that a file imports, also those within functions, but not those for type checkers only."""
+every_file = pytest.mark.parametrize(("module", "path"), list(files()), ids=[module for module, _ in files()])
+
+
+def imported(path):
+    """Names in dffkit that a file imports, also within functions, but not for type checkers only."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
@@ -29,33 +38,53 @@ def imports(path):
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "dffkit")
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "dffkit":
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def files():
-    """The package's files as (module, path), but its front door and `python -m dffkit`."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        module = ".".join(("dffkit", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
-        if module not in ("dffkit", "dffkit.__main__"):
-            yield module, path
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path} has a relative import"
+            if node.module.split(".")[0] == "dffkit":
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def test_the_top_of_the_package_is_the_library_and_the_rooms():
     names = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
-    own = {"__init__.py", "__main__.py", "py.typed", "networks", *(f"{name}.py" for name in LIBRARY)} - {"networks.py"}
-    assert names == own | set(ROOMS)
+    library = {name if (PACKAGE / name).is_dir() else f"{name}.py" for name in LIBRARY}
+    assert names == {"__init__.py", "__main__.py", "py.typed"} | library | set(ROOMS)
+    assert len(names) <= 19
 
 
-@pytest.mark.parametrize(("module", "path"), list(files()))
+@every_file
 def test_imports_point_upwards(module, path):
-    mine = part_of(module)
-    above = ROOMS[: 1 if mine == "library" else ROOMS.index(mine)]
-    allowed = {"library", mine, *above} if mine != "support" else {"support"}
-    wrong = [each for each in imports(path) if part_of(each) not in allowed and each.count(".")]
-    assert not wrong, f"{module} is in {mine}, which may import {sorted(allowed)}"
+    mine = module.split(".")[1]
+    if mine in LIBRARY:
+        allowed = {*LIBRARY[: LIBRARY.index(mine) + 1], "support"}
+    elif mine == "support":
+        allowed = {"support"}
+    else:
+        allowed = {*LIBRARY, *ROOMS[: ROOMS.index(mine) + 1]}
+    used = {name.split(".")[1] for name in imported(path) if "." in name} & {*LIBRARY, *ROOMS}
+    assert used <= allowed, f"{module} may import {sorted(allowed)}"
+
+
+@every_file
+def test_a_file_holds_one_idea_and_says_which(module, path):
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text))
+    assert text.count("\n") <= FILE_LINES or module in LONGER_FILES
 
 
 def test_the_library_is_small():
-    lines = sum(path.read_text().count("\n") for module, path in files() if part_of(module) == "library")
-    assert lines < LINES
+    library = [path for module, path in files() if module.split(".")[1] in LIBRARY]
+    assert sum(path.read_text(encoding="utf-8").count("\n") for path in library) < LIBRARY_LINES
+
+
+def test_importing_the_package_loads_torch_and_torchvision_only():
+    code = """
+import sys, torch, torchvision
+before = set(sys.modules)
+import dffkit, dffkit.complexity
+everything = [getattr(dffkit, name) for name in dffkit.__all__]
+loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(*loaded - {"torch", "torchvision"} - sys.stdlib_module_names)
+"""
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == ["dffkit"]

@@ -1,9 +1,6 @@
 """The project's frame: the files that say what to install agree, and the package keeps its own rules."""
 
-import ast
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -17,9 +14,6 @@ PACKAGE = REPOSITORY / "dffkit"
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 LOCK = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
-
-# The core in reading order: a module imports only from those before it.
-CORE = ["warp", "networks", "dff", "schedules", "video", "complexity"]
 
 
 def named_requirements() -> list[str]:
@@ -140,73 +134,6 @@ def test_the_set_up_is_stamped_last():
     *_, installed, stamp = recipes()["$(INSTALLED)"]
     assert "--no-deps --no-build-isolation -e ." in installed
     assert stamp == "@touch $(INSTALLED)"
-
-
-# The package
-
-
-def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
-
-
-@pytest.mark.parametrize("module", modules(), ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_every_module_says_what_it_is(module):
-    assert ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
-
-
-def core_modules(name: str) -> list[Path]:
-    """The files of one entry of the core: a module, or a folder of them."""
-    return sorted((PACKAGE / name).glob("*.py")) or [path for path in [PACKAGE / f"{name}.py"] if path.exists()]
-
-
-def imported_from_dffkit(module: Path) -> set[str]:
-    """Names of the package's modules that a file imports, wherever in the file the import stands."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            above = module.relative_to(REPOSITORY).parts[: -node.level] if node.level else ()
-            source = ".".join([*above, *([node.module] if node.module else [])])
-            names |= {f"{source}.{alias.name}" for alias in node.names} if source == "dffkit" else {source}
-    return {name.split(".")[1] for name in names if name.startswith("dffkit.")}
-
-
-@pytest.mark.parametrize("name", CORE)
-def test_core_imports_point_upwards(name):
-    allowed = {*CORE[: CORE.index(name)]} | ({name} if (PACKAGE / name).is_dir() else set())
-    for module in core_modules(name):
-        wrong = imported_from_dffkit(module) - allowed
-        assert not wrong, f"{module.relative_to(REPOSITORY)} imports {sorted(wrong)}, which stand below it"
-
-
-def lines_of_code(path: Path) -> int:
-    """Lines without blank ones, comments and docstrings."""
-    text = path.read_text(encoding="utf-8")
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    owners = [node for node in ast.walk(ast.parse(text)) if isinstance(node, documented) and ast.get_docstring(node)]
-    prose = {line for node in owners for line in range(node.body[0].lineno, node.body[0].end_lineno + 1)}
-    lines = enumerate(text.splitlines(), start=1)
-    return sum(bool(line.strip()) and not line.strip().startswith("#") and n not in prose for n, line in lines)
-
-
-def test_the_core_can_be_read_in_one_sitting():
-    lines = sum(lines_of_code(path) for name in CORE for path in core_modules(name))
-    assert lines <= 1000
-
-
-def test_importing_the_package_loads_torch_and_torchvision_only():
-    code = """
-import sys, torch, torchvision
-before = set(sys.modules)
-import dffkit, dffkit.complexity
-everything = [getattr(dffkit, name) for name in dffkit.__all__]
-loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
-print(*loaded - {"torch", "torchvision"} - sys.stdlib_module_names)
-"""
-    command = [sys.executable, "-c", code]
-    loaded = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert loaded.stdout.split() == ["dffkit"]
 
 
 # Real data
