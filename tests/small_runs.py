@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from PIL import Image
 
-from dffkit.experiments import execution
+from dffkit.experiments import queue
 from dffkit.experiments.runs import Run
 from dffkit.training.recipes import find
 
@@ -21,8 +21,8 @@ def small(recipe, **changes):
 
 def trained_and_scored(recipe, place, split="val", duration=2):
     """The metrics that a run of a few iterations gives."""
-    execution.train_run(Run(recipe), place)
-    rows = execution.evaluate_run(Run(recipe), place, split=split, duration=duration)
+    queue.train_run(Run(recipe), place)
+    rows = queue.evaluate_run(Run(recipe), place, split=split, duration=duration)
     assert (place.results / "evaluation.csv").exists()
     return {(row["metric"], row["duration"]) for row in rows if row["subset"] == "all"}
 

@@ -40,6 +40,6 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "STREETS_IN_TRAINING", 2)
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 10, "detection": 10})
     monkeypatch.setattr(scoring, "SPRITE_PAIRS", 8)
-    monkeypatch.setattr(scoring, "_region_rows", lambda *words: [])  # they would render streets
+    monkeypatch.setattr(scoring, "_errors_by_region", lambda *words: [])  # they would render streets
     monkeypatch.setattr(flow_error, "streets", lambda split, numbers: flow_error.sprites(len(numbers), SIZE))
     return Workspace(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)

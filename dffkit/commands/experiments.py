@@ -9,7 +9,7 @@ from torch import distributed
 
 from dffkit import weights
 from dffkit.commands.options import add_device, add_threads, at_least
-from dffkit.experiments import execution, runs, scoring, shipping, sources
+from dffkit.experiments import queue, runs, scoring, shipping, sources
 from dffkit.experiments.own_data import REMEDY, class_names
 from dffkit.experiments.queue import rehearsal, rehearsed, run_queue, status
 from dffkit.experiments.runs import Run, Workspace, default_workspace
@@ -43,7 +43,7 @@ def train_main(arguments: argparse.Namespace) -> int:
         for run in runs.in_order([wanted]):
             if run != wanted and runs.is_available(run, workspace):
                 continue
-            execution.train_run(run, workspace, resume=not (arguments.fresh and run == wanted))
+            queue.train_run(run, workspace, resume=not (arguments.fresh and run == wanted))
             if is_first_process():
                 print(f"{run} is trained: {run.folder(workspace)}")
     return 0
@@ -111,16 +111,16 @@ def evaluate_main(arguments: argparse.Namespace) -> int:
         _check_split(run.recipe, split)
         if shipped := not run.finished(workspace) and runs.is_shipped(run):
             model = weights.load(run.recipe.name).to(workspace.device)
-            rows = scoring.score(run.recipe, model, workspace, split=split, duration=duration)
+            rows = scoring.score(run, model, workspace, split=split, duration=duration)
         elif duration:  # fewer durations than the tables need, so nothing is stored
-            rows = scoring.score(run.recipe, runs.trained(run, workspace), workspace, split=split, duration=duration)
+            rows = scoring.score(run, runs.trained(run, workspace), workspace, split=split, duration=duration)
         else:
-            rows = execution.evaluate_run(run, workspace, split=split)
+            rows = queue.evaluate_run(run, workspace, split=split)
         if is_first_process():
-            print(f"{run}{', as shipped' if shipped else ''}, {split}, {rows[0]['frames']} frames")
-            for row in (row for row in rows if row["subset"] == "all" or not row["duration"]):
-                where = f"l = {row['duration']:>2}" if row["duration"] else f"{row['subset']:15}"
-                print(f"  {where}  {row['metric']:14} {row['value']:.4f}")
+            print(f"{run}{', as shipped' if shipped else ''}, {split}, {rows[0].frames} frames")
+            for row in (row for row in rows if row.subset == "all" or not row.duration):
+                where = f"l = {row.duration:>2}" if row.duration else f"{row.subset:15}"
+                print(f"  {where}  {row.metric:14} {row.value:.4f}")
     return 0
 
 

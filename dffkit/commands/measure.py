@@ -85,7 +85,7 @@ def speed_main(arguments: argparse.Namespace) -> int:
     trained = {task: weights.load(f"toytown/{task}/frame").to(arguments.device) for task in HEADS}
     rows = speed.measure(list(recipes.values()), trained, repeats=arguments.repeats, device=arguments.device)
     machine = describe(arguments.device)
-    results.write(arguments.out, [row | machine for row in rows])
+    results.write_rows(arguments.out, [row | machine for row in rows])
     print(f"{len(rows)} networks measured: {arguments.out}")
     for row in rows:
         print(

@@ -1,31 +1,43 @@
-"""How alike the maps of nearby frames are, layer by layer (Sec. 3: "features are more similar than frames")."""
+"""Similarity of the maps of nearby frames, layer by layer (Sec. 3: "features are more similar than frames").
+
+On streets it is computed by a notebook; on CamVid's clip it is stored beside the scores of the runs on CamVid.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dffkit.baselines import NO_FLOW
+from dffkit.datasets import camvid
+from dffkit.experiments.results import EVALUATION, Score
+from dffkit.experiments.runs import default_workspace, stored_scores
+from dffkit.experiments.sources import real_folder
 from dffkit.networks.features import FeatureNetwork
+from dffkit.training.recipe import Measurement, Recipe
+from dffkit.training.recipes import find
 
 if TYPE_CHECKING:
     import pandas
 
 LAYERS = ("pixels", "conv1", "conv3", "conv5", "features")
 ANOTHER = "another street"
+METRIC = "similarity of"  # of stored rows, followed by the layer
 
 
 @torch.no_grad()
 def layers(network: FeatureNetwork, frame: Tensor) -> dict[str, Tensor]:
-    """The maps of one frame `(3, H, W)` along the way: `LAYERS` -> `(1, ., ., .)` float64.
+    """Return the maps of one frame `(3, H, W)` at several depths: one of `LAYERS` -> `(1, ., ., .)` float64.
 
     Pixels have stride 1, conv1 2, conv3 8, conv5 and the features (after the 3x3 reduction) 16.
     """
     found = {"pixels": frame[None].double()}
     modules = {"conv1": network.bn1, "conv3": network.layer2[-1], "conv5": network.layer4[-1]}
     hooks = [
-        # A copy, as what follows works in place. All layers share one ReLU module, so conv1 gets its own.
+        # A copy, as later layers work in place. All layers share one ReLU module, so conv1 gets its own ReLU.
         module.register_forward_hook(lambda _m, _i, maps, name=name: found.__setitem__(name, maps.relu().double()))
         for name, module in modules.items()
     ]
@@ -55,24 +67,24 @@ GRIDS = {"read at one point of each cell": at_points, "averaged over each cell":
 
 
 def similarity(first: Tensor, second: Tensor) -> float:
-    """How alike two sets of standardised maps of one shape are: 1 equal, 0 unrelated, -1 opposite."""
+    """Return the similarity of two sets of standardized maps of one shape: 1 equal, 0 unrelated, -1 opposite."""
     first, second = first.flatten(), second.flatten()
     return float(first @ second / (first.norm() * second.norm()).clamp(min=1e-12))
 
 
 def over_gap(maps: Tensor, gap: int) -> float:
-    """The similarity of all pairs of frames that are `gap` apart; `maps` are standardised, time is their first axis."""
+    """Return the similarity of all pairs of frames `gap` apart; `maps` are standardized, their first axis is time."""
     return similarity(maps[: len(maps) - gap], maps[gap:])
 
 
-def standardised(maps: Tensor) -> Tensor:
-    """Maps `(T, S, C, h, w)` with each channel at mean 0 and variance 1 over everything else; a constant one at 0."""
+def standardized(maps: Tensor) -> Tensor:
+    """Return maps `(T, S, C, h, w)` with mean 0 and variance 1 in each channel; constant channels become 0."""
     deviation, mean = torch.std_mean(maps, (0, 1, 3, 4), keepdim=True, correction=0)
     return torch.where(deviation > 1e-6, (maps - mean) / deviation.clamp(min=1e-6), 0)
 
 
 def on_grids(network: FeatureNetwork, frames: Iterable[Tensor]) -> dict[str, dict[str, Tensor]]:
-    """The maps of T frames `(3, H, W)` on the features' grid: one of `GRIDS` -> one of `LAYERS` -> `(T, ., h, w)`."""
+    """Return the maps of T frames `(3, H, W)` on the features' grid: `GRIDS` -> `LAYERS` -> `(T, ., h, w)`."""
     grids = {grid: {name: [] for name in LAYERS} for grid in GRIDS}
     for frame in frames:
         found = layers(network, frame)
@@ -83,20 +95,20 @@ def on_grids(network: FeatureNetwork, frames: Iterable[Tensor]) -> dict[str, dic
 
 
 def between_streets(stretches: Sequence[Mapping[str, Tensor]]) -> "pandas.DataFrame":
-    """Similarity at the same place over the gap between two frames, for each layer.
+    """Return the similarity at the same place over the gap between two frames, for each layer.
 
     Args:
-        stretches: of different streets, all of one length T: layer -> maps `(T, ., h, w)` of one of `GRIDS`.
+        stretches: for each street, layer -> maps `(T, ., h, w)` of one of `GRIDS`, all of one length T.
 
     Returns:
-        One column a layer. Index 0 .. T-1 is the gap in frames; the last row, "another street", is the level of the
-        same place and moment in other streets.
+        One column for each layer. Index 0 .. T-1 is the gap in frames; the last row, "another street", is the
+        similarity to the same place and moment in other streets.
     """
     import pandas
 
     columns = {}
     for name in LAYERS:
-        z = standardised(torch.stack([maps[name] for maps in stretches], dim=1))  # (T, S, C, h, w)
+        z = standardized(torch.stack([maps[name] for maps in stretches], dim=1))  # (T, S, C, h, w)
         column = {gap: over_gap(z, gap) for gap in range(len(z))}
         others = [similarity(z, z.roll(shift, 1)) for shift in range(1, len(stretches))]
         columns[name] = column | {ANOTHER: sum(others) / len(others)}
@@ -106,18 +118,18 @@ def between_streets(stretches: Sequence[Mapping[str, Tensor]]) -> "pandas.DataFr
 def in_clip(
     clip: Mapping[str, Tensor], elsewhere: Mapping[str, Tensor], longest: int = 9
 ) -> dict[str, dict[int | str, float]]:
-    """As `between_streets`, of one long clip: the last row is the level of its frames beside those `elsewhere`.
+    """Return the similarity in one long clip; the last row compares its frames with those of `elsewhere`.
 
     Args:
         clip, elsewhere: layer -> maps `(T, ., h, w)` of one of `GRIDS`.
-        longest: of the gaps.
+        longest: the longest gap in frames.
 
     Returns:
-        The columns as plain data, since where a network is scored there need be no pandas.
+        The columns of `between_streets` as plain data, since scoring must not need pandas.
     """
     columns = {}
     for name in LAYERS:
-        z = standardised(torch.cat([clip[name], elsewhere[name]])[:, None])
+        z = standardized(torch.cat([clip[name], elsewhere[name]])[:, None])
         here, there = z[: len(clip[name])], z[len(clip[name]) :]
         # The mean product of all pairs of a frame here and one there is the product of their means.
         level = (here.mean(0) * there.mean(0)).sum() / (here.square().sum() / len(here)).sqrt()
@@ -127,6 +139,44 @@ def in_clip(
 
 
 def above_chance(curves: "pandas.DataFrame") -> "pandas.DataFrame":
-    """The curves on a scale from 0, as another street, to 1, the same frame: so that layers can be compared."""
+    """Return the curves on a scale from 0, another street, to 1, the same frame, on which layers can be compared."""
     level = curves.loc[ANOTHER]
     return (curves.drop(ANOTHER) - level) / (1 - level)
+
+
+def is_measured(recipe: Recipe, split: str) -> bool:
+    """Return True if a run's scores include the similarity: trained Deep Feature Flow on CamVid's clip."""
+    trained = recipe.iterations > 0 and recipe.flow != NO_FLOW
+    return recipe.data == "camvid" and split == "test" and trained
+
+
+def scores(network: FeatureNetwork, measurement: Measurement) -> list[Score]:
+    """Return the similarity of N_feat's maps over CamVid's clip, as rows for the result tables.
+
+    The metric is "similarity of" a layer, the subset one of `GRIDS`, the duration the gap in frames. Without duration
+    the clip's frames are compared with the held-out stills, which are from other moments of the drive.
+
+    Raises:
+        DataError: as `datasets.camvid.snippets`.
+    """
+    parts = [camvid.snippets(real_folder("camvid"), split) for split in ("test", "val")]
+    clip, stills = (on_grids(network, chain.from_iterable(each.frames for each in part)) for part in parts)
+    count = sum(len(snippet.frames) for snippet in parts[0])
+    return [
+        Score(measurement, f"{METRIC} {layer}", value, grid, None if gap == ANOTHER else gap, count)
+        for grid in GRIDS
+        for layer, column in in_clip(clip[grid], stills[grid]).items()
+        for gap, value in column.items()
+    ]
+
+
+def in_camvid_clip(seed: int = 0) -> "dict[str, pandas.DataFrame]":
+    """Return the stored similarity over CamVid's clip: one of `GRIDS` -> a table as of `in_clip`, perhaps empty."""
+    import pandas
+
+    tables = {grid: pandas.DataFrame(columns=LAYERS, dtype=float) for grid in GRIDS}
+    for _, row in stored_scores(default_workspace().results / EVALUATION, {"DFF": find("camvid/dff")}, "test"):
+        if row.metric.startswith(METRIC) and row.measurement.seed == seed:
+            gap = ANOTHER if row.duration is None else row.duration
+            tables[row.subset].loc[gap, row.metric.removeprefix(METRIC).strip()] = row.value
+    return tables

@@ -1,53 +1,66 @@
-"""The queue of experiments: it trains and scores what is not finished, in order, and can be stopped at any time."""
+"""The queue of experiments: trains and scores runs in order, adds their rows to `data/results`, and can be stopped."""
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from functools import partial
 
-from dffkit.experiments import execution, runs, sources
-from dffkit.experiments.runs import Run, Workspace
-from dffkit.support.errors import CommandError, DataError, TrainingError
-from dffkit.support.processes import is_distributed
+from torch import Tensor, nn
+
+from dffkit.experiments import results, runs, scoring, sources
+from dffkit.experiments.results import EVALUATION, TRAINING, Score
+from dffkit.experiments.runs import Run, Workspace, data
+from dffkit.support.errors import CommandError, DffkitError
+from dffkit.support.files import locked
+from dffkit.support.machine import describe
+from dffkit.support.processes import is_distributed, is_first_process
+from dffkit.training import checkpoint
+from dffkit.training.assembly import published
+from dffkit.training.checkpoint import FINISHED
+from dffkit.training.loop import train
 from dffkit.training.recipe import Recipe
 
 REHEARSED = 4  # streets that a rehearsal trains on, and scores
 
 
-def run_queue(wanted: Sequence[Run], place: Workspace, *, split: str = "val", duration: int | None = None) -> list[Run]:
-    """Train and score what is not finished, in the order of what starts from what; returns what is left to do.
+def run_queue(
+    wanted: Sequence[Run], workspace: Workspace, *, split: str = "val", duration: int | None = None
+) -> list[Run]:
+    """Train and score all unfinished runs in dependency order; return those that could not be done.
 
-    What is shipped is scored as it is shipped; `train` trains it again.
-
-    It may be stopped or killed at any time and called again. Several queues may run at the same time: what another one
-    is training, what fails, and what waits for these, is left, and why is printed.
+    Shipped weights are scored and not trained again. The queue may be stopped or killed at any time and called again,
+    and several queues may run at the same time. A run that another queue is training, a run that fails, and runs that
+    need them are left, and the reasons are printed.
     """
     left = []
     for run in runs.in_order(wanted):
         try:
-            losses = run.recipe.iterations > 0  # what is only put together has none
-            unwritten = losses and run.finished(place) and not execution.is_written(run, place, "training.csv")
-            if unwritten or not runs.is_available(run, place):
-                execution.train_run(run, place)
-            scored = split in sources.counts(run.recipe)  # what others only start from may have no such split
-            if scored and not execution.is_written(run, place, "evaluation.csv", split=split):
-                execution.evaluate_run(run, place, split=split, duration=duration)
-        except (CommandError, DataError, TrainingError) as reason:
+            has_losses = run.recipe.iterations > 0  # a network that is only assembled has none
+            lost_row = has_losses and run.finished(workspace) and not has_row(run, workspace, TRAINING)
+            if lost_row or not runs.is_available(run, workspace):
+                train_run(run, workspace)
+            scorable = split in sources.counts(run.recipe)  # pre-training recipes may lack the split
+            if scorable and not has_row(run, workspace, EVALUATION, split):
+                evaluate_run(run, workspace, split=split, duration=duration)
+        except DffkitError as reason:
             if is_distributed():
-                raise  # the other processes don't know of it
+                raise  # the other processes would wait for this one
             print(f"Left for later: {reason}")
             left.append(run)
     return left
 
 
-def status(wanted: Sequence[Run], place: Workspace, split: str = "val") -> str:
-    """A table of what is done and what is not, scored on a split, with all that it starts from."""
+def status(wanted: Sequence[Run], workspace: Workspace, split: str = "val") -> str:
+    """Return a table of runs and all that they start from: iterations done, trained, shipped, scored on the split."""
     lines = []
     for run in runs.in_order(wanted):
-        done = run.iteration(place)
-        waits = [needed.recipe.name for needed in run.starts().values() if not runs.is_available(needed, place)]
+        done = run.iteration(workspace)
+        waits = [needed.recipe.name for needed in run.starts().values() if not runs.is_available(needed, workspace)]
         state = f"{done} of {run.recipe.iterations} iterations"
-        if runs.is_available(run, place):
-            state = "trained" if run.finished(place) else "shipped"
-            state += ", scored" if execution.is_written(run, place, "evaluation.csv", split=split) else ""
+        if runs.is_available(run, workspace):
+            state = "trained" if run.finished(workspace) else "shipped"
+            state += ", scored" if has_row(run, workspace, EVALUATION, split) else ""
         elif waits and not done:
             state = f"waits for {', '.join(dict.fromkeys(waits))}"
         lines.append((run.recipe.name, run.recipe.hash, f"s{run.seed}", state))
@@ -55,14 +68,125 @@ def status(wanted: Sequence[Run], place: Workspace, split: str = "val") -> str:
     return "\n".join("  ".join((*(f"{line[i]:{widths[i]}}" for i in range(3)), line[3])) for line in lines)
 
 
+def train_run(run: Run, workspace: Workspace, *, resume: bool = True) -> nn.Module:
+    """Train a run whose starts are finished, or resume it; add its last losses to `training.csv`.
+
+    Raises:
+        CommandError: if another process is training it, or a run it starts from is not finished.
+    """
+    recipe, folder = run.recipe, run.folder(workspace)
+    start = {part: runs.state(needed, workspace) for part, needed in run.starts().items()}
+    if recipe.weights and not (resume and run.iteration(workspace)):
+        start["feature_network"] = _published(run)
+    with hold_run(run, workspace):
+        model = train(
+            recipe,
+            folder,
+            data=data(recipe, workspace, recipe.data_split),
+            start=start,
+            seed=run.seed,
+            data_version=run.measurement(recipe.data_split).data_version,
+            device=workspace.device,
+            resume=resume,
+            progress=workspace.progress,
+            validate=scoring.validation(run, workspace),
+            workers=workspace.workers,
+            names=sources.names(recipe),
+            before_result=partial(_remove_scores, run, workspace),
+        )
+        measurement = run.measurement(recipe.data_split)
+        last = {name: text for row in results.read_rows(folder / "log.csv")[-1:] for name, text in row.items() if text}
+        losses = [Score(measurement, name, float(text)) for name, text in last.items() if name != "iteration"]
+        _add_rows(run, workspace, TRAINING, losses)
+    return model
+
+
+def evaluate_run(
+    run: Run, workspace: Workspace, *, split: str = "val", duration: int | None = None, model: nn.Module | None = None
+) -> list[Score]:
+    """Score a run that is trained here or shipped, and add its rows to `evaluation.csv`.
+
+    Frame's rows are Frame at duration 1; at longer durations they are its features copied without flow.
+
+    Args:
+        run: what to score.
+        workspace: where its weights and the tables are.
+        split: one of `sources.counts`.
+        duration: the longest key frame duration; by default that of Fig. 3.
+        model: the network, if it has been loaded already.
+    """
+    model = runs.trained(run, workspace) if model is None else model
+    rows = scoring.score(run, model, workspace, split=split, duration=duration, replicates=True)
+    _add_rows(run, workspace, EVALUATION, rows)
+    return rows
+
+
+def has_row(run: Run, workspace: Workspace, table: str, split: str | None = None) -> bool:
+    """Return True if a result table has rows of this run, on today's data; `split` is by default that of training."""
+    wanted = run.measurement(run.recipe.data_split if split is None else split)
+    return any(score.measurement == wanted for _, score in results.read_split(workspace.results / table, wanted))
+
+
 def rehearsed(recipe: Recipe) -> Recipe:
-    """The recipe, and all that it starts from, at a thousandth of the iterations and on a few streets."""
+    """Return the recipe, and all that it starts from, with a thousandth of the iterations and at most 4 streets."""
     start = tuple((part, rehearsed(needed)) for part, needed in recipe.start)
     iterations = -(-recipe.iterations // 1000)
     return dataclasses.replace(recipe, start=start, iterations=iterations, streets=min(recipe.streets, REHEARSED))
 
 
-def rehearsal(place: Workspace) -> Workspace:
-    """A place of its own for runs that only show that everything runs."""
-    folder = place.runs.parent / "rehearsal"
-    return dataclasses.replace(place, runs=folder / "runs", results=folder / "results", streets=REHEARSED)
+def rehearsal(workspace: Workspace) -> Workspace:
+    """Return a workspace apart, for runs that only show that everything runs."""
+    folder = workspace.runs.parent / "rehearsal"
+    return dataclasses.replace(workspace, runs=folder / "runs", results=folder / "results", streets=REHEARSED)
+
+
+@contextlib.contextmanager
+def hold_run(run: Run, workspace: Workspace) -> Iterator[None]:
+    """Hold the run's folder, so that two queues don't train the same run; only the first of several processes does.
+
+    Raises:
+        CommandError: if another process holds it.
+    """
+    if not is_first_process():
+        yield
+        return
+    with locked(run.folder(workspace), busy=f"{run} is being trained by another process."):
+        yield
+
+
+def _published(run: Run) -> dict[str, Tensor]:
+    try:
+        return published(run.recipe, run.seed)
+    except ValueError as error:
+        raise CommandError(f"{run}: {error}") from error
+    except OSError as error:
+        raise CommandError(
+            f"{run} starts from torchvision's ImageNet weights, which can't be reached: {error}.\n"
+            "Put their file into torch's cache by hand (torch.hub.get_dir() + '/checkpoints'), or start from others."
+        ) from error
+
+
+def _remove_scores(run: Run, workspace: Workspace) -> None:
+    """Remove the old weights' scores just before the weights are replaced; an interrupted training keeps them."""
+    if is_first_process():
+        results.remove(workspace.results / EVALUATION, run.recipe.hash, run.seed)
+
+
+def _add_rows(run: Run, workspace: Workspace, table: str, rows: Sequence[Score]) -> None:
+    """Add a run's rows to a table, with the recipe's name, the cost of the training, the machine and the versions."""
+    if is_first_process():
+        done = checkpoint.read(run.folder(workspace) / FINISHED) if run.finished(workspace) else {}
+        # The machine of a training is the one that trained, which may not be this one.
+        trained_on = json.loads(done.get("machine", "null")) if table == TRAINING else None
+        seconds = round(done["seconds"], 1) if done else _training_seconds(run, workspace)
+        provenance = {"recipe": run.recipe.name, "iterations": run.recipe.iterations, "seconds": seconds}
+        provenance |= trained_on or describe(workspace.device)
+        results.add(workspace.results / table, [row._replace(provenance=provenance) for row in rows])
+
+
+def _training_seconds(run: Run, workspace: Workspace) -> str:
+    """Return the training time of shipped weights, from `training.csv`; "" if it has no row of this run."""
+    rows = results.read(workspace.results / TRAINING)
+    wanted = run.recipe.hash, run.seed
+    found = (row for row in rows if (row.measurement.recipe_hash, row.measurement.seed) == wanted)
+    return next((row.provenance["seconds"] for row in found), "")

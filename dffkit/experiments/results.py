@@ -1,53 +1,171 @@
-"""Result tables, `data/results/*.csv`: rows come one run at a time, from processes that may be killed at any moment."""
+"""Result tables in `data/results`: typed rows of scores and losses, and the bootstrap replicates beside them.
+
+Rows come one run at a time, from processes that may be killed at any moment. A table is written whole and renamed into
+place, so it never has a part of a row.
+"""
 
 import csv
+import functools
 import io
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from dffkit.support import files
 from dffkit.support.files import locked
+from dffkit.training.recipe import Measurement
 
-# What makes a row the same measurement; a table need not have all of them.
-KEY = ("hash", "world", "seed", "split", "duration", "metric", "subset")
+EVALUATION, TRAINING = "evaluation.csv", "training.csv"
+REPLICATES = "replicates"  # the folder of the replicates, one file for each run
+UNITS = 100_000  # stored replicates are whole numbers of 1e-5
 
 
-def add(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows to a table; one that measures the same as an old row takes its place.
+class Score(NamedTuple):
+    """One number of a run: a row of `evaluation.csv`, or a last loss in `training.csv`.
 
-    The table is written anew and renamed into place, so it never has a part of a row. Several processes may add at
-    the same time.
+    Attributes:
+        measurement: what was measured.
+        metric: e.g. "mIoU", "EPE" or "loss".
+        value: the number: a fraction for mIoU and mAP, pixels for EPE.
+        subset: what of the data it is over, e.g. "all" or "fast"; "" for losses.
+        duration: key frame duration l; None where there is none.
+        frames: number of annotated frames that count; None for losses.
+        replicates: bootstrap replicates of the value, fractions `(draws,)`; None for rows that have none or were read
+            from a table (see `read_replicates`).
+        provenance: all other columns: the recipe's name, iterations, seconds, machine, versions, commit and date.
     """
-    new = [{name: str(value) for name, value in row.items()} for row in rows]
-    with locked(path.parent):
-        write(path, {_key(row): row for row in [*read(path), *new]}.values())
+
+    measurement: Measurement
+    metric: str
+    value: float
+    subset: str = ""
+    duration: int | None = None
+    frames: int | None = None
+    replicates: np.ndarray | None = None
+    provenance: Mapping[str, Any] = {}
+
+    @property
+    def key(self) -> tuple:
+        """Identity of the row: of two rows with the same key, a table keeps the newer one."""
+        return self.measurement, self.metric, self.subset, self.duration
 
 
-def remove(path: Path, **values: Any) -> None:
-    """Remove the rows that have these values."""
+def add(path: Path, scores: Sequence[Score]) -> None:
+    """Add scores to a table in place of rows with the same key, and their replicates to `replicates/`.
+
+    Several processes may add at the same time.
+    """
     with locked(path.parent):
-        rows = read(path)
-        kept = [row for row in rows if any(row.get(name) != str(value) for name, value in values.items())]
+        _write_replicates(path.parent, [score for score in scores if score.replicates is not None])
+        rows = {score.key: score for score in [*map(_from_row, read_rows(path)), *scores]}
+        write_rows(path, [_as_row(score) for score in rows.values()])
+
+
+def remove(path: Path, recipe_hash: str, seed: int) -> None:
+    """Remove a run's scores and replicates, of all splits and data versions."""
+    with locked(path.parent):
+        rows = read_rows(path)
+        kept = [row for row in rows if (row["recipe_hash"], row["seed"]) != (recipe_hash, str(seed))]
         if len(kept) < len(rows):
-            write(path, kept)
+            write_rows(path, kept)
+        if old := _replicates_file(path.parent, recipe_hash, seed):
+            old.unlink()
 
 
-def read(path: Path) -> list[dict[str, str]]:
-    """The rows of a table, as text; none if there is no table."""
-    if not path.exists():
-        return []
-    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+def read(path: Path) -> Sequence[Score]:
+    """Return the scores of a table, in its order; none if there is no table."""
+    return _table(path, _state(path))[0] if path.exists() else ()
 
 
-def write(path: Path, rows: Collection[Mapping[str, Any]]) -> None:
-    """Write a whole table, in place of the old one if there is one."""
+def read_split(path: Path, measurement: Measurement) -> Sequence[tuple[int, Score]]:
+    """Return (row number, score) for each score of a recipe on a split, of all seeds; `measurement` may be any of them.
+
+    Scores of other data versions are left out.
+    """
+    return _table(path, _state(path))[1].get(_but_seed(measurement), ()) if path.exists() else ()
+
+
+def read_replicates(folder: Path, score: Score) -> np.ndarray | None:
+    """Return the bootstrap replicates of a score, fractions `(draws,)`; None if none are stored."""
+    path = _replicates_file(folder, score.measurement.recipe_hash, score.measurement.seed)
+    stored = _arrays(path, _state(path)).get(_array_name(score)) if path else None
+    return None if stored is None else stored / UNITS
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of any table as text; none if there is no table."""
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.exists() else []
+
+
+def write_rows(path: Path, rows: Collection[Mapping[str, Any]]) -> None:
+    """Write a whole table in place of the old one. Columns without any value are left out."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = [name for name in names if any(row.get(name) not in (None, "") for row in rows)]
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
     files.write(path, text.getvalue())
 
 
-def _key(row: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(row.get(name, "") for name in KEY)
+def _as_row(score: Score) -> dict[str, Any]:
+    about = {"duration": score.duration, "metric": score.metric, "subset": score.subset}
+    about |= {"value": score.value, "frames": score.frames}
+    return {"recipe": "", **score.measurement.as_dict(), **about, **score.provenance}
+
+
+def _from_row(row: dict[str, str]) -> Score:
+    identity = row.pop("recipe_hash"), int(row.pop("seed")), row.pop("data_version"), row.pop("split")
+    metric, value, subset = row.pop("metric"), float(row.pop("value")), row.pop("subset", "")
+    duration, frames = (int(text) if (text := row.pop(name, "")) else None for name in ("duration", "frames"))
+    return Score(Measurement(*identity), metric, value, subset, duration, frames, provenance=row)
+
+
+@functools.lru_cache(maxsize=4)
+def _table(path: Path, state: tuple) -> tuple[list[Score], dict[tuple, list[tuple[int, Score]]]]:
+    """Return a table's scores, and the same by recipe, data version and split; read again when the file has changed."""
+    scores, by_split = [_from_row(row) for row in read_rows(path)], {}
+    for number, score in enumerate(scores):
+        by_split.setdefault(_but_seed(score.measurement), []).append((number, score))
+    return scores, by_split
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """Return numbers that differ after a file is replaced, even within one tick of the file system's clock."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_ino, status.st_size
+
+
+def _but_seed(measurement: Measurement) -> tuple[str, str, str]:
+    return measurement.recipe_hash, measurement.data_version, measurement.split
+
+
+def _replicates_file(folder: Path, recipe_hash: str, seed: int) -> Path | None:
+    return next((folder / REPLICATES).glob(f"*-{recipe_hash}-s{seed}.npz"), None)
+
+
+def _array_name(score: Score) -> str:
+    return f"{score.measurement.split} {score.measurement.data_version} {score.duration} {score.metric}"
+
+
+@functools.lru_cache(maxsize=512)
+def _arrays(path: Path, state: tuple) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def _write_replicates(folder: Path, scores: Sequence[Score]) -> None:
+    """Write the replicates of each run into its file, beside the arrays that are there."""
+    by_run: dict[tuple[str, int], list[Score]] = {}
+    for score in scores:
+        by_run.setdefault((score.measurement.recipe_hash, score.measurement.seed), []).append(score)
+    for (recipe_hash, seed), rows in by_run.items():
+        old = _replicates_file(folder, recipe_hash, seed)
+        arrays = dict(_arrays(old, _state(old))) if old else {}
+        arrays |= {_array_name(row): np.round(row.replicates * UNITS).astype(np.int32) for row in rows}
+        name = str(rows[0].provenance.get("recipe", "")).replace("/", "-")
+        content = io.BytesIO()
+        np.savez_compressed(content, **arrays)
+        files.write(old or folder / REPLICATES / f"{name}-{recipe_hash}-s{seed}.npz", content.getvalue())

@@ -1,4 +1,4 @@
-"""Runs: a recipe with a seed, in a folder. What each has to wait for, and the weights that it ended with."""
+"""Runs: a recipe with a seed, in a folder of a workspace; what a run starts from, and the weights it ended with."""
 
 import dataclasses
 import json
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from dffkit import weights
 from dffkit.datasets.snippets import Snippet
-from dffkit.experiments import sources
+from dffkit.experiments import results, sources
+from dffkit.experiments.results import Score
 from dffkit.support.errors import CommandError, DataError
 from dffkit.support.files import locked
 from dffkit.support.repository import root
@@ -22,16 +23,16 @@ from dffkit.training.recipe import Measurement, Recipe
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
-    """Where runs happen and what they may use.
+    """Folders and resources of runs.
 
     Attributes:
-        runs: a folder in it for each run.
-        results: the folder of the result tables.
-        cache: where rendered snippets are kept.
+        runs: has a folder for each run.
+        results: has the result tables.
+        cache: has the rendered snippets.
         device: "cpu" or "cuda".
-        workers: threads that make batches ahead.
-        progress: whether bars are shown.
-        streets: how many are scored, None for as many as the split has.
+        workers: threads that prepare batches.
+        progress: show bars.
+        streets: number of snippets that are scored, None for all of the split.
     """
 
     runs: Path
@@ -44,16 +45,16 @@ class Workspace:
 
 
 def default_workspace(**options: Any) -> Workspace:
-    """`build/runs` and `data/results` of this repository."""
+    """Return `build/runs` and `data/results` of this repository; `options` are fields of `Workspace`."""
     build = root() / "build"
     return Workspace(build / "runs", root() / "data" / "results", build / "toytown", **options)
 
 
-def data(recipe: Recipe, place: Workspace, split: str, streets: int | None = None) -> Sequence[Snippet]:
-    """Snippets for a recipe, rendered; processes that want the same ones wait for the first to render them."""
-    with locked(place.cache):
-        sources.prepare(recipe, split, streets, place.cache, place.progress)
-    return sources.snippets(recipe, split, streets, place.cache)
+def data(recipe: Recipe, workspace: Workspace, split: str, streets: int | None = None) -> Sequence[Snippet]:
+    """Return snippets for a recipe, rendered; processes that need the same ones wait for the first to render them."""
+    with locked(workspace.cache):
+        sources.prepare(recipe, split, streets, workspace.cache, workspace.progress)
+    return sources.snippets(recipe, split, streets, workspace.cache)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,30 +64,55 @@ class Run:
     recipe: Recipe
     seed: int = 0
 
-    def folder(self, place: Workspace) -> Path:
-        """Where its checkpoints and results are."""
-        return place.runs / f"{self.recipe.name}-{self.recipe.hash}-s{self.seed}"
+    def measurement(self, split: str, task: str | None = None) -> Measurement:
+        """Return the identity of what is measured with this run on a split of today's data.
+
+        Args:
+            split: a split that is scored, or `recipe.data_split` for the training itself.
+            task: the head that is scored; each of several heads is scored on the data of its own task.
+        """
+        recipe = self.recipe if task is None else one_head(self.recipe, task)
+        return Measurement(self.recipe.hash, self.seed, sources.data_version(recipe, split), split)
+
+    def folder(self, workspace: Workspace) -> Path:
+        """Return the folder of its checkpoints and its log."""
+        return workspace.runs / f"{self.recipe.name}-{self.recipe.hash}-s{self.seed}"
 
     def starts(self) -> dict[str, "Run"]:
-        """The runs it starts from, by part."""
+        """Return the runs that it starts from, by part."""
         return {part: Run(recipe, self.recipe.start_seed(part, self.seed)) for part, recipe in self.recipe.start}
 
-    def finished(self, place: Workspace) -> bool:
-        """Whether it is trained."""
-        return (self.folder(place) / FINISHED).exists()
+    def finished(self, workspace: Workspace) -> bool:
+        """Return True if its training has ended."""
+        return (self.folder(workspace) / FINISHED).exists()
 
-    def iteration(self, place: Workspace) -> int:
-        """The iteration it would go on from."""
-        if self.finished(place):
+    def iteration(self, workspace: Workspace) -> int:
+        """Return the iteration that its training would resume from."""
+        if self.finished(workspace):
             return self.recipe.iterations
-        return max((int(path.stem[-8:]) for path in self.folder(place).glob("checkpoint-*.pt")), default=0)
+        return max((int(path.stem[-8:]) for path in self.folder(workspace).glob("checkpoint-*.pt")), default=0)
 
     def __str__(self) -> str:
         return f"{self.recipe.name} ({self.recipe.hash}), seed {self.seed}"
 
 
+def one_head(recipe: Recipe, task: str) -> Recipe:
+    """Return a recipe for per-frame recognition with the head of one task."""
+    return dataclasses.replace(recipe, job="frames", heads=((task, dict(recipe.heads)[task]),))
+
+
+def stored_scores(path: Path, recipes: Mapping[str, Recipe], split: str) -> list[tuple[str, Score]]:
+    """Return (key in `recipes`, score) for the scores of recipes on a split, of all seeds, in the table's order.
+
+    Scores of former recipes and of former data are left out.
+    """
+    keys = {Run(recipe).measurement(split): key for key, recipe in recipes.items()}
+    found = ((number, key, score) for wanted, key in keys.items() for number, score in results.read_split(path, wanted))
+    return [(key, score) for _, key, score in sorted(found, key=lambda each: each[0])]
+
+
 def in_order(wanted: Sequence[Run]) -> list[Run]:
-    """These runs and all that they start from, each once, after those it starts from."""
+    """Return these runs and all runs that they start from, each once, after the runs it starts from."""
     order: dict[Run, None] = {}
     for run in wanted:
         for needed in in_order(list(run.starts().values())):
@@ -95,35 +121,34 @@ def in_order(wanted: Sequence[Run]) -> list[Run]:
     return list(order)
 
 
-def trained_state(run: Run, place: Workspace) -> dict[str, Tensor]:
-    """The weights of a finished run.
+def trained_state(run: Run, workspace: Workspace) -> dict[str, Tensor]:
+    """Return the weights of a run that was trained in this workspace.
 
     Raises:
-        CommandError: if it is not finished.
-        DataError: if its file is damaged, or of other data than today's.
+        CommandError: if its training has not ended.
+        DataError: if its file is damaged, or of former data.
     """
-    path = run.folder(place) / FINISHED
-    if not run.finished(place):
+    path = run.folder(workspace) / FINISHED
+    if not run.finished(workspace):
         raise CommandError(f"{run} is not trained yet. Train it with:  python -m dffkit train {run.recipe.name}")
-    state = checkpoint.read(path)
-    identity = Measurement(run.recipe.hash, run.seed, sources.data_version(run.recipe), run.recipe.data_split)
-    checkpoint.check(path, state, identity.as_dict())
-    return state["module"]
+    found = checkpoint.read(path)
+    checkpoint.check(path, found, run.measurement(run.recipe.data_split).as_dict())
+    return found["module"]
 
 
-def trained(run: Run, place: Workspace) -> nn.Module:
-    """The network of a run that is trained here or shipped, on the place's device, in eval mode.
+def trained(run: Run, workspace: Workspace) -> nn.Module:
+    """Return the network of a run that is trained here or shipped, on the workspace's device, in eval mode.
 
     Raises:
         CommandError, DataError: as `state`.
     """
     model = build(run.recipe, run.seed)
-    model.load_state_dict(state(run, place))
-    return model.to(place.device).eval()
+    model.load_state_dict(state(run, workspace))
+    return model.to(workspace.device).eval()
 
 
 def load_trained(folder: Path) -> tuple[Recipe, nn.Module, tuple[str, ...]]:
-    """The recipe of the finished run in a folder, its network in eval mode, and the names of its classes.
+    """Return the recipe of the finished run in a folder, its network in eval mode, and the names of its classes.
 
     Raises:
         DataError: if no finished run is there, its file is damaged, or it does not say what its classes are called.
@@ -145,9 +170,9 @@ def load_trained(folder: Path) -> tuple[Recipe, nn.Module, tuple[str, ...]]:
 
 
 def _class_names(path: Path, state: Mapping[str, Any], recipe: Recipe) -> tuple[str, ...]:
-    """As the file has them; older ones have none, and then only the kit's own data sets are asked.
+    """Return the names in the file. A file of an older dffkit has none: then take those of the kit's own data sets.
 
-    A file from elsewhere must not choose which module is imported.
+    One's own data set is not imported: a file from elsewhere must not choose which module is imported.
     """
     names = state.get("names")
     if isinstance(names, list) and (names or recipe.pretraining):
@@ -161,36 +186,36 @@ def _class_names(path: Path, state: Mapping[str, Any], recipe: Recipe) -> tuple[
 
 
 def is_shipped(run: Run) -> bool:
-    """Whether `data/weights` has this very run.
+    """Return True if `data/weights` has this very run.
 
     Raises:
         DataError: if its manifest is missing or damaged.
     """
     if run.recipe.name not in weights.names():
         return False
-    stored = weights.entry(run.recipe.name)
-    known = stored["recipe_hash"], stored["data_version"], stored["seed"]
-    return known == (run.recipe.hash, sources.data_version(run.recipe), run.seed)
+    stored, wanted = weights.entry(run.recipe.name), run.measurement(run.recipe.data_split)
+    found = stored["recipe_hash"], stored["seed"], stored["world_hash"]
+    return found == (wanted.recipe_hash, wanted.seed, wanted.data_version)
 
 
-def is_available(run: Run, place: Workspace) -> bool:
-    """Whether its weights are at hand: trained here, or shipped.
+def is_available(run: Run, workspace: Workspace) -> bool:
+    """Return True if its weights are trained here or shipped.
 
     Raises:
         DataError: as `is_shipped`.
     """
-    return run.finished(place) or is_shipped(run)
+    return run.finished(workspace) or is_shipped(run)
 
 
-def state(run: Run, place: Workspace) -> dict[str, Tensor]:
-    """The weights of a run: those trained here, or else those that are shipped.
+def state(run: Run, workspace: Workspace) -> dict[str, Tensor]:
+    """Return the weights of a run that is trained here, else its shipped weights.
 
-    The latter went through half precision, so what starts from them differs a little from what starts from the former.
+    Shipped weights are in half precision, so a run that starts from them differs a little.
 
     Raises:
         CommandError: if there are neither.
-        DataError: if a file is damaged, or of other data than today's.
+        DataError: if a file is damaged, or of former data.
     """
-    if not run.finished(place) and is_shipped(run):
+    if not run.finished(workspace) and is_shipped(run):
         return weights.state(run.recipe.name)
-    return trained_state(run, place)
+    return trained_state(run, workspace)

@@ -1,87 +1,130 @@
 """The scores of a trained network, as rows for the result tables (Sec. 5.1)."""
 
-import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED
 from dffkit.baselines.without_flow import NoFlow
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
-from dffkit.experiments import clip_maps, sources
-from dffkit.experiments.runs import Workspace, data
-from dffkit.experiments.sources import real_folder
-from dffkit.scores import Evaluation
-from dffkit.scores.bootstrap import replicates
+from dffkit.experiments import map_similarity, sources
+from dffkit.experiments.results import Score
+from dffkit.experiments.runs import Run, Workspace, data, one_head
+from dffkit.scores import Evaluation, bootstrap, evaluate
 from dffkit.support.errors import DataError
-from dffkit.training.recipe import Recipe
+from dffkit.training.recipe import Measurement, Recipe
 from dffkit.training.recipes import AT_ALL_DURATIONS
 
-STREETS_IN_TRAINING = 4  # that are scored during training; at its end there are more
+STREETS_IN_TRAINING = 4  # that are scored during training; all are scored at its end
 METRIC = {"segmentation": "mIoU", "detection": "mAP"}  # the score of a task in all tables
 TABLE_4 = {"segmentation": 5, "detection": 10}  # the key frame durations of Tables 4 and 5
 SPRITE_PAIRS = 64
+SUBSETS = ("all", "slow", "medium", "fast")
 
 
 def score(
-    recipe: Recipe,
+    run: Run,
     model: nn.Module,
-    place: Workspace,
+    workspace: Workspace,
     *,
     split: str,
     streets: int | None = None,
     duration: int | None = None,
-    draws: list | None = None,
+    replicates: bool = False,
     quick: bool = False,
-) -> list[dict[str, Any]]:
-    """Rows with duration, metric, subset and value: mIoU or mAP by the paper's protocol; for "flow" its error.
+) -> list[Score]:
+    """Return a run's scores on a split: mIoU or mAP by the paper's protocol; for job "flow" endpoint errors.
 
-    Without `streets` it is as many as the place says, or the split has. To `draws`, if given, rows are added with the
-    bootstrap's replicates of the overall score, at the durations that the paper's tables and curves are of. `quick`
-    leaves out what takes long, for a look during training: the flow's error on streets, and scores of boxes pooled over
-    all offsets.
+    Args:
+        run: what `model` was trained by.
+        model: the network, or for pre-training the parts that were trained.
+        workspace: where snippets are rendered.
+        split: one of `sources.counts`.
+        streets: number of snippets; None for the workspace's number, or all of the split.
+        duration: the longest key frame duration; None for the recipe's own.
+        replicates: add the bootstrap's replicates to the overall scores, at the durations of the paper's tables and
+            curves.
+        quick: leave out the errors of the flow on streets, as during training.
+
+    Raises:
+        DataError: if data is missing or damaged, or no annotated frame has enough frames before it.
     """
-    streets = streets or place.streets or sources.counts(recipe)[split]
+    recipe = run.recipe
+    streets = streets or workspace.streets or sources.counts(recipe)[split]
     if recipe.job == "flow":
-        return _flow_rows(model["flow_network"], recipe, split, streets, quick)
-    from dffkit.scores.evaluation import evaluate
-
-    rows = []
-    for task, head in recipe.heads:
+        return _flow_errors(model["flow_network"], run, split, streets, quick)
+    rows: list[Score] = []
+    for task, _ in recipe.heads:
         recognition = model
         if recipe.job == "stills":
             recognition = DeepFeatureFlow(model.feature_network, NoFlow(), model.heads[task])
-        single = dataclasses.replace(recipe, job="frames", heads=((task, head),))
-        snippets = data(single, place, split, streets)
+        single, measurement = one_head(recipe, task), run.measurement(split, task)
+        snippets = data(single, workspace, split, streets)
         if recipe.flow == EXACT_FLOW:
             recognition.flow_network.register(snippets)
-        if recipe.flow in HAND_CRAFTED:  # the slowest takes a second a pair, and serves every seed
-            recognition.flow_network.folder = place.cache / "flow"
-        longest = duration or _longest(single, snippets)
+        if recipe.flow in HAND_CRAFTED:  # the slowest takes a second a pair, and its flow serves every seed
+            recognition.flow_network.folder = workspace.cache / "flow"
+        longest = duration or _longest_duration(single, snippets)
         _check_history(single, snippets, longest)
         evaluation = evaluate(
             recognition,
             snippets,
             max_duration=1 if recipe.job == "stills" else longest,
             history=longest,
-            progress=place.progress and not quick,
+            progress=workspace.progress and not quick,
         )
-        table = evaluation.by_duration(pooled=task == "detection" and not quick)
-        means = (row for row in table if row["metric"].startswith("m"))  # without single classes
-        common = {"frames": evaluation.frames, "world": sources.data_version(single, split)}
-        rows += [{**row, **common} for row in means]
-        if draws is not None and recipe.job != "stills":
-            draws += [{**row, **common} for row in _replicates(evaluation, recipe)]
-        if not quick and _has_flow_to_judge(recipe, split):
-            rows += [{**common, **row} for row in _region_rows(recognition.flow_network, task, split, streets)]
-        if not quick and clip_maps.wanted(recipe, split):
-            rows += [{**common, **row} for row in clip_maps.rows(recognition.feature_network)]
+        with_replicates = _replicates(evaluation, recipe) if replicates and recipe.job != "stills" else {}
+        rows += _evaluation_scores(evaluation, measurement, METRIC[task], with_replicates)
+        if not quick and _has_measurable_flow(recipe, split):
+            rows += _errors_by_region(recognition.flow_network, measurement, task, streets)
+        if not quick and map_similarity.is_measured(recipe, split):
+            rows += map_similarity.scores(recognition.feature_network, measurement)
     return rows
 
 
-def _has_flow_to_judge(recipe: Recipe, split: str) -> bool:
+def validation(run: Run, workspace: Workspace) -> Callable[[nn.Module], Mapping[str, float]]:
+    """Return a function that scores a network during training: overall scores at a few durations, by name."""
+
+    def validate(model: nn.Module) -> dict[str, float]:
+        rows = score(run, model, workspace, split="val", streets=STREETS_IN_TRAINING, quick=True)
+        shown = (row for row in rows if row.subset in ("all", "sprites all") and row.duration in (None, 1, 5, 10))
+        return {row.metric + (f"@{row.duration}" if row.duration else ""): row.value for row in shown}
+
+    return validate
+
+
+def _evaluation_scores(
+    evaluation: Evaluation, measurement: Measurement, metric: str, replicates: Mapping[int, np.ndarray]
+) -> list[Score]:
+    """Return the means over classes, at every key frame duration, overall and by motion class."""
+    return [
+        Score(
+            measurement,
+            metric,
+            evaluation.score(metric, subset, duration=duration),
+            subset,
+            duration,
+            evaluation.frames,
+            replicates.get(duration) if subset == "all" else None,
+        )
+        for duration in range(1, evaluation.max_duration + 1)
+        for subset in SUBSETS
+    ]
+
+
+def _replicates(evaluation: Evaluation, recipe: Recipe) -> dict[int, np.ndarray]:
+    """Return replicates by duration: all durations for Figure 3 and "fix N", else 1 and the one of Table 4."""
+    all_durations = recipe.job == "pairs" and recipe.name in AT_ALL_DURATIONS
+    durations = range(1, evaluation.max_duration + 1) if all_durations else (1, TABLE_4[recipe.task])
+    found = bootstrap.replicates(evaluation).numpy()
+    return {duration: found[duration - 1] for duration in durations if duration <= evaluation.max_duration}
+
+
+def _has_measurable_flow(recipe: Recipe, split: str) -> bool:
+    """Return True if features are carried along a flow that can be compared with Toytown's exact flow."""
     carries = recipe.job != "stills" and recipe.flow != EXACT_FLOW and recipe.shrink == 1
     return carries and recipe.data == "toytown" and split != "elsewhere"
 
@@ -94,81 +137,51 @@ def _check_history(recipe: Recipe, snippets: Sequence[Snippet], longest: int) ->
         )
 
 
-def _longest(recipe: Recipe, snippets: Sequence[Snippet]) -> int:
-    """The longest key frame duration to score: most of Toytown's rows need only Table 4's."""
+def _longest_duration(recipe: Recipe, snippets: Sequence[Snippet]) -> int:
+    """Return the longest key frame duration to score: most recipes on Toytown need only that of Table 4."""
     all_durations = recipe.data != "toytown" or recipe.name in AT_ALL_DURATIONS
     return sources.longest_duration(recipe, snippets) if all_durations else TABLE_4[recipe.task]
 
 
-def _replicates(evaluation: Evaluation, recipe: Recipe) -> list[dict[str, Any]]:
-    """Rows with the bootstrap's replicates, in units of 1e-5: at all durations for the curves of Figure 3 and what is
-    set beside them, else at 1 and that of Table 4.
-    """
-    metric = METRIC[recipe.task]
-    all_durations = recipe.job == "pairs" and recipe.name in AT_ALL_DURATIONS
-    durations = range(1, evaluation.max_duration + 1) if all_durations else (1, TABLE_4[recipe.task])
-    drawn = (replicates(evaluation) * 1e5).round().long().tolist()
-    return [
-        {"duration": each, "metric": metric, "subset": "all", "value": evaluation.score(metric, duration=each)}
-        | {"replicates": " ".join(map(str, drawn[each - 1]))}
-        for each in durations
-        if each <= evaluation.max_duration
-    ]
+def _errors_by_region(flow_network: nn.Module, measurement: Measurement, task: str, streets: int) -> list[Score]:
+    """Return endpoint errors of the flow that features are carried along, by region of the frame."""
+    from dffkit.scores import flow_error
+
+    flow, frames = flow_error.network_flow(flow_network), streets * len(flow_error.OFFSETS)
+    errors = flow_error.errors_by_region(flow, task, measurement.split, range(streets))
+    return [Score(measurement, "EPE", error, region, frames=frames) for region, error in errors.items()]
 
 
-def validation(recipe: Recipe, place: Workspace) -> Callable[[nn.Module], Mapping[str, float]]:
-    """What scores a network in training: on a few streets of val, the overall scores at a few durations, by name."""
-
-    def validate(model: nn.Module) -> dict[str, float]:
-        rows = score(recipe, model, place, split="val", streets=STREETS_IN_TRAINING, quick=True)
-        ends = (row for row in rows if row["subset"] in ("all", "sprites all") and row["duration"] in ("", 1, 5, 10))
-        return {row["metric"] + (f"@{row['duration']}" if row["duration"] else ""): row["value"] for row in ends}
-
-    return validate
-
-
-def _region_rows(flow_network: nn.Module, task: str, split: str, streets: int) -> list[dict[str, Any]]:
-    """Endpoint errors of the flow that features are carried along, by region."""
-    from dffkit.scores import flow_error as quality
-
-    errors = quality.errors_by_region(quality.network_flow(flow_network), task, split, range(streets))
-    common = {"duration": "", "metric": "EPE", "frames": streets * len(quality.OFFSETS)}
-    return [{**common, "subset": region, "value": error} for region, error in errors.items()]
-
-
-def _flow_rows(
-    flow_network: nn.Module, recipe: Recipe, split: str, streets: int | None, quick: bool
-) -> list[dict[str, Any]]:
-    """Endpoint errors in pixels of the frame; unless it shall be quick of other flow, too."""
+def _flow_errors(flow_network: nn.Module, run: Run, split: str, streets: int | None, quick: bool) -> list[Score]:
+    """Return endpoint errors in pixels of the frame; unless `quick`, those of no flow and of DIS too."""
     from dffkit.baselines.classical_flow import ClassicalFlow
-    from dffkit.scores import flow_error as quality
+    from dffkit.scores import flow_error
 
-    flows = {"EPE": quality.network_flow(flow_network)}
+    networks = {"EPE": flow_network}
     if not quick:
-        others = {"EPE of no flow": NoFlow(), "EPE of DIS": ClassicalFlow("DIS")}
-        flows |= {metric: quality.network_flow(other) for metric, other in others.items()}
-    rows = []
-    for metric, flow in flows.items():
-        for name, (count, pairs) in _flow_pairs(recipe, split, streets, quick).items():
-            common = {"duration": "", "metric": metric, "frames": count}
-            errors = quality.endpoint_errors(flow, pairs())
-            rows += [{**common, "subset": f"{name} {part}", "value": error} for part, error in errors.items()]
+        networks |= {"EPE of no flow": NoFlow(), "EPE of DIS": ClassicalFlow("DIS")}
+    measurement, rows = run.measurement(split), []
+    for metric, network in networks.items():
+        flow = flow_error.network_flow(network)
+        for name, (count, pairs) in _flow_pairs(run.recipe, split, streets, quick).items():
+            errors = flow_error.endpoint_errors(flow, pairs())
+            rows += [Score(measurement, metric, e, f"{name} {part}", frames=count) for part, e in errors.items()]
     return rows
 
 
 def _flow_pairs(
     recipe: Recipe, split: str, streets: int | None, quick: bool
-) -> dict[str, tuple[int, Callable[[], Iterator]]]:
-    """What a flow network is judged on: name -> how many pairs, and what gives them."""
-    from dffkit.scores import flow_error as quality
+) -> dict[str, tuple[int, Callable[[], Iterator[Any] | Iterable[Any]]]]:
+    """Return the pairs that a flow network is scored on: name -> (number of pairs, function that makes them)."""
+    from dffkit.scores import flow_error
 
     if "flying_chairs" in (recipe.data, split):
         from dffkit.datasets.flying_chairs import FlyingChairs, batches
 
-        chairs = FlyingChairs(real_folder("flying_chairs"), None if split == "flying_chairs" else split)
+        chairs = FlyingChairs(sources.real_folder("flying_chairs"), None if split == "flying_chairs" else split)
         count = min(len(chairs), SPRITE_PAIRS) if quick else len(chairs)
         return {"flying chairs": (count, lambda: batches([chairs[i] for i in range(count)]))}
-    pairs = {"sprites": (SPRITE_PAIRS, lambda: quality.sprites(SPRITE_PAIRS, recipe.size))}
+    pairs = {"sprites": (SPRITE_PAIRS, lambda: flow_error.sprites(SPRITE_PAIRS, recipe.size))}
     if not quick:
-        pairs["toytown"] = streets * len(quality.OFFSETS), lambda: quality.streets(split, range(streets))
+        pairs["toytown"] = streets * len(flow_error.OFFSETS), lambda: flow_error.streets(split, range(streets))
     return pairs

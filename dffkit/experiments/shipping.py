@@ -1,4 +1,4 @@
-"""What is shipped of the runs: the weights in `data/weights`, and the proof that they give their scores anywhere."""
+"""Shipped weights: which runs `data/weights` has, and the check that they give their scores on every machine."""
 
 import dataclasses
 from pathlib import Path
@@ -6,13 +6,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from dffkit import weights
-from dffkit.experiments import results, runs, scoring, sources
+from dffkit.experiments import results, runs, scoring
+from dffkit.experiments.results import EVALUATION
 from dffkit.experiments.runs import Run, Workspace
 from dffkit.support.machine import describe
 from dffkit.training.assembly import build
 from dffkit.training.recipes import find
 
-# What is scored again on every machine: Toytown's first streets of val, at two key frame durations.
+# The check on every machine: Toytown's first streets of val, at two key frame durations.
 CHECK_STREETS = 10
 CHECKED = {"segmentation": (1, 5), "detection": (1, 10)}
 SHIPPED = (
@@ -20,12 +21,12 @@ SHIPPED = (
     *(f"toytown/{task}/{name}" for task in CHECKED for name in ("frame", "dff", "fix-n", "fix-f", "dff-inception")),
     "camvid/frame", "camvid/dff", "pets09/frame", "pets09/dff",
 )  # fmt: skip
-# Processors round differently, and a frame, a label or a box at the edge of a threshold may tip over.
+# Processors round differently, and a frame, a label or a box at the edge of a threshold may change sides.
 TOLERANCE = {"segmentation": 0.005, "detection": 0.015}
 
 
-def ship(place: Workspace, folder: Path | None = None) -> list[str]:
-    """Put the trained runs of seed 0 into `data/weights`, or another folder, with their scores; returns their names.
+def ship(workspace: Workspace, folder: Path | None = None) -> list[str]:
+    """Put the trained runs of seed 0 with their scores into `data/weights`, or another folder; return their names.
 
     Raises:
         CommandError: if one of them is neither trained nor shipped already.
@@ -35,68 +36,64 @@ def ship(place: Workspace, folder: Path | None = None) -> list[str]:
     for name in SHIPPED:
         run = Run(find(name))
         model = build(run.recipe)
-        model.load_state_dict(runs.state(run, place))
-        models[name] = (model, _about(run, place, {}))
-    with TemporaryDirectory() as aside:  # what is shipped never lacks the scores
+        model.load_state_dict(runs.state(run, workspace))
+        models[name] = (model, _metadata(run, workspace))
+    with TemporaryDirectory() as aside:  # so that shipped weights never lack their scores
         weights.save(models, Path(aside))
-        for name in _scored():  # what they score as they are stored, in half precision
-            again = {f"check {key}": value for key, value in check_scores(name, place, Path(aside)).items()}
-            models[name] = (models[name][0], _about(Run(find(name)), place, again))
+        for name in _checked_models():  # scores of the weights as they are stored, in half precision
+            scores = models[name][1]["scores"]
+            scores |= {f"check {key}": value for key, value in check_scores(name, workspace, Path(aside)).items()}
     weights.save(models, folder)
     return list(models)
 
 
-def check_scores(name: str, place: Workspace, folder: Path | None = None) -> dict[str, float]:
-    """Scores of stored weights on a few rendered streets, by metric and duration: "mIoU@5" and so on."""
-    recipe = find(name)
-    durations = CHECKED[recipe.task]
+def check_scores(name: str, workspace: Workspace, folder: Path | None = None) -> dict[str, float]:
+    """Return the scores of stored weights on a few rendered streets, by metric and duration, e.g. "mIoU@5"."""
+    run = Run(find(name))
+    durations = CHECKED[run.recipe.task]
     model = weights.load(name, folder=folder)
-    rows = scoring.score(recipe, model, place, split="val", streets=CHECK_STREETS, duration=max(durations))
-    metrics = ("mIoU", "mAP")
-    found = (row for row in rows if row["metric"] in metrics and row["subset"] == "all")
-    return {f"{row['metric']}@{row['duration']}": row["value"] for row in found if row["duration"] in durations}
+    rows = scoring.score(run, model, workspace, split="val", streets=CHECK_STREETS, duration=max(durations))
+    found = (row for row in rows if row.metric in scoring.METRIC.values() and row.subset == "all")
+    return {f"{row.metric}@{row.duration}": row.value for row in found if row.duration in durations}
 
 
-def recheck(place: Workspace, folder: Path | None = None) -> list[dict[str, Any]]:
-    """Score the shipped weights again: rows with model, score, shipped, here, and whether they agree."""
+def recheck(workspace: Workspace, folder: Path | None = None) -> list[dict[str, Any]]:
+    """Score the shipped weights again; return rows with model, score, shipped, here, and agree (within `TOLERANCE`)."""
     rows = []
-    for name in _scored():
+    for name in _checked_models():
         stored = weights.entry(name, folder)["scores"]
         tolerance = TOLERANCE[find(name).task]
-        for key, value in check_scores(name, place, folder).items():
+        for key, value in check_scores(name, workspace, folder).items():
             shipped = stored[f"check {key}"]
             agree = abs(value - shipped) <= tolerance
             rows.append({"model": name, "score": key, "shipped": shipped, "here": value, "agree": agree})
     return rows
 
 
-def _about(run: Run, place: Workspace, more: dict[str, float]) -> dict[str, Any]:
-    """What the manifest says of a run."""
-    wanted = {"hash": run.recipe.hash, "seed": str(run.seed), "world": sources.data_version(run.recipe), "split": "val"}
-    if len(run.recipe.heads) > 1:
-        del wanted["world"]  # each task is scored in its own
-    table = results.read(place.results / "evaluation.csv")
-    rows = [row for row in table if all(row[key] == value for key, value in wanted.items())]
-    overall = [row for row in rows if row["subset"] == "all" or not row["duration"]]
-    scores = {
-        f"val {row['metric']}" + (f"@{row['duration']}" if row["duration"] else f" {row['subset']}"): float(
-            row["value"]
-        )
-        for row in overall
-        if row["duration"] in ("", "1", "5", "10", "20")
-    }
+def _metadata(run: Run, workspace: Workspace) -> dict[str, Any]:
+    """Return a run's entry in the manifest of shipped weights, with its scores on val."""
+    measurements = {run.measurement("val", task) for task, _ in run.recipe.heads} or {run.measurement("val")}
+    rows = [row for row in results.read(workspace.results / EVALUATION) if row.measurement in measurements]
+    scores = {}
+    for row in rows:
+        if row.duration is None:
+            scores[f"val {row.metric} {row.subset}"] = row.value
+        elif row.subset == "all" and row.duration in (1, 5, 10, 20):
+            scores[f"val {row.metric}@{row.duration}"] = row.value
     machine = describe()
+    commit = rows[0].provenance["commit"] if rows else machine["commit"]
+    identity = run.measurement(run.recipe.data_split)
     return {
         "recipe": dataclasses.asdict(run.recipe),
-        "recipe_hash": run.recipe.hash,
-        "data_version": sources.data_version(run.recipe),
-        "seed": run.seed,
-        "scores": {**scores, **more},
-        "commit": rows[0]["commit"].replace("+", "-dirty") if rows else machine["commit"].replace("+", "-dirty"),
+        "recipe_hash": identity.recipe_hash,
+        "world_hash": identity.data_version,
+        "seed": identity.seed,
+        "scores": scores,
+        "commit": commit.replace("+", "-dirty"),
         "date": machine["date"],
     }
 
 
-def _scored() -> list[str]:
-    """The shipped models that recognise something by themselves, on data that can be made anywhere."""
+def _checked_models() -> list[str]:
+    """Return the names of shipped models that recognize by themselves, on data that can be rendered anywhere."""
     return [name for name in SHIPPED if not find(name).pretraining and find(name).data == "toytown"]

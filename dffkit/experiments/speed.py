@@ -118,7 +118,7 @@ def measured(folder: Path) -> dict[Architecture, Speed]:
     """The stored table in a folder, by architecture; nothing if there is none."""
     kinds = Architecture.__annotations__
     found = {}
-    for row in results.read(folder / TABLE):
+    for row in results.read_rows(folder / TABLE):
         values = (row[name] == "True" if kind is bool else kind(row[name]) for name, kind in kinds.items())
         found[Architecture(*values)] = Speed(*(float(row[name]) for name in Speed._fields))
     return found

@@ -13,8 +13,8 @@ from dffkit.experiments.runs import default_workspace
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.sources import TOYTOWN_DURATIONS
 from dffkit.experiments.speed import Architecture, Speed, measured
-from dffkit.paper.scored import drawn
-from dffkit.scores.differences import Difference, Drawn, below, difference, statement
+from dffkit.paper.scored import replicates_by_seed
+from dffkit.scores.differences import Difference, SampledScore, below, difference, statement
 from dffkit.training.recipe import Recipe
 from dffkit.training.recipes import find
 
@@ -84,7 +84,7 @@ def table(task: str, split: str = "test") -> pandas.DataFrame:
     for name, row in ROWS.items():
         if not (runs := scores(task, name, split)):
             continue
-        nothing = {seed: Drawn(0, np.zeros_like(run.replicates)) for seed, run in runs.items()}
+        nothing = {seed: SampledScore(0, np.zeros_like(run.replicates)) for seed, run in runs.items()}
         line = {"row": name, "n": row.n, "f": row.f, "seeds": len(runs)}
         line |= difference(runs, nothing).points(mean="score")
         lost = difference(per_frame, runs) if per_frame.keys() & runs.keys() else Difference(*[np.nan] * 4, 0)
@@ -127,7 +127,7 @@ def by_duration(task: str, first: str = "DFF", second: str = "DFF fix N", split:
     """
     folder, lines = default_workspace().results, []
     for duration in range(1, TOYTOWN_DURATIONS[task] + 1):
-        runs = [drawn(folder, recipe(task, row), duration, split) for row in (first, second)]
+        runs = [replicates_by_seed(folder, recipe(task, row), duration, split) for row in (first, second)]
         if runs[0].keys() & runs[1].keys():
             line = {"duration": duration} | statement("", difference(*runs))
             lines.append({name: line[name] for name in ("duration", "difference", "low", "high", "seeds", "verdict")})
@@ -148,10 +148,10 @@ def slower(task: str) -> pandas.DataFrame:
     )
 
 
-def scores(task: str, row: str, split: str = "test") -> dict[int, Drawn]:
+def scores(task: str, row: str, split: str = "test") -> dict[int, SampledScore]:
     """A row's score, 0..1, with its replicates, by seed; none if it has not been run."""
     duration = 1 if row == "Frame" else TABLE_4[task]
-    return drawn(default_workspace().results, recipe(task, row), duration, split)
+    return replicates_by_seed(default_workspace().results, recipe(task, row), duration, split)
 
 
 def recipe(task: str, row: str) -> Recipe:

@@ -88,8 +88,9 @@ def ten_times_as_fast() -> list[list[str]]:
 
 def training_hours() -> pandas.DataFrame:
     """Hours that all stored trainings took, by machine: columns `device`, `threads`, `trainings` (count), `hours`."""
-    rows = pandas.DataFrame(results.read(default_workspace().results / "training.csv"))
-    runs = rows.drop_duplicates(["hash", "world", "seed"]).astype({"seconds": float})  # a run has a row for each loss
+    rows = pandas.DataFrame(results.read_rows(default_workspace().results / "training.csv"))
+    # A run has a row for each loss.
+    runs = rows.drop_duplicates(["recipe_hash", "data_version", "seed"]).astype({"seconds": float})
     found = runs.groupby(["device", "threads"]).seconds.agg(["count", "sum"]).reset_index()
     return found.assign(hours=found["sum"] / 3600).rename(columns={"count": "trainings"}).drop(columns="sum")
 

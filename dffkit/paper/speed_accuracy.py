@@ -19,7 +19,7 @@ from dffkit.experiments.runs import default_workspace
 from dffkit.experiments.speed import Architecture, Speed, measured
 from dffkit.paper import claims, scored
 from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, METRICS
-from dffkit.scores.differences import Difference, judged, statement
+from dffkit.scores.differences import Difference, statement, with_interval
 from dffkit.training.recipes import CURVES, find
 
 COLUMNS = (
@@ -104,7 +104,7 @@ def statements(task: str, split: str = "test", seed: int = 0) -> pandas.DataFram
     else:
         # The speed is chosen before the draws: the least of many draws would be below 0 by chance alone.
         found["ResNet-101 ahead at every speed: where it leads by the least"] = ahead[ahead[:, 0].argmin()]
-    return pandas.DataFrame([statement(text, judged(each[0], each[1:], 1)) for text, each in found.items()])
+    return pandas.DataFrame([statement(text, with_interval(each[0], each[1:], 1)) for text, each in found.items()])
 
 
 def best_on_val(
@@ -140,7 +140,7 @@ def scores_with_replicates(points: pandas.DataFrame, task: str, split: str, seed
     """`(points, 1 + draws)`: each point's score, 0..1, and its replicates; NaN where there are none."""
     folder, rows = default_workspace().results, []
     for point in points.itertuples():
-        found = scored.drawn(folder, find(f"toytown/{task}/{point.name}"), point.duration, split).get(seed)
+        found = scored.replicates_by_seed(folder, find(f"toytown/{task}/{point.name}"), point.duration, split).get(seed)
         rows.append([np.nan] if found is None else [found.value, *found.replicates])
     longest = max(map(len, rows), default=1)
     return np.array([row if len(row) == longest else [np.nan] * longest for row in rows])
@@ -149,7 +149,7 @@ def scores_with_replicates(points: pandas.DataFrame, task: str, split: str, seed
 def compare(first: np.ndarray, second: np.ndarray) -> Difference:
     """How much better a point is than another, from their lines of `scores_with_replicates`."""
     over = first - second
-    return judged(over[0], over[1:], 1)
+    return with_interval(over[0], over[1:], 1)
 
 
 def _share_of_inception(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from dffkit.experiments.speed import Architecture, measured
 from dffkit.paper import scored
 from dffkit.paper.ablation import ROWS
 from dffkit.paper.style import BLUE, DARK_GREY, GREY, METRICS, RED
-from dffkit.scores.differences import Difference, Drawn, difference, judged, statement, within
+from dffkit.scores.differences import Difference, SampledScore, difference, statement, with_interval, within
 from dffkit.training.recipe import Recipe
 from dffkit.training.recipes import find
 
@@ -36,7 +36,7 @@ def table5(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
     """
     folder, duration = default_workspace().results, TABLE_4[task]
     scores, times = scored.overall(folder, scored.on_toytown(task), split), measured(folder)
-    default = _drawn(_at_split(task, 1), duration, split)
+    default = _replicates(_at_split(task, 1), duration, split)
     lines = []
     for layers in SPLITS:
         recipe = _at_split(task, layers)
@@ -46,7 +46,7 @@ def table5(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
         if own.empty and speed is None:
             continue
         line = {"layers": layers, "score": np.nan if own.empty else own.score.item()}
-        runs = _drawn(recipe, duration, split)
+        runs = _replicates(recipe, duration, split)
         over = difference(runs, default) if runs.keys() & default.keys() else Difference(*[np.nan] * 4, 0)
         line |= over.points()
         line |= {"ratio": np.nan, "speedup": np.nan, "fps": np.nan}
@@ -61,7 +61,7 @@ def statements(task: str, split: str = "test") -> pandas.DataFrame:
     """What the paper's Table 5 shows, each with its verdict: hardly any difference in accuracy, and less speed with
     every layer that is moved behind the propagation. Columns as those of `ablation.statements`.
     """
-    runs = {layers: _drawn(_at_split(task, layers), TABLE_4[task], split) for layers in SPLITS}
+    runs = {layers: _replicates(_at_split(task, layers), TABLE_4[task], split) for layers in SPLITS}
     lines = []
     for layers in (0, 5, 12, 21):
         if runs[layers] and runs[1]:
@@ -79,8 +79,8 @@ def _at_split(task: str, layers: int) -> Recipe:
     return find(f"toytown/{task}/" + ("dff" if layers == 1 else f"split-{layers}"))
 
 
-def _drawn(recipe: Recipe, duration: int, split: str) -> dict[int, Drawn]:
-    return scored.drawn(default_workspace().results, recipe, duration, split)
+def _replicates(recipe: Recipe, duration: int, split: str) -> dict[int, SampledScore]:
+    return scored.replicates_by_seed(default_workspace().results, recipe, duration, split)
 
 
 def sparse_labels(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
@@ -93,8 +93,8 @@ def sparse_labels(task: str, split: str = "test", seed: int = 0) -> pandas.DataF
     for method, (name, long) in SPARSE.items():
         for interval in INTERVALS:
             recipe = find(f"toytown/{task}/{name}-1-in-{interval}")
-            if own := _drawn(recipe, TABLE_4[task] if long else 1, split).get(seed):
-                found = judged(own.value, own.replicates, 1)
+            if own := _replicates(recipe, TABLE_4[task] if long else 1, split).get(seed):
+                found = with_interval(own.value, own.replicates, 1)
                 lines.append({"method": method, "interval": interval} | found.points(mean="score"))
     return pandas.DataFrame(lines, columns=["method", "interval", "score", "low", "high"])
 
@@ -112,13 +112,13 @@ def sparse_statements(task: str, split: str = "test") -> pandas.DataFrame:
     return pandas.DataFrame(lines)
 
 
-def _loss_of_labels(method: str, interval: int, task: str, split: str) -> dict[int, Drawn]:
+def _loss_of_labels(method: str, interval: int, task: str, split: str) -> dict[int, SampledScore]:
     """What a method loses to itself on all labels, with its replicates, by seed."""
     duration = 1 if method == "frame" else TABLE_4[task]
     names = (f"toytown/{task}/{method}-1-in-{each}" for each in (INTERVALS[0], interval))
-    all_labels, few = (_drawn(find(name), duration, split) for name in names)
+    all_labels, few = (_replicates(find(name), duration, split) for name in names)
     return {
-        seed: Drawn(all_labels[seed].value - few[seed].value, all_labels[seed].replicates - few[seed].replicates)
+        seed: SampledScore(all_labels[seed].value - few[seed].value, all_labels[seed].replicates - few[seed].replicates)
         for seed in all_labels.keys() & few.keys()
     }
 

@@ -1,7 +1,7 @@
-"""How sure a score is: the scores of many data sets that might as well have been drawn (Efron's bootstrap).
+"""The spread of a score over streets: its values on many data sets drawn from the same streets (Efron's bootstrap).
 
-Streets are drawn with replacement, whole streets, as the frames of one resemble each other. Two models on the same
-streets get the same draws: so their scores can be subtracted draw by draw, which takes out how hard the streets are.
+Whole streets are drawn with replacement, as the frames of one street resemble each other. Two models on the same
+streets get the same draws, so their scores can be subtracted draw by draw, which cancels the difficulty of the streets.
 """
 
 import numpy as np
@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 
 from dffkit.scores.detection import UNMATCHED, DetectionScores, average_precision
-from dffkit.scores.durations import Evaluation
+from dffkit.scores.evaluation import Evaluation
 from dffkit.scores.segmentation import intersection_over_union
 
 DRAWS = 500
 
 
 def replicates(evaluation: Evaluation, *, draws: int = DRAWS, seed: int = 0) -> Tensor:
-    """The overall mIoU, or mAP at IoU 0.5, at every key frame duration, on sets of as many snippets as there are.
+    """Return the overall mIoU, or mAP, at every key frame duration on drawn sets with the same number of snippets.
 
-    Which snippets are drawn depends on `seed` and on how many there are only.
+    The draws depend on `seed` and the number of snippets only.
 
     Args:
-        evaluation: of a model.
-        draws: how many sets.
-        seed: of the draws.
+        evaluation: the scores of a model.
+        draws: number of sets.
+        seed: seed of the draws.
 
     Returns:
         `(max_duration, draws)` float64, fractions, 0..1. Row l - 1 is duration l: the mean over the offsets 0 .. l - 1.
@@ -39,13 +39,13 @@ def replicates(evaluation: Evaluation, *, draws: int = DRAWS, seed: int = 0) -> 
 
 
 def _mean_iou(scores: tuple, times: Tensor) -> Tensor:
-    """The mIoU `(draws,)` where the scores of snippet s count `times[:, s]` times."""
+    """Return the mIoU `(draws,)` where the scores of snippet s count `times[:, s]` times."""
     confusion = torch.stack([each.confusion.sum(0) for each in scores]).double()
     return intersection_over_union(torch.einsum("ds,sij->dij", times, confusion)).nanmean(-1)
 
 
 def _mean_average_precision(scores: tuple, times: Tensor) -> Tensor:
-    """The mAP `(draws,)` where the scores of snippet s count `times[:, s]` times."""
+    """Return the mAP `(draws,)` where the scores of snippet s count `times[:, s]` times."""
     boxes = times @ torch.stack([each.boxes.sum(1) for each in scores]).double()  # (draws, C + 1)
     snippet = torch.cat([torch.full_like(each.labels, s, dtype=torch.int64) for s, each in enumerate(scores)])
     joined = DetectionScores.merge(scores)
@@ -53,7 +53,7 @@ def _mean_average_precision(scores: tuple, times: Tensor) -> Tensor:
     precisions = []
     for label in range(1, boxes.shape[1]):
         found = order[joined.labels[order] == label]
-        weights, matched = times[:, snippet[found]], joined.matched[0, found]
+        weights, matched = times[:, snippet[found]], joined.matched[found]
         true, false = weights * (matched >= 0), weights * (matched == UNMATCHED)
         precisions.append(average_precision(true, false, boxes[:, label]))
     return torch.stack(precisions).nanmean(0)

@@ -1,7 +1,8 @@
 """Scores of boxes: mean average precision at IoU 0.5 (the paper's mAP), also by motion class.
 
-The measure is ImageNet VID's: the area under the precision-recall curve, whose precision is made monotone. By motion
-class it is FGFA's, from its `imagenet_vid_eval_motion.py`.
+The measure is the area under the precision-recall curve, whose precision is made monotone, as ImageNet VID has it. (VID
+also lowers the IoU for boxes under about 24 pixels, by an allowance of 10 pixels; here it is 0.5 for all boxes.) By
+motion class the measure is FGFA's, from its `imagenet_vid_eval_motion.py`.
 """
 
 from collections.abc import Iterable
@@ -14,10 +15,7 @@ from torchvision.ops import box_iou
 from dffkit.datasets.snippets import MOTION_CLASSES, NO_MOTION, motion_class
 from dffkit.networks.proposals import covered
 
-OVERLAP = 0.5
-TOLERANCE = 10  # pixels: VID's allowance for small boxes
-RULES = ("fixed", "vid")  # how much a detection must overlap a box: 0.5 always, or less if the box is small
-SUFFIXES = ("", " vid")  # how the rules' metrics are called
+OVERLAP = 0.5  # IoU from which on a detection has found a box
 UNMATCHED, IGNORED = -1, -2
 UNKNOWN = len(MOTION_CLASSES)  # the motion class of boxes that have none; they count in the overall mAP only
 
@@ -29,10 +27,10 @@ class DetectionScores:
     Attributes:
         scores: `(D,)` float32.
         labels: `(D,)` int16.
-        matched: `(2, D)` int8, by rule: motion class of the box that was found, 3 if unknown; -1 for a false alarm; -2
-            for what found no box in a region that nobody has labelled, and counts for nothing.
-        weights: `(3, D)` float32, by motion class: how much the detection counts there if it is a false alarm. NaN for
-            frames without boxes, whose weight depends on all other frames.
+        matched: `(D,)` int8: motion class of the box that was found, 3 if unknown; -1 for a false alarm; -2 for a
+            detection that found no box in a region without labels, and does not count.
+        weights: `(3, D)` float32: weight of the detection in each motion class if it is a false alarm. NaN for frames
+            without boxes, whose weight depends on all other frames.
         boxes: `(C + 1, 4)` int64, number of boxes by label and motion class (3: unknown).
     """
 
@@ -51,13 +49,13 @@ class DetectionScores:
         *,
         num_classes: int,
     ) -> "DetectionScores":
-        """The scores of one frame.
+        """Return the scores of one frame.
 
         Args:
             prediction: `boxes` (M, 4) xyxy in pixels, x2 and y2 exclusive, `labels` (M,) in 1..C, `scores` (M,).
-            target: `boxes` (N, 4) and `labels` (N,), and perhaps `ignore` (R, 4), regions that nobody has labelled: a
-                detection that found no box and lies in one by half or more counts for nothing. Other keys don't matter.
-            motion: motion IoU of the target's boxes `(N,)`, NaN where unknown; None if all are.
+            target: `boxes` (N, 4) and `labels` (N,); optionally `ignore` (R, 4), regions without labels: a detection
+                that found no box and lies in such a region by half or more does not count. Other keys are not read.
+            motion: motion IoU of the target's boxes `(N,)`, NaN where unknown; None if all are unknown.
             num_classes: C.
 
         Raises:
@@ -71,9 +69,8 @@ class DetectionScores:
         order = prediction["scores"].argsort(descending=True, stable=True)
         predicted = prediction["labels"][order].long()
         iou = box_iou(prediction["boxes"][order].double(), boxes)
-        same = predicted[:, None] == labels
-        matched = [_match(iou * (same & (iou >= _threshold(rule, boxes)))) for rule in RULES]
-        found = torch.stack([torch.cat([classes, torch.tensor([UNMATCHED])])[index] for index in matched])
+        matched = _match(iou * ((predicted[:, None] == labels) & (iou >= OVERLAP)))
+        found = torch.cat([classes, torch.tensor([UNMATCHED])])[matched]
         if "ignore" in target:
             unlabelled = covered(prediction["boxes"][order].double(), target["ignore"].cpu().double())
             found = torch.where((found == UNMATCHED) & unlabelled, IGNORED, found)
@@ -88,7 +85,7 @@ class DetectionScores:
 
     @classmethod
     def merge(cls, scores: Iterable["DetectionScores"]) -> "DetectionScores":
-        """The scores of all frames together; their order decides between detections of equal score."""
+        """Return the scores of all frames together; their order decides between detections of equal score."""
         scores = list(scores)
         names = ("scores", "labels", "matched", "weights")
         joined = {name: torch.cat([getattr(each, name) for each in scores], dim=-1) for name in names}
@@ -98,24 +95,18 @@ class DetectionScores:
         return self.merge([self, other])
 
     def values(self) -> dict[tuple[str, str], float]:
-        """The numbers, 0..1, by (metric, subset): ("mAP", "all" | "slow" | "medium" | "fast"), ("AP", label).
+        """Return fractions by (metric, subset): ("mAP", "all" | "slow" | "medium" | "fast"), ("AP", label).
 
-        They are of the rule "fixed"; "mAP vid" and "AP vid" are of the rule "vid". A mean is over the classes that have
-        boxes in the subset, NaN if there is none; classes without boxes have an AP of NaN. (The official code gives
-        them -1 and averages that in.)
+        A mean is over the classes that have boxes in the subset, NaN if no class has; classes without boxes have an AP
+        of NaN. (The official code gives them -1 and averages that in.)
         """
-        by_class = self._precisions()  # (C, rules, subsets)
-        values = {}
-        for rule, suffix in enumerate(SUFFIXES):
-            for subset, mean in zip(("all", *MOTION_CLASSES), by_class[:, rule].nanmean(0), strict=True):
-                values[f"mAP{suffix}", subset] = float(mean)
-        for rule, suffix in enumerate(SUFFIXES):
-            for label, precision in enumerate(by_class[:, rule, 0], start=1):
-                values[f"AP{suffix}", str(label)] = float(precision)
-        return values
+        by_class = self._precisions()  # (C, subsets)
+        subsets = zip(("all", *MOTION_CLASSES), by_class.nanmean(0), strict=True)
+        values = {("mAP", subset): float(mean) for subset, mean in subsets}
+        return values | {("AP", str(label)): float(each) for label, each in enumerate(by_class[:, 0], start=1)}
 
     def _precisions(self) -> Tensor:
-        """Average precision by label, rule and subset (all, slow, medium, fast): `(C, 2, 4)` float64."""
+        """Return the average precision by label and subset (all, slow, medium, fast): `(C, 4)` float64."""
         order = self.scores.argsort(descending=True, stable=True)
         order = order[self.labels[order].argsort(stable=True)]
         counts = self.labels.long().bincount(minlength=len(self.boxes)).tolist()
@@ -123,22 +114,22 @@ class DetectionScores:
         share = self.boxes[:, :UNKNOWN].sum(0) / self.boxes.sum()
         precisions = []
         for positives, found in zip(self.boxes, order.split(counts), strict=True):
-            matched, weights = self.matched[:, found], self.weights[:, found].double()
+            matched, weights = self.matched[found], self.weights[:, found].double()
             weights = torch.where(weights.isnan(), share[:, None], weights)
             weights = torch.cat([torch.ones_like(weights[:1]), weights])
-            true = torch.stack([matched >= 0, *(matched == motion for motion in range(UNKNOWN))], dim=1)
-            false = (matched == UNMATCHED)[:, None] * weights
+            true = torch.stack([matched >= 0, *(matched == motion for motion in range(UNKNOWN))])
+            false = (matched == UNMATCHED) * weights
             subsets = torch.cat([positives.sum()[None], positives[:UNKNOWN]])
             precisions.append(average_precision(true, false, subsets))
         return torch.stack(precisions[1:])
 
 
 def average_precision(true: Tensor, false: Tensor, positives: Tensor) -> Tensor:
-    """Area under the precision-recall curve, all points of it, its precision the best at this recall or a higher one.
+    """Return the area under the precision-recall curve; precision is the best one at this recall or a higher one.
 
     Args:
         true: `(..., D)`, 1 for detections that found a box, by falling score.
-        false: `(..., D)`, how much each counts as false alarm, 0..1; detections that are 0 in both are ignored.
+        false: `(..., D)`, weight of each detection as false alarm, 0..1; detections that are 0 in both are ignored.
         positives: `(...)`, number of boxes there were.
 
     Returns:
@@ -152,20 +143,13 @@ def average_precision(true: Tensor, false: Tensor, positives: Tensor) -> Tensor:
     return (true * precision).sum(-1) / positives  # recall rises by 1 / positives at each box that is found
 
 
-def _threshold(rule: str, boxes: Tensor) -> Tensor:
-    """The IoU from which on a detection has found each of the boxes `(N, 4)`."""
-    # VID's w is x2 - x1 + 1 since its x2 is the box's last pixel. Ours is the one after: x2 - x1 is the same width.
-    width, height = (boxes[:, 2:] - boxes[:, :2]).unbind(1)
-    if rule == "fixed":
-        return torch.full_like(width, OVERLAP)
-    return (width * height / ((width + TOLERANCE) * (height + TOLERANCE))).clamp(max=OVERLAP)
-
-
 def _match(iou: Tensor) -> Tensor:
-    """Which box each detection has found, -1 for none: of those that are still free, the one it overlaps most.
+    """Return the index `(M,)` of the box that each detection has found, -1 for none.
 
-    `iou` is `(M, N)`, the best detection first, 0 where a detection may not have a box. A second detection of a box
-    gets none, unless it overlaps another one enough.
+    A detection finds the box that it overlaps most among the boxes that no better detection has found.
+
+    Args:
+        iou: `(M, N)`, the best detection first, 0 where a detection may not find a box.
     """
     found = torch.full((len(iou),), UNMATCHED)
     taken = set()
@@ -179,11 +163,11 @@ def _match(iou: Tensor) -> Tensor:
 
 
 def _weights(iou: Tensor, classes: Tensor) -> Tensor:
-    """How much each detection counts in each motion class, if it is a false alarm: `(3, M)` float32, NaN without boxes.
+    """Return the weight of each detection in each motion class if it is a false alarm: `(3, M)` float32.
 
-    All of it if the box that it overlaps most, of whatever label, is of that motion class, nothing if it is not. On a
-    tie, which is mostly a detection that overlaps no box, it is the share of the frame's boxes that are of the class.
-    (The official code takes the share of those that are not, which seems to be turned round.)
+    The weight is 1 if the box that the detection overlaps most, of any label, is of the motion class, else 0. On a tie,
+    mostly of a detection that overlaps no box, it is the share of the frame's boxes that are of the motion class. (The
+    official code takes the share of the boxes that are not, which seems to be inverted.) NaN in frames without boxes.
     """
     if not len(classes):
         return torch.full((UNKNOWN, len(iou)), torch.nan)
@@ -197,7 +181,7 @@ def _weights(iou: Tensor, classes: Tensor) -> Tensor:
 
 
 def _motion_classes(motion: Tensor | None, boxes: int) -> Tensor:
-    """Motion class of each box `(N,)` int64, 3 where it is not known."""
+    """Return the motion class of each box `(N,)` int64, 3 where it is not known."""
     # A motion IoU of just 0.7 or 0.9 is medium; the official code's ranges are closed and count it twice.
     if motion is None:
         return torch.full((boxes,), UNKNOWN)

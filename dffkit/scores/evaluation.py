@@ -1,14 +1,15 @@
 """The paper's evaluation (Sec. 5.1): every annotated frame is predicted from each key frame that it could have.
 
 With key frame duration l, annotated frame i is the current frame of l pairs (k, i), k = i - l + 1 .. i, and scores are
-averaged over them. As in the authors' evaluation the mean is of l scores, one for each offset d = i - k, so one walk
-over the offsets 0 .. L - 1 gives the scores of every duration up to L. Offset 0 is the key frame itself.
+averaged over these pairs. As in the authors' evaluation the mean is over l scores, one for each offset d = i - k, so
+one pass over the offsets 0 .. L - 1 gives the scores of every duration up to L. Offset 0 is the key frame itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, distributed, nn
@@ -16,8 +17,61 @@ from torch import Tensor, distributed, nn
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow, KeyFrame
 from dffkit.networks.precision import in_lower_precision
-from dffkit.scores import DetectionScores, Evaluation, Scores, SegmentationScores, SnippetScores, merge
+from dffkit.scores.detection import DetectionScores
+from dffkit.scores.segmentation import SegmentationScores
 from dffkit.support.processes import is_distributed, rank_and_count
+
+Scores = SegmentationScores | DetectionScores
+
+
+class SnippetScores(NamedTuple):
+    """The scores of one snippet."""
+
+    name: str
+    frames: int  # annotated frames that count
+    offsets: tuple[Scores, ...]  # scores at offset 0, 1, ..., each over those frames
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of a model, by snippet and offset.
+
+    Attributes:
+        snippets: the snippets that have annotated frames with a full history, in the order of the data set.
+    """
+
+    snippets: tuple[SnippetScores, ...]
+
+    @property
+    def max_duration(self) -> int:
+        """The longest key frame duration that has scores."""
+        return len(self.snippets[0].offsets)
+
+    @property
+    def frames(self) -> int:
+        """The number of annotated frames that count; each is in one pair for each offset."""
+        return sum(snippet.frames for snippet in self.snippets)
+
+    @cached_property
+    def values(self) -> list[dict[tuple[str, str], float]]:
+        """For each offset, the fractions over all snippets by (metric, subset), e.g. ("mIoU", "all")."""
+        by_offset = zip(*(snippet.offsets for snippet in self.snippets), strict=True)
+        return [merge(scores).values() for scores in by_offset]
+
+    def score(self, metric: str, subset: str = "all", *, duration: int) -> float:
+        """Return the paper's score at a key frame duration l: the mean over the offsets 0 .. l - 1, a fraction.
+
+        Raises:
+            ValueError: if there are no scores for this duration.
+        """
+        if not 1 <= duration <= self.max_duration:
+            raise ValueError(f"duration: expected 1..{self.max_duration}, as evaluated, got {duration!r}")
+        return sum(values[metric, subset] for values in self.values[:duration]) / duration
+
+
+def merge(scores: Sequence[Scores]) -> Scores:
+    """Join at least one score, all of one kind."""
+    return type(scores[0]).merge(scores)
 
 
 def evaluate(
@@ -33,16 +87,17 @@ def evaluate(
 ) -> Evaluation:
     """Score a model by the paper's protocol.
 
-    If `torch.distributed` is initialised, each process takes its share of the snippets, and all return the same as one
-    process would. The model is in eval mode meanwhile and in its own mode after.
+    If `torch.distributed` is initialized, each process takes its share of the snippets, and all processes return what
+    one process would. The model is in eval mode meanwhile and in its own mode after.
 
     Args:
         model: at any split, with any task network.
         snippets: the data set. Targets that are label maps give mIoU, targets that are boxes give mAP.
         max_duration: L; offsets 0 .. L - 1 are evaluated. 1 is per-frame recognition, the paper's *Frame*.
-        history: annotated frames i >= history - 1 count, by default those that have all L offsets. A larger one makes
-            a smaller `max_duration` comparable: *Frame* beside DFF with L = 10 is max_duration=1, history=10.
-        batch_size: how many frames, at most, go through a network together.
+        history: annotated frames i >= history - 1 count; by default the frames that have all L offsets. A longer
+            history makes a smaller `max_duration` comparable: *Frame* beside DFF with L = 10 has max_duration=1 and
+            history=10.
+        batch_size: the largest number of frames that go through a network together.
         num_classes: C, by default the task network's.
         autocast: torch.bfloat16 for mixed precision; None for float32.
         progress: show a bar (needs tqdm), in the first process only.
@@ -71,7 +126,7 @@ def evaluate(
 
 @dataclass
 class _Walk:
-    """How snippets are walked through: what `evaluate` was asked for."""
+    """The pass over a snippet's annotated frames and their key frames, with the options of `evaluate`."""
 
     model: DeepFeatureFlow
     max_duration: int
@@ -81,7 +136,7 @@ class _Walk:
     autocast: torch.dtype | None
 
     def snippet(self, snippet: Snippet) -> SnippetScores:
-        """The scores of one snippet; without offsets if no frame counts."""
+        """Return the scores of one snippet; without offsets if no frame counts."""
         frames = [index for index in sorted(snippet.targets) if index >= self.history - 1]
         scores: list[list[Scores]] = [[] for _ in range(self.max_duration)]
         keys: dict[int, KeyFrame] = {}  # frames around share most of their key frames
@@ -98,7 +153,7 @@ class _Walk:
     def _predictions(
         self, frames: Sequence[Tensor], group: list[int], keys: dict[int, KeyFrame]
     ) -> Iterator[tuple[int, int, Any]]:
-        """(i, offset, prediction) of all pairs of a few annotated frames i; key frames that are new join `keys`."""
+        """Yield (i, offset, prediction) for all pairs of a few annotated frames i; add new key frames to `keys`."""
         current = {index: self._load(frames, index) for index in group}
         size = tuple(current[group[0]].shape[1:])
         with self._precision():
@@ -137,7 +192,7 @@ def _store(keys: dict[int, KeyFrame], indices: list[int], batch: KeyFrame) -> No
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode for a while; each part then gets its own mode back."""
+    """Hold the model in eval mode, then give each part its own mode back."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
@@ -156,7 +211,7 @@ def _bar(items: Sequence[int], show: bool) -> Iterable[int]:
 
 
 def _gathered(found: dict[int, SnippetScores]) -> dict[int, SnippetScores]:
-    """What all processes have found, in every process."""
+    """Return the scores that all processes have found, in every process."""
     if not is_distributed():
         return found
     parts: list[Mapping[int, SnippetScores] | None] = [None] * distributed.get_world_size()
@@ -165,7 +220,7 @@ def _gathered(found: dict[int, SnippetScores]) -> dict[int, SnippetScores]:
 
 
 def _joined(found: dict[int, SnippetScores]) -> Evaluation:
-    """In the data set's order, which decides between detections of equal score: the same however they were shared."""
+    """Join snippets in the data set's order, which decides between detections of equal score."""
     names = [found[index].name for index in sorted(found)]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})

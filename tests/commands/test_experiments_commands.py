@@ -11,7 +11,7 @@ from hand_made import FLOW, STILLS
 from tiny_queue import FRAMES, PAIRS, table
 
 from dffkit.commands import experiments
-from dffkit.experiments import execution, scoring
+from dffkit.experiments import queue, scoring
 from dffkit.experiments.queue import rehearsed, status
 from dffkit.experiments.runs import Run
 from dffkit.support.errors import CommandError, DataError
@@ -134,7 +134,7 @@ def test_evaluate_prints_scores_and_writes_rows(here, capsys):
 
 def test_what_is_scored_on_one_split_is_not_scored_on_another(here):
     experiments.train_main(arguments(experiments.add_train_arguments, "seg/dff", *QUIET))
-    execution.evaluate_run(Run(PAIRS), here)
+    queue.evaluate_run(Run(PAIRS), here)
     assert "trained, scored" in status([Run(PAIRS)], here).splitlines()[-1]
     assert status([Run(PAIRS)], here, "test").splitlines()[-1].endswith("trained")
 
@@ -143,7 +143,7 @@ def test_a_training_keeps_the_name_of_its_machine(here, monkeypatch):
     words = ("flow", *QUIET)
     experiments.train_main(arguments(experiments.add_train_arguments, *words))
     first = set(table(here, "training").device)
-    monkeypatch.setattr(execution, "describe", lambda device: {"device": "another"})
+    monkeypatch.setattr(queue, "describe", lambda device: {"device": "another"})
     experiments.train_main(arguments(experiments.add_train_arguments, *words))
     assert set(table(here, "training").device) == first
 

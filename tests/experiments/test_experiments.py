@@ -8,7 +8,7 @@ import torch
 from hand_made import FLOW, STILLS
 from tiny_queue import FRAMES, PAIRS, table
 
-from dffkit.experiments import execution, results, runs, scoring, sources
+from dffkit.experiments import queue, results, runs, scoring, sources
 from dffkit.experiments.queue import run_queue, status
 from dffkit.experiments.runs import Run, in_order, load_trained
 from dffkit.support import machine
@@ -74,7 +74,7 @@ def test_pretraining_is_of_seed_0_and_what_starts_from_a_run_has_its_weights(pla
 
 @pytest.mark.parametrize("where", ["train", "evaluate", "write"])
 def test_a_queue_that_was_stopped_goes_on(place, monkeypatch, where):
-    target = {"train": (execution, "train"), "evaluate": (scoring, "score"), "write": (results, "add")}[where]
+    target = {"train": (queue, "train"), "evaluate": (scoring, "score"), "write": (results, "add")}[where]
     whole, calls = getattr(*target), []
 
     def stops(*words, **options):
@@ -108,14 +108,14 @@ def test_what_another_process_trains_is_left_and_so_is_what_waits_for_it(place, 
 
 @pytest.mark.parametrize("error", [TrainingError, DataError])
 def test_a_run_that_fails_does_not_end_the_queue(place, monkeypatch, capsys, error):
-    whole = execution.train
+    whole = queue.train
 
     def fails(recipe, *words, **options):
         if recipe == STILLS:
             raise error("stills: iteration 3: the loss is not finite")
         return whole(recipe, *words, **options)
 
-    monkeypatch.setattr(execution, "train", fails)
+    monkeypatch.setattr(queue, "train", fails)
     assert run_queue([Run(PAIRS)], place, duration=2) == [Run(STILLS), Run(PAIRS)]
     assert Run(FLOW).finished(place)
     assert "Left for later: stills: iteration 3: the loss is not finite" in capsys.readouterr().out
@@ -123,7 +123,7 @@ def test_a_run_that_fails_does_not_end_the_queue(place, monkeypatch, capsys, err
 
 def test_status_says_what_is_done(place):
     run_queue([Run(FLOW)], place)
-    execution.train_run(Run(STILLS), place)
+    queue.train_run(Run(STILLS), place)
     (Run(FRAMES).folder(place)).mkdir(parents=True)
     (Run(FRAMES).folder(place) / "checkpoint-00000001.pt").touch()
     lines = status([Run(FRAMES), Run(AFTER)], place).splitlines()
@@ -138,7 +138,7 @@ def test_a_run_on_another_world_is_not_taken_for_this_one(place, monkeypatch):
     monkeypatch.setattr(sources, "data_version", lambda tiny, split="train": "new world")
     expected = "another run: expected data_version 'new world', got 'world of toytown'; delete"
     with pytest.raises(DataError, match=expected):
-        execution.train_run(Run(FLOW), place)
+        queue.train_run(Run(FLOW), place)
 
 
 def test_validation_during_training_is_in_the_log_and_the_table(place):
@@ -151,10 +151,10 @@ def test_validation_during_training_is_in_the_log_and_the_table(place):
 def test_a_run_that_is_trained_again_is_scored_again(place):
     run_queue([Run(FLOW)], place)
     shutil.rmtree(Run(FLOW).folder(place))
-    execution.train_run(Run(FLOW), place)
-    assert not execution.is_written(Run(FLOW), place, "evaluation.csv")
+    queue.train_run(Run(FLOW), place)
+    assert not queue.has_row(Run(FLOW), place, "evaluation.csv")
     run_queue([Run(FLOW)], place)
-    assert execution.is_written(Run(FLOW), place, "evaluation.csv")
+    assert queue.has_row(Run(FLOW), place, "evaluation.csv")
 
 
 def test_a_training_that_is_stopped_leaves_the_scores_of_the_weights_before(place, monkeypatch):
@@ -167,13 +167,13 @@ def test_a_training_that_is_stopped_leaves_the_scores_of_the_weights_before(plac
 
     monkeypatch.setattr(scoring, "validation", lambda recipe, place: stops)  # the last thing before the end
     with pytest.raises(KeyboardInterrupt):
-        execution.train_run(Run(FLOW), place)
+        queue.train_run(Run(FLOW), place)
     assert (place.results / "evaluation.csv").read_bytes() == before
 
 
 def test_a_finished_run_keeps_the_names_of_its_classes(place, monkeypatch):
-    execution.train_run(Run(STILLS), place)
-    execution.train_run(Run(FRAMES), place)
+    queue.train_run(Run(STILLS), place)
+    queue.train_run(Run(FRAMES), place)
     names = sources.names(FRAMES)
     monkeypatch.setattr(sources, "names", lambda recipe: pytest.fail("the data set was asked"))
     assert load_trained(Run(FRAMES).folder(place))[2] == names
@@ -190,7 +190,7 @@ def test_a_finished_run_keeps_the_names_of_its_classes(place, monkeypatch):
     ],
 )
 def test_a_finished_run_of_another_version_is_named(place, change, message):
-    execution.train_run(Run(FLOW), place)
+    queue.train_run(Run(FLOW), place)
     path = Run(FLOW).folder(place) / FINISHED
     checkpoint.write(path, checkpoint.read(path) | change)
     with pytest.raises(DataError, match=rf"(?s)trained\.pt: its recipe and weights make no network: .*{message}"):

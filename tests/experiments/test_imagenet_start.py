@@ -5,7 +5,7 @@ import dataclasses
 import hand_made
 import pytest
 
-from dffkit.experiments import execution, scoring
+from dffkit.experiments import queue, scoring
 from dffkit.experiments.runs import Run
 from dffkit.support.errors import CommandError
 from dffkit.training.assembly import build
@@ -19,9 +19,9 @@ def test_unreachable_imagenet_weights_are_named_with_a_remedy(bare_place, monkey
         asked.append(seed)
         raise OSError("no route to host")
 
-    monkeypatch.setattr(execution, "published", published)
+    monkeypatch.setattr(queue, "published", published)
     with pytest.raises(CommandError, match=r"ImageNet weights, which can't be reached: no route to host.\s.*by hand"):
-        execution.train_run(Run(dataclasses.replace(find("paper/cityscapes/frame"), start=()), 3), bare_place)
+        queue.train_run(Run(dataclasses.replace(find("paper/cityscapes/frame"), start=()), 3), bare_place)
     assert asked == [3]
 
 
@@ -30,9 +30,9 @@ def test_a_fresh_start_takes_the_imagenet_weights_again(bare_place, monkeypatch)
     network = {"weights": "imagenet", "layout": "torchvision"}
     recipe = dataclasses.replace(hand_made.recipe(iterations=1), name="mine/frame", **network)
     start = build(recipe).state_dict()
-    monkeypatch.setattr(execution, "published", lambda recipe, seed: asked.append(seed) or start)
-    monkeypatch.setattr(execution, "data", lambda recipe, bare_place, split: hand_made.snippets())
+    monkeypatch.setattr(queue, "published", lambda recipe, seed: asked.append(seed) or start)
+    monkeypatch.setattr(queue, "data", lambda recipe, bare_place, split: hand_made.snippets())
     monkeypatch.setattr(scoring, "validation", lambda recipe, place: None)
     for resume in (True, True, False):
-        execution.train_run(Run(recipe, 5), bare_place, resume=resume)
+        queue.train_run(Run(recipe, 5), bare_place, resume=resume)
     assert asked == [5, 5]  # not when the run is finished already

@@ -8,7 +8,7 @@ from hand_made import FLOW, SIZE, STILLS, recipe, snippets
 
 from dffkit import weights
 from dffkit.commands import reproduce
-from dffkit.experiments import execution, results, runs, scoring, shipping, sources
+from dffkit.experiments import queue, results, runs, scoring, shipping, sources
 from dffkit.experiments.queue import run_queue, status
 from dffkit.experiments.runs import Run, Workspace
 from dffkit.scores import flow_error
@@ -37,7 +37,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "counts", lambda tiny: {"val": 3})
     for name, value in {"STREETS_IN_TRAINING": 3, "SPRITE_PAIRS": 8}.items():
         monkeypatch.setattr(scoring, name, value)
-    monkeypatch.setattr(scoring, "_region_rows", lambda *words: [])  # they would render streets
+    monkeypatch.setattr(scoring, "_errors_by_region", lambda *words: [])  # they would render streets
     monkeypatch.setattr(flow_error, "streets", lambda split, numbers: flow_error.sprites(len(numbers), SIZE))
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 3, "detection": 3})
     monkeypatch.setattr(shipping, "SHIPPED", ("flow", "seg/frame", "seg/dff"))
@@ -121,7 +121,7 @@ def test_training_starts_from_shipped_parts_where_none_are_trained(place, tmp_pa
     assert shipped.keys() == trained.keys()
     assert max(float((shipped[name] - trained[name]).abs().max()) for name in trained) < 1e-2
     assert any(not torch.equal(shipped[name], trained[name]) for name in trained), "in half precision"
-    execution.train_run(Run(DFF), elsewhere)
+    queue.train_run(Run(DFF), elsewhere)
     assert Run(DFF).finished(elsewhere)
     assert not Run(STILLS).finished(elsewhere)
     with pytest.raises(CommandError, match="is not trained yet"):

@@ -10,7 +10,7 @@ import vid_tree
 from PIL import Image
 from small_runs import picture, small, trained_and_scored
 
-from dffkit.experiments import execution, sources
+from dffkit.experiments import queue, sources
 from dffkit.experiments.runs import Run
 from dffkit.support.errors import DataError
 from dffkit.support.repository import data_folder
@@ -107,7 +107,7 @@ def test_pets_are_seen_enlarged_in_windows(real_data, monkeypatch):
 )
 def test_data_that_is_not_there_is_named(bare_place, name, remedy):
     with pytest.raises(DataError, match=rf"{data_folder()}/\w+: no such folder; .*{remedy}"):
-        execution.train_run(Run(dataclasses.replace(find(name), start=(), weights="")), bare_place)
+        queue.train_run(Run(dataclasses.replace(find(name), start=(), weights="")), bare_place)
 
 
 def write_chairs(folder):
@@ -127,8 +127,8 @@ def test_flownet_trains_on_chairs_and_is_judged_on_others(bare_place):
     recipe = small("paper/flow", flow_width=1 / 16)
     job = jobs.make_job(recipe, 0, sources.snippets(recipe, "train"))
     assert job.batch(range(3)).flow[:, 0].unique().tolist() == [1.0]
-    execution.train_run(Run(recipe), bare_place)
-    rows = execution.evaluate_run(Run(recipe), bare_place)
+    queue.train_run(Run(recipe), bare_place)
+    rows = queue.evaluate_run(Run(recipe), bare_place)
     assert {(row["subset"], row["frames"]) for row in rows} == {(f"flying chairs {of}", 2) for of in ("all", "visible")}
     values = {row["metric"]: row["value"] for row in rows if row["subset"] == "flying chairs all"}
     assert set(values) == {"EPE", "EPE of no flow", "EPE of DIS"}

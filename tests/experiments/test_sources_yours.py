@@ -8,7 +8,7 @@ from places import REPOSITORY
 from small_runs import picture, small, trained_and_scored
 
 from dffkit.datasets.snippets import Snippet
-from dffkit.experiments import execution, results, sources
+from dffkit.experiments import queue, results, sources
 from dffkit.experiments.runs import Run
 from dffkit.support.errors import DataError
 
@@ -105,11 +105,11 @@ def test_only_the_clips_that_are_scored_say_how_far_they_go(bare_place, yours):
         ("segmentation", (("num_classes", 2),)),
     ))  # fmt: skip
     assert ("mIoU", 10) in trained_and_scored(recipe, bare_place, duration=None)
-    rows = execution.evaluate_run(Run(recipe), bare_place, split="test")
+    rows = queue.evaluate_run(Run(recipe), bare_place, split="test")
     assert max(row["duration"] for row in rows if row["metric"] == "mIoU") == 4
     message = "mine/dff: at key frame duration 8, expected an annotated frame with 7 frames before it, got none in 4"
     with pytest.raises(DataError, match=message):
-        execution.evaluate_run(Run(recipe), bare_place, split="test", duration=8)
+        queue.evaluate_run(Run(recipe), bare_place, split="test", duration=8)
 
 
 def test_the_readmes_own_data_set_trains(bare_place, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from dffkit.datasets.toytown import FPS, WORLDS, Film
 from dffkit.lessons.check import paired_interval, split_ratio
 from dffkit.lessons.clip_pictures import recognize_frame, score_text
 from dffkit.lessons.nb05_ablation import LIVE_ROWS, accuracy_by_visibility, compose, live_scores, row_comparison
-from dffkit.scores.differences import Drawn, difference
+from dffkit.scores.differences import SampledScore, difference
 from dffkit.training.assembly import build
 from dffkit.training.recipes import find
 
@@ -119,7 +119,7 @@ def test_right_intervals_of_several_kinds():
 def test_the_library_gives_the_same_interval():
     for example in paired_interval.examples:
         first, second, draws = example.arguments
-        one, other = (Drawn(float(scores.mean()), scores[draws].mean(1).numpy()) for scores in (first, second))
+        one, other = (SampledScore(float(scores.mean()), scores[draws].mean(1).numpy()) for scores in (first, second))
         found = difference({0: one}, {0: other}, draws=20000)
         means = np.sort(one.replicates - other.replicates)  # 200: the ends are the 5th from either side, about
         assert means[3] <= found.low <= means[6]

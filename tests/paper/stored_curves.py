@@ -1,8 +1,9 @@
 """Made-up results of all pairs of networks, for the tests of what Figure 3 says."""
 
 import numpy as np
+from stored_scores import stored
 
-from dffkit.experiments import results, sources
+from dffkit.experiments import results
 from dffkit.experiments.speed import Architecture
 from dffkit.training.recipes import find
 
@@ -26,15 +27,12 @@ def two_curves(folder, task, faster_is_better, splits=("test",), on_val=0.0):
                 noise = 0.001 * np.random.default_rng(0).standard_normal(50)
                 for split in splits:
                     better = on_val if split == "val" and (depth, flow) == (50, "half") else 0.0
-                    rows.append({
-                        "hash": recipe.hash, "world": sources.data_version(recipe, split), "seed": 0, "split": split,
-                        "duration": duration, "metric": {"segmentation": "mIoU", "detection": "mAP"}[task],
-                        "subset": "all", "value": value + better,
-                        "replicates": " ".join(str(round(1e5 * (value + better + each))) for each in noise),
-                    })  # fmt: skip
+                    rows.append(stored(
+                        recipe.name, value + better, split=split, duration=duration, replicates=value + better + noise
+                    ))  # fmt: skip
             times = {"key_ms": 10 * gflop[0], "current_ms": 20 * gflop[1], "decode_ms": 0}
             times |= {"key_gflop": gflop[0], "current_gflop": gflop[1], "ratio": 0.1}
             speeds.append(Architecture.of(recipe)._asdict() | times)
-    for table in ("evaluation.csv", "replicates.csv"):
-        results.write(folder / table, rows)
-    results.write(folder / "speed.csv", speeds)
+    (folder / "evaluation.csv").unlink(missing_ok=True)
+    results.add(folder / "evaluation.csv", rows)
+    results.write_rows(folder / "speed.csv", speeds)

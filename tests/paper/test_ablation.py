@@ -4,8 +4,9 @@ import re
 
 import numpy as np
 import pytest
+from stored_scores import stored as stored_score
 
-from dffkit.experiments import results, sources
+from dffkit.experiments import results
 from dffkit.experiments.runs import Workspace
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.speed import Architecture
@@ -15,7 +16,14 @@ from dffkit.training.recipes import find
 
 SCORES = {"Frame": 0.72, "DFF": 0.70, "DFF fix N": 0.69, "DFF separate": 0.68, "copy": 0.66, "DFF without S": 0.699}
 NOISE = 0.002
-WORLD = sources.data_version(find("toytown/segmentation/dff"), "test")
+SPREAD = 0.05 * np.random.default_rng(0).standard_normal(500)  # over streets, the same for every row
+
+
+def row(name, value, seed=0, noise=0, **fields):
+    """A stored score of a row of the tables."""
+    fields = {"replicates": value + SPREAD + noise} | fields
+    fields.setdefault("duration", 1 if name == "Frame" else TABLE_4["segmentation"])
+    return stored_score(f"toytown/segmentation/{ablation.ROWS[name].recipe}", value, seed, **fields)
 
 
 @pytest.fixture
@@ -24,26 +32,16 @@ def stored(tmp_path, monkeypatch):
     place = Workspace(tmp_path / "runs", tmp_path, tmp_path / "cache")
     for module in (ablation, ablation_figures):
         monkeypatch.setattr(module, "default_workspace", lambda: place)
-    rng = np.random.default_rng(0)
-    streets = 0.05 * rng.standard_normal(500)
-    rows = []
-    for name, value in SCORES.items():
-        for seed in (0, 1, 2):
-            draws = value + streets + NOISE * rng.standard_normal(500)
-            rows.append({
-                "hash": ablation.recipe("segmentation", name).hash, "world": WORLD, "seed": seed, "split": "test",
-                "duration": 1 if name == "Frame" else TABLE_4["segmentation"], "metric": "mIoU", "subset": "all",
-                "value": value, "replicates": " ".join(str(round(1e5 * draw)) for draw in draws),
-            })  # fmt: skip
-    results.add(tmp_path / "replicates.csv", rows)
+    rng = np.random.default_rng(1)
+    noise = lambda: NOISE * rng.standard_normal(500)  # noqa: E731
     errors = {"objects": 4.0, "borders": 3.0, "background": 2.0}
     results.add(tmp_path / "evaluation.csv", [
-        {"hash": ablation.recipe("segmentation", name).hash, "world": WORLD, "seed": seed, "split": "test",
-         "duration": "", "metric": "EPE", "subset": region, "value": error + seed * (name == "DFF")}
-        for name in ("copy", "DFF") for seed in (0, 1) for region, error in errors.items()
+        *(row(name, value, seed, noise()) for name, value in SCORES.items() for seed in (0, 1, 2)),
+        *(row(name, error + seed * (name == "DFF"), seed, metric="EPE", subset=region, duration=None, replicates=None)
+          for name in ("copy", "DFF") for seed in (0, 1) for region, error in errors.items()),
     ])  # fmt: skip
     times = {"frame": (100.0, 1.0, 0.004), "dff": (102.0, 9.0, 0.09), "sff-dis": (100.0, 50.0, float("nan"))}
-    results.write(tmp_path / "speed.csv", [
+    results.write_rows(tmp_path / "speed.csv", [
         Architecture.of(find(f"toytown/segmentation/{name}"))._asdict()
         | dict(zip(("key_ms", "current_ms", "ratio"), values, strict=True))
         | {"decode_ms": 0, "key_gflop": 1, "current_gflop": 1}
@@ -99,7 +97,7 @@ def test_sff_is_slower_than_frame_if_it_has_fewer_frames_a_second(stored):
         *(Architecture.of(ablation.recipe("segmentation", row))._asdict() | {"key_ms": 100, "current_ms": current}
           for row, current in (("SFF-slow", 500), ("SFF-DIS", 10))),
     ]  # fmt: skip
-    results.write(
+    results.write_rows(
         folder / "speed.csv", [row | {"decode_ms": 0, "key_gflop": 1, "current_gflop": 1, "ratio": 1} for row in rows]
     )
     lines = ablation.slower("segmentation").set_index("statement")
@@ -111,10 +109,9 @@ def test_sff_is_slower_than_frame_if_it_has_fewer_frames_a_second(stored):
 
 
 def test_an_order_that_is_the_other_way_round_does_not_hold(stored):
-    dff, fixed = (ablation.recipe("segmentation", name).hash for name in ("DFF", "DFF fix N"))
-    swapped = {dff: fixed, fixed: dff}
-    rows = [row | {"hash": swapped.get(row["hash"], row["hash"])} for row in results.read(stored / "replicates.csv")]
-    results.write(stored / "replicates.csv", rows)
+    swapped = {"DFF": SCORES["DFF fix N"], "DFF fix N": SCORES["DFF"]}
+    rows = [row(name, value, seed, NOISE * SPREAD) for name, value in swapped.items() for seed in (0, 1, 2)]
+    results.add(stored / "evaluation.csv", rows)
     line = ablation.statements("segmentation").set_index("statement").loc["DFF above DFF fix N"]
     assert line.difference == pytest.approx(-1.0)
     assert line.verdict == "does not hold"
@@ -122,9 +119,9 @@ def test_an_order_that_is_the_other_way_round_does_not_hold(stored):
 
 
 def test_rows_without_a_common_seed_are_not_compared(stored):
-    fixed = ablation.recipe("segmentation", "DFF fix N").hash
-    rows = [row for row in results.read(stored / "replicates.csv") if row["hash"] != fixed or row["seed"] == "1"]
-    results.write(stored / "replicates.csv", [row | {"seed": "7"} if row["hash"] == fixed else row for row in rows])
+    for seed in (0, 1, 2):
+        results.remove(stored / "evaluation.csv", ablation.recipe("segmentation", "DFF fix N").hash, seed)
+    results.add(stored / "evaluation.csv", [row("DFF fix N", SCORES["DFF fix N"], 7)])
     statements = ablation.statements("segmentation").statement.tolist()
     assert "DFF above DFF fix N" not in statements
     assert "Frame above DFF" in statements
@@ -145,7 +142,7 @@ def test_table_4_is_drawn_with_what_there_is(stored):
 def test_a_row_of_one_training_is_hollow_in_table_4(stored):
     recipe = ablation.recipe("segmentation", "DFF fix N")
     for seed in (1, 2):
-        results.remove(stored / "replicates.csv", hash=recipe.hash, seed=seed)
+        results.remove(stored / "evaluation.csv", recipe.hash, seed)
     figure, numbers = table4()
     one, three = figure.axes[0].containers
     assert list(one.lines[0].get_xdata()) == list(numbers.loss[numbers.row == "DFF fix N"])
@@ -190,17 +187,15 @@ def test_nothing_run_is_an_empty_table(stored):
 
 
 def test_two_rows_are_compared_at_each_duration_that_both_have(stored):
-    streets = 0.05 * np.random.default_rng(1).standard_normal(200)
+    for name in SCORES:
+        for seed in (0, 1, 2):
+            results.remove(stored / "evaluation.csv", ablation.recipe("segmentation", name).hash, seed)
     rows = []
-    for name, durations, slope in (("DFF", range(1, 11), 0.001), ("DFF fix N", (1, 2, 9, 10, 11), 0.002)):
-        for duration in durations:
-            value = 0.7 + (0.01 if name == "DFF fix N" else 0) - slope * duration
-            rows.append({
-                "hash": ablation.recipe("segmentation", name).hash, "world": WORLD, "seed": 0, "split": "test",
-                "duration": duration, "metric": "mIoU", "subset": "all", "value": value,
-                "replicates": " ".join(str(round(1e5 * (value + each))) for each in streets),
-            })  # fmt: skip
-    results.write(stored / "replicates.csv", rows)
+    for name, durations, start, slope in (
+        ("DFF", range(1, 11), 0.7, 0.001), ("DFF fix N", (1, 2, 9, 10, 11), 0.71, 0.002)
+    ):  # fmt: skip
+        rows += [row(name, start - slope * duration, duration=duration) for duration in durations]
+    results.add(stored / "evaluation.csv", rows)
     table = ablation.by_duration("segmentation")
     assert table.duration.tolist() == [1, 2, 9, 10]
     assert table.difference.tolist() == pytest.approx([-0.9, -0.8, -0.1, 0])

@@ -2,11 +2,11 @@
 
 import pytest
 from stored_curves import two_curves
+from stored_scores import stored as stored_score
 
-from dffkit.experiments import results, sources
+from dffkit.experiments import results
 from dffkit.experiments.runs import Workspace
 from dffkit.paper import equal_speed, speed_accuracy
-from dffkit.training.recipes import find
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +90,7 @@ def test_a_pair_without_results_is_named(tmp_path):
 
 
 def test_without_any_result_the_best_pair_says_so(tmp_path):
-    results.write(tmp_path / "evaluation.csv", [])
+    results.write_rows(tmp_path / "evaluation.csv", [])
     with pytest.raises(ValueError, match="scored and measured on detection, test"):
         equal_speed.best_at_speed("detection")
 
@@ -123,9 +123,8 @@ def test_nothing_stands_beside_a_network_that_no_pair_is_as_fast_as_or_none_scor
 
 def test_frame_by_depth_has_its_training_loss_and_the_points_over_resnet_101(tmp_path):
     two_curves(tmp_path, "detection", faster_is_better=False)
-    recipe = find("toytown/detection/frame-50")
-    row = {"hash": recipe.hash, "world": sources.data_version(recipe), "seed": 0, "metric": "loss", "value": 0.4}
-    results.write(tmp_path / "training.csv", [row])
+    loss = stored_score("toytown/detection/frame-50", 0.4, split="train", metric="loss")
+    results.add(tmp_path / "training.csv", [loss])
     deep, shallow = equal_speed.frame_by_depth("detection").itertuples()
     assert (deep.features, deep.speedup, deep.score, deep.gain) == ("ResNet-101", 1, pytest.approx(70), 0)
     assert (shallow.features, shallow.speedup) == ("ResNet-50", pytest.approx(10 / 6))

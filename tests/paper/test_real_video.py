@@ -1,11 +1,13 @@
 """real_video.py: the curves on real video from stored rows, and their picture."""
 
-import pytest
+import dataclasses
 
-from dffkit.experiments import results, sources
+import pytest
+from stored_scores import stored as stored_score
+
+from dffkit.experiments import results
 from dffkit.experiments.runs import Workspace
 from dffkit.paper import real_video
-from dffkit.training.recipes import find
 
 SCORES = {
     "camvid/frame": (0.5, 0.4), "camvid/frame-longer": (0.51, 0.41), "camvid/dff": (0.49, 0.48),
@@ -19,13 +21,15 @@ def stored(tmp_path, monkeypatch):
     monkeypatch.setattr(real_video, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
     rows = []
     for name, scores in SCORES.items():
-        world = sources.data_version(find(name))
-        common = {"hash": find(name).hash, "world": world, "seed": 0, "split": "test", "subset": "all"}
-        common["metric"] = "mAP" if "pets" in name else "mIoU"
-        rows += [{**common, "duration": length, "value": value} for length, value in zip((1, 10), scores, strict=True)]
-        rows += [{**common, "duration": 10, "value": 0.1, **other} for other in (
-            {"split": "val"}, {"seed": 1}, {"subset": "car"}, {"metric": "loss"}, {"hash": "0"}, {"world": "of old"},
+        rows += [stored_score(name, value, duration=length) for length, value in zip((1, 10), scores, strict=True)]
+        other = stored_score(name, 0.1, duration=10)
+        rows += [stored_score(name, 0.1, duration=10, **change) for change in (
+            {"split": "val"}, {"seed": 1}, {"subset": "car"}, {"metric": "loss"}
         )]  # fmt: skip
+        rows += [
+            other._replace(measurement=dataclasses.replace(other.measurement, **former))
+            for former in ({"recipe_hash": "0"}, {"data_version": "0"})
+        ]
     results.add(tmp_path / "evaluation.csv", rows)
 
 

@@ -12,9 +12,9 @@ from dffkit.training.recipes import find
 
 def stored(recipe, split):
     """Scores of seed 0 on all frames by key frame duration, as text, straight from evaluation.csv."""
-    wanted = {"hash": recipe.hash, "seed": "0", "split": split, "subset": "all"}
+    wanted = {"recipe_hash": recipe.hash, "seed": "0", "split": split, "subset": "all"}
     wanted["metric"] = {"segmentation": "mIoU", "detection": "mAP"}[recipe.task]
-    rows = results.read(root() / "data" / "results" / "evaluation.csv")
+    rows = results.read_rows(root() / "data" / "results" / "evaluation.csv")
     found = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
     return {row["duration"]: f"{100 * float(row['value']):.1f}" for row in found}
 
@@ -63,8 +63,8 @@ def test_a_file_without_the_marks_is_named(tmp_path, text):
 
 def test_each_training_counts_once_in_the_hours(tmp_path, monkeypatch):
     monkeypatch.setattr(result_tables, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
-    common = {"hash": "a", "world": "w", "split": "", "subset": "", "duration": "", "threads": 1}
-    results.add(tmp_path / "training.csv", [
+    common = {"recipe_hash": "a", "data_version": "d", "threads": 1}
+    results.write_rows(tmp_path / "training.csv", [
         {**common, "seed": seed, "metric": metric, "seconds": seconds, "device": device}
         for seed, seconds, device in ((0, 1800, "CPU"), (1, 5400, "CPU"), (2, 60, "GPU")) for metric in ("loss", "mIoU")
     ])  # fmt: skip

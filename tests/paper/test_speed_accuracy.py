@@ -3,8 +3,9 @@
 import pandas
 import pytest
 from stored_curves import two_curves
+from stored_scores import stored as stored_score
 
-from dffkit.experiments import results, sources
+from dffkit.experiments import results
 from dffkit.experiments.runs import Workspace
 from dffkit.experiments.speed import Architecture
 from dffkit.paper import speed_accuracy
@@ -24,14 +25,12 @@ def stored(tmp_path, monkeypatch):
     """Result tables of a few networks, of which one has not been measured."""
     monkeypatch.setattr(speed_accuracy, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
     task = "toytown/segmentation"
-    world = sources.data_version(find(f"{task}/frame"), "test")
     results.add(tmp_path / "evaluation.csv", [
-        {"hash": find(f"{task}/{name}").hash, "world": world, "seed": seed, "split": "test", "duration": duration,
-         "metric": "mIoU", "subset": "all", "value": value - 0.1 * seed}
+        stored_score(f"{task}/{name}", value - 0.1 * seed, seed, duration=duration)
         for name, scores in SCORES.items() for duration, value in scores.items() for seed in (0, 1)
     ])  # fmt: skip
     names = ("key_ms", "current_ms", "key_gflop", "current_gflop")
-    results.write(tmp_path / "speed.csv", [
+    results.write_rows(tmp_path / "speed.csv", [
         Architecture.of(find(f"{task}/{name}"))._asdict() | dict(zip(names, values, strict=True))
         | {"ratio": 0.1, "decode_ms": 0}
         for name, values in TIMES.items()

@@ -4,15 +4,15 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+from stored_scores import stored as stored_score
 
-from dffkit.experiments import results, sources
+from dffkit.experiments import results
 from dffkit.experiments.runs import Workspace
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.speed import Architecture
 from dffkit.paper import variations
 from dffkit.training.recipes import find
 
-METRIC = {"segmentation": "mIoU", "detection": "mAP"}
 SPLITS = {"split-21": 0.693, "split-5": 0.692, "dff": 0.690, "split-0": 0.687}
 SPARSE = {"frame-1-in-1": (0.70, 0.60), "dff-1-in-1": (0.69, 0.67), "frame-1-in-30": (0.60, 0.5),
           "dff-1-in-30": (0.59, 0.58)}  # fmt: skip
@@ -22,16 +22,12 @@ SPARSE = {"frame-1-in-1": (0.70, 0.60), "dff-1-in-1": (0.69, 0.67), "frame-1-in-
 def stored(tmp_path, monkeypatch):
     """Result tables of some split points and intervals."""
     monkeypatch.setattr(variations, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
-    for task, metric in METRIC.items():
-        world = sources.data_version(find(f"toytown/{task}/dff"), "test")
-        common = {"world": world, "seed": 0, "split": "test", "metric": metric, "subset": "all"}
-        rows = [(name, TABLE_4[task], score) for name, score in SPLITS.items()]
-        results.add(tmp_path / "evaluation.csv", [
-            {"hash": find(f"toytown/{task}/{name}").hash, "duration": duration, "value": value, **common}
-            for name, duration, value in rows
-        ])  # fmt: skip
+    results.add(tmp_path / "evaluation.csv", [
+        stored_score(f"toytown/{task}/{name}", value, duration=TABLE_4[task])
+        for task in TABLE_4 for name, value in SPLITS.items()
+    ])  # fmt: skip
     times = {"key_ms": 50, "decode_ms": 0, "key_gflop": 1, "current_gflop": 0.1}
-    results.write(tmp_path / "speed.csv", [
+    results.write_rows(tmp_path / "speed.csv", [
         Architecture.of(find(f"toytown/segmentation/{name}"))._asdict() | times | {"current_ms": current, "ratio": r}
         for name, current, r in (("dff", 5, 0.1), ("split-12", 15, 0.3), ("split-21", 20, 0.4))
     ])  # fmt: skip
@@ -40,24 +36,19 @@ def stored(tmp_path, monkeypatch):
 
 def with_replicates(folder, spread=MappingProxyType({})):
     """Replicates for the split points of segmentation: the same noise in each, but those that have a `spread`."""
-    world = sources.data_version(find("toytown/segmentation/dff"), "test")
-    common = {"world": world, "seed": 0, "split": "test", "metric": "mIoU", "subset": "all", "duration": 5}
     noise, other = np.random.default_rng(0).standard_normal((2, 200))
-    results.add(folder / "replicates.csv", [
-        {"hash": find(f"toytown/segmentation/{name}").hash, "value": value, **common,
-         "replicates": " ".join(str(round(1e5 * each)) for each in value + 0.001 * noise + spread.get(name, 0) * other)}
+    results.add(folder / "evaluation.csv", [
+        stored_score(f"toytown/segmentation/{name}", value, duration=5,
+                     replicates=value + 0.001 * noise + spread.get(name, 0) * other)
         for name, value in SPLITS.items()
     ])  # fmt: skip
 
 
 def sparse_replicates(folder):
     """Replicates for the sparse labels of detection, the same noise in each."""
-    world = sources.data_version(find("toytown/detection/dff"), "test")
-    common = {"world": world, "seed": 0, "split": "test", "metric": "mAP", "subset": "all"}
     noise = 0.001 * np.random.default_rng(0).standard_normal(200)
-    results.add(folder / "replicates.csv", [
-        {"hash": find(f"toytown/detection/{name}").hash, "duration": duration, "value": value, **common,
-         "replicates": " ".join(str(round(1e5 * each)) for each in value + noise)}
+    results.add(folder / "evaluation.csv", [
+        stored_score(f"toytown/detection/{name}", value, duration=duration, replicates=value + noise)
         for name, scores in SPARSE.items()
         for duration, value in zip((1, TABLE_4["detection"]), scores, strict=True)
     ])  # fmt: skip

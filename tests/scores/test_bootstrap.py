@@ -41,19 +41,24 @@ def made(score, right=0.6):
     return Evaluation(tuple(snippets))
 
 
+def chosen(evaluation, numbers):
+    """The evaluation of some snippets; a snippet may come several times."""
+    return Evaluation(tuple(evaluation.snippets[number] for number in numbers))
+
+
 @pytest.mark.parametrize(("score", "metric"), [(label_maps, "mIoU"), (boxes, "mAP")])
 def test_a_draw_is_the_score_of_the_snippets_drawn(score, metric):
     evaluation = made(score)
     found = replicates(evaluation, draws=20, seed=7)
     times = np.random.default_rng(7).multinomial(SNIPPETS, [1 / SNIPPETS] * SNIPPETS, size=20)
-    drawn = [evaluation.select([f"street {i}" for i in range(SNIPPETS) for _ in range(draw[i])]) for draw in times]
+    drawn = [chosen(evaluation, [i for i in range(SNIPPETS) for _ in range(draw[i])]) for draw in times]
     expected = [[each.score(metric, duration=duration) for each in drawn] for duration in range(1, OFFSETS + 1)]
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), atol=1e-12, rtol=0)
 
 
 def test_draws_spread_as_the_mean_of_as_many_streets_does():
     evaluation = made(label_maps)
-    single = torch.tensor([evaluation.select([f"street {i}"]).score("mIoU", duration=1) for i in range(SNIPPETS)])
+    single = torch.tensor([chosen(evaluation, [i]).score("mIoU", duration=1) for i in range(SNIPPETS)])
     spread = float(replicates(evaluation, draws=2000)[0].std())
     assert spread == pytest.approx(float(single.std(correction=0)) / math.sqrt(SNIPPETS), rel=0.25)
 

@@ -50,7 +50,7 @@ def of(prediction, target, motion=None):
     return DetectionScores.of(prediction, target, motion, num_classes=CLASSES)
 
 
-def in_loops(scenes, subset, rule):
+def in_loops(scenes, subset):
     """The evaluation as FGFA's code has it, one motion range at a time, but for ties and classes without boxes."""
     low, high = RANGES.get(subset, (0, 1))
     motions = [[0.95 if subset == "all" else value for value in motion.tolist()] for *_, motion in scenes]
@@ -64,10 +64,8 @@ def in_loops(scenes, subset, rule):
         taken = set()
         for d in prediction["scores"].argsort(descending=True).tolist():
             best, found, nearest = -1, None, {True: -1, False: -1}
-            for g, (box, label) in enumerate(zip(target["boxes"].tolist(), target["labels"].tolist(), strict=True)):
-                w, h = box[2] - box[0], box[3] - box[1]
-                threshold = 0.5 if rule == "fixed" else min(0.5, w * h / ((w + 10) * (h + 10)))
-                if label == prediction["labels"][d] and g not in taken and iou[d][g] >= threshold and iou[d][g] > best:
+            for g, label in enumerate(target["labels"].tolist()):
+                if label == prediction["labels"][d] and g not in taken and iou[d][g] >= 0.5 and iou[d][g] > best:
                     best, found = iou[d][g], g
                 nearest[inside[g]] = max(nearest[inside[g]], iou[d][g])
             true = false = 0
@@ -98,12 +96,11 @@ def test_equal_to_the_definition_in_loops(low):
     scenes = [scene(seed, low) for seed in range(40)]
     values = merge([of(*each) for each in scenes]).values()
     for subset in ("all", "slow", "medium", "fast"):
-        for rule, metric in (("fixed", "mAP"), ("vid", "mAP vid")):
-            expected = in_loops(scenes, subset, rule)
-            assert len(expected) == CLASSES
-            assert values[metric, subset] == pytest.approx(sum(expected) / CLASSES, abs=1e-6), (metric, subset)
+        expected = in_loops(scenes, subset)
+        assert len(expected) == CLASSES
+        assert values["mAP", subset] == pytest.approx(sum(expected) / CLASSES, abs=1e-6), subset
     assert 0.1 < values["mAP", "fast"] < 0.9
-    assert [values["AP", str(label)] for label in (1, 2, 3)] == pytest.approx(in_loops(scenes, "all", "fixed"))
+    assert [values["AP", str(label)] for label in (1, 2, 3)] == pytest.approx(in_loops(scenes, "all"))
 
 
 def test_equal_to_torchmetrics():
@@ -125,27 +122,19 @@ def test_equal_to_torchmetrics():
     assert by_class == pytest.approx(expected["map_per_class"].tolist(), abs=2e-4)
 
 
-def test_both_rules_agree_on_boxes_that_are_big_enough():
-    big = merge([of(*scene(seed, low=30)) for seed in range(20)]).values()  # 30 * 30 / (40 * 40) > 0.5
-    small = merge([of(*scene(seed, high=20)) for seed in range(20)]).values()
-    for subset in ("all", "slow", "medium", "fast"):
-        assert big["mAP", subset] == big["mAP vid", subset]
-    assert small["mAP", "all"] < small["mAP vid", "all"]
-
-
 def test_a_second_detection_of_a_box_is_a_false_alarm():
     target = [(0, 0, 50, 50, 1), (100, 100, 150, 150, 1)]
     twice = [(0, 0, 50, 50, 1, 0.9), (1, 1, 50, 50, 1, 0.8), (100, 100, 150, 150, 1, 0.7)]
-    assert of(twice, target).matched[0].tolist() == [3, -1, 3]
+    assert of(twice, target).matched.tolist() == [3, -1, 3]
     assert of(twice, target).values()["AP", "1"] == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_a_detection_takes_the_free_box_that_it_overlaps_most():
     target = [(0, 0, 50, 50, 1), (0, 10, 50, 60, 1)]
     motion = [0.95, 0.5]  # slow, fast: so it shows which of them was found
-    assert of([(0, 9, 50, 59, 1, 0.9)], target, motion).matched[0].tolist() == [2]
+    assert of([(0, 9, 50, 59, 1, 0.9)], target, motion).matched.tolist() == [2]
     both = [(0, 9, 50, 59, 1, 0.9), (0, 8, 50, 58, 1, 0.8), (0, 7, 50, 57, 1, 0.7)]
-    assert of(both, target, motion).matched[0].tolist() == [2, 0, -1]  # the best one is taken: the next best will do
+    assert of(both, target, motion).matched.tolist() == [2, 0, -1]  # the best one is taken: the next best will do
 
 
 def test_a_detection_in_a_region_to_ignore_counts_for_nothing_unless_it_found_a_box():
@@ -161,20 +150,13 @@ def test_a_detection_in_a_region_to_ignore_counts_for_nothing_unless_it_found_a_
 
 
 def test_a_box_of_another_class_is_not_found():
-    assert of([(0, 0, 50, 50, 2, 0.9)], [(0, 0, 50, 50, 1)]).matched.tolist() == [[-1], [-1]]
-
-
-@pytest.mark.parametrize(("width", "rules"), [(10, [-1, -1]), (12, [-1, 3]), (25, [3, 3])])
-def test_vid_lets_small_boxes_be_overlapped_less(width, rules):
-    # A box of 20 x 40 must be overlapped by 20 * 40 / (30 * 50) = 0.533..., so 0.5; one of 10 x 10 by 0.25.
-    assert of([(0, 0, 10, 40, 1, 0.9)], [(0, 0, 20, 40, 1)]).matched.tolist() == [[3], [3]]
-    part = {10: 2.4, 12: 2.6, 25: 5.0}[width]
-    assert of([(0, 0, 10, part, 1, 0.9)], [(0, 0, 10, 10, 1)]).matched[:, 0].tolist() == rules
+    assert of([(0, 0, 50, 50, 2, 0.9)], [(0, 0, 50, 50, 1)]).matched.tolist() == [-1]
 
 
 def test_the_threshold_itself_is_enough():
-    assert of([(0, 0, 10, 2.5, 1, 0.9)], [(0, 0, 10, 10, 1)]).matched.tolist() == [[-1], [3]]
-    assert of([(0, 0, 64, 32, 1, 0.9)], [(0, 0, 64, 64, 1)]).matched.tolist() == [[3], [3]]
+    assert of([(0, 0, 10, 5, 1, 0.9)], [(0, 0, 10, 10, 1)]).matched.tolist() == [3]
+    assert of([(0, 0, 10, 4.9, 1, 0.9)], [(0, 0, 10, 10, 1)]).matched.tolist() == [-1]
+    assert of([(0, 0, 64, 32, 1, 0.9)], [(0, 0, 64, 64, 1)]).matched.tolist() == [3]
 
 
 def test_a_found_box_of_another_motion_class_is_ignored():
@@ -201,7 +183,7 @@ def test_all_boxes_compete_those_of_other_motion_classes_too():
 def test_false_alarms_weigh_in_the_motion_class_of_the_nearest_box(detection, weights):
     target = [(0, 0, 50, 50, 1), (100, 100, 150, 150, 1), (0, 100, 50, 150, 1), (150, 0, 200, 50, 1)]
     scores = of([detection], target, [0.95, 0.5, 0.6, NAN])
-    assert scores.matched.tolist() == [[-1], [-1]]
+    assert scores.matched.tolist() == [-1]
     assert scores.weights[:, 0].tolist() == weights
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from dffkit.scores.differences import Difference, Drawn, below, difference, within
+from dffkit.scores.differences import Difference, SampledScore, below, difference, within
 
 
 def scores(mean, spread, shared, seed):
     """Replicates about a mean; `shared` is what the streets drawn do to every method."""
-    return Drawn(mean, mean + shared + spread * np.random.default_rng(seed).standard_normal(shared.shape))
+    return SampledScore(mean, mean + shared + spread * np.random.default_rng(seed).standard_normal(shared.shape))
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_method_against_itself_is_not_resolved(streets):
 
 def test_seeds_are_compared_with_their_own_partners(streets):
     one = {seed: scores(0.6 + 0.1 * seed, 0.001, streets, seed) for seed in range(3)}
-    other = {seed: Drawn(value - 0.01, drawn - 0.01) for seed, (value, drawn) in one.items()}
+    other = {seed: SampledScore(value - 0.01, drawn - 0.01) for seed, (value, drawn) in one.items()}
     assert difference(one, other).low == pytest.approx(0.01)
     alone = difference(one, {2: other[2], 7: other[0]})
     assert alone.seeds == 1
@@ -61,9 +61,9 @@ def test_seeds_are_compared_with_their_own_partners(streets):
 
 def test_what_cannot_be_compared_is_named(streets):
     with pytest.raises(ValueError, match=r"seeds: expected some in common, got \[0\] and \[1, 2\]"):
-        difference({0: Drawn(0, streets)}, {1: Drawn(0, streets), 2: Drawn(0, streets)})
+        difference({0: SampledScore(0, streets)}, {1: SampledScore(0, streets), 2: SampledScore(0, streets)})
     with pytest.raises(ValueError, match=r"replicates: expected as many in each, got \[10, 500\]"):
-        difference({0: Drawn(0, streets)}, {0: Drawn(0, streets[:10])})
+        difference({0: SampledScore(0, streets)}, {0: SampledScore(0, streets[:10])})
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,6 @@ def test_limits_have_three_verdicts(low, high, under, between):
 
 def test_seeds_widen_the_interval_as_students_t_does(streets):
     same = 0 * streets
-    one = {seed: Drawn(value, value + same) for seed, value in enumerate((0.70, 0.71, 0.72))}
-    found = difference(one, {seed: Drawn(0.70, 0.70 + same) for seed in range(3)}, draws=50000)
+    one = {seed: SampledScore(value, value + same) for seed, value in enumerate((0.70, 0.71, 0.72))}
+    found = difference(one, {seed: SampledScore(0.70, 0.70 + same) for seed in range(3)}, draws=50000)
     assert found.high - found.mean == pytest.approx(4.303 * 0.01 / 3**0.5, rel=0.05)
