@@ -24,7 +24,7 @@ def trained_and_scored(recipe, place, split="val", duration=2):
     queue.train_run(Run(recipe), place)
     rows = queue.evaluate_run(Run(recipe), place, split=split, duration=duration)
     assert (place.results / "evaluation.csv").exists()
-    return {(row["metric"], row["duration"]) for row in rows if row["subset"] == "all"}
+    return {(row.metric, row.duration) for row in rows if row.subset == "all"}
 
 
 def picture(path, size, high=256, mode="RGB"):

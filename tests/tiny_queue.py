@@ -35,7 +35,7 @@ def place(tmp_path, monkeypatch):
 
     monkeypatch.setattr(sources, "snippets", data)
     monkeypatch.setattr(sources, "prepare", lambda *words: None)
-    monkeypatch.setattr(sources, "data_version", lambda tiny, split="train": f"world of {tiny.data}")
+    monkeypatch.setattr(sources, "data_version", lambda tiny, split="train": f"version of {tiny.data}")
     monkeypatch.setattr(sources, "counts", lambda tiny: {"val": 1, "test": 2})
     monkeypatch.setattr(scoring, "STREETS_IN_TRAINING", 2)
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 10, "detection": 10})

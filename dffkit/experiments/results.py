@@ -147,7 +147,8 @@ def _replicates_file(folder: Path, recipe_hash: str, seed: int) -> Path | None:
 
 
 def _array_name(score: Score) -> str:
-    return f"{score.measurement.split} {score.measurement.data_version} {score.duration} {score.metric}"
+    where = score.measurement
+    return f"{where.split} {where.data_version} {score.duration} {score.metric} {score.subset}"
 
 
 @functools.lru_cache(maxsize=512)

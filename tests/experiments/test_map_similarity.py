@@ -10,9 +10,8 @@ from hand_made import small_model
 
 from dffkit.datasets.snippets import Snippet
 from dffkit.datasets.toytown import Film
-from dffkit.experiments import clip_maps, map_similarity, results, sources
-from dffkit.experiments.runs import Workspace
-from dffkit.paper import clip_maps as findings
+from dffkit.experiments import map_similarity, results
+from dffkit.experiments.runs import Run, Workspace
 from dffkit.paper import feature_maps
 from dffkit.training.recipes import find
 
@@ -45,10 +44,10 @@ def test_both_ways_to_a_grid():
         assert torch.equal(reduce(maps, (4, 8)), maps)
 
 
-def test_standardised_channels_have_mean_0_and_variance_1_and_constant_ones_are_0():
+def test_standardized_channels_have_mean_0_and_variance_1_and_constant_ones_are_0():
     maps = 4 * torch.rand(5, 2, 3, 4, 6) + 7
     maps[:, :, 1] = 2.5
-    z = map_similarity.standardised(maps)
+    z = map_similarity.standardized(maps)
     deviation, mean = torch.std_mean(z, (0, 1, 3, 4), correction=0)
     assert mean.tolist() == pytest.approx([0, 0, 0], abs=1e-5)
     assert deviation.tolist() == pytest.approx([1, 0, 1], abs=1e-5)
@@ -122,21 +121,20 @@ def test_camvids_maps_become_rows_and_tables_again(tmp_path, monkeypatch):
         split: [torch.randint(256, (3, 64, 96), dtype=torch.uint8, generator=generator) for _ in range(count)]
         for split, count in (("test", 12), ("val", 2))
     }
-    monkeypatch.setattr(clip_maps, "real_folder", lambda name: tmp_path)
-    monkeypatch.setattr(clip_maps, "snippets", lambda folder, split: [Snippet(split, 15.0, parts[split], {})])
+    monkeypatch.setattr(map_similarity, "real_folder", lambda name: tmp_path)
+    clips = {split: [Snippet(split, 15.0, frames, {})] for split, frames in parts.items()}
+    monkeypatch.setattr(map_similarity.camvid, "snippets", lambda folder, split: clips[split])
     network = small_model().feature_network
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "pandas", None)  # the extra "training" has none
-        rows = clip_maps.rows(network)
+        rows = map_similarity.scores(network, Run(find("camvid/dff")).measurement("test"))
     maps = [map_similarity.on_grids(network, parts[split]) for split in ("test", "val")]
-    recipe = find("camvid/dff")
-    about = {"hash": recipe.hash, "world": sources.data_version(recipe, "test"), "split": "test", "seed": 0}
-    results.add(tmp_path / "evaluation.csv", [about | row for row in rows])
-    monkeypatch.setattr(findings, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
-    for grid, table in findings.similarity().items():
+    results.add(tmp_path / "evaluation.csv", rows)
+    monkeypatch.setattr(map_similarity, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
+    for grid, table in map_similarity.in_camvid_clip().items():
         expected = pandas.DataFrame(map_similarity.in_clip(*(part[grid] for part in maps)))
         pandas.testing.assert_frame_equal(table, expected, check_index_type=False)
-    assert {row["frames"] for row in rows} == {12}
+    assert {row.frames for row in rows} == {12}
 
 
 @pytest.mark.parametrize(
@@ -144,5 +142,5 @@ def test_camvids_maps_become_rows_and_tables_again(tmp_path, monkeypatch):
     [("dff", "test", True), ("dff", "val", False), ("frame", "test", False), ("separate", "test", False)],
 )
 def test_only_trained_deep_feature_flow_has_such_rows(name, split, wanted):
-    assert clip_maps.wanted(find(f"camvid/{name}"), split) == wanted
-    assert not clip_maps.wanted(find("toytown/segmentation/dff"), split)
+    assert map_similarity.is_measured(find(f"camvid/{name}"), split) == wanted
+    assert not map_similarity.is_measured(find("toytown/segmentation/dff"), split)

@@ -142,9 +142,9 @@ def test_the_queue_scores_what_is_shipped_without_training_it(place, tmp_path, m
     assert run_queue([Run(FRAME)], elsewhere, split="test") == []
     assert not Run(FRAME).finished(elsewhere)
     rows = results.read(place.results / "evaluation.csv")
-    rows = [row for row in rows if row["hash"] == FRAME.hash]
-    trained, scored = ([row for row in rows if row["split"] == split] for split in ("val", "test"))
+    rows = [row for row in rows if row.measurement.recipe_hash == FRAME.hash]
+    trained, scored = ([row for row in rows if row.measurement.split == split] for split in ("val", "test"))
     assert scored
-    assert scored[0]["seconds"] == trained[0]["seconds"], "of the training, as its row says"
+    assert scored[0].provenance["seconds"] == trained[0].provenance["seconds"], "of the training, as its row says"
     shipping.ship(elsewhere, tmp_path / "again")
     assert weights.entry("seg/frame", tmp_path / "again")["files"] == weights.entry("seg/frame", folder)["files"]

@@ -40,24 +40,31 @@ def test_a_queue_trains_and_scores_everything_once(place):
     assert set(zip(trained.recipe, trained.seed, strict=True)) == {
         ("stills", 0), ("flow", 0), ("seg/dff", 0), ("seg/dff", 1), ("detection/frames", 0)
     }  # fmt: skip
-    dff = scored[scored.hash == PAIRS.hash]
+    dff = scored[scored.recipe_hash == PAIRS.hash]
     assert set(dff.seed) == {0, 1}
     everything = dff[(dff.metric == "mIoU") & (dff.subset == "all")]
     assert everything.groupby("seed").duration.apply(list).tolist() == [[1, 2, 3]] * 2
     assert everything.value.between(0, 1).all()
-    assert set(dff.world) == {"world of toytown"}
+    assert set(dff.data_version) == {"version of toytown"}
     assert (dff.iterations == 2).all()
     assert (dff.frames == 2 * 10).all()  # two snippets of twelve frames, ten of which have all their history
     assert set(machine.describe()) <= set(dff.columns) & set(trained.columns)
     assert (trained[trained.metric == "loss"].value > 0).all()
-    assert set(scored[scored.recipe == "stills"].metric) > {"mIoU", "mAP"}
+    assert set(scored[scored.recipe == "stills"].metric) == {"mIoU", "mAP"}
     flow = scored[scored.recipe == "flow"]
     assert set(zip(flow.metric, flow.subset, strict=True)) == {
         (f"EPE{of}", f"{where} {part}")
         for of in ("", " of no flow", " of DIS") for where in ("sprites", "toytown") for part in ("all", "visible")
     }  # fmt: skip
-    assert not scored.duplicated(list(results.KEY)).any()
-    assert not trained.duplicated([name for name in results.KEY if name in trained]).any()
+    for rows in (results.read(place.results / results.EVALUATION), results.read(place.results / results.TRAINING)):
+        assert len({row.key for row in rows}) == len(rows)
+    replicates = {
+        (row.measurement.recipe_hash, row.measurement.seed, row.subset, row.duration): len(found)
+        for row in results.read(place.results / "evaluation.csv")
+        if (found := results.read_replicates(place.results, row)) is not None
+    }
+    overall = {(recipe.hash, seed, "all", 1) for recipe, seed in ((PAIRS, 0), (PAIRS, 1), (FRAMES, 0))}
+    assert replicates == dict.fromkeys(overall, 500)
 
     before = (place.results / "evaluation.csv").read_bytes(), (place.results / "training.csv").read_bytes()
     run_queue(wanted, place, split="test", duration=3)
@@ -89,9 +96,9 @@ def test_a_queue_that_was_stopped_goes_on(place, monkeypatch, where):
             run_queue([Run(PAIRS)], place, duration=2)
     run_queue([Run(PAIRS)], place, duration=2)
     for name in ("training", "evaluation"):
-        rows = table(place, name)
-        assert set(rows.recipe) == {"stills", "flow", "seg/dff"}
-        assert not rows.duplicated([column for column in results.KEY if column in rows]).any()
+        rows = results.read(place.results / f"{name}.csv")
+        assert {row.provenance["recipe"] for row in rows} == {"stills", "flow", "seg/dff"}
+        assert len({row.key for row in rows}) == len(rows)
 
 
 def test_what_another_process_trains_is_left_and_so_is_what_waits_for_it(place, capsys):
@@ -135,8 +142,8 @@ def test_status_says_what_is_done(place):
 
 def test_a_run_on_another_world_is_not_taken_for_this_one(place, monkeypatch):
     run_queue([Run(FLOW)], place)
-    monkeypatch.setattr(sources, "data_version", lambda tiny, split="train": "new world")
-    expected = "another run: expected data_version 'new world', got 'world of toytown'; delete"
+    monkeypatch.setattr(sources, "data_version", lambda tiny, split="train": "new version")
+    expected = "another run: expected data_version 'new version', got 'version of toytown'; delete"
     with pytest.raises(DataError, match=expected):
         queue.train_run(Run(FLOW), place)
 
@@ -152,9 +159,9 @@ def test_a_run_that_is_trained_again_is_scored_again(place):
     run_queue([Run(FLOW)], place)
     shutil.rmtree(Run(FLOW).folder(place))
     queue.train_run(Run(FLOW), place)
-    assert not queue.has_row(Run(FLOW), place, "evaluation.csv")
+    assert not queue.has_row(Run(FLOW), place, "evaluation.csv", "val")
     run_queue([Run(FLOW)], place)
-    assert queue.has_row(Run(FLOW), place, "evaluation.csv")
+    assert queue.has_row(Run(FLOW), place, "evaluation.csv", "val")
 
 
 def test_a_training_that_is_stopped_leaves_the_scores_of_the_weights_before(place, monkeypatch):

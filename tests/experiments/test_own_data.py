@@ -55,7 +55,7 @@ def test_a_data_set_of_ones_own_trains_and_is_scored(bare_place, yours):
     assert isinstance(sources.snippets(recipe, "train")[0], Snippet)
     assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, bare_place)
     rows = results.read(bare_place.results / "evaluation.csv")
-    assert {row["world"] for row in rows} == {sources.data_version(recipe, "val")}
+    assert {row.measurement.data_version for row in rows} == {sources.data_version(recipe, "val")}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_only_the_clips_that_are_scored_say_how_far_they_go(bare_place, yours):
     ))  # fmt: skip
     assert ("mIoU", 10) in trained_and_scored(recipe, bare_place, duration=None)
     rows = queue.evaluate_run(Run(recipe), bare_place, split="test")
-    assert max(row["duration"] for row in rows if row["metric"] == "mIoU") == 4
+    assert max(row.duration for row in rows if row.metric == "mIoU") == 4
     message = "mine/dff: at key frame duration 8, expected an annotated frame with 7 frames before it, got none in 4"
     with pytest.raises(DataError, match=message):
         queue.evaluate_run(Run(recipe), bare_place, split="test", duration=8)
