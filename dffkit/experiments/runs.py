@@ -194,7 +194,7 @@ def is_shipped(run: Run) -> bool:
     if run.recipe.name not in weights.names():
         return False
     stored, wanted = weights.entry(run.recipe.name), run.measurement(run.recipe.data_split)
-    found = stored["recipe_hash"], stored["seed"], stored["world_hash"]
+    found = stored["recipe_hash"], stored["seed"], stored["data_version"]
     return found == (wanted.recipe_hash, wanted.seed, wanted.data_version)
 
 

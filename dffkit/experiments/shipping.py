@@ -86,7 +86,7 @@ def _metadata(run: Run, workspace: Workspace) -> dict[str, Any]:
     return {
         "recipe": dataclasses.asdict(run.recipe),
         "recipe_hash": identity.recipe_hash,
-        "world_hash": identity.data_version,
+        "data_version": identity.data_version,
         "seed": identity.seed,
         "scores": scores,
         "commit": commit.replace("+", "-dirty"),

@@ -74,9 +74,9 @@ def test_rows_of_other_recipes_than_the_kits_stay_out_of_the_shipped_tables(here
     other = dataclasses.replace(FRAMES, iterations=1)
     for name in ("training", "evaluation"):
         shipped, own = table(place, name), table(here, name)
-        assert FRAMES.hash in set(shipped.hash)
-        assert other.hash not in set(shipped.hash)
-        assert set(own.hash) == {other.hash}
+        assert FRAMES.hash in set(shipped.recipe_hash)
+        assert other.hash not in set(shipped.recipe_hash)
+        assert set(own.recipe_hash) == {other.hash}
 
 
 @pytest.mark.parametrize(
