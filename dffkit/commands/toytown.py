@@ -1,4 +1,4 @@
-"""`python -m dffkit toytown`: what the rendered world is like, in numbers."""
+"""`python -m dffkit toytown`: a report on the rendered world in numbers."""
 
 import argparse
 import time
@@ -21,9 +21,9 @@ FIT_STEPS, FIT_RATE = 80, 0.3
 
 
 def add_toytown_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `toytown`."""
+    """Add the options of `toytown`."""
     parser.add_argument("--split", choices=toytown.SPLITS[:3], default="val")
-    parser.add_argument("--streets", type=at_least(1), default=12, metavar="N", help="how many (default: 12)")
+    parser.add_argument("--streets", type=at_least(1), default=12, metavar="N", help="number of streets (default: 12)")
 
 
 def toytown_main(arguments: argparse.Namespace) -> int:
@@ -43,7 +43,7 @@ def toytown_main(arguments: argparse.Namespace) -> int:
 
 
 def report(task: str, records: Sequence[dict[str, Tensor]]) -> list[str]:
-    """Lines on the streets of one task."""
+    """Return the lines of the report on one task's streets, given as `toytown.record` returns them."""
     frames = toytown.ANNOTATED[task]
     boxes = [r["boxes"][i, : r["counts"][i]] for r in records for i in frames]
     every = torch.cat(boxes)
@@ -66,7 +66,7 @@ def report(task: str, records: Sequence[dict[str, Tensor]]) -> list[str]:
 
 
 def anchor_recall(boxes: Sequence[Tensor], size: tuple[int, int] = (192, 384), iou: float = 0.5) -> float:
-    """The share of boxes `(N, 4)` that some anchor of the detection recipes meets at this IoU."""
+    """Return the share of boxes `(N, 4)` that overlap some anchor of the detection recipes with at least this IoU."""
     options = {name.removeprefix("anchor_"): v for name, v in dict(DETECTION[1]).items() if name.startswith("anchor_")}
     anchors = make_anchors(-(-size[0] // 16), -(-size[1] // 16), **options)
     best = torch.cat([overlaps(anchors, each)[:, :-1].amax(0) for each in boxes if len(each)])
@@ -74,13 +74,13 @@ def anchor_recall(boxes: Sequence[Tensor], size: tuple[int, int] = (192, 384), i
 
 
 def averaged_ceiling(labels: Tensor) -> float:
-    """The mIoU of label maps `(B, H, W)` reduced to stride 16 by averaging, and upsampled as score maps are."""
+    """Return the mIoU of label maps `(B, H, W)` averaged over cells of stride 16 and upsampled like score maps."""
     shares = F.avg_pool2d(_one_hot(labels), 16, ceil_mode=True)
     return _miou(upsample(shares, tuple(labels.shape[1:])).argmax(1), labels)
 
 
 def fitted_ceiling(labels: Tensor, batch: int = 6) -> float:
-    """The mIoU that score maps of stride 16 can reach: fitted to each frame's labels by gradient descent."""
+    """Return the mIoU of score maps of stride 16 fitted to each label map by gradient descent: a ceiling."""
     predictions = []
     for some in labels.split(batch):
         maps = (F.avg_pool2d(_one_hot(some), 16, ceil_mode=True) * 6).requires_grad_()

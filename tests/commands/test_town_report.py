@@ -1,4 +1,4 @@
-"""The report on the rendered world."""
+"""`dffkit toytown`: the report on the rendered world."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""moving_stills.py: which views of stills there are, and that labels are those of the pixels."""
+"""Moving stills: their views, their labels, and their boxes."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,9 @@ import torch
 from made_up_stills import BOXES, SIZE, STILL, boxed, interior, label_map, moving, smooth, still
 
 from dffkit.datasets import camvid, mot
-from dffkit.datasets.moving_stills import MovingStills
+from dffkit.datasets.moving_stills import VISIBLE, MovingStills
 from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.still_camera import moved_boxes
 from dffkit.training.pairs import Pairs
 
 COLOURS = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255]], dtype=torch.uint8)
@@ -26,7 +27,7 @@ def test_a_snippet_has_a_target_for_its_last_frame_only():
         data[6]
 
 
-def test_every_annotated_frame_is_a_still():
+def test_every_annotated_frame_becomes_a_still():
     frames = [smooth(), smooth().flip(2), smooth().flip(1)]
     snippet = Snippet("film", 10.0, frames, {0: label_map(), 2: label_map()})
     assert [part.name for part in moving(snippet, variants=1)] == ["film/0/0", "film/2/0"]
@@ -43,7 +44,7 @@ def test_a_frame_is_a_function_of_seed_still_variant_and_number():
     assert len({snippet.frames[9].numpy().tobytes() for snippet in views}) == 4  # variant, name and seed all matter
 
 
-def test_pairs_can_be_drawn_from_them():
+def test_pairs_are_sampled_from_moving_stills():
     data = moving(still(boxed(), (label_map(), BOXES)), variants=5)
     pairs = Pairs(data, 0, max_offset=9)
     batch = pairs.batch(range(12))
@@ -55,8 +56,8 @@ def test_pairs_can_be_drawn_from_them():
     assert torch.equal(again.targets[0], batch.targets[0][4:])
 
 
-def test_labels_are_those_of_the_pixels():
-    """A picture whose colour is its label's stays so in every view, but where two classes meet."""
+def test_labels_belong_to_their_pixels():
+    """A picture in its labels' colours keeps them in every view, except where two classes meet."""
     data = moving(still(COLOURS[label_map().long()].permute(2, 0, 1), label_map()), size=(120, 160))
     for snippet in data:
         labels = snippet.targets[9]
@@ -66,7 +67,7 @@ def test_labels_are_those_of_the_pixels():
         assert torch.equal(shown[certain], labels[certain].long())
 
 
-def test_outside_the_still_there_is_no_label_but_a_picture():
+def test_outside_the_still_the_picture_continues_without_labels():
     data = moving(still(torch.full((3, *STILL), 200, dtype=torch.uint8), label_map()), size=(160, 200))
     for snippet in data:
         outside = snippet.targets[9] == 255
@@ -75,7 +76,7 @@ def test_outside_the_still_there_is_no_label_but_a_picture():
         assert (snippet.frames[9] == 200).all()  # the still's mirror image
 
 
-def test_outside_a_still_with_boxes_there_is_its_mean_colour():
+def test_a_still_with_boxes_is_surrounded_by_its_mean_colour():
     picture = boxed()
     data = moving(still(picture, (label_map(), BOXES)), size=(160, 200))
     mean = picture.float().mean((1, 2))
@@ -85,7 +86,7 @@ def test_outside_a_still_with_boxes_there_is_its_mean_colour():
         assert (snippet.frames[9][:, outside].float() - mean[:, None]).abs().max() <= 1
 
 
-def test_views_differ_in_scale_turn_and_place():
+def test_views_differ_in_scale_and_turn():
     data = moving()
     shots = [data._scene(i).shot for i in range(40)]
     scales = [np.sqrt(np.linalg.det(shot.view[:2, :2])) for shot in shots]
@@ -96,12 +97,80 @@ def test_views_differ_in_scale_turn_and_place():
     assert 3 < max(turns) <= 5
 
 
-def test_a_view_lies_in_the_still_where_it_can():
-    """At a scale that is large enough no pixel but those that the rotation costs lies outside."""
+def test_a_view_lies_in_the_still_if_it_fits():
+    """If the frame is small enough, only the rotation puts pixels outside the still."""
     for index, snippet in enumerate(data := moving(size=(48, 64))):
         scale = np.sqrt(np.linalg.det(data._scene(index).shot.view[:2, :2]))
         assert scale >= 0.7 > 64 / 128
         assert (snippet.targets[9] == 255).float().mean() < 0.12
+
+
+@pytest.mark.parametrize("label", [1, 2, 3, 4])
+def test_boxes_stay_around_their_objects(label):
+    x1, y1, x2, y2 = BOXES["boxes"][label - 1].int().tolist()
+    picture = torch.zeros(3, *STILL, dtype=torch.uint8)
+    picture[:, y1:y2, x1:x2] = 255
+    compared = 0
+    for snippet in moving(still(picture, BOXES), size=(90, 120)):
+        target = snippet.targets[9]
+        assert len(target["boxes"]) == len(target["labels"])
+        assert target["boxes"].dtype == target["ignore"].dtype == torch.float32
+        bright = (snippet.frames[9][0] > 127).nonzero()
+        for box in target["boxes"][target["labels"] == label]:
+            ends = torch.cat([bright.min(0).values.flip(0), bright.max(0).values.flip(0) + 1])
+            # Half of an edge's pixel may be bright, and an object turned by up to 5 degrees leaves corners in its box.
+            slack = 0.6 + torch.tensor([box[3] - box[1], box[2] - box[0]] * 2) * np.sin(np.radians(5))
+            inwards = (ends - box) * torch.tensor([1, 1, -1, -1])
+            assert (inwards > -0.7).all()
+            assert (inwards < slack).all()
+            compared += 1
+    assert compared > 10
+
+
+def test_boxes_are_measured_at_the_edges_of_pixels():
+    """Every pixel becomes 2x2, so the centre of pixel x moves to 2x + 0.5."""
+    doubled = np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])
+    assert moved_boxes(np.array([[3.0, 4, 5, 8]]), doubled).tolist() == [[6, 8, 10, 16]]
+    turned = np.array([[0, -1, 9], [1, 0, 0], [0, 0, 1.0]])  # a quarter turn of a picture of 10 rows
+    assert moved_boxes(np.array([[3.0, 4, 5, 8]]), turned).tolist() == [[2, 3, 6, 5]]
+
+
+def test_boxes_mostly_outside_the_view_become_regions_to_ignore():
+    kinds = {"kept": 0, "cut": 0, "gone": 0, "ignored": 0}
+    height, width = size = (60, 80)
+    for index, snippet in enumerate(data := moving(still(boxed(), BOXES), variants=100, size=size)):
+        target, view = snippet.targets[9], data._scene(index).shot.view
+        kept = target["labels"].tolist()
+        for label, (x1, y1, x2, y2) in enumerate(BOXES["boxes"].tolist(), 1):
+            corners = view[:2] @ np.array([[x1, x2, x2, x1], [y1, y1, y2, y2], [1, 1, 1, 1]])
+            low, high = corners.min(1), corners.max(1)
+            seen = np.clip(np.minimum(high, (width, height)) - np.maximum(low, 0), 0, None)
+            share = seen.prod() / (high - low).prod()
+            if share > VISIBLE + 0.1:
+                assert label in kept
+                kinds["kept" if share > 0.99 else "cut"] += 1
+            elif share < VISIBLE - 0.1:
+                assert label not in kept
+                kinds["ignored" if share > 0.1 else "gone"] += 1
+                if share > 0.1:
+                    rest = torch.tensor([*np.maximum(low, 0), *np.minimum(high, (width, height))])
+                    assert (target["ignore"] - rest).abs().amax(1).min() < 1
+        assert len(target["ignore"]) <= 1 + len(BOXES["boxes"]) - len(kept)
+        for boxes in (target["boxes"], target["ignore"]):
+            assert (boxes >= 0).all()
+            assert (boxes <= torch.tensor([width, height, width, height])).all()
+            assert (boxes[:, 2:] - boxes[:, :2] >= 1).all()
+    assert min(kinds.values()) > 0
+
+
+def test_regions_to_ignore_move_like_boxes():
+    regions = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64), "ignore": BOXES["boxes"][:1]}
+    as_boxes = {"boxes": BOXES["boxes"][:1], "labels": torch.tensor([1])}
+    # Other boxes give other pieces, but the view is drawn before the pieces.
+    for region, box in zip(moving(still(boxed(), regions)), moving(still(boxed(), as_boxes)), strict=True):
+        target, other = region.targets[9], box.targets[9]
+        assert target["boxes"].shape == (0, 4)
+        assert torch.equal(target["ignore"], torch.cat([other["boxes"], other["ignore"]]))
 
 
 @pytest.mark.parametrize("wrong", [{"variants": 0}, {"length": 0}, {"size": (0, 8)}])

@@ -1,4 +1,4 @@
-"""Flying sprites: the flow carries the key frame onto the current one, and pairs are functions of (seed, index)."""
+"""Flying sprites: their flow, their occlusion, and pairs as functions of (seed, index)."""
 
 import json
 from dataclasses import asdict, replace
@@ -31,7 +31,7 @@ def grown(mask, by=2):
 
 
 def misfit(pair, flow):
-    """Mean error of the warped key frame where nothing is hidden and no edge is near."""
+    """Return the mean error of the warped key frame at visible pixels away from edges."""
     jumps = torch.zeros(pair.occluded.shape, dtype=torch.bool)
     jumps[:, 1:] |= pair.flow.diff(dim=2).abs().amax(dim=0) > 0.7
     jumps[1:] |= pair.flow.diff(dim=1).abs().amax(dim=0) > 0.7
@@ -86,7 +86,7 @@ def test_the_share_of_still_pairs():
     assert not sprite_pair(5, 0, SIZE, SpriteWorld(still=1)).flow.any()
 
 
-def test_how_far_things_move():
+def test_displacements_have_their_distribution():
     lengths = torch.cat([sprite_pair(6, i).flow.norm(dim=0)[::6, ::6].flatten() for i in range(150)])
     assert 0.35 < (lengths < 4).float().mean() < 0.6
     assert 0.25 < ((lengths >= 4) & (lengths < 20)).float().mean() < 0.5
@@ -94,7 +94,7 @@ def test_how_far_things_move():
     assert 45 < lengths.quantile(0.99) < 90
 
 
-def test_the_mixture_is_obeyed():
+def test_displacements_lie_in_their_mixture():
     world = SpriteWorld(displacement=((1, 5, 7),), zooming=0, own_motion=0, parallax=(1, 1), roll=0, still=0)
     lengths = sprite_pair(0, 0, SIZE, replace(world, deformation=0)).flow.norm(dim=0)
     assert lengths.min() >= 4.999
@@ -140,7 +140,7 @@ def test_the_upper_of_two_squares_hides_the_lower():
 
 
 @pytest.mark.parametrize("move", [(0.4, 0.7), (-3.3, 1.6), (5.5, -0.5)])
-def test_what_is_on_top_is_never_hidden_by_rounding(move):
+def test_rounding_never_hides_the_top_layer(move):
     background = Layer(1, np.eye(3), GREY, np.eye(3))
     top = replace(square(10, 10, 8, (0, 0)), motion=similarity(0.8, 0.3, (13, 13), move))
     _, _, flow, occluded = render_pair([background, top], (30, 30))
@@ -203,12 +203,12 @@ def test_a_mirrored_pair_fits_as_well_and_only_with_its_own_flow(left_right, ups
     assert np.mean([misfit(m, p.flow.flip(axes)) for m, p in zip(mirrors, pairs, strict=True)]) > 1.8 * right
 
 
-def test_no_mirror_no_change():
+def test_a_pair_without_a_mirror_is_returned_unchanged():
     pair = sprite_pair(0, 0, SIZE)
     assert mirrored(pair) is pair
 
 
-def test_the_hash_names_the_world(monkeypatch):
+def test_the_data_version_names_parameters_and_code(monkeypatch):
     assert data_version() == data_version(SpriteWorld())
     assert len(data_version()) == 12
     assert int(data_version(), 16) >= 0

@@ -1,4 +1,4 @@
-"""Toytown: what is drawn, labelled, boxed and said to move is one and the same world."""
+"""Toytown: frames, labels, boxes and flow agree with each other and with the stored world."""
 
 import itertools
 import json
@@ -24,7 +24,7 @@ def films() -> list[Film]:
 
 
 def pull(key: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
-    """`key` (C, H, W) as float, fetched along `flow`, bilinearly."""
+    """Sample `key` (C, H, W) along `flow`, bilinearly."""
     height, width = flow.shape[1:]
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     grid = torch.stack([(x + flow[0]) * 2 / (width - 1) - 1, (y + flow[1]) * 2 / (height - 1) - 1], -1)
@@ -38,7 +38,7 @@ def test_the_flow_takes_the_key_frame_to_the_current_frame(films, current, key):
         now, then = (film.frame(i, clear=True) for i in (current, key))
         off = (pull(then, flow) - now).abs().mean(0)
         assert 0 < occluded.float().mean() < 0.6
-        # What is left is blur: the key frame is seen from further away or nearer, and edges are smooth.
+        # The rest is blur: the key frame shows things larger or smaller, and edges are smooth.
         assert off[~occluded].mean() < 6
         assert off[~occluded].median() < 3
         for wrong in (-flow, flow.flip(0), torch.zeros_like(flow)):
@@ -46,14 +46,14 @@ def test_the_flow_takes_the_key_frame_to_the_current_frame(films, current, key):
 
 
 @pytest.mark.parametrize(("current", "key"), PAIRS)
-def test_visible_points_keep_their_label_and_hidden_ones_do_not(films, current, key):
+def test_visible_points_keep_their_label_and_hidden_points_do_not(films, current, key):
     with_many_hidden = 0
     for film in films:
         flow, occluded = film.flow(current, key)
         y, x = torch.meshgrid(torch.arange(192), torch.arange(384), indexing="ij")
         there_x, there_y = (x + flow[0]).round().long(), (y + flow[1]).round().long()
         inside = (there_x >= 0) & (there_x < 384) & (there_y >= 0) & (there_y < 192)
-        assert not (~inside & ~occluded).any(), "what is out of the frame can't be seen there"
+        assert not (~inside & ~occluded).any(), "points outside the frame can't be seen there"
         same = torch.zeros(192, 384, dtype=torch.bool)
         same[inside] = film.labels(key)[there_y[inside], there_x[inside]] == film.labels(current)[inside]
         assert same[~occluded].float().mean() > 0.96
@@ -64,13 +64,13 @@ def test_visible_points_keep_their_label_and_hidden_ones_do_not(films, current, 
     assert with_many_hidden > 0
 
 
-def test_no_time_no_motion(films):
+def test_the_flow_to_the_same_frame_is_zero(films):
     flow, occluded = films[0].flow(7, 7)
     assert flow.abs().max() < 1e-4
     assert not occluded.any()
 
 
-def test_flow_there_and_back_is_no_flow(films):
+def test_flow_there_and_back_cancels(films):
     forth, hidden = films[1].flow(9, 6)
     back, _ = films[1].flow(6, 9)
     total = (forth + pull(back, forth))[:, ~hidden]
@@ -88,7 +88,7 @@ def test_a_frame_is_a_function_of_split_street_and_frame():
         assert (other.frame(11).float() - fresh.frame(11)).abs().mean() > 10
 
 
-def test_the_frame_rate_is_time_between_frames_and_nothing_else():
+def test_the_frame_rate_changes_only_the_time_between_frames():
     slow, fast = Film("val", 2, 10.0), Film("val", 2, 30.0)
     assert torch.equal(slow.frame(3, clear=True), fast.frame(9, clear=True))
 
@@ -103,7 +103,7 @@ def test_every_pixel_has_a_label_and_every_class_occurs():
     assert seen.all(), [name for name, found in zip(LABELS, seen, strict=True) if not found]
 
 
-def test_boxes_hold_their_object_and_no_more(films):
+def test_boxes_fit_their_objects(films):
     slack = []
     for film, index in itertools.product(films, (0, 9, 20)):
         boxes, owners, labels = film.boxes(index), film.owners(index), film.labels(index)
@@ -113,20 +113,20 @@ def test_boxes_hold_their_object_and_no_more(films):
             assert (labels[owners == track] == THINGS[int(label) - 1]).all()
             seen = torch.cat([mine.amin(0).flip(0), mine.amax(0).flip(0) + 1])
             outward = torch.tensor([-1, -1, 1, 1]) * (seen - box)
-            assert outward.max() <= 1, "what is seen of it is within its box"
+            assert outward.max() <= 1, "the visible part is within its box"
             assert (box >= 0).all()
             assert (box[2:] <= torch.tensor([384, 192])).all()
             assert (box[2:] > box[:2]).all()
-            if visible == 1:  # nothing hides it: then the box is around what is seen
+            if visible == 1:  # nothing hides it: the box fits the visible pixels
                 slack.append(float(-outward.min()))
-    # Outlines are sampled once a pixel, frames four times: thin ends, such as feet, may differ by a little.
+    # Outlines have one sample a pixel, frames have four: thin ends, such as feet, may differ a little.
     assert len(slack) > 20
     assert np.mean(np.array(slack) <= 1) > 0.85
     assert max(slack) <= 4
 
 
 def test_the_visible_share_is_of_the_whole_outline(films):
-    """A box that nothing hides is seen whole; and hidden ones occur."""
+    """Some objects are wholly visible, and some are partly hidden."""
     visible = torch.cat([film.boxes(i)["visible"] for film in films for i in range(0, 30, 5)])
     assert ((visible >= World().min_visible) & (visible <= 1)).all()
     assert (visible > 0.98).any()
@@ -155,7 +155,7 @@ def test_small_and_hidden_objects_have_no_box():
 
 
 def test_poles_are_thin():
-    """At most 6 pixels wide: along a row, that is the longest run of the label, lamp arms left out."""
+    """Along a row, nearly all runs of the label below the lamp arms are at most 6 pixels long."""
     pole, widest = LABELS.index("pole"), []
     for number in range(6):
         labels = (Film("train", number).labels(4) == pole).numpy()
@@ -167,7 +167,7 @@ def test_poles_are_thin():
     assert np.quantile(widest, 0.95) <= 6
 
 
-def test_deterioration_comes_at_its_rate_and_changes_frames_only():
+def test_deterioration_has_its_rate_and_changes_frames_only():
     kinds = [Film("train", n).deterioration(i) for n in range(8) for i in range(100)]
     spoilt = [kind for kind in kinds if kind]
     assert abs(len(spoilt) / len(kinds) - World().deterioration) < 0.04
@@ -181,7 +181,7 @@ def test_deterioration_comes_at_its_rate_and_changes_frames_only():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_deterioration_does_what_it_is_called(kind):
+def test_each_deterioration_fits_its_name(kind):
     film = Film("train", 3)
     clear = film.frame(4, clear=True).numpy()
 
@@ -220,13 +220,13 @@ def test_rare_poses_lean():
         (lambda: Atlas().add(np.zeros((3, 4, 3))), "powers of two"),
     ],
 )
-def test_what_does_not_exist_is_named(wrong, message):
+def test_bad_arguments_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         wrong()
 
 
 def test_a_square_at_a_known_place_is_drawn_there():
-    """The renderer alone: a square of 2 m, 10 m away, with a focal length of 100 pixels, is 20 pixels wide."""
+    """A square of 2 m, 10 m away, seen with a focal length of 100 pixels, is 20 pixels wide."""
     atlas = Atlas()
     atlas.add(np.full((4, 4, 3), 200))
     texels, levels = atlas.pack()
@@ -245,7 +245,7 @@ def test_a_square_at_a_known_place_is_drawn_there():
     assert np.allclose(depth[ids == 0], 0.1)
 
 
-def test_the_world_has_a_name_that_every_parameter_changes():
+def test_every_parameter_changes_the_data_version():
     assert data_version() == data_version(World())
     changes = {"version": 99, "seed": 1, "size": (96, 192), "speed": 2.0, "deterioration": 0.5, "rare_poses": 0.5}
     changes |= {"min_visible": 0.5, "min_side": 9, "focal": 2.0}
@@ -254,10 +254,10 @@ def test_the_world_has_a_name_that_every_parameter_changes():
     assert set(changes) == set(World.__dataclass_fields__)
 
 
-def test_the_world_is_the_one_that_results_were_measured_in():
-    """If this fails, the drawing has changed: raise `World.version`, and run again what its results came from.
+def test_frames_are_those_of_the_stored_world():
+    """If this fails, the drawing has changed: raise `World.version` and repeat the trainings and scores.
 
-    Frames are compared as coarse means, with a tolerance: processors round differently.
+    Frames are compared as coarse means with a tolerance, because processors round differently.
     """
     golden = json.loads(EXPECTED.read_text())
     worlds = {task: data_version(world) for task, world in WORLDS.items()}

@@ -17,7 +17,7 @@ def snippet(task: str, **options):
     return toytown.snippets("val", task, [4], world=SMALL, length=12, annotated=(2, 11), **options)[0]
 
 
-def test_a_snippet_is_its_film():
+def test_a_snippet_holds_the_frames_and_labels_of_its_film():
     segmentation, detection, both = (snippet(task, fps=17.0) for task in ("segmentation", "detection", "both"))
     film = Film("val", 4, 17.0, SMALL)
     assert len(segmentation.frames) == 12
@@ -33,7 +33,7 @@ def test_a_snippet_is_its_film():
     assert torch.equal(same["boxes"], boxes["boxes"])
 
 
-def test_motion_is_that_of_the_tracks():
+def test_motion_is_computed_from_the_tracks():
     detection, segmentation = snippet("detection", fps=17.0), snippet("segmentation", fps=17.0)
     film = Film("val", 4, 17.0, SMALL)
     tracks = []
@@ -52,9 +52,9 @@ def test_motion_is_that_of_the_tracks():
 
 
 def test_the_three_motion_classes_occur():
-    """None of them under 15% of the boxes, at the frame rate of detection."""
+    """Each has over 15% of the boxes at the frame rate of detection."""
     motion = []
-    for number in range(14):  # boxes alone, at half the size: that takes a tenth of the time of whole frames
+    for number in range(14):  # boxes alone, at half the size, take a tenth of the time
         world = dataclasses.replace(toytown.WORLDS["detection"], size=(96, 192), min_side=24)
         film = Film("val", number, FPS["detection"], world)
         boxes = [film.boxes(i) for i in range(0, 21, 2)]
@@ -74,13 +74,13 @@ def test_each_task_has_its_own_world(task):
     assert len(set(map(toytown.data_version, toytown.WORLDS.values()))) == 2
 
 
-def test_what_is_on_disk_is_what_is_rendered(tmp_path):
+def test_stored_snippets_equal_rendered_ones(tmp_path):
     fresh, stored = snippet("detection"), snippet("detection", folder=tmp_path)
     again = snippet("detection", folder=tmp_path)
-    assert not list(tmp_path.rglob("*")), "rendered when it is needed"
+    assert not list(tmp_path.rglob("*")), "rendered only when needed"
     assert torch.equal(stored.frames[0], fresh.frames[0])
     (file,) = tmp_path.rglob("*.safetensors")
-    assert toytown.data_version(SMALL) in str(file), "another world's frames are never taken for this one's"
+    assert toytown.data_version(SMALL) in str(file), "each world has a folder of its own"
     for other in (stored, again):
         assert torch.equal(other.frames[7], fresh.frames[7])
         for name, value in fresh.targets[11].items():
@@ -108,7 +108,7 @@ def test_all_streets_are_rendered_by_several_processes(tmp_path):
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
 
 
-def test_splits_say_which_frames_have_labels():
+def test_each_split_has_its_annotated_frames():
     train = toytown.snippets("train", "segmentation", 1, world=SMALL)[0]
     val = toytown.snippets("val", "segmentation", 1, world=SMALL)[0]
     boxes = toytown.snippets("test", "detection", 1, world=SMALL)[0]
@@ -127,7 +127,7 @@ def test_frames_beyond_the_end(index):
         snippet("segmentation").frames[index]
 
 
-def test_targets_of_frames_without_labels():
+def test_frames_without_labels_have_no_target():
     with pytest.raises(KeyError):
         snippet("segmentation").targets[3]
     assert 3 not in snippet("segmentation").targets

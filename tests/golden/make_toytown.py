@@ -1,4 +1,4 @@
-"""Write toytown.json: how a few frames of Toytown look. Run it when `World.version` was raised."""
+"""Write toytown.json, coarse means of a few frames of Toytown. Run it after raising `World.version`."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""moving_stills.py and still_camera.py: the flow leads to the same pixels, and how stills and people move."""
+"""The still camera: exact flow between its frames, and the motion of the camera and of pieces."""
 
 import numpy as np
 import pytest
@@ -19,8 +19,10 @@ def test_nothing_moves_from_a_frame_to_itself():
 
 
 def compared(snippet, current, key):
-    """How much the current frame differs from the key frame sampled where the flow points, `(H, W)`; the pixels that
-    are seen there, away from rims; and those that are hidden although they lie in the key frame.
+    """Compare the current frame with the key frame sampled along the flow.
+
+    Returns:
+        The difference `(H, W)`; the visible pixels away from rims; and the pixels hidden within the key frame.
     """
     y, x = torch.meshgrid(torch.arange(SIZE[0]), torch.arange(SIZE[1]), indexing="ij")
     flow, hidden = snippet.flow(current, key)
@@ -44,8 +46,8 @@ def test_the_flow_leads_to_the_same_pixels(current, key):
         assert np.mean(without) > 4 * np.mean(worst)
 
 
-def test_what_a_piece_moves_over_is_hidden():
-    """The flow of a hidden pixel leads to the piece before it."""
+def test_points_covered_by_a_moving_piece_are_hidden():
+    """The flow of a hidden pixel leads to the piece in front of it."""
     hidden, seen = [], []
     for snippet in moving(variants=30):
         error, there, behind = compared(snippet, 9, 0)
@@ -55,24 +57,24 @@ def test_what_a_piece_moves_over_is_hidden():
     assert torch.cat(hidden).mean() > 4 * torch.cat(seen).mean()
 
 
-def test_pieces_start_where_they_are():
-    """Moved by nothing, pieces and their holes leave the picture as it is."""
+def test_pieces_that_have_not_moved_leave_no_trace():
+    """Without motion, pieces and their holes leave the picture unchanged."""
     rng = np.random.default_rng(0)
     picture = smooth().permute(1, 2, 0).contiguous().numpy()
     for _ in range(20):
         shot = draw_shot(rng, STILL, SIZE, BOXES["boxes"].numpy())
-        # A frame so near to the current one that nothing has moved by a part of a pixel that counts.
+        # A frame so near to the current one that every motion is a tiny part of a pixel.
         near = shot.picture(picture, 1e-4, None)
         assert np.abs(near.astype(int) - shot.picture(picture, 0, None)).max() <= 2
 
 
-def test_motion_is_smooth_and_goes_one_way():
+def test_motion_is_smooth_and_keeps_its_direction():
     moved = []
     for snippet in moving(variants=30):
         flows = torch.stack([snippet.flow(9, t)[0] for t in range(9, -1, -1)])
         lengths = flows.norm(dim=1).flatten(1)  # (10, pixels)
         steps = (flows[1:] - flows[:-1]).norm(dim=1).flatten(1)
-        assert (lengths[1:] >= lengths[:-1] - 0.5).all()  # shift and zoom may just cancel at a place
+        assert (lengths[1:] >= lengths[:-1] - 0.5).all()  # shift and zoom may cancel at some points
         assert (steps <= 3.5 * steps.mean(0) + 0.1).all()  # no jump
         moved.append(float(lengths[-1].max()))
     assert 20 < max(moved) < 80
@@ -80,7 +82,7 @@ def test_motion_is_smooth_and_goes_one_way():
 
 
 def test_people_move_by_themselves():
-    """Where the camera stands still, something of what has a box does not."""
+    """Under a standing camera, some of the objects with boxes move."""
     data = moving(still(boxed(), BOXES), variants=60)
     standing = [snippet for i, snippet in enumerate(data) if data._scene(i).shot.zoom == 0]
     assert len(standing) > 3
