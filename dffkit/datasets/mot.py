@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dffkit.datasets.crops import clip_boxes
-from dffkit.datasets.mot_files import Annotation, images, read_boxes, sequences, video
+from dffkit.datasets.mot_files import Annotation, images, read_boxes, video
 from dffkit.datasets.resized import Size, resized_frame
 from dffkit.datasets.snippets import Frames, OnDemand, Snippet, motion_iou, warn_skipped
 from dffkit.support.errors import DataError
@@ -22,36 +22,15 @@ PETS09_SPLITS = {"train": range(400), "val": range(400, 500), "test": range(500,
 PETS09_ANNOTATED = (576, 768)  # (H, W) of OpenCV's video, in which the boxes were drawn; a copy may be smaller
 
 
-def pets09_snippets(folder: Path, split: str, *, size: Size | None = None) -> list[Snippet]:
-    """Return the one snippet of a split of PETS 2009, sequence S2.L1: pedestrians before a static camera.
-
-    Its rate is the file's 10 frames a second; the scene was filmed at about 7.
-
-    Args:
-        folder: OpenCV's sample video `vtest.avi` and MOTChallenge 2015's `gt.txt` of PETS09-S2L1.
-        split: "train", "val" or "test".
-        size: (H, W) to which frames and boxes are scaled; None for the video's own. At 360x480 people are about as wide
-            as a cell of the feature map.
-
-    Raises:
-        DataError: as `snippets`.
-        ValueError: another split.
-    """
-    if split not in PETS09_SPLITS:
-        raise ValueError(f"split: expected one of {', '.join(PETS09_SPLITS)}, got {split!r}")
-    part = PETS09_SPLITS[split]
-    return snippets(Path(folder) / "vtest.avi", frames=part, annotated_size=PETS09_ANNOTATED, size=size)
-
-
-def snippets(
+def snippet(
     source: Path,
     *,
     frames: range | None = None,
     annotated_size: Size | None = None,
     size: Size | None = None,
     outside: str = "raise",
-) -> list[Snippet]:
-    """Return the snippets of MOTChallenge data.
+) -> Snippet:
+    """Return a sequence of MOTChallenge data, or a part of it, as a snippet.
 
     A target is {"boxes": (N, 4) float32 xyxy in pixels of the frame, x2 and y2 exclusive; "labels": (N,) int64, all 1;
     "tracks": (N,) int64; "ignore": (R, 4)}. The frames up to the last one with a box are annotated; an annotated frame
@@ -60,9 +39,8 @@ def snippets(
     in use at the same time.
 
     Args:
-        source: a sequence's folder (`img1/`, `gt/gt.txt`, `seqinfo.ini`), a folder of sequences, or a video file with
-            its `gt.txt` beside it.
-        frames: the part of each video that becomes a snippet, as indices from 0; None for all frames.
+        source: a sequence's folder (`img1/`, `gt/gt.txt`, `seqinfo.ini`), or a video file with its `gt.txt` beside it.
+        frames: the part of the video that becomes the snippet, as indices from 0; None for all frames.
         annotated_size: (H, W) of the picture in which the boxes were drawn; None for the size in `seqinfo.ini`, or a
             video file's own.
         size: (H, W) to which frames and boxes are scaled; None for their own.
@@ -75,26 +53,19 @@ def snippets(
     if outside not in ("raise", "drop"):
         raise ValueError(f"outside: expected 'raise' or 'drop', got {outside!r}")
     source = Path(source)
-    found = [_snippet(place, frames, annotated_size, size, outside) for place in sequences(source)]
-    warn_skipped(source, sum((skipped for _, skipped in found), Counter()))
-    return [snippet for snippet, _ in found]
-
-
-def _snippet(
-    source: Path, part: range | None, annotated_size: Size | None, size: Size | None, outside: str
-) -> tuple[Snippet, Counter[str]]:
-    """Return a part of a video as a snippet, and the numbers of records in that part that do not count."""
     is_folder = source.is_dir()
-    frames, fps, drawn_in = images(source) if is_folder else video(source)
-    file = source / "gt" / "gt.txt" if is_folder else source.parent / "gt.txt"
+    pictures, fps, drawn_in = images(source) if is_folder else video(source)
+    whole = range(len(pictures))
     # A dot in a folder's name is no ending: seq.1 and seq.2 are two sequences.
     name = source.absolute().name if is_folder else source.stem
-    whole = range(len(frames))
-    if part is not None and (len(part) == 0 or part.step != 1 or part[0] < 0 or part[-1] not in whole):
-        raise ValueError(f"frames: expected a part of {whole} without steps, got {part}")
-    name, part = (name, whole) if part is None else (f"{name}[{part.start}:{part.stop}]", part)
-    size = tuple(size or frames[0].shape[1:])
-    rows, others, dropped = _rows(file, len(frames), annotated_size or drawn_in, size, outside)
+    if frames is not None:
+        if len(frames) == 0 or frames.step != 1 or frames[0] < 0 or frames[-1] not in whole:
+            raise ValueError(f"frames: expected a part of {whole} without steps, got {frames}")
+        name = f"{name}[{frames.start}:{frames.stop}]"
+    part = whole if frames is None else frames
+    size = tuple(size or pictures[0].shape[1:])
+    file = source / "gt" / "gt.txt" if is_folder else source.parent / "gt.txt"
+    rows, others, dropped = _rows(file, len(pictures), annotated_size or drawn_in, size, outside)
     annotated = [i for i, frame in enumerate(part) if frame < len(rows)]
     targets = [_target(rows[part[i]]) for i in annotated]
     # Regions have tracks too: a person to ignore in one frame may count in the next. And motion looks beyond the part.
@@ -111,9 +82,9 @@ def _snippet(
         "boxes of other things than people are left out": sum(others[frame] for frame in part),
         "frames after the last box have no target": len(part) - len(annotated),
     }
-    scaled = Frames(lambda i: resized_frame(frames[part[i]], size), len(part))
-    snippet = Snippet(name, fps, scaled, OnDemand(targets.__getitem__, annotated), OnDemand(motion, annotated))
-    return snippet, Counter(skipped | dropped)
+    warn_skipped(source, skipped | dropped)
+    scaled = Frames(lambda i: resized_frame(pictures[part[i]], size), len(part))
+    return Snippet(name, fps, scaled, OnDemand(targets.__getitem__, annotated), OnDemand(motion, annotated))
 
 
 def _rows(
@@ -163,3 +134,24 @@ def _target(row: Sequence[tuple[Annotation, Tensor]]) -> dict[str, Tensor]:
         "tracks": torch.tensor(tracks, dtype=torch.int64),
         "ignore": stacked("region"),
     }
+
+
+def pets09_snippets(folder: Path, split: str, *, size: Size | None = None) -> list[Snippet]:
+    """Return the one snippet of a split of PETS 2009, sequence S2.L1: pedestrians before a static camera.
+
+    Its rate is the file's 10 frames a second; the scene was filmed at about 7.
+
+    Args:
+        folder: OpenCV's sample video `vtest.avi` and MOTChallenge 2015's `gt.txt` of PETS09-S2L1.
+        split: "train", "val" or "test".
+        size: (H, W) to which frames and boxes are scaled; None for the video's own. At 360x480 people are about as wide
+            as a cell of the feature map.
+
+    Raises:
+        DataError: as `snippet`.
+        ValueError: another split.
+    """
+    if split not in PETS09_SPLITS:
+        raise ValueError(f"split: expected one of {', '.join(PETS09_SPLITS)}, got {split!r}")
+    part = PETS09_SPLITS[split]
+    return [snippet(Path(folder) / "vtest.avi", frames=part, annotated_size=PETS09_ANNOTATED, size=size)]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from dffkit.datasets import streams
-from dffkit.datasets.images import ImageFrames, image_size, list_images, natural, read_frame
+from dffkit.datasets.images import ImageFrames, image_size, list_images, read_frame
 from dffkit.datasets.resized import Size
 from dffkit.support.errors import DataError
 
@@ -40,24 +40,6 @@ class Annotation(NamedTuple):
     track: int
     box: tuple[float, float, float, float]
     kind: str
-
-
-def sequences(source: Path) -> list[Path]:
-    """Return the sequences in a folder, or `source` itself if it is a sequence or a video file.
-
-    Raises:
-        DataError: there is none, or one without its images.
-    """
-    if not source.is_dir() or (source / "img1").is_dir():
-        return [source]
-    found = sorted((path.parent for path in source.glob("*/img1")), key=natural)
-    if not found:
-        raise DataError(f"{source}: has no img1, nor a folder that has; name a sequence's folder, or a video file")
-    # Boxes without frames: without this check a part of the data set would be missing silently.
-    parts = {path.parent for part in ("gt", "seqinfo.ini") for path in source.glob(f"*/{part}")}
-    for folder in sorted(parts - set(found), key=natural):
-        raise DataError(f"{folder}: is a sequence that has no img1; get its images again, or move it elsewhere")
-    return found
 
 
 def images(folder: Path) -> tuple[Sequence[Tensor], float, Size]:

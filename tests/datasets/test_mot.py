@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.Skippe
 
 
 def test_boxes_surround_the_bright_square(tmp_path):
-    (snippet,) = mot.snippets(sequence(tmp_path / "walk"))
+    snippet = mot.snippet(sequence(tmp_path / "walk"))
     assert (snippet.name, snippet.fps, len(snippet.frames), list(snippet.targets)) == ("walk", 14, 12, list(range(12)))
     for i, frame in enumerate(snippet.frames):
         target = snippet.targets[i]
@@ -30,7 +30,7 @@ def test_boxes_surround_the_bright_square(tmp_path):
 
 
 def test_video_file_takes_its_boxes_from_the_file_beside_it(tmp_path):
-    (snippet,) = mot.snippets(film(tmp_path))
+    snippet = mot.snippet(film(tmp_path))
     assert (snippet.name, snippet.fps, len(snippet.frames), list(snippet.targets)) == ("walk", 10, 12, list(range(12)))
     for i, frame in enumerate(snippet.frames):
         assert_square_in_box(frame, snippet.targets[i])
@@ -40,8 +40,8 @@ def test_video_file_takes_its_boxes_from_the_file_beside_it(tmp_path):
 def test_boxes_of_a_picture_of_another_size_are_scaled(tmp_path, zoom):
     lines = [square(i, zoom) for i in range(12)]
     annotated = (zoom * WIDTH, zoom * HEIGHT)
-    (from_folder,) = mot.snippets(sequence(tmp_path / "walk", lines, annotated=[round(side) for side in annotated]))
-    (from_file,) = mot.snippets(film(tmp_path, lines), annotated_size=annotated[::-1])
+    from_folder = mot.snippet(sequence(tmp_path / "walk", lines, annotated=[round(side) for side in annotated]))
+    from_file = mot.snippet(film(tmp_path, lines), annotated_size=annotated[::-1])
     for snippet in (from_folder, from_file):
         for i in (0, 11):
             expected = [4 + 2 * i, 10, 12 + 2 * i, 18]
@@ -49,18 +49,18 @@ def test_boxes_of_a_picture_of_another_size_are_scaled(tmp_path, zoom):
 
 
 def test_frames_and_boxes_are_scaled_together(tmp_path):
-    (snippet,) = mot.snippets(sequence(tmp_path / "walk"), size=(2 * HEIGHT, 3 * WIDTH))
+    snippet = mot.snippet(sequence(tmp_path / "walk"), size=(2 * HEIGHT, 3 * WIDTH))
     for i in (0, 5):
         assert snippet.frames[i].shape == (3, 2 * HEIGHT, 3 * WIDTH)
         assert snippet.frames[i].dtype == torch.uint8
         assert_square_in_box(snippet.frames[i], snippet.targets[i])
-    (small,) = mot.snippets(tmp_path / "walk", size=(HEIGHT // 2, WIDTH // 2))
+    small = mot.snippet(tmp_path / "walk", size=(HEIGHT // 2, WIDTH // 2))
     assert_square_in_box(small.frames[0], small.targets[0])
 
 
 def test_box_is_clipped_to_the_picture(tmp_path):
     lines = ["1,1,-9,-4,20,10,1", f"2,1,{WIDTH - 1},{HEIGHT - 3},20,10,1", "3,1,1,1,48,32,1"]
-    (snippet,) = mot.snippets(sequence(tmp_path / "walk", lines))
+    snippet = mot.snippet(sequence(tmp_path / "walk", lines))
     expected = [[0, 0, 10, 5], [WIDTH - 2, HEIGHT - 4, WIDTH, HEIGHT], [0, 0, WIDTH, HEIGHT]]
     assert [snippet.targets[i]["boxes"][0].tolist() for i in range(3)] == expected
 
@@ -69,7 +69,7 @@ def test_motion_is_the_motion_iou_of_the_tracks(tmp_path):
     """The square of 8 pixels moves 2 pixels a frame, so the boxes of two frames in a row have an IoU of 6/10."""
     lines = [line for i in range(3) for line in (f"{i + 1},3,20,2,9,9,{int(i == 1)}", square(i))]
     folder = sequence(tmp_path / "walk", lines)
-    (whole,), (part,) = mot.snippets(folder), mot.snippets(folder, frames=range(1, 2))
+    whole, part = mot.snippet(folder), mot.snippet(folder, frames=range(1, 2))
     for snippet, frame in ((whole, 1), (part, 0)):  # the motion of a part includes the frames around it
         assert snippet.targets[frame]["tracks"].tolist() == [3, 7]
         assert snippet.motion[frame].tolist() == pytest.approx([1, 0.6])
@@ -78,13 +78,13 @@ def test_motion_is_the_motion_iou_of_the_tracks(tmp_path):
 
 
 def test_motion_of_a_person_seen_once_is_unknown(tmp_path):
-    (snippet,) = mot.snippets(sequence(tmp_path / "walk", [square(0)]))
+    snippet = mot.snippet(sequence(tmp_path / "walk", [square(0)]))
     assert math.isnan(snippet.motion[0][0])
 
 
 def test_flagged_boxes_are_regions_to_ignore(tmp_path):
     lines = [square(0), "1,8,1,1,4,5,0", square(1), "3,8,11,12,4,5,0"]
-    (snippet,) = mot.snippets(sequence(tmp_path / "walk", lines))
+    snippet = mot.snippet(sequence(tmp_path / "walk", lines))
     assert len(snippet.targets[0]["boxes"]) == 1
     assert snippet.targets[0]["ignore"].tolist() == [[0, 0, 4, 5]]
     assert snippet.targets[1]["ignore"].shape == (0, 4)
@@ -102,7 +102,7 @@ def test_flagged_boxes_are_regions_to_ignore(tmp_path):
 )  # fmt: skip
 def test_classes_of_mot17(tmp_path, kind, flag, found):
     lines = [square(i, rest="1,1,0.5") for i in range(2)] + [f"2,8,1,1,4,5,{flag},{kind},0.5"]
-    (snippet,) = mot.snippets(sequence(tmp_path / "walk", lines))
+    snippet = mot.snippet(sequence(tmp_path / "walk", lines))
     target = snippet.targets[1]
     assert (len(target["boxes"]), len(target["ignore"])) == (1 + (found == "boxes"), int(found == "ignore"))
     assert len(target["labels"]) == len(target["tracks"]) == len(target["boxes"])
@@ -110,7 +110,7 @@ def test_classes_of_mot17(tmp_path, kind, flag, found):
 
 def test_world_coordinates_of_mot15_are_no_class(tmp_path):
     lines = [square(0, rest="1,-4.15,-7.35,0"), square(1, rest="1,3.02,8,0")]
-    (snippet,) = mot.snippets(sequence(tmp_path / "walk", lines))
+    snippet = mot.snippet(sequence(tmp_path / "walk", lines))
     assert [len(snippet.targets[i]["boxes"]) for i in range(2)] == [1, 1]
 
 
@@ -118,15 +118,15 @@ def test_world_coordinates_of_mot15_are_no_class(tmp_path):
 def test_box_outside_the_picture_is_reported_or_dropped(tmp_path, box):
     folder = sequence(tmp_path / "walk", [square(0), square(1), f"2,8,{box},1", f"3,8,{box},0"])
     with pytest.raises(DataError, match=r"gt\.txt:3: has the first of 2 boxes outside the picture of 48x32.*annotated"):
-        mot.snippets(folder)
+        mot.snippet(folder)
     with pytest.warns(UserWarning, match=r"walk: .*2 boxes outside the picture of 48x32 are left out"):
-        (snippet,) = mot.snippets(folder, outside="drop")
+        snippet = mot.snippet(folder, outside="drop")
     assert [len(snippet.targets[i]["boxes"]) for i in snippet.targets] == [1, 1]
     (folder / "gt" / "gt.txt").write_text(f"1,1,{box},1\n")
     with pytest.warns(UserWarning, match="1 boxes outside"):
-        assert not mot.snippets(folder, outside="drop")[0].targets
+        assert not mot.snippet(folder, outside="drop").targets
     with pytest.raises(ValueError, match="outside: expected 'raise' or 'drop', got 'clip'"):
-        mot.snippets(folder, outside="clip")
+        mot.snippet(folder, outside="clip")
 
 
 def test_skipped_records_are_counted_in_one_warning(tmp_path):
@@ -138,10 +138,9 @@ def test_skipped_records_are_counted_in_one_warning(tmp_path):
     sequence(tmp_path / "c", [*map(square, range(12))])
     regions = "boxes are regions to be ignored (not to be scored, or of what looks like people)"
     others, after = "boxes of other things than people are left out", "frames after the last box have no target"
-    assert skipped_warnings(lambda: mot.snippets(tmp_path / "a")) == [f"3 {regions}; 2 {others}; 2 {after}"]
-    assert skipped_warnings(lambda: mot.snippets(tmp_path)) == [f"3 {regions}; 2 {others}; 4 {after}"]
-    assert skipped_warnings(lambda: mot.snippets(tmp_path / "b")) == [f"2 {after}"]
-    assert skipped_warnings(lambda: mot.snippets(tmp_path / "c")) == []
+    assert skipped_warnings(lambda: mot.snippet(tmp_path / "a")) == [f"3 {regions}; 2 {others}; 2 {after}"]
+    assert skipped_warnings(lambda: mot.snippet(tmp_path / "b")) == [f"2 {after}"]
+    assert skipped_warnings(lambda: mot.snippet(tmp_path / "c")) == []
 
 
 @pytest.mark.parametrize(
@@ -151,18 +150,18 @@ def test_skipped_records_are_counted_in_one_warning(tmp_path):
 def test_warning_counts_the_records_of_a_part_only(tmp_path, part, found):
     lines = [square(i, rest="1,1,1") for i in range(9)] + ["2,8,1,1,4,5,0,1,1", "4,10,1,1,4,5,0,3,1"]
     folder = sequence(tmp_path / "walk", lines)
-    (said,) = skipped_warnings(lambda: mot.snippets(folder, frames=part))
+    (said,) = skipped_warnings(lambda: mot.snippet(folder, frames=part))
     assert said.startswith(found)
     assert ";" not in said
-    assert skipped_warnings(lambda: mot.snippets(folder, frames=range(4, 9))) == []
+    assert skipped_warnings(lambda: mot.snippet(folder, frames=range(4, 9))) == []
 
 
 def test_only_the_first_process_warns(tmp_path, monkeypatch):
     folder = sequence(tmp_path / "walk", [square(0)])
     monkeypatch.setattr(processes, "rank_and_count", lambda: (1, 2))
-    assert skipped_warnings(lambda: mot.snippets(folder)) == []
+    assert skipped_warnings(lambda: mot.snippet(folder)) == []
     monkeypatch.setattr(processes, "rank_and_count", lambda: (0, 2))
-    assert len(skipped_warnings(lambda: mot.snippets(folder))) == 1
+    assert len(skipped_warnings(lambda: mot.snippet(folder))) == 1
 
 
 def test_unknown_split_is_reported(tmp_path):

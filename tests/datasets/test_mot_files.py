@@ -37,19 +37,19 @@ pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.Skippe
 def test_wrong_line_is_reported(tmp_path, line, named):
     folder = sequence(tmp_path / "walk", [square(0), square(1), "", line, square(4)])
     with pytest.raises(DataError, match=rf"gt\.txt:4: .*{named}"):
-        mot.snippets(folder)
+        mot.snippet(folder)
 
 
 def test_unknown_class_is_reported(tmp_path):
     folder = sequence(tmp_path / "walk", [square(0, rest="1,14,1")])
     with pytest.raises(DataError, match=r"gt\.txt:1: expected a class of 1\.\.13, or -1 for none, got 14; correct it"):
-        mot.snippets(folder)
+        mot.snippet(folder)
 
 
 def test_box_of_another_thing_in_a_missing_frame_is_reported(tmp_path):
     folder = sequence(tmp_path / "walk", [square(0, rest="1,1,1"), "13,1,5,5,4,4,1,3,1"])
     with pytest.raises(DataError, match=r"gt\.txt:2: names frame 13, but the video has 12"):
-        mot.snippets(folder)
+        mot.snippet(folder)
 
 
 def test_gt_file_without_people_or_text_is_reported(tmp_path):
@@ -57,31 +57,22 @@ def test_gt_file_without_people_or_text_is_reported(tmp_path):
     for content in ("", "1,1,5,5,4,4,1,3,1\n"):  # nothing, or a car
         (folder / "gt" / "gt.txt").write_text(content)
         with pytest.raises(DataError, match=r"gt\.txt: has no box of a person"):
-            mot.snippets(folder)
+            mot.snippet(folder)
     (folder / "gt" / "gt.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"gt\.txt: is no text"):
-        mot.snippets(folder)
-
-
-def test_folder_of_sequences_gives_all_in_natural_order(tmp_path):
-    for name in ("MOT-10", "MOT-9"):
-        sequence(tmp_path / name)
-    (tmp_path / "notes").mkdir()
-    assert [snippet.name for snippet in mot.snippets(tmp_path)] == ["MOT-9", "MOT-10"]
+        mot.snippet(folder)
 
 
 def test_dot_in_a_folder_name_stays_in_the_snippet_name(tmp_path, monkeypatch):
-    for name in ("seq.1", "seq.2"):
-        sequence(tmp_path / name)
-    assert [snippet.name for snippet in mot.snippets(tmp_path)] == ["seq.1", "seq.2"]
-    monkeypatch.chdir(tmp_path / "seq.2")
-    assert [snippet.name for snippet in mot.snippets(".")] == ["seq.2"]
+    assert mot.snippet(sequence(tmp_path / "seq.1")).name == "seq.1"
+    monkeypatch.chdir(tmp_path / "seq.1")
+    assert mot.snippet(".").name == "seq.1"
 
 
 def test_each_part_of_a_video_is_a_snippet(tmp_path):
     lines = [square(i) for i in range(8)]  # frames 8 to 11 have no boxes
     folder = sequence(tmp_path / "walk", lines)
-    parts = [mot.snippets(folder, frames=part)[0] for part in (range(5), range(5, 10), range(10, 12))]
+    parts = [mot.snippet(folder, frames=part) for part in (range(5), range(5, 10), range(10, 12))]
     assert [part.name for part in parts] == ["walk[0:5]", "walk[5:10]", "walk[10:12]"]
     assert [len(part.frames) for part in parts] == [5, 5, 2]
     assert [list(part.targets) for part in parts] == [[0, 1, 2, 3, 4], [0, 1, 2], []]
@@ -94,14 +85,14 @@ def test_each_part_of_a_video_is_a_snippet(tmp_path):
 def test_part_beyond_the_video_is_reported(tmp_path, part):
     folder = sequence(tmp_path / "walk")
     with pytest.raises(ValueError, match=r"frames: expected a part of range\(0, 12\) without steps, got range"):
-        mot.snippets(folder, frames=part)
+        mot.snippet(folder, frames=part)
 
 
 def test_video_is_decoded_once_and_forgotten_after_use(tmp_path, monkeypatch):
     path, read = film(tmp_path), []
     monkeypatch.setattr(streams.FrameStream, "__iter__", lambda self: read.append(1) or self.read())
-    train = mot.snippets(path, frames=range(6))
-    val = mot.snippets(path, frames=range(6, 12))
+    train = mot.snippet(path, frames=range(6))
+    val = mot.snippet(path, frames=range(6, 12))
     assert len(read) == 1
     kept = [weakref.ref(decoded) for decoded in mot_files._in_use.values()]
     del train, val
@@ -112,18 +103,18 @@ def test_video_is_decoded_once_and_forgotten_after_use(tmp_path, monkeypatch):
 def test_video_too_long_for_memory_is_refused(tmp_path, monkeypatch):
     path = film(tmp_path)
     monkeypatch.setattr(mot_files, "MEMORY", 12 * 3 * HEIGHT * WIDTH)
-    assert len(mot.snippets(path)) == 1
+    assert len(mot.snippet(path).frames) == 12
     gc.collect()
     monkeypatch.setattr(mot_files, "MEMORY", 12 * 3 * HEIGHT * WIDTH - 1)
     with pytest.raises(DataError, match=r"walk\.mp4: needs more than .* GiB of memory; store its frames as images"):
-        mot.snippets(path)
+        mot.snippet(path)
 
 
 def test_images_are_read_on_access(tmp_path):
     folder = sequence(tmp_path / "walk")
     path = folder / "img1" / "000004.png"
     path.write_bytes(path.read_bytes()[:-30])
-    (snippet,) = mot.snippets(folder)
+    snippet = mot.snippet(folder)
     assert torch.equal(snippet.frames[2], picture(2))
     with pytest.raises(DataError, match=r"000004\.png: is damaged"):
         snippet.frames[3]
@@ -132,20 +123,10 @@ def test_images_are_read_on_access(tmp_path):
 # What is missing
 
 
-@pytest.mark.parametrize("also", ["gt", "seqinfo.ini"])
-def test_sequence_without_images_is_reported(tmp_path, also):
-    for name in ("a", "b"):
-        sequence(tmp_path / name)
-    for part in {"img1", "gt", "seqinfo.ini"} - {also}:
-        (tmp_path / "b" / part).rename(tmp_path / f"away-{part}")
-    with pytest.raises(DataError, match=r"b: is a sequence that has no img1; get its images again"):
-        mot.snippets(tmp_path)
-
-
 def test_frame_of_another_size_is_reported(tmp_path):
     folder = sequence(tmp_path / "walk")
     Image.new("RGB", (WIDTH, HEIGHT - 2)).save(folder / "img1" / "000004.png")
-    (snippet,) = mot.snippets(folder)
+    snippet = mot.snippet(folder)
     assert torch.equal(snippet.frames[2], picture(2))
     with pytest.raises(DataError, match=r"000004\.png: is 48x30, the first frame 48x32; get the images again"):
         snippet.frames[3]
@@ -153,7 +134,7 @@ def test_frame_of_another_size_is_reported(tmp_path):
 
 @pytest.mark.parametrize(
     ("missing", "named"),
-    [("img1", "walk: has no img1, nor a folder"), ("gt/gt.txt", r"gt\.txt: no such file"),
+    [("img1", "img1: no such folder"), ("gt/gt.txt", r"gt\.txt: no such file"),
      ("seqinfo.ini", r"seqinfo\.ini: no such file"), ("img1/000005.png", r"000006\.png: expected frame number 5"),
      ("img1/000001.png", r"000002\.png: expected frame number 1"),
      ("img1/000012.png", "img1: has 11 images, but seqinfo.ini says 12")],
@@ -162,14 +143,14 @@ def test_missing_part_of_a_sequence_is_reported(tmp_path, missing, named):
     folder = sequence(tmp_path / "walk")
     (folder / missing).rename(tmp_path / "elsewhere")
     with pytest.raises(DataError, match=named):
-        mot.snippets(folder)
+        mot.snippet(folder)
 
 
 def test_image_without_a_frame_number_is_reported(tmp_path):
     folder = sequence(tmp_path / "walk")
     (folder / "img1" / "000012.png").rename(folder / "img1" / "last.png")
     with pytest.raises(DataError, match=r"last\.png: expected frame number 12"):
-        mot.snippets(folder)
+        mot.snippet(folder)
 
 
 @pytest.mark.parametrize(
@@ -182,16 +163,16 @@ def test_wrong_seqinfo_is_reported(tmp_path, content, named):
     folder = sequence(tmp_path / "walk")
     (folder / "seqinfo.ini").write_text(content)
     with pytest.raises(DataError, match=rf"seqinfo\.ini: .*{named}"):
-        mot.snippets(folder)
+        mot.snippet(folder)
 
 
 def test_missing_video_or_its_boxes_are_reported(tmp_path):
     with pytest.raises(DataError, match=r"walk\.mp4: no such file"):
-        mot.snippets(tmp_path / "walk.mp4")
+        mot.snippet(tmp_path / "walk.mp4")
     path = film(tmp_path)
     (tmp_path / "gt.txt").unlink()
     with pytest.raises(DataError, match=r"gt\.txt: no such file"):
-        mot.snippets(path)
+        mot.snippet(path)
 
 
 def test_video_without_a_rate_is_refused(tmp_path, monkeypatch):
@@ -199,4 +180,4 @@ def test_video_without_a_rate_is_refused(tmp_path, monkeypatch):
     stream = streams.FrameStream(str(path), SIZE, None, 1, lambda: iter([picture(0)]))
     monkeypatch.setattr(streams, "frames", lambda path: stream)
     with pytest.raises(DataError, match="does not say how many frames a second"):
-        mot.snippets(path)
+        mot.snippet(path)
