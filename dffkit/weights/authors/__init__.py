@@ -1,1 +1,1 @@
-"""The authors' checkpoints: MXNet's binary files, and which of their arrays is which parameter here."""
+"""The authors' checkpoints: MXNet's binary files, the mapping of their arrays to parameters, and their conventions."""

@@ -1,11 +1,11 @@
 """The authors' checkpoint in this kit: R-FCN with ResNet-101 and FlowNet, trained in MXNet on ImageNet VID (Sec. 5).
 
 The names are those of dff_rfcn/symbols/resnet_v1_101_flownet_rfcn.py in github.com/msracver/Deep-Feature-Flow. Layouts
-are PyTorch's: kernels are (out, in, height, width), those of deconvolutions (in, out, height, width); the RPN's score
-channels are the background of all anchors and then the foreground, its box channels four for each anchor; channel
+are PyTorch's: kernels are (out, in, height, width), those of deconvolutions (in, out, height, width). The RPN's score
+channels are the background of all anchors and then the foreground; its box channels are four for each anchor. Channel
 (c * 7 + i) * 7 + j of the head votes for class or coordinate c in bin (i, j), background first. The frame's mean pixel,
-the division by 255 and the factor of 2.5 on the flow are in neither side's weights. So arrays are copied as they are,
-but for one layer, the head's boxes: see `_in_training_units`.
+the division by 255 and the factor of 2.5 on the flow are in neither side's weights. So all arrays are copied unchanged
+except those of one layer, the head's boxes: see `_in_training_units`.
 """
 
 import sys
@@ -25,8 +25,8 @@ from dffkit.weights.authors.conventions import AUTHORS
 
 CLASSES = 30  # ImageNet VID
 BOXES = ("arg:rfcn_bbox_weight_test", "arg:rfcn_bbox_bias_test")
-# The same layer as the authors train it. They store both (dff_rfcn/core/callback.py, do_checkpoint) and test with
-# "_test" (lib/utils/load_model.py, load_param). No other array beyond the network's is saved by their training.
+# The same layer in the units of the authors' training. They store both (dff_rfcn/core/callback.py, do_checkpoint) and
+# test with "_test" (lib/utils/load_model.py, load_param). Their training saves no other array beyond the network's.
 NOT_NEEDED = ("arg:rfcn_bbox_weight", "arg:rfcn_bbox_bias")
 REMEDY = "give one that the authors' training saved, as rfcn_dff_flownet_vid-0000.params of their repository"
 
@@ -40,10 +40,10 @@ NORM = {
 
 
 def authors_model(*, width: float = 1.0) -> DeepFeatureFlow:
-    """The authors' detection network with random weights, in training mode; widths other than 1 are for trials.
+    """Make the authors' detection network with random weights, in training mode; other widths than 1 are for tests.
 
-    ResNet-101 with its strides on the first 1x1, FlowNet with the pooled head and a scale bias that stays 1, and R-FCN
-    with the authors' `conventions` for boxes, for 30 classes.
+    It has ResNet-101 with its strides on the first 1x1, FlowNet with the pooled head and a scale bias that stays 1, and
+    R-FCN for 30 classes with the authors' `conventions` for boxes.
 
     Raises:
         ValueError: for a width that is not above 0 and at most 4.
@@ -54,21 +54,21 @@ def authors_model(*, width: float = 1.0) -> DeepFeatureFlow:
 
 
 def load_mxnet(
-    path: Path, *, width: float = 1.0, say: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
+    path: Path, *, width: float = 1.0, warn: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
 ) -> DeepFeatureFlow:
-    """The authors' trained network, ready to recognize: `authors_model` with a checkpoint's weights, in eval mode.
+    """Load the authors' trained network, ready to recognize: `authors_model` with a checkpoint's weights, in eval mode.
 
-    It is meant for frames whose shorter side is 600 pixels, or less where the longer one would be over 1000. Label c
+    It was trained on frames whose shorter side is 600 pixels, or less where the longer side would exceed 1000. Label c
     of a detection is the c-th class of ImageNet VID in the order of their names, from 1, airplane, to 30, zebra.
 
     Args:
-        path: a `.params` file of theirs, or of a training with their code.
+        path: a `.params` file of the authors, or of a training with their code.
         width: as in `authors_model`.
-        say: takes the message that names the arrays which are not needed.
+        warn: receives a message that names the arrays that are not needed.
 
     Raises:
-        DataError: if the file is missing or damaged; if it lacks an array or has one too many; or if an array is of
-            another shape than the network's, or holds no floating-point numbers. Nothing is left over on either side.
+        DataError: if the file is missing or damaged; if it lacks an array of the network or has another one; or if an
+            array has another shape than the network's, or does not hold floating-point numbers.
         ValueError: for a width that is not above 0 and at most 4.
     """
     arrays = params.read(path)
@@ -78,17 +78,17 @@ def load_mxnet(
     if trouble := _misfit({name: own[key] for key, name in wanted.items()}, arrays):
         raise DataError(f"{path}: is not a checkpoint of this network: {trouble}; {REMEDY}")
     if spare := [name for name in NOT_NEEDED if name in arrays]:
-        say(f"{path}: not needed, for the head's boxes come from the arrays that end in _test: {', '.join(spare)}")
+        warn(f"{path}: not needed, for the head's boxes come from the arrays that end in _test: {', '.join(spare)}")
     for key, name in wanted.items():
         own[key].copy_(_in_training_units(arrays[name]) if name in BOXES else arrays[name])
     return model.eval()
 
 
 def checkpoint_names(model: DeepFeatureFlow) -> dict[str, str]:
-    """Each entry of the state of an `authors_model`, and the checkpoint's array that goes there.
+    """Map each entry of the state of an `authors_model` to the name of its array in the checkpoint.
 
-    Only `num_batches_tracked` is left out: PyTorch counts batches there for a batch norm that is trained, and the
-    authors' is frozen.
+    Only `num_batches_tracked` is left out: there PyTorch counts the batches of a trained batch norm, and the authors'
+    is frozen.
     """
     layers, names = _layers(), {}
     for key in model.state_dict():
@@ -101,7 +101,7 @@ def checkpoint_names(model: DeepFeatureFlow) -> dict[str, str]:
 
 
 def _layers() -> dict[str, str]:
-    """The kit's layers and the authors' names for them."""
+    """Map the kit's layers to the authors' names for them."""
     layers = {"conv1": "conv1", "bn1": "bn_conv1", "reduce": "feat_conv_3x3"}
     for stage, blocks in enumerate(BLOCKS[101], start=2):
         for i in range(blocks):
@@ -120,7 +120,7 @@ def _layers() -> dict[str, str]:
 
 
 def _letter(i: int, blocks: int) -> str:
-    """How block i of a stage is called: a, b, c; in the stages too long for the alphabet a, b1, b2, ..."""
+    """Return the authors' name of block i of a stage: a, b, c; in stages of more than 3 blocks a, b1, b2, ..."""
     return "abc"[i] if blocks == 3 else f"b{i}" if i else "a"
 
 
@@ -135,17 +135,17 @@ def _bottleneck(ours: str, block: str, projected: bool) -> dict[str, str]:
 
 
 def _in_training_units(array: Tensor) -> Tensor:
-    """The head's box weights or biases `(8 * 49, ...)` as they are trained here and there: deltas over `HEAD_STD`.
+    """Divide the head's box weights or biases `(8 * 49, ...)` by `HEAD_STD`, which gives the units of the training.
 
-    The authors multiply these channels by the standard deviations when they save, so that their test need not; this
-    kit multiplies when it decodes boxes. The RPN's need nothing: both sides multiply those at the output.
+    The authors multiply these channels by the standard deviations when they save a checkpoint; this kit multiplies when
+    it decodes boxes. The RPN's boxes stay unchanged: both sides multiply them at the output.
     """
     std = torch.tensor(HEAD_STD).repeat(2).repeat_interleave(len(array) // 8)  # channel: coordinate, then bin
     return array / std.view(-1, *[1] * (array.ndim - 1))
 
 
 def _misfit(wanted: dict[str, Tensor], arrays: dict[str, Tensor]) -> str:
-    """What keeps these arrays from being the network's; an empty string for nothing."""
+    """Describe the first difference between the `wanted` arrays and those found, or return an empty string."""
     troubles = []
     if missing := [name for name in wanted if name not in arrays]:
         troubles.append(f"it lacks {', '.join(missing[:3])} ({len(missing)} in all)")

@@ -5,14 +5,14 @@ all numbers little-endian:
 
     file            uint64 0x112, uint64 0; uint64 count, the arrays; uint64 count, the names
     array, legacy   uint32 dimensions, uint32 sides; int32 device, int32 its number; int32 type; the values
-    array, V1       uint32 magic, uint32 dimensions, int64 sides; from there on the same
-    array, V2, V3   uint32 magic, int32 storage; from there on as V1
+    array, V1       uint32 magic, uint32 dimensions, int64 sides; the rest as legacy
+    array, V2, V3   uint32 magic, int32 storage; the rest as V1
     name            uint64 length, the characters
 
-V2 knows sparse storage, and V3 scalars, which have no dimensions. The authors' MXNet, of early 2017, wrote legacy.
+V2 adds sparse storage, and V3 scalars, which have no dimensions. The authors' MXNet, of early 2017, wrote legacy.
 
-Nothing in a file is executed. Each length is compared with what is left of the file before anything of this length is
-made: a damaged or hostile file costs an error message, not the memory that it asks for.
+Nothing in a file is executed. Each length is compared with the rest of the file before memory of this length is
+allocated, so a damaged or hostile file costs an error message and no memory.
 """
 
 import math
@@ -30,24 +30,24 @@ LIST_MAGIC = 0x112
 V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.uint8, torch.int32, torch.int8, torch.int64)  # by flag
 MAX_DIMENSIONS = 32
-MAX_ARRAYS = 10_000  # networks have hundreds; a tensor of one byte takes a thousand in Python, so this is 10 MB
+MAX_ARRAYS = 10_000  # networks have hundreds; a tensor of one byte takes 1,000 bytes in Python, so this is 10 MB
 
 REPAIR = "the file is damaged or no .params file of MXNet; download or copy it again"
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """All arrays of a `.params` file by name, on the CPU.
+    """Read all arrays of a `.params` file by name, on the CPU.
 
     Args:
-        path: written by MXNet's `nd.save`, `save_checkpoint` or `save_params`, of any version.
+        path: a file written by `nd.save`, `save_checkpoint` or `save_params` of any version of MXNet.
 
     Returns:
         Name -> tensor of the stored shape and type, in the file's order. Names are as stored: a checkpoint's begin
         with "arg:" or "aux:". The arrays of a list that was saved without names are called "0", "1", and so on.
 
     Raises:
-        DataError: if the file is missing, damaged or of another format; or an array is sparse, of a type that is not
-            in DTYPES, or without values.
+        DataError: if the file is missing, damaged or of another format; or if an array is sparse, has a type that is
+            not in DTYPES, or has no values.
     """
     path = Path(path)
     try:
@@ -58,29 +58,29 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 class _Source:
-    """An open file that is asked for no more than it has."""
+    """An open file of known size, read from start to end."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self.file, self.path = file, path
         self.start, self.left = 0, os.fstat(file.fileno()).st_size
 
     def take(self, count: int, what: str) -> bytearray:
-        """The next `count` bytes."""
+        """Read the next `count` bytes."""
         self.start = self.file.tell()
         if count > self.left:
             raise self.error(f"expected {count:,} bytes of {what}, got {self.left:,} until the end")
         content = bytearray(count)
         self.left -= count
-        if (got := self.file.readinto(content)) < count:  # something else shortens the file at this moment
+        if (got := self.file.readinto(content)) < count:  # another program has just shortened the file
             raise self.error(f"expected {count:,} bytes of {what}, got {got:,}")
         return content
 
     def numbers(self, kind: str, count: int, what: str) -> tuple[int, ...]:
-        """The next `count` numbers of one of `struct`'s kinds."""
+        """Read the next `count` numbers of one of `struct`'s kinds."""
         return struct.unpack(f"<{count}{kind}", self.take(struct.calcsize(f"<{kind}") * count, what))
 
     def error(self, trouble: str, remedy: str = REPAIR) -> DataError:
-        """What is wrong with the bytes that were taken last."""
+        """Make an error about the bytes read last."""
         return DataError(f"{self.path}: byte {self.start:,}: {trouble}; {remedy}")
 
 
@@ -114,7 +114,7 @@ def _read_array(source: _Source) -> Tensor:
             trouble = f"expected a dense array (storage type 0), got storage type {storage} (1 and 2 are sparse)"
             raise source.error(trouble, "save the array from MXNet after its tostype('default')")
     shape = _read_shape(source, magic)
-    # A network that was on a GPU is stored like any other: the device says only where MXNet would put it again.
+    # A network that was on a GPU is stored like any other: the device is only where MXNet would load it.
     *_device, flag = source.numbers("i", 3, "a device and a type")
     if not 0 <= flag < len(DTYPES):
         known = ", ".join(f"{i} {str(dtype).removeprefix('torch.')}" for i, dtype in enumerate(DTYPES))
@@ -125,14 +125,14 @@ def _read_array(source: _Source) -> Tensor:
 
 
 def _read_shape(source: _Source, magic: int) -> tuple[int, ...]:
-    """The sides of an array; the legacy format begins with their number, where the others have a magic one."""
+    """Read the sides of an array; `magic` is the number of dimensions in the legacy format."""
     legacy = magic not in (V1, V2, V3)
     dimensions = magic if legacy else source.numbers("I", 1, "the number of dimensions")[0]
     if dimensions > MAX_DIMENSIONS:
         magics = f" or one of {V1:#x}, {V2:#x}, {V3:#x}" if legacy else ""
         raise source.error(f"expected at most {MAX_DIMENSIONS} dimensions{magics}, got {dimensions:#x}")
     shape = source.numbers("I" if legacy else "q", dimensions, "a shape")
-    if min(shape, default=1) < 1 or (not shape and magic != V3):  # how MXNet stores an array that was never set
+    if min(shape, default=1) < 1 or (not shape and magic != V3):  # MXNet stores an array that was never set like this
         raise source.error(f"expected an array with values, got shape {shape}", "leave the array out, or save it again")
     return shape
 

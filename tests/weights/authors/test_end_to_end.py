@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from mxnet_writer import encode_array, pieces
+from params_writer import encode_array, pieces
 from places import GOLDEN
 
 from dffkit.networks.detection import HEAD_STD

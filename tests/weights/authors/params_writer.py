@@ -1,4 +1,4 @@
-"""A writer of MXNet's `.params` files in all versions of the format; the tests that read such files share it."""
+"""A writer of MXNet's `.params` files in all versions of the format, for the tests that read them."""
 
 import struct
 

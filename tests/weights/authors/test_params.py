@@ -1,4 +1,4 @@
-"""MXNet's files: MXNet's own, every version and type, and that damage costs an error and nothing else."""
+"""MXNet's files: files of MXNet itself, every version and type, and damage, which costs an error and nothing else."""
 
 import pickle
 import random
@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from mxnet_writer import MAGIC, encode, encode_array, encode_list
+from params_writer import MAGIC, encode, encode_array, encode_list
 from places import GOLDEN
 
 from dffkit.support.errors import DataError
-from dffkit.weights.authors import params as mxnet_params
+from dffkit.weights.authors import params
 from dffkit.weights.authors.params import DTYPES
 
 SAMPLE = (GOLDEN / "sample-0000.params").read_bytes()
@@ -23,11 +23,11 @@ VERSIONS = ("legacy", "V1", "V2", "V3")
 def read(folder, content):
     path = folder / "file.params"
     path.write_bytes(content)
-    return mxnet_params.read(path)
+    return params.read(path)
 
 
 def refused(folder, content, message):
-    """That the content is refused with this message, the place in the file, and what to do."""
+    """Assert that the content is refused with this message, the place in the file, and a remedy."""
     with pytest.raises(DataError, match=message) as raised:
         read(folder, content)
     assert str(raised.value).startswith(f"{folder / 'file.params'}: byte ")
@@ -35,25 +35,25 @@ def refused(folder, content, message):
 
 
 def equal(arrays, others):
-    """Whether names, their order, types, shapes and values agree."""
+    """Compare names, their order, types, shapes and values."""
     pairs = zip(arrays.items(), others.items(), strict=True)
     return all(a == b and x.dtype == y.dtype and torch.equal(x, y) for (a, x), (b, y) in pairs)
 
 
-# What comes back
+# Reading
 
 
 def test_a_checkpoint_of_mxnet_holds_what_mxnet_says():
     with np.load(GOLDEN / "sample-0000.npz", allow_pickle=False) as golden:
         expected = {name: torch.from_numpy(golden[name]) for name in golden.files}
-    arrays = mxnet_params.read(GOLDEN / "sample-0000.params")
+    arrays = params.read(GOLDEN / "sample-0000.params")
     assert equal(arrays, expected)
     assert arrays["arg:flow_conv1_weight"].shape == (4, 6, 7, 7)
     assert {array.dtype for array in arrays.values()} == {torch.float32, torch.float16, torch.int32}
 
 
 def test_a_list_without_names_is_numbered():
-    assert equal(mxnet_params.read(GOLDEN / "list.params"), {"0": torch.tensor([0.0, 1, 2])})
+    assert equal(params.read(GOLDEN / "list.params"), {"0": torch.tensor([0.0, 1, 2])})
 
 
 def test_the_writer_of_these_tests_writes_as_mxnet_does(tmp_path):
@@ -84,7 +84,7 @@ def test_arrays_of_a_gpu_are_read(tmp_path):
     assert equal(read(tmp_path, content), {"x": torch.ones(1)})
 
 
-def test_what_is_read_can_be_written_to(tmp_path):
+def test_the_arrays_can_be_written_to(tmp_path):
     arrays = read(tmp_path, encode({"x": torch.ones(2), "y": torch.ones(2)}))
     arrays["x"] += 1
     assert arrays["x"].tolist() == [2, 2]
@@ -189,12 +189,12 @@ def test_a_file_takes_about_its_own_size(tmp_path):
     (tmp_path / "file.params").write_bytes(content)
     tracemalloc.start()
     try:
-        arrays = mxnet_params.read(tmp_path / "file.params")
+        arrays = params.read(tmp_path / "file.params")
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert len(arrays) == 2
-    assert len(content) / 2 < peak < 1.5 * len(content)  # and so the limits above are on what is really counted
+    assert len(content) / 2 < peak < 1.5 * len(content)  # so the limits above are on all memory that is used
 
 
 WRONG = {
@@ -222,7 +222,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_named(tmp_path, case):
+def test_every_fault_is_named(tmp_path, case):
     refused(tmp_path, *WRONG[case])
 
 
@@ -232,11 +232,11 @@ def test_the_place_of_the_damage_is_named(tmp_path):
 
 
 def test_a_file_that_shrinks_while_it_is_read_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(mxnet_params.os, "fstat", lambda number: SimpleNamespace(st_size=76))
+    monkeypatch.setattr(params.os, "fstat", lambda number: SimpleNamespace(st_size=76))
     refused(tmp_path, (GOLDEN / "list.params").read_bytes()[:60], r"expected 12 bytes of values .*, got 4;")
 
 
 @pytest.mark.parametrize("name", ["missing.params", "."])
 def test_a_path_without_a_file_is_named(tmp_path, name):
     with pytest.raises(DataError, match=r"can't be read: .*; give the path of a \.params file"):
-        mxnet_params.read(tmp_path / name)
+        params.read(tmp_path / name)
