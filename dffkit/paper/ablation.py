@@ -1,6 +1,6 @@
-"""Tables 3 and 4 on Toytown: every row's score, how sure it is, its speed, and whether the paper's order holds.
+"""Tables 3 and 4 on Toytown: score of every row with its interval, its speed, and verdicts on the paper's order.
 
-Everything here is read from data/results: scores and their replicates on the test streets, and the measured speeds.
+Everything is read from data/results: scores and their replicates on the test streets, and the measured speeds.
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,9 @@ class Row(NamedTuple):
     """A row of the tables: a method.
 
     Attributes:
-        recipe: the last part of its recipe's name.
-        n, f: what N is, and what F and S are.
-        paper: printed score and frames a second, by task; nothing where the paper has no such row.
+        recipe: last part of the recipe's name.
+        n, f: origin of N, and of F and S.
+        paper: task -> printed score and frames a second; empty where the paper does not have the row.
     """
 
     recipe: str
@@ -53,8 +53,8 @@ ROWS = {
     "exact flow": Row("exact-flow", FRAMES_N, "exact flow; S = 1"),
     "exact flow, N trained": Row("exact-flow-trained", "trained on pairs with it", "exact flow; S = 1"),
 }
-# Orders that the paper prints, in Table 4 or (of S) in its text, and those that the kit adds with rows of its own: the
-# first row's score is above the second's.
+# Pairs of rows, the first with the higher score: those that the paper prints, in Table 4 or (for S) in its text, and
+# those that the kit adds for rows of its own.
 PAPERS_ORDER = (
     ("Frame", "DFF"), ("DFF", "DFF fix N"), ("DFF fix N", "DFF separate"), ("DFF", "DFF fix F"),
     ("DFF fix F", "DFF separate"), ("DFF", "SFF-slow"), ("DFF", "SFF-fast"), ("SFF-slow", "SFF-fast"),
@@ -67,7 +67,7 @@ KITS_ORDER = (
         "exact flow",
     )),
 )  # fmt: skip
-# How much less DFF has without S: the paper says under one point; two leave room for another world.
+# Loss of DFF without S: the paper says under one point; two points leave room for another world.
 LOSS_WITHOUT_S = {"paper": ("1 point", 0.01), "kit": ("2 points", 0.02)}
 SFF = ("SFF-slow", "SFF-fast", "SFF-DIS")
 
@@ -75,9 +75,11 @@ SFF = ("SFF-slow", "SFF-fast", "SFF-DIS")
 def table(task: str, split: str = "test") -> pandas.DataFrame:
     """Table 4 with our numbers: one line for each row that has been run.
 
-    Columns: `row`, `n`, `f`; `score`, `low`, `high`: percent, mean over `seeds` trainings and the 95% interval over
-    streets and trainings; `loss`, `loss_low`, `loss_high`: points lost to Frame, likewise; `fps` measured, `speedup` by
-    it, `eq7` by counted FLOPs, NaN for hand-crafted flow; `paper`, `paper_fps`: printed, NaN where there is none.
+    Returns:
+        Columns: `row`, `n`, `f`; `seeds`, the count of trainings; `score`, `low`, `high`: percent, mean over the
+        trainings and 95% interval over streets and trainings; `loss`, `loss_low`, `loss_high`: points lost to Frame,
+        likewise; `fps`, measured; `speedup` by `fps`; `eq7`, by counted FLOPs, NaN for hand-crafted flow; `paper` and
+        `paper_fps`, printed, NaN where the paper has none.
     """
     lines = []
     per_frame, times = scores(task, "Frame", split), measured(default_workspace().results)
@@ -95,10 +97,13 @@ def table(task: str, split: str = "test") -> pandas.DataFrame:
 
 
 def statements(task: str, split: str = "test") -> pandas.DataFrame:
-    """The orders of the paper and of the kit, each with its verdict: "holds", "does not hold" or "not resolved".
+    """Orders of the paper and of the kit, each with a verdict: "holds", "does not hold" or "not resolved".
 
-    Columns: `by`, "paper" or "kit"; `statement`, `difference`, `low`, `high` (points), `probability`, `seeds`,
-    `verdict`. Statements whose rows have not been run, or with no seed in common, are left out.
+    Statements are left out where a row has not been run or the two rows have no seed in common.
+
+    Returns:
+        Columns: `by`, "paper" or "kit"; `statement`, `difference`, `low`, `high` (points), `probability`, `seeds`,
+        `verdict`.
     """
     rows = {name: runs for name in ROWS if (runs := scores(task, name, split))}
 
@@ -121,9 +126,10 @@ def statements(task: str, split: str = "test") -> pandas.DataFrame:
 
 
 def by_duration(task: str, first: str = "DFF", second: str = "DFF fix N", split: str = "test") -> pandas.DataFrame:
-    """How much better one row is than another at each key frame duration that both have been scored at.
+    """Difference of two rows at each key frame duration at which both have been scored.
 
-    Columns: `duration`; `difference`, `low`, `high` in points; `seeds`; `verdict`, as in `statements`.
+    Returns:
+        Columns: `duration`; `difference`, `low`, `high` in points; `seeds`; `verdict`, as in `statements`.
     """
     folder, lines = default_workspace().results, []
     for duration in range(1, TOYTOWN_DURATIONS[task] + 1):
@@ -135,7 +141,7 @@ def by_duration(task: str, first: str = "DFF", second: str = "DFF fix N", split:
 
 
 def slower(task: str) -> pandas.DataFrame:
-    """Whether SFF is slower than Frame, by measured frames a second: a line for each row of it that was measured."""
+    """Compare SFF with Frame by measured frames a second: a line for each measured row of SFF, with a verdict."""
     times = measured(default_workspace().results)
     fps = {row: _speed(task, row, times)["fps"] for row in ("Frame", *SFF)}
     return pandas.DataFrame(
@@ -149,18 +155,18 @@ def slower(task: str) -> pandas.DataFrame:
 
 
 def scores(task: str, row: str, split: str = "test") -> dict[int, SampledScore]:
-    """A row's score, 0..1, with its replicates, by seed; none if it has not been run."""
+    """Score of a row, 0..1, with its replicates, by seed; empty if the row has not been run."""
     duration = 1 if row == "Frame" else TABLE_4[task]
     return replicates_by_seed(default_workspace().results, recipe(task, row), duration, split)
 
 
 def recipe(task: str, row: str) -> Recipe:
-    """The recipe behind a row."""
+    """Return the recipe of a row."""
     return find(f"toytown/{task}/{ROWS[row].recipe}")
 
 
 def _speed(task: str, row: str, times: Mapping[Architecture, Speed]) -> dict[str, float]:
-    """Measured frames a second, the speedup over Frame by them, and Eq. 7's."""
+    """Measured frames a second, the speedup over Frame by them, and the speedup by Eq. 7."""
     own, frame = (times.get(Architecture.of(recipe(task, name))) for name in (row, "Frame"))
     if own is None or frame is None:
         return {"fps": np.nan, "speedup": np.nan, "eq7": np.nan}

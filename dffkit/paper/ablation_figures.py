@@ -1,4 +1,4 @@
-"""Tables 3 and 4 as pictures, and what joint training does to the flow; each with the numbers it shows."""
+"""Tables 3 and 4 as pictures, and the error of each row's flow; each picture with the numbers it shows."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +11,7 @@ from dffkit.experiments.runs import default_workspace
 from dffkit.paper import ablation, scored
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED
 
-# Whose flow is judged, by row: flow that nobody trained, then F as sprites taught it, then F after joint training.
+# Rows whose flow is compared: flow without training, then F trained on sprites, then F after joint training.
 FLOWS = {
     "copy": ("no flow", GREY), "SFF-fast": ("SIFT Flow, fast", ORANGE), "SFF-slow": ("SIFT Flow, slow", ORANGE),
     "SFF-DIS": ("DIS", ORANGE), "DFF separate": ("F, sprites only", GREEN), "DFF fix N": ("F of DFF fix N", BLUE),
@@ -25,7 +25,7 @@ REGIONS = {"objects": "o", "borders": "s", "background": "D"}
 
 
 def table3() -> tuple[Figure, pandas.DataFrame]:
-    """Table 3, and this kit's own rows below it: where each row's N and its flow come from."""
+    """Table 3, with the kit's own rows below: origin of each row's N and of its flow."""
     printed = [name for name, row in ablation.ROWS.items() if row.paper]
     numbers = pandas.DataFrame(
         [(name, row.n, row.f, name in printed) for name, row in ablation.ROWS.items()],
@@ -51,9 +51,9 @@ def table3() -> tuple[Figure, pandas.DataFrame]:
 
 
 def table4(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
-    """Table 4: what each row loses to Frame, with its interval, beside what it loses in the paper.
+    """Table 4: points that each row loses to Frame, with the interval, beside the points lost in the paper.
 
-    Rows of one training are hollow: their intervals do not cover other trainings.
+    Rows with one training are hollow: their intervals do not cover other trainings.
     """
     tables = {task: ablation.table(task, split) for task in METRICS}
     run = [table.assign(task=task) for task, table in tables.items() if not table.empty]
@@ -69,7 +69,7 @@ def table4(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
 
 
 def fix_n() -> tuple[Figure, pandas.DataFrame]:
-    """How much better DFF is than DFF fix N at every key frame duration, on the test streets and in another town."""
+    """Points that DFF is above DFF fix N at every key frame duration, on the test streets and in another town."""
     figure, panels = plt.subplots(1, 2, figsize=(10.4, 3.8), layout="constrained")
     tables = []
     for axes, task in zip(panels, METRICS, strict=True):
@@ -89,7 +89,7 @@ def fix_n() -> tuple[Figure, pandas.DataFrame]:
 
 
 def flow_quality(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
-    """Section 6's open question: the endpoint error of each row's flow, inside objects, at their borders and outside.
+    """Endpoint error of each row's flow inside objects, at their borders and outside (the open question of Sec. 6).
 
     The numbers are means over seeds, in pixels.
     """
@@ -115,7 +115,7 @@ def _losses(axes: Axes, table: pandas.DataFrame, task: str, names: list[str]) ->
         places = [names.index(row) for row in table.row]
         for seeds, rows in table.assign(place=places).groupby("seeds"):
             bars = np.abs(rows[["loss_low", "loss_high"]].to_numpy().T - rows.loss.to_numpy())
-            alone = seeds == 1  # so that nobody takes its interval for one over trainings as well
+            alone = seeds == 1  # its interval is not one over trainings
             label = "one training, 95% interval over streets" if alone else "95% interval over streets and trainings"
             look = {"markerfacecolor": "white" if alone else BLUE, "color": BLUE, "capsize": 2.5}
             axes.errorbar(rows.loss, rows.place, xerr=bars, fmt="o", label=f"Toytown, {label}", **look)
@@ -142,7 +142,7 @@ def _errors(axes: Axes, numbers: pandas.DataFrame, task: str) -> None:
 
 
 def _legend(figure: Figure) -> None:
-    """One legend for both panels, above them."""
+    """Draw one legend for both panels, above them."""
     labelled = {}
     for axes in figure.axes:
         artists, labels = axes.get_legend_handles_labels()

@@ -2,23 +2,19 @@
 
 import functools
 import tomllib
-from typing import TYPE_CHECKING
+
+import pandas
 
 from dffkit import complexity
 from dffkit.support.repository import root
 
-if TYPE_CHECKING:
-    import pandas
 
+def table() -> pandas.DataFrame:
+    """Every claim with our number: columns `claim`, `place`, `paper`, `ours`, `source`; numbers as text.
 
-def table() -> "pandas.DataFrame":
-    """Every claim with our number: columns claim, place, paper, ours, source, the numbers as they are printed.
-
-    `source` is "recomputed" where the number was computed just now, and "read" where it comes from a stored result
-    (data/results), whose row tells the run behind it.
+    `source` is "recomputed" for a number computed just now, and "read" for one from a stored result (data/results),
+    whose row names the run behind it.
     """
-    import pandas
-
     rows = []
     for entry in ledger():
         ours = FUNCTIONS[entry["ours"]](*entry["of"])
@@ -34,14 +30,12 @@ def ledger() -> list[dict]:
 
 
 def printed(ours: str) -> dict[tuple[str | int, ...], float]:
-    """The paper's numbers that one function answers to, by its arguments."""
+    """The paper's numbers beside the results of one of `FUNCTIONS`, by the function's arguments."""
     return {tuple(entry["of"]): entry["paper"] for entry in ledger() if entry["ours"] == ours}
 
 
-def benchmark() -> "pandas.DataFrame":
-    """The stored benchmark, one row a measurement; each row names its machine, commit and date."""
-    import pandas
-
+def benchmark() -> pandas.DataFrame:
+    """The stored benchmark, one row a measurement, with its machine, commit and date."""
     return pandas.read_csv(root() / "data" / "results" / "benchmark.csv")
 
 
@@ -55,7 +49,7 @@ def _measured(task: str, features: str, flow: str, duration: int, column: str) -
 
 
 @functools.cache
-def _table2() -> "pandas.DataFrame":
+def _table2() -> pandas.DataFrame:
     return complexity.table2().set_index(["features", "flow"])
 
 

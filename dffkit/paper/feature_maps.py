@@ -4,8 +4,9 @@ The measurements behind Figure 1 and notebook 01. Recognition needs none of them
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+import pandas
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,9 +15,6 @@ from dffkit.datasets.toytown import LABELS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.map_similarity import GRIDS, LAYERS, on_grids
 from dffkit.warp import CELL, flow_to_cells, propagate, warp
-
-if TYPE_CHECKING:
-    import pandas
 
 CLASSES = ("car", "person")  # those of Figure 1
 STREETS, MOMENTS = 12, (0, 20)  # of a survey: number of streets of a split, and the frames of each street
@@ -174,7 +172,7 @@ def filter_by_probability(model: DeepFeatureFlow, clip: PropagatedClip, label: i
     return int(correlation(clip.features, model.task_network(clip.features).softmax(1)[:, label]).argmax())
 
 
-def propagation_errors(streets: Sequence[PropagatedStreet], least: float = 0.0) -> "pandas.DataFrame":
+def propagation_errors(streets: Sequence[PropagatedStreet], least: float = 0.0) -> pandas.DataFrame:
     """Error of the propagated features: mean |difference| from the frames' own, over the own features' mean.
 
     Args:
@@ -185,8 +183,6 @@ def propagation_errors(streets: Sequence[PropagatedStreet], least: float = 0.0) 
         Index: the gap. Columns: "no flow" (the key frame's features, copied), "the network's flow", "the exact flow".
         NaN where no cell counts.
     """
-    import pandas
-
     counts = [street.exact_flow.norm(dim=1, keepdim=True) >= least for street in streets]
     size = sum((s.features.abs() * cells).sum((1, 2, 3)) for s, cells in zip(streets, counts, strict=True))
     guesses = {
@@ -203,7 +199,7 @@ def propagation_errors(streets: Sequence[PropagatedStreet], least: float = 0.0) 
 
 
 @torch.no_grad()
-def flow_gain_by_layer(streets: Sequence[PropagatedStreet], least: float = 0.5) -> "pandas.DataFrame":
+def flow_gain_by_layer(streets: Sequence[PropagatedStreet], least: float = 0.5) -> pandas.DataFrame:
     """Error of each layer's maps along the exact flow over their error without any flow.
 
     Below 1 the flow helps, above 1 it harms. All layers are averaged over the features' cells. Cells count whose
@@ -212,8 +208,6 @@ def flow_gain_by_layer(streets: Sequence[PropagatedStreet], least: float = 0.5) 
     Returns:
         Index: the gap, from 1. Columns: `LAYERS`.
     """
-    import pandas
-
     columns = {}
     for name in LAYERS:
         with_flow = without = 0

@@ -1,8 +1,11 @@
-"""Figure 3 on Toytown: how accurate and how fast each pair of networks is at every key frame duration.
+"""Figure 3 on Toytown: accuracy and speed of each pair of networks at every key frame duration.
 
-Speed is told in three ways, all against Frame with ResNet-101: by counted FLOPs as Eq. 7 does, which is the same on
-every machine; by frames a second, results included, as `python -m dffkit speed` measured them; and by those that the
-same pair has with all its channels and the paper's frames, as `python -m dffkit benchmark` measured them.
+Speed is given in three ways, always relative to Frame with ResNet-101:
+
+* by counted FLOPs (Eq. 7), the same on every machine;
+* by frames a second, results included, as `python -m dffkit speed` measured them;
+* by frames a second of the same pair with all channels and frames of the paper's size, as `python -m dffkit benchmark`
+  measured them.
 """
 
 from collections.abc import Sequence
@@ -22,6 +25,7 @@ from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, METRICS
 from dffkit.scores.differences import Difference, statement, with_interval
 from dffkit.training.recipes import CURVES, find
 
+AXES = {"speedup": "speedup over Frame with ResNet-101, counted (Eq. 7)", "fps": "frames a second, measured here"}
 COLUMNS = (
     "name", "features", "flow", "shrink", "duration", "score", "speedup", "fps", "speedup_measured",
     "speedup_full_size",
@@ -29,11 +33,12 @@ COLUMNS = (
 
 
 def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
-    """The points of all curves: a line for each network and key frame duration that has been scored and measured.
+    """Points of all curves: a line for each network and key frame duration that has been scored and measured.
 
-    Columns: `name`, `features`, `flow` ("none" for Frame, which is at duration 1 only), `duration`, `score` (percent),
-    `speedup` (Eq. 7, counted), `fps` (measured), `speedup_measured`; `speedup_full_size`, which smaller networks than
-    the paper's and smaller frames have not.
+    Returns:
+        Columns: `name`; `features`; `flow`, "none" for Frame, which has duration 1 only; `shrink`, by which frames are
+        smaller; `duration`; `score` (percent); `speedup` (Eq. 7, counted); `fps` (measured); `speedup_measured`;
+        `speedup_full_size`, NaN for networks and frames that the benchmark does not have.
     """
     folder, large = default_workspace().results, full_size(task)
     scores, times = scored.overall(folder, scored.on_toytown(task), split), measured(folder)
@@ -42,7 +47,7 @@ def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
     for point in scores[scores.seed == seed].itertuples():
         recipe = find(f"toytown/{task}/{point.name}")
         own = times.get(Architecture.of(recipe))
-        copied = recipe.job == "frames" and point.duration > 1  # old features: no curve of the paper's
+        copied = recipe.job == "frames" and point.duration > 1  # the row copy, no curve of the paper
         if recipe.name not in CURVES or own is None or reference is None or copied:
             continue
         duration = point.duration
@@ -58,16 +63,16 @@ def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
 
 
 def full_size(task: str, duration: int = 10, height: int = 600) -> dict[tuple[str, str], Speed]:
-    """How fast pairs and Frame ("none") are at full size, by features and flow: the stored benchmark's float32 rows.
+    """Speeds of pairs and of Frame (flow "none") at full size, by features and flow.
 
-    Frames come one by one. Nothing is counted here: those fields are NaN.
+    They are the stored benchmark's rows in float32, with frames one by one. Counted fields are NaN.
     """
     rows = claims.benchmark().query(
         "precision == 'float32' and task == @task and duration == @duration and height == @height"
     )
     found = {}
     for features, pairs in rows.groupby("features"):
-        key, decode = pairs.frame_ms.median(), pairs.decode_ms.median()  # the same work, whatever the flow network is
+        key, decode = pairs.frame_ms.median(), pairs.decode_ms.median()  # the same work with every flow network
         current = {pair.flow: (pair.live_ms - pair.frame_ms) / (duration - 1) for pair in pairs.itertuples()}
         for flow, time in {NO_FLOW: key, **current}.items():
             found[features, flow] = Speed(key, time, decode, np.nan, np.nan, np.nan)
@@ -75,18 +80,20 @@ def full_size(task: str, duration: int = 10, height: int = 600) -> dict[tuple[st
 
 
 def envelope(points: pandas.DataFrame, speed: str = "speedup") -> pandas.DataFrame:
-    """The points that no other beats in both speed and score, the fastest last."""
+    """Return the points that no other point beats in both speed and score, the fastest last."""
     ordered = points.sort_values([speed, "score"], ascending=[False, False])
     best = ordered.score.cummax()
     return ordered[(ordered.score >= best) & ~ordered.score.duplicated()].iloc[::-1]
 
 
 def statements(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
-    """What the paper says of Figure 3, each with its verdict, of the pairs with ResNet-101 and ResNet-50.
+    """The paper's statements on Figure 3 with verdicts, for the pairs with ResNet-101 and ResNet-50.
 
-    Speed is Eq. 7's. Columns as those of `ablation.statements`: the first difference is a share of accuracies, in
-    percent over one half, the others are points of the score. (In segmentation the curves cross if the second and the
-    third hold.) Nothing while a network is missing.
+    Speed is that of Eq. 7. In segmentation the curves cross if the second and the third statement hold.
+
+    Returns:
+        Columns as in `ablation.statements`. The first difference is a share of accuracies, in percent over one half;
+        the others are points of the score. Empty while a network is missing.
     """
     points = curves(task, split, seed)
     points = points[points.features.isin(("ResNet-101", "ResNet-50")) & (points["shrink"] == 1)]
@@ -94,24 +101,31 @@ def statements(task: str, split: str = "test", seed: int = 0) -> pandas.DataFram
     points, draws = points[~np.isnan(draws[:, 0])], draws[~np.isnan(draws[:, 0])]
     if points.groupby("features").flow.nunique().tolist() != [4, 4]:  # Frame and three flows
         return pandas.DataFrame()
-    ahead = _resnet_101_ahead(points, draws)
+    lead = _lead_of_resnet_101(points, draws)
     found = {
         "FlowNet Inception the fastest at equal accuracy, mostly": _share_of_inception(points, draws) - 0.5,
-        "ResNet-101 ahead where accuracy is high": ahead[0],
+        "ResNet-101 ahead where accuracy is high": lead[0],
     }
     if task == "segmentation":
-        found["ResNet-50 ahead where speed is high"] = -ahead[-1]
+        found["ResNet-50 ahead where speed is high"] = -lead[-1]
     else:
-        # The speed is chosen before the draws: the least of many draws would be below 0 by chance alone.
-        found["ResNet-101 ahead at every speed: where it leads by the least"] = ahead[ahead[:, 0].argmin()]
+        # The speed is chosen by the scores themselves: the lowest of many replicates would be below 0 by chance alone.
+        found["ResNet-101 ahead at every speed: where it leads by the least"] = lead[lead[:, 0].argmin()]
     return pandas.DataFrame([statement(text, with_interval(each[0], each[1:], 1)) for text, each in found.items()])
 
 
 def best_on_val(
     points: pandas.DataFrame, task: str, times: float, column: str = "speedup", seed: int = 0
 ) -> int | None:
-    """The place, among points of `curves`, of the pair that is the most accurate on val of those at least so many times
-    as fast as Frame with ResNet-101; None if there is none. So what is shown of it on another split was not chosen.
+    """Index of the pair most accurate on val among those at least `times` as fast as Frame, or None.
+
+    Its score on another split is then free of the choice.
+
+    Args:
+        points: of `curves`, on any split.
+        task, seed: as in `curves`.
+        times: speedup over Frame with ResNet-101.
+        column: one of the speeds of `curves`.
     """
     on_val = curves(task, "val", seed).set_index(["name", "duration"]).score
     fast = points[(points.flow != NO_FLOW) & (points[column] >= times)]
@@ -120,8 +134,12 @@ def best_on_val(
 
 
 def by_motion(task: str, duration: int, names: Sequence[str], split: str = "test", seed: int = 0) -> pandas.DataFrame:
-    """Scores in percent by how fast things move, slow, medium and fast: a line for each of these networks (names
-    without task), Frame ones at duration 1 and once more, as "copy", at `duration`.
+    """Scores in percent on slow, medium and fast things: a line for each network, and one for "copy".
+
+    Args:
+        task, split, seed: as in `curves`.
+        duration: key frame duration of all lines but those of Frame, which has duration 1.
+        names: last parts of the recipes' names.
     """
     subsets = ("slow", "medium", "fast")
     folder, recipes = default_workspace().results, scored.on_toytown(task)
@@ -137,7 +155,7 @@ def by_motion(task: str, duration: int, names: Sequence[str], split: str = "test
 
 
 def scores_with_replicates(points: pandas.DataFrame, task: str, split: str, seed: int) -> np.ndarray:
-    """`(points, 1 + draws)`: each point's score, 0..1, and its replicates; NaN where there are none."""
+    """Each point's score, 0..1, and its replicates: `(points, 1 + replicates)`; NaN for a point without replicates."""
     folder, rows = default_workspace().results, []
     for point in points.itertuples():
         found = scored.replicates_by_seed(folder, find(f"toytown/{task}/{point.name}"), point.duration, split).get(seed)
@@ -147,13 +165,13 @@ def scores_with_replicates(points: pandas.DataFrame, task: str, split: str, seed
 
 
 def compare(first: np.ndarray, second: np.ndarray) -> Difference:
-    """How much better a point is than another, from their lines of `scores_with_replicates`."""
+    """Difference of two points, from their lines of `scores_with_replicates`."""
     over = first - second
     return with_interval(over[0], over[1:], 1)
 
 
 def _share_of_inception(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarray:
-    """The share of accuracies, of those that every flow network reaches, at which FlowNet Inception is the fastest."""
+    """Share of the accuracies that every flow network reaches at which FlowNet Inception is the fastest."""
     flows = [name for name in points.flow.unique() if name != NO_FLOW]
     speeds = {flow: points.speedup[points.flow == flow].to_numpy()[:, None] for flow in flows}
     scores = {flow: draws[(points.flow == flow).to_numpy()] for flow in flows}
@@ -166,10 +184,10 @@ def _share_of_inception(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarr
     return np.mean(won, axis=0)
 
 
-def _resnet_101_ahead(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarray:
-    """How many points the best of ResNet-101 is above the best of ResNet-50 at equal speed, `(speeds, 1 + draws)`.
+def _lead_of_resnet_101(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarray:
+    """Lead of the best pair with ResNet-101 over the best with ResNet-50 at equal speed: `(speeds, 1 + replicates)`.
 
-    From the speed of ResNet-50's Frame, which is its most accurate, to the highest that both reach.
+    Speeds run from that of ResNet-50's Frame, its most accurate point, to the highest that both reach.
     """
     names = ("ResNet-101", "ResNet-50")
     slowest = points.speedup[(points.features == "ResNet-50") & (points.flow == NO_FLOW)].item()
@@ -182,13 +200,8 @@ def _resnet_101_ahead(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarray
     return np.array(best["ResNet-101"]) - np.array(best["ResNet-50"])
 
 
-# The picture
-
-AXES = {"speedup": "speedup over Frame with ResNet-101, counted (Eq. 7)", "fps": "frames a second, measured here"}
-
-
 def figure3(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
-    """Figure 3: accuracy over speed for every pair of networks and key frame duration, both tasks, speed told twice."""
+    """Figure 3: accuracy over speed, counted and measured, for every pair of networks and key frame duration."""
     numbers = pandas.concat([curves(task, split).assign(task=task) for task in METRICS], ignore_index=True)
     figure, grid = plt.subplots(2, 2, figsize=(10.6, 8.2), layout="constrained", sharey="col")
     for row, speed in zip(grid, AXES, strict=True):
@@ -211,7 +224,7 @@ def _curves(axes: Axes, points: pandas.DataFrame, speed: str) -> None:
     single = points[(points.flow == NO_FLOW) & (points["shrink"] == 1)].sort_values(speed)
     depths = ", ".join(name.removeprefix("ResNet-") for name in single.features)
     axes.plot(single[speed], single.score, "*", markersize=11, color="black", label=f"Frame: ResNet-{depths}")
-    halo = withStroke(linewidth=3, foreground="white")  # curves may pass under a label
+    halo = withStroke(linewidth=3, foreground="white")  # labels stay legible above curves
     for point in single.itertuples():
         axes.annotate(point.features.removeprefix("ResNet-"), (getattr(point, speed), point.score), (5, 5),
                       textcoords="offset points", fontsize=8, color=DARK_GREY, path_effects=[halo])  # fmt: skip

@@ -1,4 +1,4 @@
-"""What else is varied: the split point (Table 5), and how many frames of a snippet have a label (Sec. 3)."""
+"""Two variations: the split point (Table 5), and the interval between labelled frames (Sec. 3)."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,16 +23,18 @@ PRINTED = {
     "detection": {21: (73.2, 7.23), 12: (73.3, 8.04), 5: (73.2, 9.99), 1: _DFF["detection"], 0: (72.7, 20.40)},
 }
 INTERVALS = (1, 5, 10, 30)
-# The methods on sparse labels: the beginning of the recipe's name, and whether they are shown at the table's duration.
+# Methods on sparse labels: the beginning of the recipe's name, and whether the duration is Table 4's instead of 1.
 SPARSE = {"Frame": ("frame", False), "DFF, key frames": ("dff", False), "DFF": ("dff", True), "copy": ("frame", True)}
 FLAT = 0.015  # the kit's limit for "hardly a difference": the paper's own are up to 0.4 points from one layer
 
 
 def table5(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
-    """Table 5 with our numbers: columns `layers` in N_task, `score`, `difference` (points over the default of one
-    layer) and its interval, `low` and `high`, `ratio` (Eq. 5), `speedup` (Eq. 7), `fps`, `paper` and `paper_fps`; a
-    line for each split point that has been scored or measured, at the duration of the paper's table, with NaN for what
-    has not.
+    """Table 5 with our numbers: a line for each split point that has been scored or measured.
+
+    Returns:
+        Columns: `layers` in N_task; `score`; `difference` (points over the default of one layer) and its interval,
+        `low` and `high`; `ratio` (Eq. 5); `speedup` (Eq. 7); `fps`; `paper` and `paper_fps`, printed. All are at the
+        duration of the paper's table, and NaN where nothing is stored.
     """
     folder, duration = default_workspace().results, TABLE_4[task]
     scores, times = scored.overall(folder, scored.on_toytown(task), split), measured(folder)
@@ -58,8 +60,9 @@ def table5(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
 
 
 def statements(task: str, split: str = "test") -> pandas.DataFrame:
-    """What the paper's Table 5 shows, each with its verdict: hardly any difference in accuracy, and less speed with
-    every layer that is moved behind the propagation. Columns as those of `ablation.statements`.
+    """The statements of the paper's Table 5 with verdicts; columns as in `ablation.statements`.
+
+    Moving layers behind the propagation hardly changes accuracy, and costs speed with every layer.
     """
     runs = {layers: _replicates(_at_split(task, layers), TABLE_4[task], split) for layers in SPLITS}
     lines = []
@@ -84,10 +87,11 @@ def _replicates(recipe: Recipe, duration: int, split: str) -> dict[int, SampledS
 
 
 def sparse_labels(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
-    """Frame and DFF by how sparse labels are: a line for each method and interval that has been scored.
+    """Scores by the interval between labelled frames: a line for each scored method and interval.
 
-    Columns: `method` ("Frame" at l = 1, "DFF, key frames" at l = 1 as well, "DFF" and "copy" at the duration of the
-    paper's table), `interval`; `score` in percent, with the 95% interval over streets, `low` and `high`.
+    Returns:
+        Columns: `method` ("Frame" and "DFF, key frames" at l = 1, "DFF" and "copy" at the duration of the paper's
+        table); `interval`; `score` in percent, with the 95% interval over streets, `low` and `high`.
     """
     lines = []
     for method, (name, long) in SPARSE.items():
@@ -100,8 +104,9 @@ def sparse_labels(task: str, split: str = "test", seed: int = 0) -> pandas.DataF
 
 
 def sparse_statements(task: str, split: str = "test") -> pandas.DataFrame:
-    """Whether DFF suffers less than Frame from sparse labels, each at its own duration of Table 4: a line for each
-    interval, with a verdict. Columns as those of `ablation.statements`.
+    """Verdicts on DFF losing less than Frame by sparse labels: a line for each interval.
+
+    DFF is at the duration of Table 4, Frame at 1. Columns as in `ablation.statements`.
     """
     lines = []
     for interval in INTERVALS[1:]:
@@ -113,7 +118,7 @@ def sparse_statements(task: str, split: str = "test") -> pandas.DataFrame:
 
 
 def _loss_of_labels(method: str, interval: int, task: str, split: str) -> dict[int, SampledScore]:
-    """What a method loses to itself on all labels, with its replicates, by seed."""
+    """Loss of a method against itself trained on all labels, with its replicates, by seed."""
     duration = 1 if method == "frame" else TABLE_4[task]
     names = (f"toytown/{task}/{method}-1-in-{each}" for each in (INTERVALS[0], interval))
     all_labels, few = (_replicates(find(name), duration, split) for name in names)
@@ -124,7 +129,7 @@ def _loss_of_labels(method: str, interval: int, task: str, split: str) -> dict[i
 
 
 def draw_table5(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
-    """Table 5: accuracy (with 95% intervals) and speed by split point, ours and the paper's, against the default's."""
+    """Draw Table 5: accuracy (with 95% intervals) and speed relative to the default, ours and the paper's."""
     tables = {task: table5(task, split) for task in METRICS}
     figure, grid = plt.subplots(2, 2, figsize=(10.2, 5.6), layout="constrained", sharex=True)
     for column, (task, metric) in zip(grid.T, METRICS.items(), strict=True):
@@ -151,9 +156,9 @@ def draw_table5(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
 
 
 def draw_sparse_labels(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
-    """Section 3: Frame, DFF and copy by how many frames of a training snippet share one label, with 95% intervals.
+    """Draw Frame, DFF and copy over the interval between labelled frames (Sec. 3), with 95% intervals.
 
-    A panel for each task that has been run.
+    There is a panel for each task that has been run.
     """
     styles = {
         "Frame": ("*-", "black"), "DFF, key frames": ("o--", BLUE), "DFF": ("o-", BLUE), "copy": ("s:", DARK_GREY),
@@ -166,7 +171,7 @@ def draw_sparse_labels(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
         for number, (method, (style, colour)) in enumerate(styles.items()):
             line = tables[task][tables[task].method == method]
             reach = [line.score - line.low, line.high - line.score]
-            apart = 1.03 ** (number - 1.5)  # so that no bar hides another
+            apart = 1.03 ** (number - 1.5)  # so that bars stand side by side
             axes.errorbar(line.interval * apart, line.score, reach, fmt=style, color=colour, capsize=3, label=method)
         axes.set(xscale="log", xlabel="one labelled frame in", ylabel=f"{METRICS[task]} [%]")
         axes.set_xticks(INTERVALS, labels=INTERVALS)
