@@ -1,23 +1,20 @@
-"""Recipes: what their hash covers, JSON, what they build; and that small networks keep Table 2's r."""
+"""The recipes of the kit build, start from each other, and differ only as their rows say; small pairs keep r."""
 
 import dataclasses
 import json
 
 import pytest
 import torch
-from hand_made import DETECTION, FLOW, SEGMENTATION, STILLS, recipe, started
+from torchvision import models
 
-from dffkit.baselines.without_flow import NoFlow
 from dffkit.complexity import count_flops
-from dffkit.dff import DeepFeatureFlow
-from dffkit.networks.detection import RFCN
+from dffkit.experiments import sources
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS
-from dffkit.networks.segmentation import ScoreMaps
 from dffkit.paper import claims
-from dffkit.training.assembly import build, load_part
-from dffkit.training.recipe import FEATURE_WIDTH, FLOW_WIDTHS, SIZE, Recipe, options
-from dffkit.training.recipes import RECIPES, find
+from dffkit.training.assembly import build, load_part, published
+from dffkit.training.recipe import FEATURE_WIDTH, FLOW_WIDTHS, SIZE, Recipe
+from dffkit.training.recipes import REAL, RECIPES, find, on_own_data, with_imagenet
 
 TABLE_2 = claims.printed("inverse_ratio")
 
@@ -47,49 +44,6 @@ def test_the_kits_recipes_use_these_widths():
     for each in RECIPES.values():
         assert each.width == FEATURE_WIDTH
         assert each.flow_width == FLOW_WIDTHS.get(each.flow, 0)
-
-
-def test_the_defaults_that_hashes_leave_out_have_not_changed():
-    # A stored result is found by its hash: with another default the same hash would mean another training.
-    defaults = {field.name: field.default for field in dataclasses.fields(Recipe) if field.name not in ("name", "job")}
-    assert defaults == {
-        "heads": (), "start": (), "freeze": (), "data": "toytown", "data_split": "train", "streets": 100,
-        "size": (192, 384), "depth": 101, "width": 5 / 32, "norm": "frozen", "flow": "FlowNet", "flow_width": 0.135,
-        "scale": True, "scale_bias": "trained", "split": 1, "iterations": 10000, "batch": 8, "optimiser": "sgd",
-        "lr": 0.01, "weight_decay": 5e-4, "lr_factors": (), "schedule": "step", "warm_up": 0, "clip": 0.0,
-        "precision": "float32", "max_offset": 9, "label_interval": 1, "flip": True, "mirrors": 1,
-        "length": 30, "first_label": 0, "shrink": 1, "layout": "msra", "weights": "", "step_at": 2 / 3,
-        "data_options": (),
-    }  # fmt: skip
-
-
-OTHERS = {
-    "job": "frames", "heads": (DETECTION,), "freeze": ("flow_network",), "data_split": "val", "streets": 7,
-    "size": (64, 64), "depth": 26, "width": 0.25, "norm": "trained", "flow": "FlowNet Half", "flow_width": 0.5,
-    "scale": False, "scale_bias": "frozen", "split": 0, "iterations": 3, "batch": 3, "optimiser": "adamw", "lr": 0.02,
-    "weight_decay": 0.0, "lr_factors": (("flow_network", 0.1),), "schedule": "cosine", "warm_up": 3, "clip": 1.0,
-    "precision": "bfloat16", "max_offset": 3, "label_interval": 2, "flip": False, "data": "other",
-    "mirrors": 4, "length": 12, "first_label": 9, "shrink": 2, "layout": "torchvision", "weights": "imagenet",
-    "step_at": 0.75, "data_options": (("scale", 2.0),),
-    "start": (("feature_network", STILLS),),
-}  # fmt: skip
-
-
-def test_every_field_but_the_name_is_in_the_hash():
-    assert {field.name for field in dataclasses.fields(Recipe)} == {"name", *OTHERS}
-    base = recipe()
-    hashes = {dataclasses.replace(base, **{name: value}).hash for name, value in OTHERS.items()}
-    assert len(hashes | {base.hash}) == len(OTHERS) + 1
-    assert dataclasses.replace(base, name="other").hash == base.hash
-    assert len(base.hash) == 12
-
-
-def test_the_hash_covers_what_a_recipe_starts_from():
-    base = started(recipe())
-    longer = (("feature_network", dataclasses.replace(STILLS, iterations=5)), base.start[1])
-    renamed = (("feature_network", dataclasses.replace(STILLS, name="other")), base.start[1])
-    assert dataclasses.replace(base, start=longer).hash != base.hash
-    assert dataclasses.replace(base, start=renamed).hash == base.hash
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -181,118 +135,44 @@ def test_unknown_names_suggest_close_ones():
         find("xyzzy")
 
 
-@pytest.mark.parametrize(
-    ("wrong", "named"),
-    [
-        ({"job": "dance"}, "job"), ({"flow": "RAFT"}, "flow"), ({"optimiser": "lbfgs"}, "optimiser"),
-        ({"schedule": "none"}, "schedule"), ({"precision": "float16"}, "precision"), ({"norm": "group"}, "norm"),
-        ({"scale_bias": "none"}, "scale_bias"), ({"heads": (("depth", ()),)}, "heads"), ({"heads": ()}, "heads"),
-        ({"heads": (SEGMENTATION, DETECTION)}, "heads"), ({"job": "flow"}, "heads"),
-        ({"job": "stills", "heads": ()}, "heads"), ({"batch": 0}, "iterations, batch"),
-        ({"iterations": -1}, "iterations, batch"), ({"mirrors": 0}, "mirrors"), ({"mirrors": 5}, "mirrors"),
-        ({"length": 9, "first_label": 9}, "first_label"), ({"first_label": -1}, "first_label"),
-    ],
-)  # fmt: skip
-def test_wrong_fields_are_named(wrong, named):
-    with pytest.raises(ValueError, match=f"^{named}: expected .*, got"):
-        dataclasses.replace(recipe(), **wrong)
+def test_the_recipes_on_real_video_are_whole():
+    assert not REAL.keys() & RECIPES.keys()
+    for name, recipe in REAL.items():
+        assert find(name) == recipe
+        assert recipe.data in sources.SOURCES
+        assert Recipe(**dataclasses.asdict(recipe)).hash == recipe.hash
+        for _, needed in recipe.start:
+            assert find(needed.name) == needed
+    for data in ("camvid", "pets09"):
+        longer, dff = (dataclasses.asdict(REAL[f"{data}/{name}"]) for name in ("frame-longer", "dff"))
+        differing = {field for field in longer if longer[field] != dff[field]}
+        assert differing == {"name", "job", "start", "flow", "flow_width", "lr_factors"}
+        assert longer["start"] == dff["start"][:2]
 
 
-def test_each_job_builds_its_network():
-    pairs, detection = build(recipe()), build(recipe(task=DETECTION, scale=False))
-    assert isinstance(pairs, DeepFeatureFlow)
-    assert isinstance(pairs.task_network, ScoreMaps)
-    assert pairs.flow_network.scale_channels == pairs.feature_network.channels == 64
-    assert isinstance(detection.task_network, RFCN)
-    assert detection.task_network.bins == 2
-    assert detection.flow_network.scale is None
-    stills = build(STILLS)
-    assert list(stills.heads) == ["segmentation", "detection"]
-    assert stills.feature_network.norm == "trained"
-    flow = build(FLOW)
-    assert list(flow) == ["flow_network"]
-    assert flow["flow_network"].scale is None
+@pytest.mark.parametrize("name", ["camvid/frame", "pets09/dff"])
+def test_the_recipes_on_real_video_can_start_from_imagenet(name, monkeypatch):
+    donor = models.resnet101(weights=None).state_dict()
+    monkeypatch.setattr(models.ResNet101_Weights, "get_state_dict", lambda self, **options: dict(donor))
+    recipe = with_imagenet(find(name))
+    frame = recipe if name.endswith("frame") else dict(recipe.start)["feature_network"]
+    assert (frame.weights, frame.start) == ("imagenet", ())
+    model = build(recipe)
+    start = published(frame)
+    load_part(model, "feature_network", start)
+    assert torch.equal(model.feature_network.state_dict()["conv1.weight"], donor["conv1.weight"])
 
 
-@pytest.mark.parametrize("split", [0, 1, 2])
-def test_the_scale_field_fits_the_split(split):
-    model = build(recipe(split=split))
-    frames = torch.randint(0, 256, (1, 3, 32, 64), dtype=torch.uint8)
-    assert model(frames, frames).shape == (1, 3, 2, 4)
-
-
-def test_a_split_inside_a_block_is_named():
-    with pytest.raises(ValueError, match="split: expected a number of layers that ends at a block"):
-        build(recipe(split=3))
-
-
-def test_the_scale_bias_can_be_frozen():
-    assert not build(recipe(scale_bias="frozen")).flow_network.scale.bias.requires_grad
-    assert build(recipe()).flow_network.scale.bias.requires_grad
-
-
-def same(a, b):
-    """Whether two modules have the same weights."""
-    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
-    return all(torch.equal(x, y) for x, y in pairs)
-
-
-def test_random_weights_are_of_the_seed_and_the_part_alone():
-    torch.manual_seed(5)
-    before = torch.random.get_rng_state()
-    pairs = build(recipe(), 3)
-    assert torch.equal(torch.random.get_rng_state(), before)
-    frames = build(recipe("frames", flow="none", flow_width=0), 3)
-    assert same(pairs.task_network, frames.task_network)
-    assert same(pairs.feature_network, frames.feature_network)
-    assert not same(pairs.task_network, build(recipe(), 4).task_network)
-
-
-def test_without_flow_features_are_copied():
-    model = build(recipe(flow="none", flow_width=0)).eval()
-    assert isinstance(model.flow_network, NoFlow)
-    torch.manual_seed(0)
-    current, key = torch.randint(0, 256, (2, 2, 3, 40, 70), dtype=torch.uint8)
-    with torch.no_grad():
-        assert torch.equal(model(current, key), model(key))
-        maps, kept = model.on_key_frame(key[:1])
-        # One frame and two may go through the last layer in other orders of summation.
-        torch.testing.assert_close(model.on_current_frame(current, kept), maps.expand(2, -1, -1, -1))
-
-
-def test_a_part_is_filled_from_a_whole():
-    model, stills, flow = build(recipe()), build(STILLS, 8), build(FLOW, 9)
-    load_part(model, "feature_network", stills.state_dict())
-    load_part(model, "flow_network", flow.state_dict())
-    assert same(model.feature_network, stills.feature_network)
-    assert torch.equal(model.flow_network.flow.weight, flow["flow_network"].flow.weight)
-    assert not model.flow_network.scale.weight.any()  # S is still as all ones
-    assert (model.flow_network.scale.bias == 1).all()
-
-
-def test_a_trained_scale_field_comes_along_where_there_is_one():
-    trained = build(recipe(), 1)
-    torch.nn.init.normal_(trained.flow_network.scale.weight)
-    model, plain = build(recipe(), 2), build(recipe(scale=False), 2)
-    load_part(model, "flow_network", trained.state_dict())
-    load_part(plain, "flow_network", trained.state_dict())
-    assert same(model.flow_network, trained.flow_network)
-    assert torch.equal(plain.flow_network.flow.weight, trained.flow_network.flow.weight)
-
-
-@pytest.mark.parametrize("other", [{"depth": 26}, {"width": 1 / 8}, {"split": 1, "flow": "none", "flow_width": 0}])
-def test_weights_of_another_network_are_refused(other):
-    part = "flow_network" if "flow" in other else "feature_network"
-    with pytest.raises(ValueError, match=f"start: expected the weights of this {part}, got others"):
-        load_part(build(recipe()), part, build(recipe(**other)).state_dict())
-
-
-def test_pretraining_serves_all_seeds():
-    frame = dataclasses.replace(recipe("frames"), name="frame")
-    mixed = dataclasses.replace(recipe(), start=(("task_network", frame), ("flow_network", FLOW)))
-    assert mixed.start_seed("task_network", 3) == 3
-    assert mixed.start_seed("flow_network", 3) == 0
-
-
-def test_options_are_in_one_order():
-    assert options(b=1, a=2) == options(a=2, b=1)
+def test_what_begins_with_frames_n_begins_with_frame_on_the_same_imagenet_weights_and_data():
+    recipe = with_imagenet(find("camvid/dff"))
+    starts = dict(recipe.start)
+    assert recipe.weights == "", "it begins with a network that was trained"
+    assert starts["feature_network"] == starts["task_network"] == with_imagenet(find("camvid/frame"))
+    assert starts["flow_network"] == find("toytown/flow")
+    own = on_own_data(find("camvid/dff"), "my_clips:dataset", 3)
+    (frame,) = {other for part, other in own.start if part != "flow_network"}
+    for each in (own, frame):
+        assert each.data == "my_clips:dataset"
+        assert dict(each.heads[0][1])["num_classes"] == 3
+    assert (own.name, frame.name) == ("my_clips.dataset/dff", "my_clips.dataset/frame")
+    assert on_own_data(find("camvid/dff"), None, None) == find("camvid/dff")

@@ -1,4 +1,4 @@
-"""optimiser.py: learning rates of parts and over time, and the first step by hand."""
+"""The optimiser: learning rates of parts and over time, and the first step by hand."""
 
 import math
 

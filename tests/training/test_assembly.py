@@ -1,0 +1,100 @@
+"""The networks that recipes describe, their random weights, and parts loaded from other networks."""
+
+import pytest
+import torch
+from hand_made import DETECTION, FLOW, STILLS, recipe
+
+from dffkit.baselines.without_flow import NoFlow
+from dffkit.dff import DeepFeatureFlow
+from dffkit.networks.detection import RFCN
+from dffkit.networks.segmentation import ScoreMaps
+from dffkit.training.assembly import build, load_part
+
+
+def test_each_job_builds_its_network():
+    pairs, detection = build(recipe()), build(recipe(task=DETECTION, scale=False))
+    assert isinstance(pairs, DeepFeatureFlow)
+    assert isinstance(pairs.task_network, ScoreMaps)
+    assert pairs.flow_network.scale_channels == pairs.feature_network.channels == 64
+    assert isinstance(detection.task_network, RFCN)
+    assert detection.task_network.bins == 2
+    assert detection.flow_network.scale is None
+    stills = build(STILLS)
+    assert list(stills.heads) == ["segmentation", "detection"]
+    assert stills.feature_network.norm == "trained"
+    flow = build(FLOW)
+    assert list(flow) == ["flow_network"]
+    assert flow["flow_network"].scale is None
+
+
+@pytest.mark.parametrize("split", [0, 1, 2])
+def test_the_scale_field_fits_the_split(split):
+    model = build(recipe(split=split))
+    frames = torch.randint(0, 256, (1, 3, 32, 64), dtype=torch.uint8)
+    assert model(frames, frames).shape == (1, 3, 2, 4)
+
+
+def test_a_split_inside_a_block_is_named():
+    with pytest.raises(ValueError, match="split: expected a number of layers that ends at a block"):
+        build(recipe(split=3))
+
+
+def test_the_scale_bias_can_be_frozen():
+    assert not build(recipe(scale_bias="frozen")).flow_network.scale.bias.requires_grad
+    assert build(recipe()).flow_network.scale.bias.requires_grad
+
+
+def same(a, b):
+    """Whether two modules have the same weights."""
+    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    return all(torch.equal(x, y) for x, y in pairs)
+
+
+def test_random_weights_are_of_the_seed_and_the_part_alone():
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    pairs = build(recipe(), 3)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    frames = build(recipe("frames", flow="none", flow_width=0), 3)
+    assert same(pairs.task_network, frames.task_network)
+    assert same(pairs.feature_network, frames.feature_network)
+    assert not same(pairs.task_network, build(recipe(), 4).task_network)
+
+
+def test_without_flow_features_are_copied():
+    model = build(recipe(flow="none", flow_width=0)).eval()
+    assert isinstance(model.flow_network, NoFlow)
+    torch.manual_seed(0)
+    current, key = torch.randint(0, 256, (2, 2, 3, 40, 70), dtype=torch.uint8)
+    with torch.no_grad():
+        assert torch.equal(model(current, key), model(key))
+        maps, kept = model.on_key_frame(key[:1])
+        # One frame and two may go through the last layer in other orders of summation.
+        torch.testing.assert_close(model.on_current_frame(current, kept), maps.expand(2, -1, -1, -1))
+
+
+def test_a_part_is_filled_from_a_whole():
+    model, stills, flow = build(recipe()), build(STILLS, 8), build(FLOW, 9)
+    load_part(model, "feature_network", stills.state_dict())
+    load_part(model, "flow_network", flow.state_dict())
+    assert same(model.feature_network, stills.feature_network)
+    assert torch.equal(model.flow_network.flow.weight, flow["flow_network"].flow.weight)
+    assert not model.flow_network.scale.weight.any()  # S is still as all ones
+    assert (model.flow_network.scale.bias == 1).all()
+
+
+def test_a_trained_scale_field_comes_along_where_there_is_one():
+    trained = build(recipe(), 1)
+    torch.nn.init.normal_(trained.flow_network.scale.weight)
+    model, plain = build(recipe(), 2), build(recipe(scale=False), 2)
+    load_part(model, "flow_network", trained.state_dict())
+    load_part(plain, "flow_network", trained.state_dict())
+    assert same(model.flow_network, trained.flow_network)
+    assert torch.equal(plain.flow_network.flow.weight, trained.flow_network.flow.weight)
+
+
+@pytest.mark.parametrize("other", [{"depth": 26}, {"width": 1 / 8}, {"split": 1, "flow": "none", "flow_width": 0}])
+def test_weights_of_another_network_are_refused(other):
+    part = "flow_network" if "flow" in other else "feature_network"
+    with pytest.raises(ValueError, match=f"start: expected the weights of this {part}, got others"):
+        load_part(build(recipe()), part, build(recipe(**other)).state_dict())
