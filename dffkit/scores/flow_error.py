@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dffkit.datasets import toytown
-from dffkit.datasets.sprites import sprite_batch
+from dffkit.datasets.sprites import sprite_pair, stacked
 from dffkit.warp import CELL, flow_to_cells
 
 SPRITE_SEED = 1_000_000  # another endless data set than any run's
@@ -73,7 +73,8 @@ def _errors(flow: Flow, current: Tensor, key: Tensor, exact: Tensor, occluded: T
 def sprites(count: int, size: tuple[int, int], batch: int = 8) -> Pairs:
     """The first pairs of an endless data set that no run trains on."""
     for first in range(0, count, batch):
-        yield tuple(sprite_batch(SPRITE_SEED, range(first, min(first + batch, count)), size))
+        indices = range(first, min(first + batch, count))
+        yield tuple(stacked([sprite_pair(SPRITE_SEED, index, size) for index in indices]))
 
 
 def streets(

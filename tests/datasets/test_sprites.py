@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dffkit.datasets.sprites import SpriteWorld, data_version, mirrored, sprite_batch, sprite_pair
+from dffkit.datasets.sprites import SpriteWorld, data_version, mirrored, sprite_pair, stacked
 from dffkit.datasets.sprites.drawing import render_pair, texture
 from dffkit.datasets.sprites.scene import Layer, shift, similarity
 from dffkit.warp import warp
@@ -66,7 +66,7 @@ def test_a_pair_is_a_function_of_seed_and_index():
     assert all(same(sprite_pair(3, i, SIZE), pairs[i]) for i in (2, 0, 3, 1))
     for other in (sprite_pair(4, 2, SIZE), sprite_pair(3, 1, SIZE), sprite_pair(4, 1, SIZE)):
         assert not torch.equal(other.current, pairs[2].current)
-    batch = sprite_batch(3, [2, 0], SIZE)
+    batch = stacked([sprite_pair(3, i, SIZE) for i in (2, 0)])
     assert all(same([tensors[j] for tensors in batch], pairs[i]) for j, i in enumerate([2, 0]))
 
 
@@ -227,8 +227,8 @@ def test_wrong_arguments_are_named(seed, index, size):
 
 
 def test_an_empty_batch_is_named():
-    with pytest.raises(ValueError, match="indices: expected at least one"):
-        sprite_batch(0, [])
+    with pytest.raises(ValueError, match="pairs: expected at least one"):
+        stacked([])
 
 
 @pytest.mark.parametrize(

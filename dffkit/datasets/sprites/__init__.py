@@ -5,7 +5,7 @@ current frame to the key frame. So the flow is known analytically, and occlusion
 Nothing looks like a street: F learns to match, not to know a data set. Every pair is a function of (seed, index) alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 from dffkit.datasets.sprites.drawing import render, render_pair, to_tensor
 from dffkit.datasets.sprites.scene import SpriteWorld, data_version, draw_scene, log_uniform
 
-__all__ = ["SpritePair", "SpriteWorld", "data_version", "mirrored", "sprite_batch", "sprite_pair", "stacked"]
+__all__ = ["SpritePair", "SpriteWorld", "data_version", "mirrored", "sprite_pair", "stacked"]
 
 
 class SpritePair(NamedTuple):
@@ -67,17 +67,10 @@ def sprite_pair(
     return SpritePair(to_tensor(current), to_tensor(key), torch.from_numpy(flow), torch.from_numpy(occluded))
 
 
-def sprite_batch(
-    seed: int, indices: Iterable[int], size: tuple[int, int] = (192, 384), parameters: SpriteWorld | None = None
-) -> SpritePair:
-    """Return the pairs of these indices as a batch. Raises `ValueError` as `sprite_pair` and `stacked` do."""
-    return stacked([sprite_pair(seed, index, size, parameters) for index in indices])
-
-
 def stacked(pairs: Sequence[SpritePair]) -> SpritePair:
     """Return a batch of these pairs. Raises `ValueError` if there are none."""
     if not pairs:
-        raise ValueError("indices: expected at least one, got none")
+        raise ValueError("pairs: expected at least one, got none")
     return SpritePair(*map(torch.stack, zip(*pairs, strict=True)))
 
 

@@ -1,4 +1,4 @@
-"""People on foot and on bicycles: their limbs, how these swing, and their textures."""
+"""People on foot and on bicycles: their limbs, the motion of their limbs, and their textures."""
 
 import math
 from collections.abc import Callable
@@ -132,7 +132,7 @@ def _lean(rng: Generator, rare_poses: float) -> tuple[float, float]:
 
 
 def draw_limb(colour: np.ndarray, end: np.ndarray | None = None, split: float = 0.8) -> np.ndarray:
-    """A capsule (32 x 16) with soft shading; below `split` it has the colour `end` (a hand, a shoe)."""
+    """Draw a capsule (32 x 16) with soft shading; below `split` it has the colour `end` (a hand, a shoe)."""
     y, light, alpha = _capsule()
     image = np.broadcast_to(colour, (*y.shape, 3)).copy()
     if end is not None:
@@ -142,7 +142,7 @@ def draw_limb(colour: np.ndarray, end: np.ndarray | None = None, split: float = 
 
 @cache
 def _capsule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row of each texel of a limb (H, W), its light and its alpha (H, W, 1)."""
+    """Return the row of each texel of a limb (H, W), its light and its alpha (H, W, 1)."""
     h, w = 32, 16
     y, x = np.mgrid[0:h, 0:w].astype(float)
     x = (x - (w - 1) / 2) / (w / 2)
@@ -152,7 +152,7 @@ def _capsule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def draw_trunk(rng: Generator, shirt: np.ndarray, trousers: np.ndarray) -> np.ndarray:
-    """A rounded trunk (64 x 32), wide at the shoulders, with a shirt that may have stripes, a print or a bag."""
+    """Draw a rounded trunk (64 x 32), wide at the shoulders: a plain shirt, or one with stripes, a print or a bag."""
     y, x, light, alpha = _trunk()
     image = np.broadcast_to(shirt, (*y.shape, 3)).copy()
     kind = rng.integers(4)
@@ -168,7 +168,7 @@ def draw_trunk(rng: Generator, shirt: np.ndarray, trousers: np.ndarray) -> np.nd
 
 @cache
 def _trunk() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Row and column of each texel of a trunk (H, W), its light and its alpha (H, W, 1)."""
+    """Return the row and column of each texel of a trunk (H, W), its light and its alpha (H, W, 1)."""
     h, w = 64, 32
     y, x = np.mgrid[0:h, 0:w].astype(float)
     x = (x - (w - 1) / 2) / (w / 2)
@@ -178,7 +178,7 @@ def _trunk() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def draw_head(rng: Generator, faces_camera: bool, helmet: bool = False) -> np.ndarray:
-    """A round head (32 x 32): hair or a helmet, and a face on one side."""
+    """Draw a round head (32 x 32): hair or a helmet, and a face if it faces the camera."""
     skin, hair = pick(rng, SKIN, 6), pick(rng, SHIRTS if helmet else HAIR, 6)
     canvas = Canvas((32, 32), skin)
     canvas.rectangle((0, 0, 1, 0.36 if faces_camera else 0.8), hair)
@@ -194,7 +194,7 @@ def draw_head(rng: Generator, faces_camera: bool, helmet: bool = False) -> np.nd
 
 @cache
 def _ball() -> tuple[np.ndarray, np.ndarray]:
-    """Light and alpha (H, W, 1) of a head."""
+    """Return light and alpha (H, W, 1) of a head."""
     y, x = np.mgrid[0:32, 0:32] / 15.5 - 1
     alpha = 255.0 * (np.hypot(x * 1.12, y) < 1)
     return (1.06 - 0.12 * x - 0.16 * (x**2 + y**2))[..., None], alpha[..., None]

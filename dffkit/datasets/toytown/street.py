@@ -140,7 +140,7 @@ def _near(z: float, crossings: list[float], distance: float) -> bool:
 
 
 def draw_road(rng: Generator) -> np.ndarray:
-    """9.2 m of asphalt across, 12 m along: a dashed middle line, parking lines, patches and cracks."""
+    """Draw asphalt, 9.2 m across and 12 m along: a dashed middle line, parking lines, repairs and wheel tracks."""
     size = (512, 256)  # v runs along the road
     grey = rng.uniform(84, 112)
     image = grey + 7 * noise(rng, size)[..., None] + rng.normal(0, 5, (*size, 1)) + rng.normal(0, 2, 3)
@@ -159,7 +159,7 @@ def draw_road(rng: Generator) -> np.ndarray:
 
 
 def draw_crossing(rng: Generator) -> np.ndarray:
-    """A zebra crossing, 8 stripes across the road."""
+    """Draw a zebra crossing, 8 stripes across the road."""
     size = (32, 128)
     stripes = (np.arange(128) // 8 % 2 == 0)[None, :, None]
     image = np.where(stripes, 215.0, 96.0) + 8 * noise(rng, size)[..., None]
@@ -167,7 +167,7 @@ def draw_crossing(rng: Generator) -> np.ndarray:
 
 
 def draw_pavement(rng: Generator) -> np.ndarray:
-    """Two by two metres of slabs."""
+    """Draw two by two metres of slabs."""
     size = (64, 64)
     colour = pick(rng, ((172, 160, 146), (150, 146, 142), (186, 170, 150), (160, 132, 120)), 5)
     slab = rng.normal(0, 6, (4, 4)).repeat(16, 0).repeat(16, 1)[..., None]
@@ -178,14 +178,14 @@ def draw_pavement(rng: Generator) -> np.ndarray:
 
 
 def draw_grass(rng: Generator) -> np.ndarray:
-    """Two by two metres of lawn."""
+    """Draw two by two metres of lawn."""
     size = (64, 64)
     shade = 10 * noise(rng, size, 1)[..., None] + rng.normal(0, 9, (*size, 1))
     return pick(rng, LEAVES, 6) * 1.1 + shade * np.array([0.8, 1.0, 0.5])
 
 
 def draw_sky(rng: Generator) -> np.ndarray:
-    """Horizon at the bottom; clouds."""
+    """Draw a sky with clouds; its horizon is at the bottom."""
     size = (128, 512)
     top = pick(rng, ((92, 150, 220), (120, 170, 226), (150, 165, 185), (190, 190, 200)), 8)
     low = top * 0.4 + np.array([235, 232, 226]) * 0.6
@@ -195,7 +195,7 @@ def draw_sky(rng: Generator) -> np.ndarray:
 
 
 def draw_skyline(rng: Generator) -> np.ndarray:
-    """Wooded hills far away, cut out at their upper edge."""
+    """Draw wooded hills, cut out at their upper edge."""
     size = (32, 512)
     edge = 12 + 6 * noise(rng, (32, 512), 16, 3)[0] + rng.normal(0, 0.7, 512)
     colour = pick(rng, ((96, 124, 96), (110, 132, 120), (88, 112, 80)), 6)
@@ -205,7 +205,7 @@ def draw_skyline(rng: Generator) -> np.ndarray:
 
 
 def draw_facade(rng: Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A window with its wall, about 3 x 3 m, to be repeated; the ground floor, a shop, 6 x 3.5 m; the gable."""
+    """Draw three parts of a house: a window with its wall (3 x 3 m, repeated), a shop (6 x 3.5 m), and the gable."""
     wall, trim = pick(rng, WALLS), pick(rng, ((240, 238, 230), (90, 70, 60), (60, 66, 74), (200, 190, 170)))
     glass = pick(rng, ((70, 90, 110), (120, 150, 170), (50, 56, 66), (150, 140, 110)))
     canvas = Canvas((64, 64), wall)
@@ -229,7 +229,7 @@ def draw_facade(rng: Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def draw_shop(rng: Generator, wall: np.ndarray, trim: np.ndarray) -> np.ndarray:
-    """A ground floor: a display window, a door, a sign or an awning."""
+    """Draw a ground floor: a display window, a door, and an awning."""
     canvas = Canvas((64, 128), wall)
     glass = pick(rng, ((60, 70, 80), (150, 140, 110), (90, 110, 120)))
     canvas.rectangle((0.06, 0.36, 0.58, 0.86), trim)
@@ -248,21 +248,21 @@ def draw_shop(rng: Generator, wall: np.ndarray, trim: np.ndarray) -> np.ndarray:
 
 
 def draw_roof(rng: Generator) -> np.ndarray:
-    """Tiles."""
+    """Draw tiles."""
     image = pick(rng, ((150, 70, 50), (90, 84, 84), (120, 60, 46), (70, 76, 88))) + rng.normal(0, 8, (32, 32, 1))
     image[::4] -= 22
     return image
 
 
 def draw_gable(wall: np.ndarray) -> np.ndarray:
-    """A triangle of wall under a roof, cut out."""
+    """Draw a triangle of wall under a roof, cut out."""
     y, x = np.mgrid[0:32, 0:64]
     alpha = 255.0 * (y / 31 >= np.abs(x / 31.5 - 1))
     return np.concatenate([np.broadcast_to(wall, (32, 64, 3)), alpha[..., None]], 2)
 
 
 def draw_foliage(rng: Generator) -> np.ndarray:
-    """A cut-out clump of leaves, lit from above."""
+    """Draw a cut-out clump of leaves, lit from above."""
     n = 64
     y, x = np.mgrid[0:n, 0:n] / (n - 1) * 2 - 1
     angle = np.arctan2(y, x)

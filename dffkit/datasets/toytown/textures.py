@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from dffkit.support.machine import compiled
 
 LEVELS = 8  # sizes of each picture, halved from one to the next
-SHARP = 4
+SHARP = 4  # a canvas is this many times larger while it is drawn
 
 SKIN = ((241, 200, 165), (224, 172, 125), (176, 120, 78), (120, 78, 50), (90, 58, 38))
 HAIR = ((40, 28, 20), (80, 52, 28), (150, 105, 50), (200, 170, 90), (110, 110, 110))

@@ -14,7 +14,7 @@ DARK = np.array([26.0, 26.0, 30.0])
 
 
 def draw_car_end(paint: np.ndarray, rear: bool, rng: Generator) -> np.ndarray:
-    """The lower half of a car from behind or from in front: lamps, bumper, number plate."""
+    """Draw the lower half of a car from behind or from in front: lamps, bumper, number plate."""
     canvas = Canvas((32, 64), paint)
     canvas.rectangle((0, 0.62, 1, 0.84), paint * 0.72)
     canvas.rectangle((0, 0.84, 1, 1), DARK)
@@ -31,7 +31,7 @@ def draw_car_end(paint: np.ndarray, rear: bool, rng: Generator) -> np.ndarray:
 
 
 def draw_car_side(paint: np.ndarray) -> np.ndarray:
-    """The lower half of a car from the side: doors, handles, dark wheel arches; cut out below them."""
+    """Draw the lower half of a car from the side: doors, handles, dark wheel arches."""
     canvas = Canvas((32, 128), paint)
     canvas.rectangle((0, 0, 1, 0.16), paint * 1.12)
     canvas.rectangle((0, 0.8, 1, 1), DARK + 10)
@@ -49,7 +49,7 @@ def draw_car_side(paint: np.ndarray) -> np.ndarray:
 
 
 def draw_cabin_end(paint: np.ndarray, rng: Generator) -> np.ndarray:
-    """A windscreen in its frame."""
+    """Draw a windscreen in its frame."""
     glass = pick(rng, GLASS, 6)
     canvas = Canvas((32, 64), paint)
     canvas.rectangle((0.07, 0.1, 0.93, 0.95), glass, 0.1)
@@ -58,7 +58,7 @@ def draw_cabin_end(paint: np.ndarray, rng: Generator) -> np.ndarray:
 
 
 def draw_cabin_side(paint: np.ndarray, rng: Generator, lean: tuple[float, float]) -> np.ndarray:
-    """Side windows, cut out to a trapezium: `lean` of rear and front, as a share of the length."""
+    """Draw side windows, cut out to a trapezium; `lean` of its rear and front is a share of its length."""
     glass = pick(rng, GLASS, 6)
     canvas = Canvas((32, 64), paint)
     canvas.rectangle((0.1, 0.14, 0.5, 0.92), glass, 0.08)
@@ -71,12 +71,12 @@ def draw_cabin_side(paint: np.ndarray, rng: Generator, lean: tuple[float, float]
 
 
 def draw_plain(colour: np.ndarray, rng: Generator) -> np.ndarray:
-    """One colour with a little dirt."""
+    """Draw one colour with a little dirt."""
     return colour + 3 * noise(rng, (16, 16), 2, 2)[..., None]
 
 
 def draw_wheel(rng: Generator, spokes: int = 5, bicycle: bool = False) -> np.ndarray:
-    """A wheel, cut out round; a bicycle's is open between the spokes."""
+    """Draw a wheel, cut out round; a bicycle's is open between the spokes."""
     r, angle = _disc()
     rim = np.array([190.0, 192, 196]) * rng.uniform(0.7, 1.05)
     image = np.broadcast_to(np.array([30.0, 30, 32]), (*r.shape, 3)).copy()
@@ -92,14 +92,14 @@ def draw_wheel(rng: Generator, spokes: int = 5, bicycle: bool = False) -> np.nda
 
 @cache
 def _disc() -> tuple[np.ndarray, np.ndarray]:
-    """Distance of each texel of a wheel from its hub, and its angle, both (H, W)."""
+    """Return the distance of each texel of a wheel from its hub, and its angle, both (H, W)."""
     n = 64
     y, x = np.mgrid[0:n, 0:n] / ((n - 1) / 2) - 1
     return np.hypot(x, y), np.arctan2(y, x)
 
 
 def draw_truck_end(paint: np.ndarray, rear: bool, rng: Generator) -> np.ndarray:
-    """The back doors of a truck's box, or the face of its cab."""
+    """Draw the back doors of a truck's box, or the front of its cab."""
     canvas = Canvas((64, 64), paint)
     if rear:
         for x in (0.02, 0.495, 0.97):
@@ -119,7 +119,7 @@ def draw_truck_end(paint: np.ndarray, rear: bool, rng: Generator) -> np.ndarray:
 
 
 def draw_truck_side(paint: np.ndarray, rng: Generator) -> np.ndarray:
-    """The side of a truck's box: planks or a coloured company stripe."""
+    """Draw the side of a truck's box: planks and a coloured stripe."""
     canvas = Canvas((64, 128), paint)
     stripe = pick(rng, ((220, 60, 40), (40, 90, 180), (240, 190, 40), (50, 140, 90)))
     low = rng.uniform(0.3, 0.5)
@@ -131,7 +131,7 @@ def draw_truck_side(paint: np.ndarray, rng: Generator) -> np.ndarray:
 
 
 def draw_cab_side(paint: np.ndarray, rng: Generator) -> np.ndarray:
-    """The side of a truck's cab: one window and a door."""
+    """Draw the side of a truck's cab: one window and a door."""
     canvas = Canvas((64, 64), paint)
     canvas.rectangle((0.3, 0.12, 0.92, 0.46), pick(rng, GLASS, 5), 0.05)
     canvas.rectangle((0.24, 0.08, 0.26, 0.86), paint * 0.6)
