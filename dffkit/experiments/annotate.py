@@ -1,4 +1,4 @@
-"""Results drawn into the frames of a video: colours of a label map, boxes with their names, and a line of text."""
+"""Results drawn into video frames: the colours of a label map, boxes with class names, and a line of text."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -9,19 +9,19 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-# Twenty colours that are far apart in brightness as well as in hue, so that most can be told apart by everyone: Okabe
-# and Ito's, then Tol's muted ones and greys.
+# Twenty colours that differ in brightness as well as in hue, so that colour-blind readers can distinguish most of them:
+# Okabe and Ito's, then Tol's muted colours and greys.
 COLOURS = (
     "#707070", "#CC79A7", "#C8B89A", "#009E73", "#56B4E9", "#F0E442", "#0072B2", "#332288", "#D55E00", "#E69F00",
     "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499", "#DDDDDD", "#333333",
 )  # fmt: skip
-BOX_COLOURS = 5  # Toytown's labels of things begin there, so that boxes and labels have the same colours
+BOX_COLOURS = 5  # index where Toytown's labels of things begin, so that boxes and labels have the same colours
 _PARTS = ("boxes", "labels", "scores")
-SURE = 0.5  # boxes with at least this score are drawn, and counted where something is counted
+SURE = 0.5  # boxes with at least this score are drawn and counted
 
 
 def labels_over(frame: Tensor, labels: Tensor, strength: float = 0.55) -> Tensor:
-    """A frame `(3, H, W)` uint8 under the colours of its label map `(H, W)`; where that is 255 it stays as it is."""
+    """Return a frame `(3, H, W)` uint8 tinted by its label map `(H, W)`; pixels with label 255 stay as they are."""
     table = torch.tensor([_rgb(colour) for colour in COLOURS], dtype=torch.float32)
     known = labels < len(table)
     colours = table[torch.where(known, labels, 0).long()].permute(2, 0, 1)
@@ -30,8 +30,13 @@ def labels_over(frame: Tensor, labels: Tensor, strength: float = 0.55) -> Tensor
 
 
 def boxes_over(frame: Tensor, detections: dict[str, Tensor], names: Sequence[str], sure: float = SURE) -> Tensor:
-    """A frame `(3, H, W)` uint8 with its detections: `boxes` (N, 4) xyxy in its pixels, `labels` (N,) in 1..C, and
-    `scores` (N,), of which those from `sure` on are drawn.
+    """Return a frame with its detections drawn.
+
+    Args:
+        frame: `(3, H, W)` uint8.
+        detections: `boxes` (N, 4) xyxy in pixels, `labels` (N,) in 1..C, `scores` (N,).
+        names: of the classes; label i is `names[i - 1]`.
+        sure: the lowest score of a box that is drawn.
     """
     chosen = detections["scores"] >= sure
     image = Image.fromarray(frame.permute(1, 2, 0).cpu().numpy())
@@ -47,12 +52,12 @@ def boxes_over(frame: Tensor, detections: dict[str, Tensor], names: Sequence[str
 
 
 def result_over(frame: Tensor, result: Any, names: Sequence[str], sure: float = SURE) -> Tensor:
-    """A frame under what a task network's `decode` gives for it: a label map, or detections."""
+    """Return a frame with the result of a task network's `decode` drawn over it: a label map, or detections."""
     return labels_over(frame, result) if isinstance(result, Tensor) else boxes_over(frame, result, names, sure)
 
 
 def captioned(frame: Tensor, text: str, framed: bool = False) -> Tensor:
-    """A frame `(3, H, W)` uint8 below a black line of text; `framed` ones have a white frame: key frames."""
+    """Return a frame `(3, H, W)` uint8 below a black line of text; `framed` adds a white border, for key frames."""
     band = _band(text, frame.shape[2], round(2 * _text_size(frame)))
     frame = frame.clone()
     if framed:
@@ -63,7 +68,7 @@ def captioned(frame: Tensor, text: str, framed: bool = False) -> Tensor:
 
 
 def beside(frames: Sequence[Tensor]) -> Tensor:
-    """Frames of one size, side by side."""
+    """Return frames of one size side by side, as one frame."""
     return torch.cat(list(frames), 2)
 
 

@@ -1,4 +1,4 @@
-"""A trained network on a stream: one frame in, its result out, in the frame's own pixels, and how long that took."""
+"""A trained network on a live stream: one frame in, its result in the frame's own pixels out, and the time it took."""
 
 import time
 from collections.abc import Iterator
@@ -24,21 +24,21 @@ class LiveRecognition:
     """A trained network that takes one frame after another.
 
     Args:
-        name: of shipped weights; or the folder of a finished run.
-        duration: key frame duration l; None for the one of the paper's Table 4.
-        device: where it runs.
-        short_side: frames are scaled so that their shorter side has so many pixels; None for as many as those have that
-            it was scored on, 0 for never.
+        name: name of shipped weights, or the folder of a finished run.
+        duration: key frame duration l; None for that of the paper's Table 4.
+        device: where the network runs.
+        short_side: frames are scaled so that their shorter side has this many pixels; None for the size that the
+            network was scored at, 0 for no scaling.
 
     Attributes:
-        recipe: what it was trained by.
+        recipe: the recipe that the network was trained by.
         duration: key frame duration l.
-        names: of the classes.
-        milliseconds: that each frame took, without reading, scaling and drawing.
+        names: names of the classes.
+        milliseconds: time of each frame, without reading, scaling and drawing.
 
     Raises:
         DataError: if the weights are missing or damaged.
-        ValueError: for a wrong duration, or weights that are only to start from.
+        ValueError: for a wrong duration, or weights of pre-training.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class LiveRecognition:
     ) -> None:
         self.recipe, self._model, self.names = _trained(name)
         if self.recipe.job not in ("frames", "pairs"):
-            raise ValueError(f"name: expected a network that recognises frames, got {name!r}, which is to start from")
+            raise ValueError(f"name: expected a network that recognizes frames, got {name!r}, which is pre-training")
         self.duration = TABLE_4[self.recipe.task] if duration is None else duration
         self.milliseconds: list[float] = []
         self.short_side = scored_side(self.recipe) if short_side is None else short_side
@@ -55,13 +55,13 @@ class LiveRecognition:
         self._results = recognize(self._model, self._feed(), FixedInterval(self.duration))
 
     def step(self, frame: Tensor) -> Recognition:
-        """The result for the next frame `(3, H, W)` uint8: a label map `(H, W)`, or boxes in its pixels.
+        """Return the result for the next frame `(3, H, W)` uint8: a label map `(H, W)`, or boxes in its pixels.
 
         Raises:
-            ValueError: if it has another size than the first.
+            ValueError: if its size differs from that of the first frame.
         """
         seen = self._scaled(frame).to(self._device)
-        if not self.milliseconds:  # a network's first calls take long, and say nothing
+        if not self.milliseconds:  # the first calls of a network are slow and not representative
             list(recognize(self._model, [seen, seen], FixedInterval(2)))
         start = time.perf_counter()
         self._waiting.append(seen)
@@ -73,7 +73,7 @@ class LiveRecognition:
 
     @property
     def fps(self) -> float:
-        """Frames a second so far."""
+        """Mean frames per second so far."""
         return 1000 * len(self.milliseconds) / max(sum(self.milliseconds), 1e-9)
 
     def _feed(self) -> Iterator[Tensor]:

@@ -1,9 +1,9 @@
-"""How fast the recipes' networks are on this machine: `python -m dffkit speed`, for Tables 4 and 5 and Figure 3.
+"""Speed of the recipes' networks on this machine: `python -m dffkit speed`, for Tables 4 and 5 and Figure 3.
 
-With key frame duration l, l frames take the time of one key frame, of l - 1 others, and l times that of making a label
-map or boxes of the maps. Frames come one by one, as on a live stream. These networks are so small that their results
-take a good part of the time, most of all boxes, and time does not follow FLOPs; `python -m dffkit benchmark` measures
-the paper's own size.
+With key frame duration l, l frames take the time of one key frame, of l - 1 other frames, and l times that of decoding
+the maps to a label map or boxes. Frames come one by one, as on a live stream. These networks are so small that decoding
+takes a good part of the time, most of all of boxes, and time does not follow FLOPs; `python -m dffkit benchmark`
+measures networks of the paper's size.
 """
 
 import copy
@@ -25,11 +25,11 @@ from dffkit.training.assembly import build
 from dffkit.training.recipe import Recipe
 
 TABLE = "speed.csv"
-CURRENT, KEY = 19, 15  # frames of a street of val
+CURRENT, KEY = 19, 15  # indices of the measured frames in a street of val
 
 
 class Architecture(NamedTuple):
-    """What of a recipe decides how fast its network is."""
+    """The settings of a recipe that determine the speed of its network."""
 
     task: str
     features: str
@@ -42,19 +42,19 @@ class Architecture(NamedTuple):
 
     @classmethod
     def of(cls, recipe: Recipe) -> "Architecture":
-        """The architecture of a recipe for Frame or DFF."""
+        """Return the architecture of a recipe for Frame or DFF."""
         flow = (recipe.flow, recipe.flow_width, recipe.scale and recipe.flow not in (*HAND_CRAFTED, NO_FLOW))
         return cls(recipe.task, f"ResNet-{recipe.depth}", recipe.width, *flow, recipe.split, recipe.shrink)
 
 
 class Speed(NamedTuple):
-    """How fast a network is.
+    """Times and counts of a network.
 
     Attributes:
-        key_ms, current_ms: milliseconds of a key frame's maps, and of another frame's.
-        decode_ms: of a label map or boxes from them.
-        key_gflop, current_gflop: of the maps, counted.
-        ratio: Eq. 5's r; NaN, as the counts, for hand-crafted flow.
+        key_ms, current_ms: milliseconds for the maps of a key frame, and of another frame.
+        decode_ms: milliseconds for decoding the maps to a label map or boxes.
+        key_gflop, current_gflop: counted operations for the maps, in billions; NaN for hand-crafted flow.
+        ratio: Eq. 5's r; NaN for hand-crafted flow.
     """
 
     key_ms: float
@@ -65,27 +65,33 @@ class Speed(NamedTuple):
     ratio: float
 
     def fps(self, duration: int) -> float:
-        """Frames a second at a key frame duration, results included."""
+        """Return the frames per second at a key frame duration, with decoding."""
         return 1000 * duration / (self.key_ms + (duration - 1) * self.current_ms + duration * self.decode_ms)
 
     def gflop(self, duration: int) -> float:
-        """The mean of a frame, counted."""
+        """Return the mean of the counted operations per frame, in billions."""
         return (self.key_gflop + (duration - 1) * self.current_gflop) / duration
 
     def eq7(self, duration: int) -> float:
-        """Eq. 7's speedup over the same N_feat on every frame, by Eq. 5's r."""
+        """Return Eq. 7's speedup over the same N_feat on every frame, with Eq. 5's r; NaN where r is."""
         return complexity.speedup(duration, self.ratio) if self.ratio >= 0 else float("nan")
 
 
 def measure(
     recipes: Sequence[Recipe], trained: Mapping[str, DeepFeatureFlow], *, repeats: int = 9, device: str = "cpu"
 ) -> list[dict[str, Any]]:
-    """Rows with the architecture and the fields of `Speed`; times are medians.
+    """Measure the networks of recipes; return rows with the fields of `Architecture` and `Speed`.
 
-    All take turns, so that a machine that slows down slows them all. Weights are random, but for results, whose time
-    depends on what is found: they are made of the maps of a `trained` network for each task. Whatever is the same
-    computation in several networks, a key frame's or a result's, is one measurement, the median over all of them.
-    Nothing is counted for hand-crafted flow, whose work is not a network's: there it is NaN.
+    Times are medians. All networks take turns, so that a machine that slows down slows them all. Weights are random,
+    but decoding, whose time depends on what is found, gets the maps of a `trained` network. A computation that several
+    networks share, as a key frame or decoding, is one measurement, the median over all of them. The operations of
+    hand-crafted flow are not counted: there `key_gflop`, `current_gflop` and `ratio` are NaN.
+
+    Args:
+        recipes: recipes for Frame or DFF.
+        trained: a trained network for each task.
+        repeats: number of rounds that count.
+        device: where the networks run.
     """
     parts: dict[tuple[int, str], Callable[[], Any]] = {}
     models = [build(recipe).to(device).eval() for recipe in recipes]
@@ -115,7 +121,7 @@ def measure(
 
 
 def measured(folder: Path) -> dict[Architecture, Speed]:
-    """The stored table in a folder, by architecture; nothing if there is none."""
+    """Return the stored speeds of a results folder, by architecture; empty if there is no table."""
     kinds = Architecture.__annotations__
     found = {}
     for row in results.read_rows(folder / TABLE):
@@ -142,14 +148,14 @@ def _parts(
 
 
 def _same(recipe: Recipe, part: str, number: int) -> tuple:
-    """What decides how long a part takes: a key frame runs all layers of N, wherever they are split."""
+    """Return a key that is the same for equal computations: a key frame runs all layers of N at any split point."""
     if part == "current":
         return part, number
     return (part, recipe.task, recipe.shrink) + ((recipe.depth, recipe.width) if part == "key" else ())
 
 
 def _counted(recipe: Recipe, model: DeepFeatureFlow) -> dict[str, float]:
-    """FLOPs of a key frame and of another frame, in billions, and Eq. 5's r."""
+    """Return the FLOPs of a key frame and of another frame, in billions, and Eq. 5's r."""
     if recipe.flow in HAND_CRAFTED:
         return dict.fromkeys(("key_gflop", "current_gflop", "ratio"), float("nan"))
     costs = complexity.count_costs(model, recipe.size)

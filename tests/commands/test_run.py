@@ -197,7 +197,7 @@ def test_wrong_words_are_named(tmp_path, clip):
         run(tmp_path / "nothing.mp4")
     with pytest.raises(DataError, match="has no model 'toytown/segmentation/dfff'; did you mean"):
         run(clip, "--weights", "toytown/segmentation/dfff")
-    with pytest.raises(CommandError, match="name: expected a network that recognises frames, got 'toytown/stills'"):
+    with pytest.raises(CommandError, match="name: expected a network that recognizes frames, got 'toytown/stills'"):
         run(clip, "--weights", "toytown/stills")
     with pytest.raises(DataError, match=r"has no trained\.pt; give the folder of a run that is finished"):
         run(clip, "--weights", tmp_path)
