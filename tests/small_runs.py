@@ -19,11 +19,11 @@ def small(recipe, **changes):
     return dataclasses.replace(recipe, **{**SMALL, **flow, **changes})
 
 
-def trained_and_scored(recipe, place, split="val", duration=2):
+def trained_and_scored(recipe, workspace, split="val", duration=2):
     """The metrics that a run of a few iterations gives."""
-    queue.train_run(Run(recipe), place)
-    rows = queue.evaluate_run(Run(recipe), place, split=split, duration=duration)
-    assert (place.results / "evaluation.csv").exists()
+    queue.train_run(Run(recipe), workspace)
+    rows = queue.evaluate_run(Run(recipe), workspace, split=split, duration=duration)
+    assert (workspace.results / "evaluation.csv").exists()
     return {(row.metric, row.duration) for row in rows if row.subset == "all"}
 
 

@@ -18,14 +18,14 @@ FRAMES = dataclasses.replace(
 )
 
 
-def table(place, name):
+def table(workspace, name):
     """A result table as its readers get it."""
-    return pandas.read_csv(place.results / f"{name}.csv")
+    return pandas.read_csv(workspace.results / f"{name}.csv")
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A place of its own, with hand-made data."""
+def workspace(tmp_path, monkeypatch):
+    """A workspace of its own, with hand-made data."""
 
     def data(tiny, split, streets=None, folder=None):
         assert folder == tmp_path / "cache"

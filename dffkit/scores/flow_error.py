@@ -1,4 +1,4 @@
-"""How good a flow field is: the endpoint error on sprites and on Toytown, beside no flow and a classical one."""
+"""Endpoint error of flow at stride 16: on sprites and on Toytown, over all cells or by region."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,23 +11,23 @@ from dffkit.datasets import toytown
 from dffkit.datasets.sprites import sprite_pair, stacked
 from dffkit.warp import CELL, flow_to_cells
 
-SPRITE_SEED = 1_000_000  # another endless data set than any run's
-OFFSETS = tuple(range(1, 10))  # i - k: those of training but 0, where no flow is asked for
+SPRITE_SEED = 1_000_000  # a seed that no run trains with
+OFFSETS = tuple(range(1, 10))  # i - k, as in training but without 0, where no flow is computed
 
 Flow = Callable[[Tensor, Tensor], Tensor]  # current and key frames (B, 3, H, W) uint8 -> flow (B, 2, h, w) in cells
 Pairs = Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]  # current, key, flow in pixels, occluded
 
 
 def endpoint_errors(flow: Flow, pairs: Pairs) -> dict[str, float]:
-    """Mean endpoint error in pixels of the frame, of flow at stride 16 against the exact flow averaged over each cell.
+    """Return the mean endpoint error in pixels of the frame, against the exact flow averaged over each cell.
 
     Args:
-        flow: what is to be judged.
+        flow: the flow that is measured.
         pairs: batches of current frames and key frames `(B, 3, H, W)`, exact flow `(B, 2, H, W)` in pixels, and
-            `(B, H, W)` bool, true where the pixel's point is not seen in the key frame.
+            `(B, H, W)` bool, true where the pixel's point is hidden in the key frame.
 
     Returns:
-        "all": over all cells; "visible": over those of which at least half is seen in the key frame.
+        "all": over all cells; "visible": over cells of which at least half is visible in the key frame.
     """
     found = [_errors(flow, *pair) for pair in pairs]
     error, visible = (torch.cat([part.flatten() for part in parts]) for parts in zip(*found, strict=True))
@@ -37,18 +37,18 @@ def endpoint_errors(flow: Flow, pairs: Pairs) -> dict[str, float]:
 def errors_by_region(
     flow: Flow, task: str, split: str, numbers: Sequence[int], offsets: Sequence[int] = OFFSETS, current: int = 19
 ) -> dict[str, float]:
-    """Where a flow is wrong: the mean endpoint error in pixels over the cells of Toytown's streets, by what they show.
+    """Return the mean endpoint error in pixels over the cells of Toytown's streets, by region of the frame.
 
     Args:
-        flow: what is to be judged.
-        task: whose town and frame rate.
+        flow: the flow that is measured.
+        task: the task whose town and frame rate are taken.
         split, numbers: the streets.
         offsets: i - k.
         current: i.
 
     Returns:
-        "all": over all cells; "objects", "borders" and "background": over cells of which at least half is seen in the
-        key frame, and of which objects with boxes cover more than 90%, 10 to 90%, or less.
+        "all": over all cells; "objects", "borders" and "background": over cells of which at least half is visible in
+        the key frame, and of which objects with boxes cover more than 90%, 10 to 90%, or less than 10%.
     """
     errors, visible, shares = [], [], []
     for number in numbers:
@@ -64,14 +64,14 @@ def errors_by_region(
 
 
 def _errors(flow: Flow, current: Tensor, key: Tensor, exact: Tensor, occluded: Tensor) -> tuple[Tensor, Tensor]:
-    """Each cell's endpoint error `(B, h, w)` in pixels, and whether at least half of it is seen in the key frame."""
+    """Return each cell's endpoint error `(B, h, w)` in pixels, and True where at least half of the cell is visible."""
     error = (flow(current, key).cpu() - flow_to_cells(exact)).norm(dim=1) * CELL
     hidden = F.avg_pool2d(occluded[:, None].float(), CELL, ceil_mode=True)
     return error, (hidden <= 0.5)[:, 0]
 
 
 def sprites(count: int, size: tuple[int, int], batch: int = 8) -> Pairs:
-    """The first pairs of an endless data set that no run trains on."""
+    """Yield the first pairs of sprites with a seed that no run trains with."""
     for first in range(0, count, batch):
         indices = range(first, min(first + batch, count))
         yield tuple(stacked([sprite_pair(SPRITE_SEED, index, size) for index in indices]))
@@ -80,7 +80,7 @@ def sprites(count: int, size: tuple[int, int], batch: int = 8) -> Pairs:
 def streets(
     split: str, numbers: Sequence[int], offsets: Sequence[int] = OFFSETS, current: int = 19, fps: float = 17.0
 ) -> Pairs:
-    """Toytown's pairs (current - offset, current), one batch a street."""
+    """Yield Toytown's pairs (current - offset, current), one batch for each street."""
     for number in numbers:
         yield _pairs(toytown.Film(split, number, fps), offsets, current)
 
@@ -92,7 +92,7 @@ def _pairs(film: toytown.Film, offsets: Sequence[int], current: int) -> tuple[Te
 
 
 def network_flow(flow_network: Any) -> Flow:
-    """What a flow network predicts, or what stands in for one: `NoFlow`, `ClassicalFlow`."""
+    """Return the flow of a flow network, or of a baseline: `NoFlow`, `ClassicalFlow`."""
     device = next((parameter.device for parameter in flow_network.parameters()), torch.device("cpu"))
 
     @torch.no_grad()

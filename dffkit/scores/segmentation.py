@@ -9,7 +9,7 @@ from torch import Tensor
 from dffkit.datasets.snippets import MOTION_CLASSES, NO_MOTION
 from dffkit.networks.segmentation import IGNORE
 
-# What a pixel belongs to: an object of one of the motion classes, no object, or a frame of which motion is not known.
+# Motion classes of pixels, after those of objects: no object, and frames whose motion is not known.
 NO_OBJECT = len(MOTION_CLASSES)
 UNKNOWN = NO_OBJECT + 1
 
@@ -29,7 +29,7 @@ class SegmentationScores:
     def of(
         cls, prediction: Tensor, target: Tensor, motion: Tensor | None = None, *, num_classes: int
     ) -> "SegmentationScores":
-        """The scores of one frame, or of a batch.
+        """Return the scores of one frame, or of a batch.
 
         Args:
             prediction: label map `(H, W)`, of the classes 0..C-1.
@@ -38,7 +38,7 @@ class SegmentationScores:
             num_classes: C.
 
         Raises:
-            ValueError: if the shapes differ or a value is none of those above.
+            ValueError: if the shapes differ or a value is not one of the above.
         """
         prediction, target = prediction.long(), target.to(prediction.device).long()
         motion = torch.full_like(target, UNKNOWN) if motion is None else _motion(motion.to(prediction.device).long())
@@ -59,22 +59,21 @@ class SegmentationScores:
 
     @classmethod
     def merge(cls, scores: Iterable["SegmentationScores"]) -> "SegmentationScores":
-        """The scores of all frames together."""
+        """Return the scores of all frames together."""
         return cls(torch.stack([each.confusion for each in scores]).sum(0))
 
     def __add__(self, other: "SegmentationScores") -> "SegmentationScores":
         return self.merge([self, other])
 
     def values(self) -> dict[tuple[str, str], float]:
-        """The numbers, 0..1, by (metric, subset): ("mIoU", "all" | "slow" | "medium" | "fast"), ("IoU", label).
+        """Return fractions by (metric, subset): ("mIoU", "all" | "slow" | "medium" | "fast"), ("IoU", label).
 
-        A class's IoU is over all pixels of all frames; the mean is over the classes that occur in the targets, and
-        NaN if there is none. Classes that do not occur have an IoU of NaN.
+        A class's IoU is over all pixels of all frames; the mean is over the classes that occur in the targets, NaN if
+        no class occurs. Classes that do not occur have an IoU of NaN.
 
-        By motion class: the mean over the moving classes, which are those that have pixels of this motion class, and
-        only pixels of such objects and of no object count. Pixels of objects of the other motion classes are ignored,
-        and so are those of moving classes without a motion class. A false alarm outside of every object cannot be
-        said to be slow or fast: it counts for each motion class.
+        By motion class, the mean is over the classes that have pixels of this motion class, and only pixels of objects
+        of this motion class and of no object count. Pixels of other objects are ignored, with or without a motion
+        class. A false alarm outside of every object is neither slow nor fast: it counts for each motion class.
         """
         iou = intersection_over_union(self.confusion.sum(0))
         values = {("mIoU", "all"): float(iou.nanmean())}
@@ -88,7 +87,7 @@ class SegmentationScores:
 
 
 def intersection_over_union(confusion: Tensor) -> Tensor:
-    """IoU of each class, `(..., C, C)` by target and prediction -> `(..., C)` float64; NaN for classes in no target."""
+    """Return each class's IoU, `(..., C, C)` by target and prediction -> `(..., C)` float64; NaN if in no target."""
     confusion = confusion.double()
     common, targets = confusion.diagonal(dim1=-2, dim2=-1), confusion.sum(-1)
     iou = common / (targets + confusion.sum(-2) - common)

@@ -1,3 +1,3 @@
-"""A place of its own for runs and results."""
+"""A workspace of its own for runs and results."""
 
-from tiny_queue import place  # noqa: F401  a fixture
+from tiny_queue import workspace  # noqa: F401  a fixture

@@ -31,13 +31,13 @@ def tiny_recipes(monkeypatch):
 
 
 @pytest.fixture
-def here(place, tiny_recipes, monkeypatch):
-    """The commands, at this place."""
-    monkeypatch.setattr(experiments, "default_workspace", lambda **options: dataclasses.replace(place, **options))
+def here(workspace, tiny_recipes, monkeypatch):
+    """The commands, at this workspace."""
+    monkeypatch.setattr(experiments, "default_workspace", lambda **options: dataclasses.replace(workspace, **options))
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 3, "detection": 3})
     monkeypatch.setattr(experiments, "keep_freed_memory", lambda: True)
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
-    return place
+    return workspace
 
 
 CHANGES = "--data, --classes, --imagenet"
@@ -66,14 +66,14 @@ def test_train_with_other_settings_is_another_recipe(here):
 
 
 def test_rows_of_other_recipes_than_the_kits_stay_out_of_the_shipped_tables(here, monkeypatch, tmp_path):
-    place = dataclasses.replace(here, results=tmp_path / "shipped")
-    monkeypatch.setattr(experiments, "default_workspace", lambda **options: dataclasses.replace(place, **options))
+    workspace = dataclasses.replace(here, results=tmp_path / "shipped")
+    monkeypatch.setattr(experiments, "default_workspace", lambda **options: dataclasses.replace(workspace, **options))
     for words in ((FRAMES.name,), (FRAMES.name, "--iterations", "1")):
         assert experiments.train_main(arguments(experiments.add_train_arguments, *words, *QUIET)) == 0
         assert experiments.evaluate_main(arguments(experiments.add_evaluate_arguments, *words, *QUIET)) == 0
     other = dataclasses.replace(FRAMES, iterations=1)
     for name in ("training", "evaluation"):
-        shipped, own = table(place, name), table(here, name)
+        shipped, own = table(workspace, name), table(here, name)
         assert FRAMES.hash in set(shipped.recipe_hash)
         assert other.hash not in set(shipped.recipe_hash)
         assert set(own.recipe_hash) == {other.hash}

@@ -47,14 +47,14 @@ def yours(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
 
 
-def test_a_data_set_of_ones_own_trains_and_is_scored(bare_place, yours):
+def test_a_data_set_of_ones_own_trains_and_is_scored(bare_workspace, yours):
     recipe = small("toytown/segmentation/dff", data="my_clips:dataset", name="mine/dff", heads=(
         ("segmentation", (("num_classes", 2),)),
     ))  # fmt: skip
     assert sources.names(recipe) == ("dark", "bright")
     assert isinstance(sources.snippets(recipe, "train")[0], Snippet)
-    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, bare_place)
-    rows = results.read(bare_place.results / "evaluation.csv")
+    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, bare_workspace)
+    rows = results.read(bare_workspace.results / "evaluation.csv")
     assert {row.measurement.data_version for row in rows} == {sources.data_version(recipe, "val")}
 
 
@@ -99,20 +99,20 @@ def test_short_clips_of_ones_own_are_scored_as_far_as_they_go(yours):
         longest("my_clips:unlabelled")
 
 
-def test_only_the_clips_that_are_scored_say_how_far_they_go(bare_place, yours):
+def test_only_the_clips_that_are_scored_say_how_far_they_go(bare_workspace, yours):
     """Validation scores the first four, and the clips of one split may be shorter than another's."""
     recipe = small("toytown/segmentation/dff", data="my_clips:uneven", name="mine/dff", heads=(
         ("segmentation", (("num_classes", 2),)),
     ))  # fmt: skip
-    assert ("mIoU", 10) in trained_and_scored(recipe, bare_place, duration=None)
-    rows = queue.evaluate_run(Run(recipe), bare_place, split="test")
+    assert ("mIoU", 10) in trained_and_scored(recipe, bare_workspace, duration=None)
+    rows = queue.evaluate_run(Run(recipe), bare_workspace, split="test")
     assert max(row.duration for row in rows if row.metric == "mIoU") == 4
     message = "mine/dff: at key frame duration 8, expected an annotated frame with 7 frames before it, got none in 4"
     with pytest.raises(DataError, match=message):
-        queue.evaluate_run(Run(recipe), bare_place, split="test", duration=8)
+        queue.evaluate_run(Run(recipe), bare_workspace, split="test", duration=8)
 
 
-def test_the_readmes_own_data_set_trains(bare_place, tmp_path, monkeypatch):
+def test_the_readmes_own_data_set_trains(bare_workspace, tmp_path, monkeypatch):
     readme = (REPOSITORY / "data" / "README.md").read_text(encoding="utf-8")
     code = readme.partition("# my_clips.py\n")[2].partition("```")[0]
     (tmp_path / "readme_clips.py").write_text(code)
@@ -127,4 +127,4 @@ def test_the_readmes_own_data_set_trains(bare_place, tmp_path, monkeypatch):
     ))  # fmt: skip
     (snippet,) = sources.snippets(recipe, "train")
     assert (len(snippet.frames), list(snippet.targets)) == (11, [10])
-    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, bare_place)
+    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, bare_workspace)

@@ -27,16 +27,16 @@ def test_what_a_run_starts_from_comes_first_and_once():
     assert order == [Run(STILLS), Run(FLOW), Run(PAIRS, 1), Run(AFTER, 1), Run(PAIRS, 2), Run(AFTER, 2)]
 
 
-def test_folders_differ_by_name_hash_and_seed(place):
-    folder = Run(PAIRS, 3).folder(place)
-    assert folder == place.runs / "seg" / f"dff-{PAIRS.hash}-s3"
-    assert Run(dataclasses.replace(PAIRS, lr=1.0), 3).folder(place) != folder
+def test_folders_differ_by_name_hash_and_seed(workspace):
+    folder = Run(PAIRS, 3).folder(workspace)
+    assert folder == workspace.runs / "seg" / f"dff-{PAIRS.hash}-s3"
+    assert Run(dataclasses.replace(PAIRS, lr=1.0), 3).folder(workspace) != folder
 
 
-def test_a_queue_trains_and_scores_everything_once(place):
+def test_a_queue_trains_and_scores_everything_once(workspace):
     wanted = [Run(PAIRS, 0), Run(PAIRS, 1), Run(FRAMES, 0)]
-    assert run_queue(wanted, place, split="test", duration=3) == []
-    trained, scored = table(place, "training"), table(place, "evaluation")
+    assert run_queue(wanted, workspace, split="test", duration=3) == []
+    trained, scored = table(workspace, "training"), table(workspace, "evaluation")
     assert set(zip(trained.recipe, trained.seed, strict=True)) == {
         ("stills", 0), ("flow", 0), ("seg/dff", 0), ("seg/dff", 1), ("detection/frames", 0)
     }  # fmt: skip
@@ -56,31 +56,31 @@ def test_a_queue_trains_and_scores_everything_once(place):
         (f"EPE{of}", f"{where} {part}")
         for of in ("", " of no flow", " of DIS") for where in ("sprites", "toytown") for part in ("all", "visible")
     }  # fmt: skip
-    for rows in (results.read(place.results / results.EVALUATION), results.read(place.results / results.TRAINING)):
-        assert len({row.key for row in rows}) == len(rows)
+    for path in workspace.results.glob("*.csv"):
+        assert len({row.key for row in results.read(path)}) == len(results.read(path))
     replicates = {
         (row.measurement.recipe_hash, row.measurement.seed, row.subset, row.duration): len(found)
-        for row in results.read(place.results / "evaluation.csv")
-        if (found := results.read_replicates(place.results, row)) is not None
+        for row in results.read(workspace.results / "evaluation.csv")
+        if (found := results.read_replicates(workspace.results, row)) is not None
     }
     overall = {(recipe.hash, seed, "all", 1) for recipe, seed in ((PAIRS, 0), (PAIRS, 1), (FRAMES, 0))}
     assert replicates == dict.fromkeys(overall, 500)
 
-    before = (place.results / "evaluation.csv").read_bytes(), (place.results / "training.csv").read_bytes()
-    run_queue(wanted, place, split="test", duration=3)
-    assert ((place.results / "evaluation.csv").read_bytes(), (place.results / "training.csv").read_bytes()) == before
+    before = [path.read_bytes() for path in sorted(workspace.results.glob("*.csv"))]
+    run_queue(wanted, workspace, split="test", duration=3)
+    assert [path.read_bytes() for path in sorted(workspace.results.glob("*.csv"))] == before
 
 
-def test_pretraining_is_of_seed_0_and_what_starts_from_a_run_has_its_weights(place):
-    run_queue([Run(AFTER, 1)], place, duration=2)
-    assert Run(STILLS, 0).finished(place)
-    assert not Run(STILLS, 1).finished(place)
-    start, end = (runs.trained_state(Run(each, 1), place) for each in (PAIRS, AFTER))
+def test_pretraining_is_of_seed_0_and_what_starts_from_a_run_has_its_weights(workspace):
+    run_queue([Run(AFTER, 1)], workspace, duration=2)
+    assert Run(STILLS, 0).finished(workspace)
+    assert not Run(STILLS, 1).finished(workspace)
+    start, end = (runs.trained_state(Run(each, 1), workspace) for each in (PAIRS, AFTER))
     assert all(torch.equal(start[name], end[name]) for name in start if name.startswith("feature_network"))
 
 
 @pytest.mark.parametrize("where", ["train", "evaluate", "write"])
-def test_a_queue_that_was_stopped_goes_on(place, monkeypatch, where):
+def test_a_queue_that_was_stopped_goes_on(workspace, monkeypatch, where):
     target = {"train": (queue, "train"), "evaluate": (scoring, "score"), "write": (results, "add")}[where]
     whole, calls = getattr(*target), []
 
@@ -93,28 +93,28 @@ def test_a_queue_that_was_stopped_goes_on(place, monkeypatch, where):
     with monkeypatch.context() as patch:
         patch.setattr(*target, stops)
         with pytest.raises(KeyboardInterrupt):
-            run_queue([Run(PAIRS)], place, duration=2)
-    run_queue([Run(PAIRS)], place, duration=2)
+            run_queue([Run(PAIRS)], workspace, duration=2)
+    run_queue([Run(PAIRS)], workspace, duration=2)
     for name in ("training", "evaluation"):
-        rows = results.read(place.results / f"{name}.csv")
+        rows = results.read(workspace.results / f"{name}.csv")
         assert {row.provenance["recipe"] for row in rows} == {"stills", "flow", "seg/dff"}
         assert len({row.key for row in rows}) == len(rows)
 
 
-def test_what_another_process_trains_is_left_and_so_is_what_waits_for_it(place, capsys):
-    with locked(Run(STILLS).folder(place)):
-        left = run_queue([Run(PAIRS)], place)
+def test_what_another_process_trains_is_left_and_so_is_what_waits_for_it(workspace, capsys):
+    with locked(Run(STILLS).folder(workspace)):
+        left = run_queue([Run(PAIRS)], workspace)
     assert left == [Run(STILLS), Run(PAIRS)]
-    assert Run(FLOW).finished(place)
+    assert Run(FLOW).finished(workspace)
     said = capsys.readouterr().out
     assert f"stills ({STILLS.hash}), seed 0 is being trained by another process" in said
     assert "stills" in said.splitlines()[-1]
     assert "is not trained yet. Train it with:  python -m dffkit train stills" in said
-    assert run_queue([Run(PAIRS)], place, duration=2) == []
+    assert run_queue([Run(PAIRS)], workspace, duration=2) == []
 
 
 @pytest.mark.parametrize("error", [TrainingError, DataError])
-def test_a_run_that_fails_does_not_end_the_queue(place, monkeypatch, capsys, error):
+def test_a_run_that_fails_does_not_end_the_queue(workspace, monkeypatch, capsys, error):
     whole = queue.train
 
     def fails(recipe, *words, **options):
@@ -123,68 +123,68 @@ def test_a_run_that_fails_does_not_end_the_queue(place, monkeypatch, capsys, err
         return whole(recipe, *words, **options)
 
     monkeypatch.setattr(queue, "train", fails)
-    assert run_queue([Run(PAIRS)], place, duration=2) == [Run(STILLS), Run(PAIRS)]
-    assert Run(FLOW).finished(place)
+    assert run_queue([Run(PAIRS)], workspace, duration=2) == [Run(STILLS), Run(PAIRS)]
+    assert Run(FLOW).finished(workspace)
     assert "Left for later: stills: iteration 3: the loss is not finite" in capsys.readouterr().out
 
 
-def test_status_says_what_is_done(place):
-    run_queue([Run(FLOW)], place)
-    queue.train_run(Run(STILLS), place)
-    (Run(FRAMES).folder(place)).mkdir(parents=True)
-    (Run(FRAMES).folder(place) / "checkpoint-00000001.pt").touch()
-    lines = status([Run(FRAMES), Run(AFTER)], place).splitlines()
+def test_status_says_what_is_done(workspace):
+    run_queue([Run(FLOW)], workspace)
+    queue.train_run(Run(STILLS), workspace)
+    (Run(FRAMES).folder(workspace)).mkdir(parents=True)
+    (Run(FRAMES).folder(workspace) / "checkpoint-00000001.pt").touch()
+    lines = status([Run(FRAMES), Run(AFTER)], workspace).splitlines()
     assert [line.split("  ")[-1] for line in lines] == [
         "trained", "1 of 2 iterations", "trained, scored", "0 of 2 iterations", "waits for seg/dff"
     ]  # fmt: skip
     assert lines[0].split()[:3] == ["stills", STILLS.hash, "s0"]
 
 
-def test_a_run_on_another_world_is_not_taken_for_this_one(place, monkeypatch):
-    run_queue([Run(FLOW)], place)
+def test_a_run_on_another_world_is_not_taken_for_this_one(workspace, monkeypatch):
+    run_queue([Run(FLOW)], workspace)
     monkeypatch.setattr(sources, "data_version", lambda tiny, split="train": "new version")
     expected = "another run: expected data_version 'new version', got 'version of toytown'; delete"
     with pytest.raises(DataError, match=expected):
-        queue.train_run(Run(FLOW), place)
+        queue.train_run(Run(FLOW), workspace)
 
 
-def test_validation_during_training_is_in_the_log_and_the_table(place):
-    run_queue([Run(PAIRS)], place, duration=2)
-    rows = table(place, "training")
+def test_validation_during_training_is_in_the_log_and_the_table(workspace):
+    run_queue([Run(PAIRS)], workspace, duration=2)
+    rows = table(workspace, "training")
     scores = {"mIoU@1", "mIoU@5", "mIoU@10"}
     assert {"loss", "segmentation", "gradient", *scores} == set(rows[rows.recipe == "seg/dff"].metric)
 
 
-def test_a_run_that_is_trained_again_is_scored_again(place):
-    run_queue([Run(FLOW)], place)
-    shutil.rmtree(Run(FLOW).folder(place))
-    queue.train_run(Run(FLOW), place)
-    assert not queue.has_row(Run(FLOW), place, "evaluation.csv", "val")
-    run_queue([Run(FLOW)], place)
-    assert queue.has_row(Run(FLOW), place, "evaluation.csv", "val")
+def test_a_run_that_is_trained_again_is_scored_again(workspace):
+    run_queue([Run(FLOW)], workspace)
+    shutil.rmtree(Run(FLOW).folder(workspace))
+    queue.train_run(Run(FLOW), workspace)
+    assert not queue.has_row(Run(FLOW), workspace, "evaluation.csv", "val")
+    run_queue([Run(FLOW)], workspace)
+    assert queue.has_row(Run(FLOW), workspace, "evaluation.csv", "val")
 
 
-def test_a_training_that_is_stopped_leaves_the_scores_of_the_weights_before(place, monkeypatch):
-    run_queue([Run(FLOW)], place)
-    shutil.rmtree(Run(FLOW).folder(place))
-    before = (place.results / "evaluation.csv").read_bytes()
+def test_a_training_that_is_stopped_leaves_the_scores_of_the_weights_before(workspace, monkeypatch):
+    run_queue([Run(FLOW)], workspace)
+    shutil.rmtree(Run(FLOW).folder(workspace))
+    before = (workspace.results / "evaluation.csv").read_bytes()
 
     def stops(model):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scoring, "validation", lambda recipe, place: stops)  # the last thing before the end
+    monkeypatch.setattr(scoring, "validation", lambda recipe, workspace: stops)  # the last thing before the end
     with pytest.raises(KeyboardInterrupt):
-        queue.train_run(Run(FLOW), place)
-    assert (place.results / "evaluation.csv").read_bytes() == before
+        queue.train_run(Run(FLOW), workspace)
+    assert (workspace.results / "evaluation.csv").read_bytes() == before
 
 
-def test_a_finished_run_keeps_the_names_of_its_classes(place, monkeypatch):
-    queue.train_run(Run(STILLS), place)
-    queue.train_run(Run(FRAMES), place)
+def test_a_finished_run_keeps_the_names_of_its_classes(workspace, monkeypatch):
+    queue.train_run(Run(STILLS), workspace)
+    queue.train_run(Run(FRAMES), workspace)
     names = sources.names(FRAMES)
     monkeypatch.setattr(sources, "names", lambda recipe: pytest.fail("the data set was asked"))
-    assert load_trained(Run(FRAMES).folder(place))[2] == names
-    assert load_trained(Run(STILLS).folder(place))[2] == ()
+    assert load_trained(Run(FRAMES).folder(workspace))[2] == names
+    assert load_trained(Run(STILLS).folder(workspace))[2] == ()
 
 
 @pytest.mark.parametrize(
@@ -196,9 +196,9 @@ def test_a_finished_run_keeps_the_names_of_its_classes(place, monkeypatch):
         ({"module": {}}, "Missing key"),
     ],
 )
-def test_a_finished_run_of_another_version_is_named(place, change, message):
-    queue.train_run(Run(FLOW), place)
-    path = Run(FLOW).folder(place) / FINISHED
+def test_a_finished_run_of_another_version_is_named(workspace, change, message):
+    queue.train_run(Run(FLOW), workspace)
+    path = Run(FLOW).folder(workspace) / FINISHED
     checkpoint.write(path, checkpoint.read(path) | change)
     with pytest.raises(DataError, match=rf"(?s)trained\.pt: its recipe and weights make no network: .*{message}"):
         load_trained(path.parent)

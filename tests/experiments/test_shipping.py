@@ -25,8 +25,8 @@ FRAME = dataclasses.replace(
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A place of its own with hand-made data and tiny recipes, three of which are shipped."""
+def workspace(tmp_path, monkeypatch):
+    """A workspace of its own with hand-made data and tiny recipes, three of which are shipped."""
 
     def data(tiny, *_):
         return () if tiny.job == "flow" else snippets("both" if tiny.job == "stills" else tiny.task, count=3)
@@ -50,16 +50,16 @@ def place(tmp_path, monkeypatch):
     RECIPES.update(kept)
 
 
-def test_what_is_not_trained_is_not_shipped(place, tmp_path):
+def test_what_is_not_trained_is_not_shipped(workspace, tmp_path):
     with pytest.raises(CommandError, match="is not trained yet"):
-        shipping.ship(place, tmp_path / "weights")
+        shipping.ship(workspace, tmp_path / "weights")
     assert not (tmp_path / "weights").exists()
 
 
-def test_shipped_weights_give_their_scores_again_and_others_do_not(place, tmp_path, monkeypatch, capsys):
+def test_shipped_weights_give_their_scores_again_and_others_do_not(workspace, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "weights"
-    run_queue([Run(DFF), Run(FRAME)], place)
-    assert shipping.ship(place, folder) == ["flow", "seg/frame", "seg/dff"]
+    run_queue([Run(DFF), Run(FRAME)], workspace)
+    assert shipping.ship(workspace, folder) == ["flow", "seg/frame", "seg/dff"]
     assert weights.names(folder) == ["flow", "seg/dff", "seg/frame"]
     about = weights.entry("seg/dff", folder)
     assert about["recipe_hash"] == DFF.hash
@@ -67,13 +67,13 @@ def test_shipped_weights_give_their_scores_again_and_others_do_not(place, tmp_pa
     assert {"val mIoU@1", "check mIoU@1", "check mIoU@2"} <= about["scores"].keys()
     assert any(name.startswith("val EPE") for name in weights.entry("flow", folder)["scores"])
 
-    rows = shipping.recheck(place, folder)
+    rows = shipping.recheck(workspace, folder)
     assert [(row["model"], row["score"]) for row in rows] == [
         (name, key) for name in ("seg/frame", "seg/dff") for key in ("mIoU@1", "mIoU@2")
     ]
     assert all(row["agree"] and row["here"] == row["shipped"] for row in rows)
 
-    monkeypatch.setattr(runs, "default_workspace", lambda: place)
+    monkeypatch.setattr(runs, "default_workspace", lambda: workspace)
     monkeypatch.setattr(shipping, "recheck", lambda _place: rows)
     assert reproduce.weights_agree()
     rows[0] |= {"here": rows[0]["here"] - 0.02, "agree": False}
@@ -81,43 +81,43 @@ def test_shipped_weights_give_their_scores_again_and_others_do_not(place, tmp_pa
     assert "NO" in capsys.readouterr().out
 
 
-def test_a_shipping_that_is_killed_leaves_no_weights_without_their_scores(place, tmp_path, monkeypatch):
-    run_queue([Run(DFF), Run(FRAME)], place)
+def test_a_shipping_that_is_killed_leaves_no_weights_without_their_scores(workspace, tmp_path, monkeypatch):
+    run_queue([Run(DFF), Run(FRAME)], workspace)
 
     def killed(*words):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(shipping, "check_scores", killed)
     with pytest.raises(KeyboardInterrupt):
-        shipping.ship(place, tmp_path / "weights")
+        shipping.ship(workspace, tmp_path / "weights")
     assert not (tmp_path / "weights").exists()
 
 
-def test_a_score_beyond_its_tolerance_does_not_agree(place, tmp_path, monkeypatch):
+def test_a_score_beyond_its_tolerance_does_not_agree(workspace, tmp_path, monkeypatch):
     folder = tmp_path / "weights"
-    run_queue([Run(DFF), Run(FRAME)], place)
-    shipping.ship(place, folder)
+    run_queue([Run(DFF), Run(FRAME)], workspace)
+    shipping.ship(workspace, folder)
     honest = shipping.check_scores
     for change, agree in ((0.004, True), (0.006, False), (-0.006, False)):
         with monkeypatch.context() as patch:
             patch.setattr(
                 shipping, "check_scores", lambda *words, by=change: {k: v + by for k, v in honest(*words).items()}
             )
-            assert {row["agree"] for row in shipping.recheck(place, folder)} == {agree}
+            assert {row["agree"] for row in shipping.recheck(workspace, folder)} == {agree}
 
 
-def test_training_starts_from_shipped_parts_where_none_are_trained(place, tmp_path, monkeypatch):
+def test_training_starts_from_shipped_parts_where_none_are_trained(workspace, tmp_path, monkeypatch):
     folder = tmp_path / "weights"
-    run_queue([Run(DFF)], place)
+    run_queue([Run(DFF)], workspace)
     monkeypatch.setattr(shipping, "SHIPPED", ("flow", "stills"))
-    shipping.ship(place, folder)
+    shipping.ship(workspace, folder)
     for module in (weights, saving):
         monkeypatch.setattr(module, "weights_folder", lambda given: given or folder)
-    elsewhere = dataclasses.replace(place, runs=tmp_path / "elsewhere")
+    elsewhere = dataclasses.replace(workspace, runs=tmp_path / "elsewhere")
     assert runs.is_shipped(Run(STILLS))
     assert not runs.is_shipped(Run(dataclasses.replace(STILLS, iterations=9)))
     assert not runs.is_shipped(Run(DFF))
-    shipped, trained = (runs.state(Run(STILLS), here) for here in (elsewhere, place))
+    shipped, trained = (runs.state(Run(STILLS), here) for here in (elsewhere, workspace))
     assert shipped.keys() == trained.keys()
     assert max(float((shipped[name] - trained[name]).abs().max()) for name in trained) < 1e-2
     assert any(not torch.equal(shipped[name], trained[name]) for name in trained), "in half precision"
@@ -128,20 +128,20 @@ def test_training_starts_from_shipped_parts_where_none_are_trained(place, tmp_pa
         runs.state(Run(FRAME), elsewhere)
 
 
-def test_the_queue_scores_what_is_shipped_without_training_it(place, tmp_path, monkeypatch):
+def test_the_queue_scores_what_is_shipped_without_training_it(workspace, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "counts", lambda tiny: {"val": 3, "test": 3})
     folder = tmp_path / "weights"
-    run_queue([Run(DFF), Run(FRAME)], place)
-    shipping.ship(place, folder)
+    run_queue([Run(DFF), Run(FRAME)], workspace)
+    shipping.ship(workspace, folder)
     for module in (weights, saving):
         monkeypatch.setattr(module, "weights_folder", lambda given: given or folder)
     monkeypatch.setattr(shipping, "SHIPPED", ("flow", "seg/frame", "seg/dff"))
-    elsewhere = dataclasses.replace(place, runs=tmp_path / "elsewhere")
+    elsewhere = dataclasses.replace(workspace, runs=tmp_path / "elsewhere")
     assert "shipped, scored" in status([Run(FRAME)], elsewhere)
     assert "shipped\n" in status([Run(FRAME)], elsewhere, "test") + "\n"
     assert run_queue([Run(FRAME)], elsewhere, split="test") == []
     assert not Run(FRAME).finished(elsewhere)
-    rows = results.read(place.results / "evaluation.csv")
+    rows = results.read(workspace.results / "evaluation.csv")
     rows = [row for row in rows if row.measurement.recipe_hash == FRAME.hash]
     trained, scored = ([row for row in rows if row.measurement.split == split] for split in ("val", "test"))
     assert scored

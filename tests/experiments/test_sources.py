@@ -32,7 +32,7 @@ def write_camvid(folder):
 
 
 @pytest.mark.parametrize("name", ["camvid/frame", "camvid/dff"])
-def test_camvid_trains_on_moving_stills_and_is_scored_on_its_clip(bare_place, name):
+def test_camvid_trains_on_moving_stills_and_is_scored_on_its_clip(bare_workspace, name):
     write_camvid(data_folder() / "camvid")
     recipe = small(name, size=(96, 128), batch=2)
     train = sources.snippets(recipe, "train")
@@ -41,11 +41,11 @@ def test_camvid_trains_on_moving_stills_and_is_scored_on_its_clip(bare_place, na
     (clip,) = sources.snippets(recipe, "test")
     assert (len(clip.frames), clip.frames[0].shape) == (12, (3, 120, 160))
     assert len(sources.snippets(recipe, "val", 4)) == 4
-    found = trained_and_scored(recipe, bare_place, "test")
+    found = trained_and_scored(recipe, bare_workspace, "test")
     assert {("mIoU", 1), ("mIoU", 2)} <= found
 
 
-def test_cityscapes_trains_and_is_scored_at_the_papers_size_but_smaller(bare_place, monkeypatch):
+def test_cityscapes_trains_and_is_scored_at_the_papers_size_but_smaller(bare_workspace, monkeypatch):
     monkeypatch.setitem(sources.SIDES, "cityscapes", (32, 1024))
     root = data_folder() / "cityscapes"
     for split in ("train", "val"):
@@ -54,11 +54,11 @@ def test_cityscapes_trains_and_is_scored_at_the_papers_size_but_smaller(bare_pla
     (snippet,) = sources.snippets(recipe, "train")
     assert snippet.frames[0].shape == (3, 32, 64)
     assert snippet.targets[19].shape == (32, 64)
-    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, bare_place)
+    assert {("mIoU", 1), ("mIoU", 2)} <= trained_and_scored(recipe, bare_workspace)
 
 
 @pytest.fixture
-def vid(bare_place):
+def vid(bare_workspace):
     """ImageNet VID and DET, in small, with the authors' lists."""
     root = data_folder() / "ILSVRC2015"
     vid_tree.write_video(root)
@@ -72,7 +72,7 @@ def vid(bare_place):
     return root
 
 
-def test_imagenet_vid_trains_on_videos_and_stills_two_to_one(bare_place, vid, monkeypatch):
+def test_imagenet_vid_trains_on_videos_and_stills_two_to_one(bare_workspace, vid, monkeypatch):
     monkeypatch.setitem(sources.SIDES, "imagenet_vid", (64, 1000))
     recipe = small("paper/imagenet-vid/dff", iterations=3)
     train = sources.snippets(recipe, "train")
@@ -83,7 +83,7 @@ def test_imagenet_vid_trains_on_videos_and_stills_two_to_one(bare_place, vid, mo
     (video,) = sources.snippets(recipe, "val")
     assert video.frames[0].shape == (3, 64, 128)
     assert video.targets[3]["boxes"][0].tolist() == [12, 10, 32, 30]  # twice as large
-    assert {("mAP", 1), ("mAP", 2)} <= trained_and_scored(recipe, bare_place)
+    assert {("mAP", 1), ("mAP", 2)} <= trained_and_scored(recipe, bare_workspace)
 
 
 @pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.SkippedRecords")
@@ -108,9 +108,9 @@ def test_pets_are_seen_enlarged_in_windows(real_data, monkeypatch):
         ("paper/imagenet-vid/dff", "put the data set there"),
     ],
 )
-def test_data_that_is_not_there_is_named(bare_place, name, remedy):
+def test_data_that_is_not_there_is_named(bare_workspace, name, remedy):
     with pytest.raises(DataError, match=rf"{data_folder()}/\w+: no such folder; .*{remedy}"):
-        queue.train_run(Run(dataclasses.replace(find(name), start=(), weights="")), bare_place)
+        queue.train_run(Run(dataclasses.replace(find(name), start=(), weights="")), bare_workspace)
 
 
 def write_chairs(folder):
@@ -125,13 +125,13 @@ def write_chairs(folder):
     (folder / "FlyingChairs_train_val.txt").write_text("1\n1\n2\n2\n")
 
 
-def test_flownet_trains_on_chairs_and_is_judged_on_others(bare_place):
+def test_flownet_trains_on_chairs_and_is_judged_on_others(bare_workspace):
     write_chairs(data_folder() / "flying_chairs")
     recipe = small("paper/flow", flow_width=1 / 16)
     job = jobs.make_job(recipe, 0, sources.snippets(recipe, "train"))
     assert job.batch(range(3)).flow[:, 0].unique().tolist() == [1.0]
-    queue.train_run(Run(recipe), bare_place)
-    rows = queue.evaluate_run(Run(recipe), bare_place)
+    queue.train_run(Run(recipe), bare_workspace)
+    rows = queue.evaluate_run(Run(recipe), bare_workspace)
     assert {(row.subset, row.frames) for row in rows} == {(f"flying chairs {of}", 2) for of in ("all", "visible")}
     values = {row.metric: row.value for row in rows if row.subset == "flying chairs all"}
     assert set(values) == {"EPE", "EPE of no flow", "EPE of DIS"}

@@ -51,9 +51,9 @@ def write_imagenet_weights(folder):
 def write_flow_run(recipe, build_folder):
     """F, untrained, as a finished run: the recipe starts from it."""
     ((_, flow),) = recipe.start
-    run, place = Run(flow), Workspace(build_folder / "runs", build_folder / "results", build_folder / "toytown")
+    run, workspace = Run(flow), Workspace(build_folder / "runs", build_folder / "results", build_folder / "toytown")
     identity = Measurement(flow.hash, 0, data_version(flow), "train").as_dict()
-    checkpoint.write(run.folder(place) / FINISHED, {"identity": identity, "module": build(flow).state_dict()})
+    checkpoint.write(run.folder(workspace) / FINISHED, {"identity": identity, "module": build(flow).state_dict()})
 
 
 def test_the_papers_recipe_trains_in_two_processes_at_full_size(copy, tmp_path):

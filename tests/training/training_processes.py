@@ -97,8 +97,8 @@ def train_shared(folder, rank, processes):
         sources.prepare, sources.data_version = lambda *words: None, lambda tiny, split="train": "hand-made"
         sources.counts = lambda tiny: {"val": 3}
         scoring.STREETS_IN_TRAINING = 1  # fewer streets than processes
-        place = Workspace(folder / "runs", folder / "results", folder / "cache", progress=False)
-        run_queue([runs.Run(recipe())], place, split="val", duration=2)
+        workspace = Workspace(folder / "runs", folder / "results", folder / "cache", progress=False)
+        run_queue([runs.Run(recipe())], workspace, split="val", duration=2)
 
 
 def share(folder):
