@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dffkit.datasets.images import natural, read_frame
+from dffkit.datasets.images import read_frame
 from dffkit.datasets.snippets import Frames, OnDemand, Snippet, motion_iou, warn_skipped
 from dffkit.datasets.vid_annotations import CLASSES, read_annotation
 from dffkit.support.errors import DataError
@@ -41,7 +41,7 @@ Listed = dict[str, tuple[Sequence[int], int]]  # video -> its annotated frames, 
 def snippets(
     folder: Path | str, split: str, *, frames: Path | str | None = None, videos: Path | str | None = None
 ) -> list[Snippet]:
-    """List the videos of a split. Only folders and lists are read now, frames and boxes on access.
+    """List the videos of a split that a list names. Folders and lists are read now, frames and boxes on access.
 
     Targets are those of `vid_annotations.read_annotation` for video. A frame without objects has an empty target; the
     authors' training skips such frames. Every annotated frame has `motion`. Boxes interpolated between frames count as
@@ -51,27 +51,21 @@ def snippets(
         folder: ILSVRC2015, with `Data` and `Annotations`.
         split: "train" (3862 videos) or "val" (555).
         frames: a list of the annotated frames, e.g. VID_train_15frames.txt; all other frames can be key frames.
-        videos: a list of the videos, e.g. VID_val_videos.txt. Without a list all frames of all videos are annotated.
+        videos: instead of `frames`, a list of videos whose frames are all annotated, e.g. VID_val_videos.txt.
 
     Raises:
-        ValueError: another split, or both lists.
+        ValueError: another split, or not exactly one list.
         DataError: a folder or a frame is missing, or a line of a list is wrong; on access, an image is damaged, or an
             annotation is missing, wrong, or of an image of another size.
     """
     if split not in ("train", "val"):
         raise ValueError(f'split: expected "train" or "val", got {split!r}; "test" has no public labels')
-    if frames is not None and videos is not None:
-        raise ValueError("frames, videos: expected at most one list, got both")
+    if (frames is None) == (videos is None):
+        raise ValueError(f"frames, videos: expected one list, got {'none' if frames is None else 'both'}; {SOURCE}")
     folder = Path(folder)
     data = _existing(folder / "Data" / "VID")
     _existing(folder / "Annotations" / "VID" / split)
-    if frames is not None:
-        listed = _listed_frames(Path(frames), split)
-    elif videos is not None:
-        listed = _listed_videos(Path(videos), split)
-    else:
-        found = {name: _count(data / name) for name in _videos(data, split)}
-        return [_video(folder, name, range(length), length) for name, length in found.items()]
+    listed = _listed_videos(Path(videos), split) if frames is None else _listed_frames(Path(frames), split)
     for name, (_, length) in listed.items():
         if (count := _count(data / name)) != length:
             raise DataError(f"{data / name}: has {count} frames, but {frames or videos} says {length}; unpack it again")
@@ -129,19 +123,6 @@ def _still(data: Path, notes: Path, name: str) -> Snippet:
         return found
 
     return Snippet(name, STILL_FPS, Frames(frame, 1), OnDemand(target, range(1)))
-
-
-def _videos(data: Path, split: str) -> list[str]:
-    """Return the names of a split's videos as in the lists; those of "train" are in four folders."""
-    parts = [data / split] if split == "val" else _folders(data / split)
-    return [video.relative_to(data).as_posix() for part in parts for video in _folders(part)]
-
-
-def _folders(folder: Path) -> list[Path]:
-    found = sorted((path for path in _existing(folder).iterdir() if path.is_dir()), key=natural)
-    if not found:
-        raise DataError(f"{folder}: has no folder with videos; unpack the data set again")
-    return found
 
 
 def _count(folder: Path) -> int:
