@@ -1,15 +1,13 @@
-"""Frames from anywhere: a video file, a folder of images, a list of arrays, a camera."""
+"""Frames from a video file, a folder of images, or a camera."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 import cv2
-import numpy as np
-import torch
 from torch import Tensor
 
 from dffkit.datasets import video_files
@@ -18,7 +16,6 @@ from dffkit.datasets.video_files import channels_first
 from dffkit.support.errors import DataError
 
 CAMERA = "camera:"
-Source = str | Path | Sequence[np.ndarray | Tensor]
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class FrameStream(Iterable[Tensor]):
         return self.read()
 
 
-def frames(source: Source, *, damaged: str = "raise") -> FrameStream:
+def frames(source: str | Path, *, damaged: str = "raise") -> FrameStream:
     """Open a video whose frames are decoded one by one.
 
     Frames are turned by a video file's rotation or an image's EXIF orientation, and come in the order in which they are
@@ -53,22 +50,20 @@ def frames(source: Source, *, damaged: str = "raise") -> FrameStream:
     come first.
 
     Args:
-        source: a video file (what FFmpeg reads: mp4, avi, mkv, webm, ...), a folder of images, in natural order,
-            "camera:0", or a list of `(H, W, 3)` uint8 arrays or `(3, H, W)` uint8 tensors.
+        source: a video file (what FFmpeg reads: mp4, avi, mkv, webm, ...), a folder of images, in natural order, or
+            "camera:0".
         damaged: "raise", or "stop" to end the stream there with a warning.
 
     Raises:
         DataError: at once, there is no such source, or no frame in it; in the loop, the next frame is damaged.
-        ValueError: a wrong option, or a list of something else.
+        ValueError: a wrong option, or a camera without a number.
     """
     if damaged not in ("raise", "stop"):
         raise ValueError(f"damaged: expected 'raise' or 'stop', got {damaged!r}")
-    if isinstance(source, str) and source.startswith(CAMERA):
-        stream = _camera(source)
-    elif isinstance(source, str | Path):
-        stream = _folder(Path(source)) if Path(source).is_dir() else _video(Path(source))
+    if str(source).startswith(CAMERA):
+        stream = _camera(str(source))
     else:
-        stream = _list(source)
+        stream = _folder(Path(source)) if Path(source).is_dir() else _video(Path(source))
     return stream if damaged == "raise" else replace(stream, read=partial(_until_damaged, stream.read))
 
 
@@ -84,50 +79,24 @@ def _stream(
     read: Callable[[], Iterator[tuple[str, Tensor]]],
     fps: Fraction | None = None,
     count: int | None = None,
-    error: type[Exception] = DataError,
 ) -> FrameStream:
-    """Return the stream of a source after reading its first frame, so that an empty source is refused at once.
+    """Return a stream after reading its first frame, so that an empty source is refused at once.
 
-    Args:
-        name: name of the source in messages.
-        read: starts a loop over pairs of a frame's name in messages and the frame.
-        fps: frames a second, if known.
-        count: number of frames, if known.
-        error: class of the errors.
+    `read` starts a loop over pairs of a frame's name in messages and the frame; the rest is as in `FrameStream`.
     """
     first = next(read(), None)
     if first is None:
-        raise error(f"{name}: has no frame; is this the right video?")
+        raise DataError(f"{name}: has no frame; is this the right video?")
     size = tuple(first[1].shape[1:])
 
     def same_size() -> Iterator[Tensor]:
         for place, frame in read():
             if tuple(frame.shape[1:]) != size:
-                sizes = [f"{width}x{height}" for height, width in (frame.shape[1:], size)]
-                raise error(f"{place}: is {sizes[0]}, those before it {sizes[1]}; scale them all to one size first")
+                got, expected = (f"{width}x{height}" for height, width in (frame.shape[1:], size))
+                raise DataError(f"{place}: is {got}, those before it {expected}; scale them all to one size first")
             yield frame
 
     return FrameStream(name, size, fps, count, same_size)
-
-
-def _list(source: Sequence[np.ndarray | Tensor]) -> FrameStream:
-    if not isinstance(source, Sequence | np.ndarray | Tensor):
-        raise ValueError(f"source: expected a path, 'camera:0' or a list of frames, got {type(source).__name__}")
-
-    def read() -> Iterator[tuple[str, Tensor]]:
-        for index, frame in enumerate(source):
-            yield f"source[{index}]", _tensor(frame, index)
-
-    return _stream("source", read, count=len(source), error=ValueError)
-
-
-def _tensor(frame: np.ndarray | Tensor, index: int) -> Tensor:
-    if isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3:
-        return channels_first(frame)
-    if isinstance(frame, Tensor) and frame.dtype == torch.uint8 and frame.ndim == 3 and frame.shape[0] == 3:
-        return frame
-    got = f"{tuple(frame.shape)} {frame.dtype}" if isinstance(frame, np.ndarray | Tensor) else type(frame).__name__
-    raise ValueError(f"source[{index}]: expected an array (H, W, 3) or a tensor (3, H, W), both uint8, got {got}")
 
 
 def _folder(folder: Path) -> FrameStream:

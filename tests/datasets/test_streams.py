@@ -1,4 +1,4 @@
-"""Frames from a video file, a folder, a list or a camera, and errors for anything else."""
+"""Frames from a video file, a folder or a camera, and errors for anything else."""
 
 import struct
 from itertools import islice
@@ -52,32 +52,6 @@ def test_rotated_video_of_a_telephone_is_upright(tmp_path, turns):
     stream = frames(path)
     assert stream.size == ((48, 64) if turns % 2 == 0 else (64, 48))
     assert torch.equal(next(iter(stream)), torch.rot90(stored, -turns, (1, 2)))
-
-
-def test_list_of_arrays_or_tensors_is_a_video():
-    arrays = [picture.permute(1, 2, 0).numpy() for picture in PICTURES]
-    for source in (arrays, list(PICTURES), PICTURES, np.stack(arrays)):
-        stream = frames(source)
-        assert (stream.size, stream.fps, stream.count) == ((48, 64), None, 40)
-        assert torch.equal(torch.stack(list(stream)), PICTURES)
-
-
-@pytest.mark.parametrize(
-    ("source", "named"),
-    [
-        ([], "has no frame"),
-        ([PICTURES[0], PICTURES[0].float()], r"source\[1\]: expected .* got \(3, 48, 64\) torch.float32"),
-        ([PICTURES[0], PICTURES[0, 0]], r"source\[1\]: expected .* got \(48, 64\)"),
-        ([PICTURES[0].numpy()], r"source\[0\]: expected .* got \(3, 48, 64\) uint8"),
-        ([np.zeros((4, 4, 3))], r"source\[0\]: expected .* float64"),
-        ([PICTURES[0], "b.png"], r"source\[1\]: expected .* got str"),
-        ([PICTURES[0], PICTURES[0, :, :32]], r"source\[1\]: is 64x32, those before it 64x48"),
-        (7, "expected a path, 'camera:0' or a list of frames, got int"),
-    ],
-)
-def test_list_of_something_else_is_reported(source, named):
-    with pytest.raises(ValueError, match=named):
-        list(frames(source))
 
 
 def test_folder_is_a_video_in_natural_order(tmp_path):
