@@ -44,7 +44,7 @@ def warp(features: Tensor, flow: Tensor) -> Tensor:
     """Read the key frame's features at p + flow(p) (Eq. 1), bilinearly, 0 outside the map.
 
     Only the four cells around p + flow(p) have a kernel above 0, so each result is a weighted sum of four rows of the
-    channels-last map, which `embedding_bag` computes. No coordinate is ever normalised to -1..1, so zero flow
+    channels-last map, which `embedding_bag` computes. No coordinate is ever normalized to -1..1, so zero flow
     is bit-exactly the identity at every size, and a map one cell wide needs no special case.
 
     Args:

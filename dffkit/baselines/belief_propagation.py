@@ -1,4 +1,4 @@
-"""Discrete optical flow as a Markov random field on two layers, minimised by min-sum belief propagation.
+"""Discrete optical flow as a Markov random field on two layers, minimized by min-sum belief propagation.
 
 Every pixel has two labels, its displacement along x and along y. The x labels and the y labels form two layers. In a
 layer each pixel has four neighbours, and a difference between neighbours costs something; the data term of a pixel,
@@ -16,7 +16,7 @@ from dffkit.support.machine import compiled
 LEFT, ABOVE, RIGHT, BELOW = range(4)  # the neighbour that a message comes from
 
 
-def minimise(
+def minimize(
     costs: np.ndarray, centre: np.ndarray, *, alpha: float, truncation: float, gamma: float, iterations: int
 ) -> np.ndarray:
     """Find displacements with a low sum of data, smoothness and smallness terms.

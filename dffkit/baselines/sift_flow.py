@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dffkit.baselines.belief_propagation import minimise
+from dffkit.baselines.belief_propagation import minimize
 from dffkit.support.machine import compiled
 
 BANDS, CELL, GRID = 8, 3, (-1, 0, 1, 2)  # directions; pixels of a cell; positions of the 4 x 4 cells
@@ -139,7 +139,7 @@ def _refine(
     matching_costs(current, key, centre, costs)
     outside = costs == OUTSIDE
     costs[outside] = 0 if outside.all() else np.median(costs[~outside])
-    return minimise(
+    return minimize(
         costs, centre, alpha=parameters.alpha, truncation=parameters.truncation,
         gamma=parameters.gamma * 2**level, iterations=iterations,
     )  # fmt: skip

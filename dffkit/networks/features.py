@@ -91,7 +91,7 @@ class FeatureNetwork(nn.Module):
         mean, std = (CAFFE_MEAN, (1.0, 1.0, 1.0)) if layout == "msra" else (IMAGENET_MEAN, IMAGENET_STD)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
-        self._initialise()
+        self._initialize()
         if weights is not None:
             self._load(weights, width)
         self.to(memory_format=torch.channels_last)  # twice as fast on CPUs, and what the warp reads without a copy
@@ -126,7 +126,7 @@ class FeatureNetwork(nn.Module):
                     module.eval().requires_grad_(False)
         return self
 
-    def _initialise(self) -> None:
+    def _initialize(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -57,7 +57,7 @@ class FlowNetwork(nn.Module):
         self.flow = nn.Conv2d(inputs, 2, 3, padding=1)
         self.scale = None if scale_channels is None else nn.Conv2d(inputs, scale_channels, 1)
         self.register_buffer("mean", torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1), persistent=False)
-        self._initialise(freeze_scale_bias)
+        self._initialize(freeze_scale_bias)
         self.to(memory_format=torch.channels_last)
 
     def prepare(self, frames: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class FlowNetwork(nn.Module):
             maps = [skip, up, _crop(upflow(predictions[-1]), size)]
         return predictions, maps
 
-    def _initialise(self, freeze_scale_bias: bool) -> None:
+    def _initialize(self, freeze_scale_bias: bool) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight, a=0.1)

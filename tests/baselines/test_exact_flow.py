@@ -1,4 +1,4 @@
-"""exact_flow.py: the data set's own flow where a flow network is expected."""
+"""The data set's own flow in the place of a flow network."""
 
 import dataclasses
 
@@ -14,14 +14,14 @@ from dffkit.warp import flow_to_cells
 
 
 @pytest.fixture
-def known():
+def registered():
     module, data = ExactFlow(), snippets(count=2)
     module.register(data)
     return module, data
 
 
-def test_it_recognizes_frames_of_several_snippets_in_one_batch(known):
-    module, data = known
+def test_it_recognizes_frames_of_several_snippets_in_one_batch(registered):
+    module, data = registered
     current = torch.stack([data[0].frames[9], data[1].frames[5], data[1].frames[5]])
     key = torch.stack([data[0].frames[2], data[1].frames[4], data[1].frames[5]])
     fields, scale = module(module.prepare(current), module.prepare(key))
@@ -32,8 +32,8 @@ def test_it_recognizes_frames_of_several_snippets_in_one_batch(known):
     assert (expected[2] == 0).all()
 
 
-def test_mirrored_frames_have_mirrored_flow(known):
-    module, data = known
+def test_mirrored_frames_have_mirrored_flow(registered):
+    module, data = registered
     i, k = (data[0].frames[index][None] for index in (9, 2))
     field, mirrored = module(i, k)[0], module(i.flip(-1), k.flip(-1))[0]
     assert torch.equal(mirrored[:, 0], -field[:, 0].flip(-1))
@@ -61,14 +61,14 @@ def test_frames_that_cut_their_last_cells(width):
         torch.testing.assert_close(module(i.flip(-1), k.flip(-1))[0], mirrored)
 
 
-def test_one_key_frame_serves_all_current_frames(known):
-    module, data = known
+def test_one_key_frame_serves_all_current_frames(registered):
+    module, data = registered
     fields, _ = module(torch.stack([data[0].frames[index] for index in (3, 4)]), data[0].frames[1][None])
     assert fields.shape == (2, 2, SIZE[0] // 16, SIZE[1] // 16)
     assert torch.equal(fields[1], flow_to_cells(flow(4, 1)[0][None])[0])
 
 
-def test_flow_is_looked_up_once_a_pair():
+def test_flow_is_computed_once_a_pair():
     asked = []
 
     def counted(i, k):
@@ -83,15 +83,15 @@ def test_flow_is_looked_up_once_a_pair():
     assert sorted(asked) == [(7, k) for k in range(8)]
 
 
-def test_a_frame_that_it_does_not_know_is_refused(known):
-    module, data = known
+def test_an_unregistered_frame_is_refused(registered):
+    module, data = registered
     with pytest.raises(ValueError, match="frame: expected one of the 24 that `register` was given, got another"):
         module(data[0].frames[1][None] + 1, data[0].frames[0][None])
 
 
 @pytest.mark.parametrize(("snippet", "index"), [(0, 6), (1, 4)])
-def test_a_key_frame_of_the_future_or_of_another_snippet_is_refused(known, snippet, index):
-    module, data = known
+def test_a_key_frame_of_the_future_or_of_another_snippet_is_refused(registered, snippet, index):
+    module, data = registered
     expected = rf"key: expected a frame at most {REACH} before 5 of snippet 0, got {index} of snippet {snippet}"
     with pytest.raises(ValueError, match=expected):
         module(data[0].frames[5][None], data[snippet].frames[index][None])

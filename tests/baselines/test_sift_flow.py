@@ -1,4 +1,4 @@
-"""sift_flow.py: descriptors that say what they should, and known motions found."""
+"""SIFT Flow: descriptors of known edges, and flow of known motions."""
 
 import cv2
 import numpy as np
@@ -37,7 +37,7 @@ def test_the_same_frame_twice_does_not_move(picture):
     assert not sift_flow(picture, picture.copy()).any()
 
 
-def test_a_thing_before_a_background_moves_by_itself(picture):
+def test_a_thing_moves_in_front_of_a_background(picture):
     current, key = picture[:64, :96].copy(), picture[:64, :96].copy()
     thing = picture[64:88, 96:128]
     current[20:44, 30:62], key[22:46, 36:68] = thing, thing
@@ -52,7 +52,7 @@ def test_brightness_and_contrast_hardly_matter(picture):
     assert np.abs(plain - other).mean() < 3 < np.abs(plain - plain[::-1]).mean()
 
 
-def test_a_descriptor_says_where_edges_are_and_which_way_they_go():
+def test_a_descriptor_shows_the_place_and_direction_of_edges():
     frame = np.zeros((32, 32, 3), np.float32)
     frame[:, 16:] = 1  # brighter to the right: direction 0
     bands = dense_sift(frame)[16, 16].reshape(4, 4, 8).astype(int)

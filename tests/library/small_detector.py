@@ -1,4 +1,4 @@
-"""A small R-FCN, features for it and targets; the tests of its maps, losses and detections share them."""
+"""A small R-FCN, features and targets for the tests of its maps, losses and detections."""
 
 import pytest
 import torch

@@ -36,7 +36,7 @@ def test_table_2_comes_out_of_the_real_networks():
 
 
 @pytest.mark.parametrize(("depth", "gmac"), [(50, 118.667), (101, 164.010)])
-def test_n_feat_costs_what_the_sheet_says(depth, gmac):
+def test_n_feat_has_the_expected_costs(depth, gmac):
     assert count_costs(build(depth)).features / 2e9 == pytest.approx(gmac, abs=5e-4)
 
 
@@ -68,7 +68,7 @@ def test_a_deconvolution_counts_at_its_inputs_resolution():
     assert count_flops(layer, torch.zeros(1, 4, 5, 7)) == 2 * (5 * 7) * 4 * 6 * 16 + 6 * 10 * 14
 
 
-def test_the_warps_formula():
+def test_the_formula_of_the_warp():
     # Four rows of C values are weighted and added for each cell, then scaled.
     assert warp_flops(1024, 38, 63) == 1024 * 38 * 63 * (4 + 4 + 1)
 
@@ -85,7 +85,7 @@ def test_costs_add_up_over_split_points():
         assert costs.warp == warp_flops(channels, 38, 63)
 
 
-def test_counting_leaves_the_model_as_it_was():
+def test_counting_does_not_change_the_model():
     model = DeepFeatureFlow(
         FeatureNetwork(14, width=0.125), flownet(width=0.0625, scale_channels=128), ScoreMaps(in_channels=128)
     ).eval()

@@ -1,4 +1,4 @@
-"""The R-FCN task network's losses: by hand, without boxes, with regions to ignore, and for wrong targets."""
+"""R-FCN's losses: by hand, without boxes, with regions to ignore, and for wrong targets."""
 
 import math
 

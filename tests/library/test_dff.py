@@ -20,7 +20,7 @@ def frames(batch=2, height=48, width=64):
 
 
 def small(split=1, task=None, **flow_options):
-    """A whole network that runs in a moment, with a scale field that does something."""
+    """A small whole network, with a scale field that is not 1."""
     features = FeatureNetwork(14, width=0.125)
     task = task or ScoreMaps(in_channels=128, num_classes=5)
     channels = task.out_channels if split == 0 else CHANNELS[split]
@@ -31,7 +31,7 @@ def small(split=1, task=None, **flow_options):
 
 
 @pytest.mark.parametrize("depth", [50, 101])
-def test_table_5s_split_points_are_the_papers(depth):
+def test_the_split_points_of_table_5_are_the_papers(depth):
     with torch.device("meta"):
         network = FeatureNetwork(depth)
     points = split_points(network)

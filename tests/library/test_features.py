@@ -1,4 +1,4 @@
-"""The feature network: the paper's layers, torchvision's weights, and what frames it takes."""
+"""The feature network: the paper's layers, torchvision's weights, and the frames that it accepts."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def frames(height=64, width=96, batch=1):
 
 
 def small(**options):
-    """A network that runs in a moment."""
+    """A small network."""
     return FeatureNetwork(14, width=0.125, **options).eval()
 
 
@@ -44,8 +44,8 @@ def test_torchvision_layout_computes_what_torchvision_does():
     assert set(missing) == {"fc.weight", "fc.bias"}
     assert not unexpected
     images = frames()
-    normalised = models.ResNet50_Weights.IMAGENET1K_V1.transforms(crop_size=(64, 96), resize_size=(64, 96))
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (normalised.mean, normalised.std))
+    normalized = models.ResNet50_Weights.IMAGENET1K_V1.transforms(crop_size=(64, 96), resize_size=(64, 96))
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (normalized.mean, normalized.std))
     x = (images.float() / 255 - mean) / std
     with torch.no_grad():
         for name, module in reference.named_children():
@@ -135,7 +135,7 @@ def test_trained_norm_trains():
     assert network.bn1.weight.grad is not None
 
 
-def test_stop_gives_what_the_remaining_blocks_take():
+def test_the_remaining_blocks_continue_from_stop():
     network, images = small(), frames()
     with torch.no_grad():
         whole = network(images)
@@ -146,14 +146,14 @@ def test_stop_gives_what_the_remaining_blocks_take():
             assert torch.equal(x, whole)
 
 
-def test_blocks_tell_their_channels_and_strides():
+def test_blocks_have_the_channels_and_strides_of_their_outputs():
     network, images = small(), frames(64, 64)
     for i, block in enumerate(network.blocks()):
         with torch.no_grad():
             assert network(images, i + 1).shape == (1, block.channels, 64 // block.stride, 64 // block.stride)
 
 
-def test_frames_are_left_as_they_were_and_the_order_is_rgb():
+def test_frames_are_not_changed_and_the_order_is_rgb():
     network, images = small(), frames()
     copy = images.clone()
     with torch.no_grad():

@@ -24,12 +24,12 @@ def frames(height=128, width=192, batch=1):
 
 
 def small(**options):
-    """A flow network that runs in a moment."""
+    """A small flow network."""
     return flownet(width=0.0625, **{"scale_channels": 8, **options}).eval()
 
 
 def run(network, current, key):
-    """Flow and scale of two frames."""
+    """Predict flow and scale of two frames."""
     return network(network.prepare(current), network.prepare(key))
 
 
@@ -162,7 +162,7 @@ def test_halving_is_the_mean_of_2x2_at_odd_sizes_too(height, width):
 
 @pytest.mark.parametrize("make", FLOW_NETWORKS.values())
 @pytest.mark.parametrize("width", [0, -1, 5])
-def test_a_width_that_is_no_factor_is_named(make, width):
+def test_a_wrong_width_is_named(make, width):
     with pytest.raises(ValueError, match="width: expected a factor above 0"):
         make(width=2 * width)
 

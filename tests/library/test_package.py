@@ -14,7 +14,7 @@ ROOMS = {path.name for path in (REPOSITORY / "dffkit").iterdir() if path.is_dir(
 
 
 def loaded_after(code):
-    """The modules of a fresh interpreter that has run `code`."""
+    """Run `code` in a fresh interpreter and return the names of its modules."""
     command = [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"]
     return set(subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split())
 
@@ -32,7 +32,7 @@ def test_the_library_loads_no_room():
     assert {"torch", "torchvision"} <= loaded
 
 
-def test_every_public_name_is_what_its_module_has():
+def test_every_public_name_is_found():
     assert sorted(set(dffkit.__all__)) == sorted(dffkit.__all__)
     for name in dffkit.__all__:
         assert getattr(dffkit, name).__module__.startswith("dffkit.")

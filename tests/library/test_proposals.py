@@ -1,13 +1,25 @@
-"""Anchors and the proposal layer, in the library's convention and in the authors'."""
+"""Anchors, box regression and the proposal layer, in the library's convention and in the authors'."""
+
+import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.ops import box_iou, clip_boxes_to_image
 from torchvision.ops import nms as non_maximum_suppression
 
-from dffkit.networks.proposals import cell_anchors, first_kept, make_anchors, propose
+from dffkit.networks.proposals import (
+    RPN_STD,
+    cell_anchors,
+    covered,
+    decode_boxes,
+    encode_boxes,
+    first_kept,
+    make_anchors,
+    overlaps,
+    propose,
+)
 from dffkit.weights.authors import conventions
 
 # Anchors
@@ -82,7 +94,7 @@ def test_proposals_limits(candidates):
     assert len(apart) < len(everything)
 
 
-def test_proposals_drop_what_lies_outside():
+def test_proposals_drop_boxes_outside_the_frame():
     anchors = torch.tensor([[0.0, 0, 10, 10], [100, 100, 120, 120]])
     found, scores = propose(torch.tensor([0.1, 0.9]), torch.zeros(2, 4), anchors, (50, 50))
     torch.testing.assert_close(found, anchors[:1])
@@ -115,3 +127,49 @@ def test_more_boxes_are_considered_where_the_best_are_alike():
     boxes = torch.cat([alike, apart])
     kept = first_kept(boxes, torch.linspace(1, 0, 55), 0.5, 4)
     assert kept.tolist() == [0, 50, 51, 52]
+
+
+# Boxes
+
+positions = st.floats(-500, 1500, width=32)
+lengths = st.floats(1, 1000, width=32)
+
+
+@st.composite
+def boxes(draw, count):
+    rows = [(draw(positions), draw(positions), draw(lengths), draw(lengths)) for _ in range(count)]
+    x, y, width, height = torch.tensor(rows, dtype=torch.float64).unbind(1)
+    return torch.stack([x, y, x + width, y + height], 1)
+
+
+@settings(max_examples=50, deadline=None)
+@given(boxes(3), boxes(3))
+def test_decode_inverts_encode(target, anchors):
+    decoded = decode_boxes(encode_boxes(target, anchors, RPN_STD), anchors, RPN_STD)
+    torch.testing.assert_close(decoded, target, rtol=1e-9, atol=1e-6)
+
+
+def test_encode_by_hand():
+    """From a 10 x 20 anchor: a quarter of its width to the right, half its height up, twice as wide, as high."""
+    anchor, target = torch.tensor([[0.0, 0, 10, 20]]), torch.tensor([[-2.5, -10, 17.5, 10]])
+    deltas = encode_boxes(target, anchor, (1, 1, 1, 1))
+    torch.testing.assert_close(deltas, torch.tensor([[0.25, -0.5, math.log(2), 0]]))
+    scaled = encode_boxes(target, anchor, (0.5, 0.25, 0.1, 2))
+    torch.testing.assert_close(scaled, torch.tensor([[0.5, -2, 10 * math.log(2), 0]]))
+
+
+def test_huge_delta_gives_a_finite_box():
+    box = decode_boxes(torch.full((1, 4), 1e4), torch.tensor([[0.0, 0, 16, 16]]), (1, 1, 1, 1))
+    assert box.isfinite().all()
+
+
+def test_overlaps_without_targets():
+    iou = overlaps(torch.tensor([[0.0, 0, 10, 10]]), torch.zeros(0, 4))
+    torch.testing.assert_close(iou, torch.zeros(1, 1))
+
+
+def test_covered_is_the_share_of_the_box_in_one_region():
+    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30]])
+    regions = torch.tensor([[0.0, 5, 10, 10], [0, 0, 10, 2]])
+    assert covered(boxes, regions).tolist() == [True, False, False]
+    assert covered(boxes, regions[:0]).tolist() == covered(boxes, None).tolist() == [False] * 3

@@ -36,13 +36,13 @@ def test_labels_without_targets():
     assert sorted(background.tolist()) == [0, 1, 2, 3, 4]
 
 
-def test_what_lies_in_a_region_to_ignore_is_no_background():
+def test_anchors_in_a_region_to_ignore_are_no_background():
     # The first region covers all of anchor 3; the second a quarter of anchor 4, and half of it in two pieces.
     for ignore, left in (([[58.0, 38, 80, 64]], [4]), ([[0.0, 0, 8, 8]], [3, 4]), ([[0.0, 0, 8, 16]], [3])):
         _, _, background = sample_anchors(ANCHORS, TARGET, SIZE, ignore=torch.tensor(ignore))
         assert sorted(background.tolist()) == left
     foreground, _, _ = sample_anchors(ANCHORS, TARGET, SIZE, ignore=TARGET)
-    assert sorted(foreground.tolist()) == [0, 1]  # what shows a box is foreground wherever it lies
+    assert sorted(foreground.tolist()) == [0, 1]  # an anchor on a box is foreground everywhere
 
 
 def test_the_best_anchor_of_a_target_is_foreground_whatever_its_iou():
@@ -95,7 +95,7 @@ def test_rpn_loss_by_hand():
     torch.testing.assert_close(box, torch.tensor(2.5 / 256))  # smooth L1: |3| - 0.5
 
 
-def test_rpn_loss_knows_foreground_from_background():
+def test_rpn_loss_tells_foreground_from_background():
     scores = torch.zeros(9, 2)
     scores[:2, 1] = scores[3:5, 0] = 20
     score, _ = rpn_loss(scores, torch.zeros(9, 4), ANCHORS, TARGET, SIZE, None)

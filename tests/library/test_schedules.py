@@ -20,7 +20,7 @@ def test_a_duration_below_one_or_not_whole_is_named(duration):
         FixedInterval(duration)
 
 
-def test_a_still_picture_needs_no_second_key_frame_until_the_longest():
+def test_a_still_picture_has_a_key_frame_every_longest_frames():
     schedule = FrameDifference(1.0, longest=8)
     assert [i for i in range(20) if schedule(i, FRAME)] == [0, 8, 16]
 

@@ -26,7 +26,7 @@ def video(count=11, height=48, width=64):
 
 
 def small(task=None):
-    """A whole network that runs in a moment, with a scale field that does something."""
+    """A small whole network, with a scale field that is not 1."""
     task = task or ScoreMaps(in_channels=128, num_classes=5)
     flow = flownet(width=0.0625, scale_channels=128)
     nn.init.normal_(flow.scale.weight, std=0.1)
@@ -34,7 +34,7 @@ def small(task=None):
 
 
 def by_hand(model, frames, key_frames):
-    """Every result from the pair forward: no state, no stream."""
+    """Compute every result by the forward pass of a pair, without a stream."""
     size = frames[0].shape[1:]
     for frame, key in zip(frames, key_frames, strict=True):
         maps = model(frame[None], frames[key][None], torch.tensor([frame is frames[key]]))
@@ -42,7 +42,7 @@ def by_hand(model, frames, key_frames):
 
 
 def assert_same(ours, expected):
-    """Label maps equal but for ties; boxes equal within tolerance."""
+    """Compare label maps except for ties, and boxes within a tolerance."""
     if isinstance(expected, dict):
         for name, value in expected.items():
             torch.testing.assert_close(ours[name], value, rtol=1e-3, atol=1e-3)
@@ -80,7 +80,7 @@ def test_a_schedule_may_decide_by_content():
         assert [r.index for r in results if r.is_key_frame] == [0, 3, 5]
 
 
-def test_the_first_frame_is_a_key_frame_whatever_the_schedule_says():
+def test_the_first_frame_is_a_key_frame_for_every_schedule():
     results = recognize(small(), video(3), lambda index, frame: False)
     assert [r.is_key_frame for r in results] == [True, False, False]
 
@@ -97,7 +97,7 @@ def test_the_expensive_network_runs_on_key_frames_only():
 
 
 @pytest.mark.parametrize("look_ahead", [1, 3])
-def test_results_come_as_soon_as_they_can_and_frames_are_let_go(look_ahead):
+def test_results_come_as_early_as_possible_and_frames_are_released(look_ahead):
     alive = weakref.WeakSet()
     read = []
 
@@ -133,7 +133,7 @@ def test_lower_precision_keeps_flow_and_scale_predictions_in_float32():
     assert low.feature_network.conv1.weight.dtype == low.flow_network.deconvs[0].weight.dtype == torch.bfloat16
 
 
-def test_compiled_in_lower_precision_is_neither_copied_nor_different():
+def test_a_compiled_network_in_lower_precision_is_not_copied_and_gives_the_same():
     torch._dynamo.reset()
     low, frames = in_lower_precision(small()), video(4)
     assert in_lower_precision(low) is low
@@ -143,7 +143,7 @@ def test_compiled_in_lower_precision_is_neither_copied_nor_different():
         assert (result.output == output).float().mean() > 0.95
 
 
-def test_the_consumer_is_not_left_in_our_modes():
+def test_the_modes_of_the_stream_do_not_reach_its_consumer():
     stream = recognize(small(), video(3), FixedInterval(2), autocast=torch.bfloat16)
     next(stream)
     assert torch.is_grad_enabled()
@@ -151,7 +151,7 @@ def test_the_consumer_is_not_left_in_our_modes():
 
 
 @pytest.mark.parametrize("how", ["in place", "wrapped"])
-def test_works_compiled(how):
+def test_a_compiled_model_gives_the_same(how):
     torch._dynamo.reset()
     model, frames = small(), video(6)
     expected = [r.output for r in recognize(model, frames, FixedInterval(3), look_ahead=2)]
@@ -209,14 +209,14 @@ def test_the_results_before_an_error_still_come(look_ahead):
             next(stream)
 
 
-def test_autocast_runs_on_weights_that_are_converted_already():
+def test_autocast_runs_on_converted_weights():
     model, seen = small(), set()
     model.feature_network.conv1.register_forward_pre_hook(lambda module, _: seen.add(module.weight.dtype))
     list(recognize(model, video(2), FixedInterval(1), autocast=torch.bfloat16))
     assert seen == {torch.bfloat16}
 
 
-def test_a_copy_of_a_compiled_model_is_its_own():
+def test_a_copy_of_a_compiled_model_uses_its_own_weights():
     model = small()
     model.compile(backend="aot_eager")
     other = copy.deepcopy(model)

@@ -217,13 +217,13 @@ def test_equation_4_equals_autograd_next_to_a_kink(tiny):
 
 
 @pytest.mark.parametrize("wrong", [(MAP.numpy(), FLOW), (MAP, FLOW.numpy())])
-def test_what_is_no_tensor_is_named(wrong):
+def test_other_types_than_tensors_are_named(wrong):
     with pytest.raises(ValueError, match=r"(features|flow): expected a tensor, got ndarray"):
         warp(*wrong)
 
 
 @pytest.mark.parametrize("wrong", [(MAP[:0], FLOW), (MAP, FLOW[:0])])
-def test_nothing_at_all_is_named(wrong):
+def test_empty_tensors_are_named(wrong):
     with pytest.raises(ValueError, match=r"(features|flow): expected at least one value"):
         warp(*wrong)
 
