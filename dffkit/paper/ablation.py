@@ -72,7 +72,7 @@ LOSS_WITHOUT_S = {"paper": ("1 point", 0.01), "kit": ("2 points", 0.02)}
 SFF = ("SFF-slow", "SFF-fast", "SFF-DIS")
 
 
-def table(task: str, split: str = "test") -> pandas.DataFrame:
+def table(task: str) -> pandas.DataFrame:
     """Table 4 with our numbers: one line for each row that has been run.
 
     Returns:
@@ -82,9 +82,9 @@ def table(task: str, split: str = "test") -> pandas.DataFrame:
         `paper_fps`, printed, NaN where the paper has none.
     """
     lines = []
-    per_frame, times = scores(task, "Frame", split), measured(default_workspace().results)
+    per_frame, times = scores(task, "Frame"), measured(default_workspace().results)
     for name, row in ROWS.items():
-        if not (runs := scores(task, name, split)):
+        if not (runs := scores(task, name)):
             continue
         nothing = {seed: SampledScore(0, np.zeros_like(run.replicates)) for seed, run in runs.items()}
         line = {"row": name, "n": row.n, "f": row.f, "seeds": len(runs)}

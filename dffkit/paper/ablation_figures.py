@@ -50,12 +50,12 @@ def table3() -> tuple[Figure, pandas.DataFrame]:
     return figure, numbers
 
 
-def table4(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+def table4() -> tuple[Figure, pandas.DataFrame]:
     """Table 4: points that each row loses to Frame, with the interval, beside the points lost in the paper.
 
     Rows with one training are hollow: their intervals do not cover other trainings.
     """
-    tables = {task: ablation.table(task, split) for task in METRICS}
+    tables = {task: ablation.table(task) for task in METRICS}
     run = [table.assign(task=task) for task, table in tables.items() if not table.empty]
     numbers = pandas.concat(run, ignore_index=True)
     figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.6), layout="constrained", sharey=True)
@@ -88,7 +88,7 @@ def fix_n() -> tuple[Figure, pandas.DataFrame]:
     return figure, pandas.concat(tables, ignore_index=True)
 
 
-def flow_quality(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+def flow_quality() -> tuple[Figure, pandas.DataFrame]:
     """Endpoint error of each row's flow inside objects, at their borders and outside (the open question of Sec. 6).
 
     The numbers are means over seeds, in pixels.
@@ -96,7 +96,7 @@ def flow_quality(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
     tables = []
     for task in METRICS:
         recipes = {row: ablation.recipe(task, row) for row in FLOWS}
-        table = scored.flow_errors(default_workspace().results, recipes, split).rename(columns={"name": "row"})
+        table = scored.flow_errors(default_workspace().results, recipes).rename(columns={"name": "row"})
         tables.append(table.assign(task=task, flow=[FLOWS[row][0] for row in table.row]))
     numbers = pandas.concat(tables, ignore_index=True)[["task", "row", "flow", "region", "error"]]
     figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.0), layout="constrained", sharey=True)

@@ -44,16 +44,15 @@ def table2() -> tuple[Figure, pandas.DataFrame]:
     return figure, numbers
 
 
-def equation7(longest: int = 20) -> tuple[Figure, pandas.DataFrame]:
+def equation7() -> tuple[Figure, pandas.DataFrame]:
     """Eq. 7: speedup over key frame duration for the six pairs, with the paper's two measured points."""
-    ratios = complexity.table2()
+    longest, columns = 20, ("features", "flow", "duration", "ratio", "speedup")
     rows = [
-        {"features": pair.features, "flow": pair.flow, "duration": duration, "ratio": pair.ratio,
-         "speedup": round(complexity.speedup(duration, pair.ratio), 4)}
-        for pair in ratios.itertuples()
+        (pair.features, pair.flow, duration, pair.ratio, round(complexity.speedup(duration, pair.ratio), 4))
+        for pair in complexity.table2().itertuples()
         for duration in range(1, longest + 1)
-    ]  # fmt: skip
-    numbers = pandas.DataFrame(rows)
+    ]
+    numbers = pandas.DataFrame(rows, columns=columns)
     figure, axes = plt.subplots(figsize=(7.5, 4.6), layout="constrained")
     axes.plot([1, longest], [1, longest], color="grey", linewidth=0.8, linestyle=":", label="s = l (r = 0)")
     for (features, flow), curve in numbers.groupby(["features", "flow"], sort=False):

@@ -20,13 +20,12 @@ SPEEDS = {
 
 
 def loss_at_speed(
-    task: str, times: float = 10, column: str = "speedup", split: str = "test", seed: int = 0,
-    features: str = "ResNet-101", flow: str = "FlowNet Inception",
-) -> pandas.Series:  # fmt: skip
+    task: str, times: float = 10, column: str = "speedup", features: str = "ResNet-101", flow: str = "FlowNet Inception"
+) -> pandas.Series:
     """Return the shortest key frame duration at which a pair of networks is `times` as fast as Frame, and its loss.
 
     Args:
-        task, split, seed: as in `curves`.
+        task: "segmentation" or "detection".
         times: speedup over Frame with the same N_feat.
         column: one of the speeds of `curves`.
         features, flow: the pair.
@@ -39,19 +38,17 @@ def loss_at_speed(
     Raises:
         ValueError: if the pair, or Frame with its N_feat, has not been scored or measured.
     """
-    points = curves(task, split, seed)
+    points = curves(task)
     points = points[(points.features == features) & points.flow.isin((flow, NO_FLOW)) & (points["shrink"] == 1)]
     alone, pair = points[points.flow == NO_FLOW], points[points.flow == flow].sort_values("duration")
     if alone.empty or pair.empty:
         raise ValueError(f"flow: expected Frame and a pair that are scored and measured, got {features} with {flow}")
     pair = pair.assign(**{column: pair[column] / alone[column].item()})
     chosen = pair.loc[(pair[column] >= times).idxmax() if pair[column].max() >= times else pair[column].idxmax()]
-    return _with_loss(chosen, alone.iloc[0], task, split, seed)
+    return _with_loss(chosen, alone.iloc[0], task)
 
 
-def best_at_speed(
-    task: str, times: float = 10, column: str = "speedup", split: str = "test", seed: int = 0
-) -> pandas.Series:
+def best_at_speed(task: str, times: float = 10, column: str = "speedup") -> pandas.Series:
     """Return the pair most accurate on val among those at least `times` as fast as Frame with ResNet-101, and its loss.
 
     Returns:
@@ -60,16 +57,16 @@ def best_at_speed(
     Raises:
         ValueError: if Frame with ResNet-101, or every pair, has not been scored or measured.
     """
-    points = curves(task, split, seed)
+    points = curves(task)
     alone, pairs = points[points.name == "frame"], points[points.flow != NO_FLOW]
     if alone.empty or pairs.empty:
-        raise ValueError(f"task: expected Frame and pairs that are scored and measured on {task}, {split}")
-    index = best_on_val(points, task, times, column, seed)
+        raise ValueError(f"task: expected Frame and pairs that are scored and measured on {task}, test")
+    index = best_on_val(points, task, times, column)
     chosen = points.loc[pairs[column].idxmax() if index is None else index]
-    return _with_loss(chosen, alone.iloc[0], task, split, seed)
+    return _with_loss(chosen, alone.iloc[0], task)
 
 
-def ten_times_as_fast(task: str, times: float = 10, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+def ten_times_as_fast(task: str, times: float = 10) -> pandas.DataFrame:
     """Compare the loss at `times` the speed of Frame with ResNet-101 with the loss that the paper's text gives.
 
     Two lines for each of the three `SPEEDS`: the pair that the paper takes in detection, and the pair most accurate on
@@ -83,7 +80,7 @@ def ten_times_as_fast(task: str, times: float = 10, split: str = "test", seed: i
     lines = []
     for speed, column in SPEEDS.items():
         for choose in (loss_at_speed, best_at_speed):
-            point = choose(task, times, column, split, seed)
+            point = choose(task, times, column)
             loss = Difference(point.loss, point.low, point.high, np.nan, 1)
             verdict = below(loss, frame - fastest) if point[column] >= times else "not reached"
             line = {"speed": speed, "times": point[column], "pair": f"{point.features}, {point.flow}"}
@@ -92,7 +89,7 @@ def ten_times_as_fast(task: str, times: float = 10, split: str = "test", seed: i
     return pandas.DataFrame(lines)
 
 
-def loss_in_the_text(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+def loss_in_the_text(task: str) -> pandas.DataFrame:
     """The loss that the paper's text gives for Figure 3, and ours of the same pair at the same counted speedup.
 
     Returns:
@@ -100,23 +97,23 @@ def loss_in_the_text(task: str, split: str = "test", seed: int = 0) -> pandas.Da
         with the same N_feat.
     """
     features, *printed = PRINTED[task]
-    ours = loss_at_speed(task, printed[-1], split=split, seed=seed, features=features)
+    ours = loss_at_speed(task, printed[-1], features=features)
     rows = {"paper": [*printed[:2], printed[0] - printed[1], printed[2]]}
     rows["Toytown"] = [ours.frame, ours.score, ours.loss, ours.speedup]
     return pandas.DataFrame(rows, index=["frame", "score", "loss", "speedup"]).T
 
 
-def frame_by_depth(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+def frame_by_depth(task: str) -> pandas.DataFrame:
     """Frame with each of the ResNets on frames of full size, the deepest first.
 
     Returns:
         Columns: `features`; `speedup`, counted; `training_loss`, the last on the training streets; `score`; `gain`, the
         points over ResNet-101, with its interval, `low` and `high`.
     """
-    points = curves(task, split, seed)
+    points = curves(task)
     single = points[(points.flow == NO_FLOW) & (points["shrink"] == 1)].sort_values("speedup")
-    losses = scored.training_losses(default_workspace().results, scored.on_toytown(task), seed)
-    draws = scores_with_replicates(single, task, split, seed)
+    losses = scored.training_losses(default_workspace().results, scored.on_toytown(task))
+    draws = scores_with_replicates(single, task)
     (deepest,) = draws[(single.name == "frame").to_numpy()]
     lines = []
     for point, own in zip(single.itertuples(), draws, strict=True):
@@ -125,7 +122,7 @@ def frame_by_depth(task: str, split: str = "test", seed: int = 0) -> pandas.Data
     return pandas.DataFrame(lines)
 
 
-def alternatives(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+def alternatives(task: str) -> pandas.DataFrame:
     """Per-frame recognition by smaller networks or on smaller frames, each beside a pair of DFF at the same speed.
 
     The pair is the one most accurate on val among those at least as fast, by Eq. 7; without one there is no line.
@@ -134,15 +131,15 @@ def alternatives(task: str, split: str = "test", seed: int = 0) -> pandas.DataFr
         Columns: `alternative` (its features, and "half size" for smaller frames), `speedup`, `score`; `pair`,
         `duration` and `dff` (score) of the pair; `gain`, `low`, `high`: points that the pair is better.
     """
-    points = curves(task, split, seed)
+    points = curves(task)
     single = points[(points.flow == NO_FLOW) & (points.name != "frame")]
     lines = []
     for other in single.sort_values("speedup").itertuples():
-        index = best_on_val(points, task, other.speedup, seed=seed)
+        index = best_on_val(points, task, other.speedup)
         if index is None:
             continue
         best = points.loc[index]
-        gain = compare(*scores_with_replicates(points.loc[[index, other.Index]], task, split, seed))
+        gain = compare(*scores_with_replicates(points.loc[[index, other.Index]], task))
         name = other.features + (", half size" if other.shrink > 1 else "")
         line = {"alternative": name, "speedup": other.speedup, "score": other.score}
         line |= {"pair": f"{best.features}, {best.flow}", "duration": best.duration, "dff": best.score}
@@ -150,7 +147,7 @@ def alternatives(task: str, split: str = "test", seed: int = 0) -> pandas.DataFr
     return pandas.DataFrame(lines)
 
 
-def _with_loss(point: pandas.Series, frame: pandas.Series, task: str, split: str, seed: int) -> pandas.Series:
+def _with_loss(point: pandas.Series, frame: pandas.Series, task: str) -> pandas.Series:
     """A point of `curves` with the score of Frame, and the points that it loses to Frame."""
-    loss = compare(*scores_with_replicates(pandas.DataFrame([frame, point]), task, split, seed))
+    loss = compare(*scores_with_replicates(pandas.DataFrame([frame, point]), task))
     return pandas.concat([point, pandas.Series({"frame": frame.score} | loss.points(mean="loss"))])

@@ -26,30 +26,28 @@ LOOKS = {
 }  # fmt: skip
 
 
-def curves(data: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+def curves(data: str) -> pandas.DataFrame:
     """Scores of each method: columns `method`, `duration`, `score` (percent), a line for each scored point.
 
     Frame has duration 1 alone, and so has "Frame, longer", which was trained for as many iterations as DFF in all.
     "copy" is Frame that keeps the features of every `duration`-th frame.
 
     Args:
-        data: "camvid" or "pets09".
-        split: "test" is CamVid's clip, or frames 501-600 of PETS09.
-        seed: of the trainings.
+        data: "camvid", the clip of 101 frames, or "pets09", its frames 501 to 600.
     """
     recipes = {method: REAL[f"{data}/{name}"] for name, method in METHODS.items()}
-    scores = scored.overall(default_workspace().results, recipes, split)
-    scores = scores[(scores.seed == seed) & ((scores.name != "Frame, longer") | (scores.duration == 1))]
+    scores = scored.overall(default_workspace().results, recipes)
+    scores = scores[(scores.seed == 0) & ((scores.name != "Frame, longer") | (scores.duration == 1))]
     method = scores.name.mask((scores.name == "copy") & (scores.duration == 1), "Frame")
     return scores.assign(method=method)[["method", "duration", "score"]]
 
 
-def draw(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+def draw() -> tuple[Figure, pandas.DataFrame]:
     """Draw score over key frame duration on CamVid and PETS09; Frame, which has no duration, is a level line."""
     figure, panels = plt.subplots(1, 2, figsize=(10.2, 4.0), layout="constrained")
     tables = []
     for axes, (data, (title, score)) in zip(panels, TITLES.items(), strict=True):
-        table = curves(data, split)
+        table = curves(data)
         tables.append(table.assign(data=data))
         for name, style in LEVELS.items():
             for frame in table[table.method == name].itertuples():

@@ -86,7 +86,7 @@ def envelope(points: pandas.DataFrame, speed: str = "speedup") -> pandas.DataFra
     return ordered[(ordered.score >= best) & ~ordered.score.duplicated()].iloc[::-1]
 
 
-def statements(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+def statements(task: str) -> pandas.DataFrame:
     """The paper's statements on Figure 3 with verdicts, for the pairs with ResNet-101 and ResNet-50.
 
     Speed is that of Eq. 7. In segmentation the curves cross if the second and the third statement hold.
@@ -95,9 +95,9 @@ def statements(task: str, split: str = "test", seed: int = 0) -> pandas.DataFram
         Columns as in `ablation.statements`. The first difference is a share of accuracies, in percent over one half;
         the others are points of the score. Empty while a network is missing.
     """
-    points = curves(task, split, seed)
+    points = curves(task)
     points = points[points.features.isin(("ResNet-101", "ResNet-50")) & (points["shrink"] == 1)]
-    draws = scores_with_replicates(points, task, split, seed)
+    draws = scores_with_replicates(points, task)
     points, draws = points[~np.isnan(draws[:, 0])], draws[~np.isnan(draws[:, 0])]
     if points.groupby("features").flow.nunique().tolist() != [4, 4]:  # Frame and three flows
         return pandas.DataFrame()
@@ -114,51 +114,47 @@ def statements(task: str, split: str = "test", seed: int = 0) -> pandas.DataFram
     return pandas.DataFrame([statement(text, with_interval(each[0], each[1:], 1)) for text, each in found.items()])
 
 
-def best_on_val(
-    points: pandas.DataFrame, task: str, times: float, column: str = "speedup", seed: int = 0
-) -> int | None:
+def best_on_val(points: pandas.DataFrame, task: str, times: float, column: str = "speedup") -> int | None:
     """Index of the pair most accurate on val among those at least `times` as fast as Frame, or None.
 
     Its score on another split is then free of the choice.
 
     Args:
-        points: of `curves`, on any split.
-        task, seed: as in `curves`.
+        points: of `curves` of the task, on any split.
+        task: "segmentation" or "detection".
         times: speedup over Frame with ResNet-101.
         column: one of the speeds of `curves`.
     """
-    on_val = curves(task, "val", seed).set_index(["name", "duration"]).score
+    on_val = curves(task, "val").set_index(["name", "duration"]).score
     fast = points[(points.flow != NO_FLOW) & (points[column] >= times)]
     scores = pandas.Series([on_val.get((e.name, e.duration), np.nan) for e in fast.itertuples()], fast.index, float)
     return None if scores.isna().all() else scores.idxmax()
 
 
-def by_motion(task: str, duration: int, names: Sequence[str], split: str = "test", seed: int = 0) -> pandas.DataFrame:
+def by_motion(task: str, duration: int, names: Sequence[str]) -> pandas.DataFrame:
     """Scores in percent on slow, medium and fast things: a line for each network, and one for "copy".
 
     Args:
-        task, split, seed: as in `curves`.
+        task: "segmentation" or "detection".
         duration: key frame duration of all lines but those of Frame, which has duration 1.
         names: last parts of the recipes' names.
     """
     subsets = ("slow", "medium", "fast")
     folder, recipes = default_workspace().results, scored.on_toytown(task)
-    scores = {subset: scored.overall(folder, recipes, split, subset) for subset in subsets}
+    scores = {subset: scored.overall(folder, recipes, subset=subset) for subset in subsets}
     chosen = {name: (name, 1 if name.startswith("frame") else duration) for name in names}
     chosen["copy"] = ("frame", duration)
-    found = {
-        subset: table[table.seed == seed].set_index(["name", "duration"]).score for subset, table in scores.items()
-    }
+    found = {part: table[table.seed == 0].set_index(["name", "duration"]).score for part, table in scores.items()}
     return pandas.DataFrame(
         {subset: {line: found[subset].get(point, np.nan) for line, point in chosen.items()} for subset in subsets}
     )
 
 
-def scores_with_replicates(points: pandas.DataFrame, task: str, split: str, seed: int) -> np.ndarray:
-    """Each point's score, 0..1, and its replicates: `(points, 1 + replicates)`; NaN for a point without replicates."""
+def scores_with_replicates(points: pandas.DataFrame, task: str) -> np.ndarray:
+    """Each point's score on test, seed 0, and its replicates, 0..1: `(points, 1 + replicates)`; NaN without them."""
     folder, rows = default_workspace().results, []
     for point in points.itertuples():
-        found = scored.replicates_by_seed(folder, find(f"toytown/{task}/{point.name}"), point.duration, split).get(seed)
+        found = scored.replicates_by_seed(folder, find(f"toytown/{task}/{point.name}"), point.duration).get(0)
         rows.append([np.nan] if found is None else [found.value, *found.replicates])
     longest = max(map(len, rows), default=1)
     return np.array([row if len(row) == longest else [np.nan] * longest for row in rows])
@@ -200,9 +196,9 @@ def _lead_of_resnet_101(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarr
     return np.array(best["ResNet-101"]) - np.array(best["ResNet-50"])
 
 
-def figure3(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+def figure3() -> tuple[Figure, pandas.DataFrame]:
     """Figure 3: accuracy over speed, counted and measured, for every pair of networks and key frame duration."""
-    numbers = pandas.concat([curves(task, split).assign(task=task) for task in METRICS], ignore_index=True)
+    numbers = pandas.concat([curves(task).assign(task=task) for task in METRICS], ignore_index=True)
     figure, grid = plt.subplots(2, 2, figsize=(10.6, 8.2), layout="constrained", sharey="col")
     for row, speed in zip(grid, AXES, strict=True):
         for axes, (task, metric) in zip(row, METRICS.items(), strict=True):

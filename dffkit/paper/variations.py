@@ -28,7 +28,7 @@ SPARSE = {"Frame": ("frame", False), "DFF, key frames": ("dff", False), "DFF": (
 FLAT = 0.015  # the kit's limit for "hardly a difference": the paper's own are up to 0.4 points from one layer
 
 
-def table5(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+def table5(task: str) -> pandas.DataFrame:
     """Table 5 with our numbers: a line for each split point that has been scored or measured.
 
     Returns:
@@ -37,18 +37,18 @@ def table5(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
         duration of the paper's table, and NaN where nothing is stored.
     """
     folder, duration = default_workspace().results, TABLE_4[task]
-    scores, times = scored.overall(folder, scored.on_toytown(task), split), measured(folder)
-    default = _replicates(_at_split(task, 1), duration, split)
+    scores, times = scored.overall(folder, scored.on_toytown(task)), measured(folder)
+    default = _replicates(_at_split(task, 1), duration)
     lines = []
     for layers in SPLITS:
         recipe = _at_split(task, layers)
         name = recipe.name.removeprefix(f"toytown/{task}/")
-        own = scores[(scores.name == name) & (scores.duration == duration) & (scores.seed == seed)]
+        own = scores[(scores.name == name) & (scores.duration == duration) & (scores.seed == 0)]
         speed = times.get(Architecture.of(recipe))
         if own.empty and speed is None:
             continue
         line = {"layers": layers, "score": np.nan if own.empty else own.score.item()}
-        runs = _replicates(recipe, duration, split)
+        runs = _replicates(recipe, duration)
         over = difference(runs, default) if runs.keys() & default.keys() else Difference(*[np.nan] * 4, 0)
         line |= over.points()
         line |= {"ratio": np.nan, "speedup": np.nan, "fps": np.nan}
@@ -59,19 +59,19 @@ def table5(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
     return pandas.DataFrame(lines)
 
 
-def statements(task: str, split: str = "test") -> pandas.DataFrame:
+def statements(task: str) -> pandas.DataFrame:
     """The statements of the paper's Table 5 with verdicts; columns as in `ablation.statements`.
 
     Moving layers behind the propagation hardly changes accuracy, and costs speed with every layer.
     """
-    runs = {layers: _replicates(_at_split(task, layers), TABLE_4[task], split) for layers in SPLITS}
+    runs = {layers: _replicates(_at_split(task, layers), TABLE_4[task]) for layers in SPLITS}
     lines = []
     for layers in (0, 5, 12, 21):
         if runs[layers] and runs[1]:
             found = difference(runs[layers], runs[1])
             text = f"{layers} layers in N_task within {100 * FLAT:g} points of 1"
             lines.append(statement(text, found) | {"verdict": within(found, FLAT)})
-    fps = table5(task, split).set_index("layers").reindex(SPLITS).fps
+    fps = table5(task).set_index("layers").reindex(SPLITS).fps
     if fps.notna().all():  # the most layers first
         slower = "holds" if fps.is_monotonic_increasing else "does not hold"
         lines.append({"statement": "slower with every layer moved, measured", "verdict": slower})
@@ -82,11 +82,11 @@ def _at_split(task: str, layers: int) -> Recipe:
     return find(f"toytown/{task}/" + ("dff" if layers == 1 else f"split-{layers}"))
 
 
-def _replicates(recipe: Recipe, duration: int, split: str) -> dict[int, SampledScore]:
-    return scored.replicates_by_seed(default_workspace().results, recipe, duration, split)
+def _replicates(recipe: Recipe, duration: int) -> dict[int, SampledScore]:
+    return scored.replicates_by_seed(default_workspace().results, recipe, duration)
 
 
-def sparse_labels(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
+def sparse_labels(task: str) -> pandas.DataFrame:
     """Scores by the interval between labelled frames: a line for each scored method and interval.
 
     Returns:
@@ -97,40 +97,40 @@ def sparse_labels(task: str, split: str = "test", seed: int = 0) -> pandas.DataF
     for method, (name, long) in SPARSE.items():
         for interval in INTERVALS:
             recipe = find(f"toytown/{task}/{name}-1-in-{interval}")
-            if own := _replicates(recipe, TABLE_4[task] if long else 1, split).get(seed):
+            if own := _replicates(recipe, TABLE_4[task] if long else 1).get(0):
                 found = with_interval(own.value, own.replicates, 1)
                 lines.append({"method": method, "interval": interval} | found.points(mean="score"))
     return pandas.DataFrame(lines, columns=["method", "interval", "score", "low", "high"])
 
 
-def sparse_statements(task: str, split: str = "test") -> pandas.DataFrame:
+def sparse_statements(task: str) -> pandas.DataFrame:
     """Verdicts on DFF losing less than Frame by sparse labels: a line for each interval.
 
     DFF is at the duration of Table 4, Frame at 1. Columns as in `ablation.statements`.
     """
     lines = []
     for interval in INTERVALS[1:]:
-        dff, frame = (_loss_of_labels(method, interval, task, split) for method in ("dff", "frame"))
+        dff, frame = (_loss_of_labels(method, interval, task) for method in ("dff", "frame"))
         if dff.keys() & frame.keys():
             text = f"with 1 label in {interval} instead of 1 in {INTERVALS[0]}, DFF loses less than Frame"
             lines.append(statement(text, difference(frame, dff)))
     return pandas.DataFrame(lines)
 
 
-def _loss_of_labels(method: str, interval: int, task: str, split: str) -> dict[int, SampledScore]:
+def _loss_of_labels(method: str, interval: int, task: str) -> dict[int, SampledScore]:
     """Loss of a method against itself trained on all labels, with its replicates, by seed."""
     duration = 1 if method == "frame" else TABLE_4[task]
     names = (f"toytown/{task}/{method}-1-in-{each}" for each in (INTERVALS[0], interval))
-    all_labels, few = (_replicates(find(name), duration, split) for name in names)
+    all_labels, few = (_replicates(find(name), duration) for name in names)
     return {
         seed: SampledScore(all_labels[seed].value - few[seed].value, all_labels[seed].replicates - few[seed].replicates)
         for seed in all_labels.keys() & few.keys()
     }
 
 
-def draw_table5(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+def draw_table5() -> tuple[Figure, pandas.DataFrame]:
     """Draw Table 5: accuracy (with 95% intervals) and speed relative to the default, ours and the paper's."""
-    tables = {task: table5(task, split) for task in METRICS}
+    tables = {task: table5(task) for task in METRICS}
     figure, grid = plt.subplots(2, 2, figsize=(10.2, 5.6), layout="constrained", sharex=True)
     for column, (task, metric) in zip(grid.T, METRICS.items(), strict=True):
         table = tables[task].set_index("layers")
@@ -155,7 +155,7 @@ def draw_table5(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
     return figure, numbers
 
 
-def draw_sparse_labels(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
+def draw_sparse_labels() -> tuple[Figure, pandas.DataFrame]:
     """Draw Frame, DFF and copy over the interval between labelled frames (Sec. 3), with 95% intervals.
 
     There is a panel for each task that has been run.
@@ -163,7 +163,7 @@ def draw_sparse_labels(split: str = "test") -> tuple[Figure, pandas.DataFrame]:
     styles = {
         "Frame": ("*-", "black"), "DFF, key frames": ("o--", BLUE), "DFF": ("o-", BLUE), "copy": ("s:", DARK_GREY),
     }  # fmt: skip
-    tables = {task: table for task in METRICS if not (table := sparse_labels(task, split)).empty}
+    tables = {task: table for task in METRICS if not (table := sparse_labels(task)).empty}
     figure, panels = plt.subplots(
         1, len(tables), figsize=(1.8 + 4.6 * len(tables), 4.0), layout="constrained", squeeze=False
     )
