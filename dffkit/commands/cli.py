@@ -4,143 +4,95 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dffkit import __version__
 from dffkit.support.errors import DffkitError
 from dffkit.support.repository import require
 
 
-@dataclass(frozen=True)
-class Command:
-    """A command's line of help, its module and its packages.
+class Command(NamedTuple):
+    """A command's help, and the module that does its work.
 
     Attributes:
-        module: The module of `dffkit.commands` that has `NAME_main(arguments)` and, if the command NAME has options,
-            `add_NAME_arguments(parser)`.
-        summary: One line of help.
-        examples: The words behind `python -m dffkit`.
-        extra: The extra of pyproject.toml that the command needs.
-        packages: The packages of that extra that must be there.
+        module: the module of `dffkit.commands` with `NAME_main(arguments)`, which returns the exit status, and, if the
+            command has options, `add_NAME_arguments(parser)`.
+        extra: the extra of pyproject.toml that the command needs.
+        summary: one line of help.
+        examples: the words behind `python -m dffkit`.
     """
 
     module: str
+    extra: str
     summary: str
     examples: tuple[str, ...]
-    extra: str
-    packages: tuple[str, ...]
 
 
-RUNS_NOTEBOOKS = ("nbclient", "nbconvert", "nbformat", "jupyter_client", "ipykernel", "ipywidgets", "tqdm")
-TESTS = ("ruff", "pytest", "xdist", "nbval", "hypothesis", "psutil", "yaml", "packaging")
-TESTS += ("torchmetrics", "faster_coco_eval")
-TRAINS = ("numpy", "numba", "cv2", "PIL", "av", "defusedxml", "filelock", "safetensors", "tqdm")
-DRAWS = ("matplotlib", "pandas", *TRAINS)
+# Packages of each extra, as they are imported.
+TRAINING = ("numpy", "numba", "cv2", "PIL", "av", "defusedxml", "filelock", "pooch", "requests", "safetensors", "tqdm")
+NOTEBOOKS = ("jupyterlab", "ipykernel", "ipywidgets", "matplotlib", "pandas", "nbclient", "nbconvert", "nbformat")
+NOTEBOOKS += ("jupyter_client", "psutil", *TRAINING)
+TESTS = ("pytest", "xdist", "nbval", "hypothesis", "ruff", "yaml", "packaging", "torchmetrics", "faster_coco_eval")
+EXTRAS = {"training": TRAINING, "notebooks": NOTEBOOKS, "all": (*TESTS, *NOTEBOOKS)}
 
+# fmt: off
 COMMANDS = {
     "test": Command(
-        "selftest",
-        "lint, then all tests and all notebooks; further arguments go to pytest",
+        "selftest", "all", "lint, then all tests and all notebooks; further arguments go to pytest",
         ("test", "test -k warp", "test tests/library/test_warp.py -x"),
-        "all",
-        (*TESTS, *RUNS_NOTEBOOKS, *DRAWS),
     ),
     "reproduce": Command(
-        "reproduce",
-        "run every notebook, redraw every figure, print the paper's numbers beside ours",
+        "reproduce", "notebooks", "run every notebook, redraw every figure, print the paper's numbers beside ours",
         ("reproduce",),
-        "notebooks",
-        (*RUNS_NOTEBOOKS, *DRAWS),
     ),
     "lab": Command(
-        "lab",
-        "read the notebooks in JupyterLab",
+        "lab", "notebooks", "read the notebooks in JupyterLab",
         ("lab", "lab --no-browser --port 9000"),
-        "notebooks",
-        ("jupyterlab", "ipykernel", "ipywidgets", *DRAWS),
     ),
     "figures": Command(
-        "reproduce",
-        "redraw every figure and write the result tables of data/README.md",
+        "reproduce", "notebooks", "redraw every figure and write the result tables of data/README.md",
         ("figures", "figures --moving"),
-        "notebooks",
-        DRAWS,
     ),
     "notebooks": Command(
-        "reproduce",
-        "for authors: run the notebooks from fresh kernels and store their outputs",
+        "reproduce", "notebooks", "for authors: run the notebooks from fresh kernels and store their outputs",
         ("notebooks", "notebooks 02 04"),
-        "notebooks",
-        (*RUNS_NOTEBOOKS, *DRAWS),
     ),
     "toytown": Command(
-        "toytown",
-        "describe the rendered world in numbers: speed, motion, sizes, what stride 16 can reach",
+        "toytown", "training", "describe the rendered world in numbers: speed, motion, sizes, what stride 16 can reach",
         ("toytown", "toytown --split train --streets 4"),
-        "training",
-        TRAINS,
     ),
     "train": Command(
-        "experiments",
-        "train a recipe, going on where it was stopped; without one, list them",
+        "experiments", "training", "train a recipe, continuing where it was stopped; without a recipe, list all",
         ("train", "train toytown/segmentation/dff", "train toytown/flow --iterations 500 --threads 2"),
-        "training",
-        TRAINS,
     ),
     "evaluate": Command(
-        "experiments",
-        "score a trained recipe by the paper's protocol, for every key frame duration",
+        "experiments", "training", "score a trained recipe by the paper's protocol, for every key frame duration",
         ("evaluate toytown/segmentation/dff", "evaluate toytown/detection/frame --split test"),
-        "training",
-        TRAINS,
     ),
     "experiments": Command(
-        "experiments",
-        "train and score all recipes that are not finished, one after the other",
-        (
-            "experiments --list",
-            "experiments",
-            "experiments toytown/detection/dff --seeds 0 1 2 --split test",
-            "experiments --rehearse",
-            "experiments --ship",
-        ),
-        "training",
-        TRAINS,
+        "experiments", "training", "train and score all unfinished recipes, one after the other",
+        ("experiments --list", "experiments", "experiments toytown/detection/dff --seeds 0 1 2 --split test",
+         "experiments --rehearse", "experiments --ship"),
     ),
     "speed": Command(
-        "measure",
-        "measure how fast the recipes' networks are on this machine",
+        "measure", "training", "measure the times of the recipes' networks on this machine",
         ("speed", "speed --threads 1"),
-        "training",
-        TRAINS,
     ),
     "run": Command(
-        "run",
-        "recognize a video, a folder of images or a camera, and write it with the results drawn in",
-        (
-            "run",
-            "run street.mp4 --compare",
-            "run frames/ --task detection -l 10 --out boxes.mp4 --json boxes.jsonl",
-            "run camera:0 --frames 500",
-        ),
-        "training",
-        TRAINS,
+        "run", "training", "recognize a video, a folder of images or a camera, and write it with the results drawn in",
+        ("run", "run street.mp4 --compare", "run frames/ --task detection -l 10 --out boxes.mp4 --json boxes.jsonl",
+         "run camera:0 --frames 500"),
     ),
     "fetch": Command(
-        "fetch",
-        "download a public copy of a data set; without a name, list them",
+        "fetch", "training", "download a public copy of a data set; without a name, list them",
         ("fetch", "fetch camvid", "fetch pets09 --to /data"),
-        "training",
-        ("pooch", "requests", "tqdm"),
     ),
     "benchmark": Command(
-        "measure",
-        "measure how fast this machine is, beside what Eq. 7 says",
+        "measure", "notebooks", "measure the speedups on this machine beside those of Eq. 7",
         ("benchmark", "benchmark --task detection --size 360 480 -l 5", "benchmark --stream 10000"),
-        "notebooks",
-        ("pandas", "psutil", *TRAINS),
     ),
 }
+# fmt: on
 
 
 def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
@@ -179,7 +131,7 @@ def _parse(argv: list[str]) -> argparse.Namespace | None:
     try:
         parser = build_parser(chosen)
     except ModuleNotFoundError:  # only now: many commands show their help without their packages
-        require(COMMANDS[chosen].extra, COMMANDS[chosen].packages)
+        require(COMMANDS[chosen].extra, EXTRAS[COMMANDS[chosen].extra])
         raise
     arguments, arguments.rest = parser.parse_known_args(argv)
     if arguments.command is None:
@@ -195,8 +147,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if (arguments := _parse(sys.argv[1:] if argv is None else argv)) is None:
             return 0
-        command = COMMANDS[arguments.command]
-        require(command.extra, command.packages)
+        extra = COMMANDS[arguments.command].extra
+        require(extra, EXTRAS[extra])
         return _function(arguments.command, f"{arguments.command}_main")(arguments)
     except DffkitError as error:
         print(f"dffkit: {error}", file=sys.stderr)

@@ -1,6 +1,5 @@
 """Run the notebooks from a fresh kernel, store their outputs, and turn them into HTML pages."""
 
-import copy
 import hashlib
 import os
 import re
@@ -16,6 +15,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbconvert.filters import strip_ansi
+from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from tqdm import tqdm
 
@@ -48,12 +48,12 @@ def execute(
     """Run a notebook from a fresh kernel in its own folder and return it with its outputs; the file stays as it is.
 
     Args:
-        path: The notebook.
-        cell_timeout: Seconds that one cell may take.
-        on_cell: Called after each code cell.
+        path: the notebook.
+        cell_timeout: seconds that one cell may take.
+        on_cell: called after each code cell.
 
     Raises:
-        CommandError: If a cell fails or takes too long. The message has the notebook, the cell, its source and the
+        CommandError: if a cell fails or takes too long. The message has the notebook, the cell, its source and the
             traceback.
     """
     notebook = nbformat.read(path, as_version=4)
@@ -73,7 +73,8 @@ def execute(
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        raise CommandError(_failure(path, started, error)) from error
+        place = f"cell In [{len(started)}] failed:" if started else "the kernel did not start:"
+        raise CommandError(f"{path.name}, {place}\n{strip_ansi(str(error))}") from error
     return notebook
 
 
@@ -128,6 +129,21 @@ def before_saving(*, model: dict[str, Any], path: str, **_: Any) -> None:
         model["content"] = notebook
 
 
+class _PageWithoutKernel(Preprocessor):
+    """Let links lead from a page to other pages, and show still pictures for widgets."""
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: dict[str, Any], cell_index: int
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Change one cell; `resources["above"]` is the way from the page to the folder above the notebook's."""
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", cell.source)
+            cell.source = re.sub(r"(?<=\]\()\.\./", f"{resources['above']}/", cell.source)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in map(_without_widget, cell.outputs) if output is not None]
+        return cell, resources
+
+
 def export_html(notebook: NotebookNode, out: Path, *, folder: Path) -> None:
     """Write an executed notebook as one HTML file.
 
@@ -135,45 +151,22 @@ def export_html(notebook: NotebookNode, out: Path, *, folder: Path) -> None:
     their files. Making the page needs no network; reading it needs one for typeset formulae only.
 
     Args:
-        notebook: The notebook with its outputs; its text shows no pictures from files. It stays as it is.
-        out: The page.
-        folder: The folder from which links in the notebook start.
+        notebook: the notebook with its outputs; its text shows no pictures from files. It stays as it is.
+        out: the page.
+        folder: the folder from which links in the notebook start.
     """
-    page = copy.deepcopy(notebook)
-    for cell in page.cells:
-        if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", cell.source)
-            cell.source = re.sub(r"(?<=\]\()\.\./[^)\s]+", lambda link: _seen_from(out, folder / link[0]), cell.source)
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in map(_without_widget, cell.outputs) if output is not None]
+    above = Path(os.path.relpath(folder.parent, out.parent)).as_posix()
+    resources = {"metadata": {"name": out.stem, "path": str(folder)}, "above": above}
     # With embed_images the exporter parses each piece of HTML alone, which closes a <details> before its text.
-    exporter = HTMLExporter(embed_images=False, require_js_url="")
-    body, _ = exporter.from_notebook_node(page, resources={"metadata": {"name": out.stem, "path": str(folder)}})
+    exporter = HTMLExporter(embed_images=False, require_js_url="", preprocessors=[_PageWithoutKernel])
+    body, _ = exporter.from_notebook_node(notebook, resources=resources)
     files.write(out, body)
-
-
-def _seen_from(page: Path, file: Path) -> str:
-    """Return the address of a file for a link in a page."""
-    return Path(os.path.relpath(file, page.parent)).as_posix()
 
 
 def _code_cells(path: Path) -> int:
     """Return the number of cells that a run of this notebook executes."""
     cells = nbformat.read(path, as_version=4).cells
     return sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in cells)
-
-
-def _failure(path: Path, started: list[NotebookNode], error: Exception) -> str:
-    """Return the message for a cell that failed: notebook, cell, source and traceback."""
-    if not started:
-        return f"{path.name}: the kernel did not start.\n{error}"
-    if isinstance(error, CellExecutionError):
-        tracebacks = [output.traceback for output in started[-1].outputs if output.output_type == "error"]
-        what = "\n".join(line for traceback in tracebacks for line in traceback) or f"{error.ename}: {error.evalue}"
-    else:
-        what = str(error)
-    where = f"{path.name}, cell In [{len(started)}] failed"
-    return f"{where}:\n\n{started[-1].source}\n\n{strip_ansi(what)}"
 
 
 def _without_widget(output: NotebookNode) -> NotebookNode | None:

@@ -227,12 +227,12 @@ def check_outputs(source: Path | None, video: Path, lines: Path | None) -> None:
     """Check before any work that both outputs can be written, and that none overwrites the input or the other.
 
     Args:
-        source: The file or folder that is read; None for a camera or a rendered street.
-        video: The path of `--out`.
-        lines: The path of `--json`; None if no file is written.
+        source: the file or folder that is read; None for a camera or a rendered street.
+        video: the path of `--out`.
+        lines: the path of `--json`; None if no file is written.
 
     Raises:
-        CommandError: If an output is the input or the other output, is a folder, or can't be written.
+        CommandError: if an output is the input or the other output, is a folder, or can't be written.
     """
     outputs = {"--out": video} | ({} if lines is None else {"--json": lines})
     for option, path in outputs.items():

@@ -1,10 +1,13 @@
-"""The command line: help, versions, and messages for what is unknown or missing."""
+"""cli.py: help, the version, and messages for unknown commands, missing packages and unusable files."""
 
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 
 import pytest
+from packaging.requirements import Requirement
 
 from dffkit.commands import cli, selftest
 from dffkit.support import repository
@@ -12,7 +15,7 @@ from dffkit.support.errors import DataError
 
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:
-    """Call the command line in this process; return its exit status, its output and its complaints."""
+    """Call the command line in this process; return the exit status, standard output and standard error."""
     try:
         status = cli.main(list(arguments))
     except SystemExit as end:  # argparse ends --help and its own errors this way
@@ -67,9 +70,9 @@ def test_only_test_takes_further_arguments(capsys, monkeypatch):
     assert handed_on == ["-k", "warp", "tests/project/test_cli.py", "-x"]
 
 
-@pytest.mark.parametrize("command", [name for name, command in cli.COMMANDS.items() if command.packages])
-def test_a_missing_extra_is_named_with_its_pip_command(capsys, monkeypatch, command):
-    absent = cli.COMMANDS[command].packages[0]
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_a_missing_package_is_named_with_the_pip_command_of_its_extra(capsys, monkeypatch, command):
+    absent = cli.EXTRAS[cli.COMMANDS[command].extra][0]
     monkeypatch.setattr(repository, "find_spec", lambda module: None if module == absent else object())
     status, _, err = run(capsys, command)
     assert status == 1
@@ -77,21 +80,34 @@ def test_a_missing_extra_is_named_with_its_pip_command(capsys, monkeypatch, comm
     assert f'-m pip install -e ".[{cli.COMMANDS[command].extra}]"' in err
 
 
-def test_a_missing_extra_is_named_whatever_a_commands_module_imports():
+def test_missing_packages_are_named_whatever_a_commands_module_imports():
     code = """
 import sys, torch, torchvision
 from dffkit.commands import cli
-for name in {name for command in cli.COMMANDS.values() for name in command.packages}:
+for name in cli.EXTRAS["all"]:
     sys.modules[name] = None  # as if it was not installed
 print(*[cli.main([name]) for name in cli.COMMANDS], cli.main(["toytown", "--help"]))
+for name in ("test", "reproduce", "lab", "figures", "notebooks"):
+    try: cli.main([name, "--help"])
+    except SystemExit as end: assert end.code == 0
 """
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, cwd=repository.root(), capture_output=True, text=True, check=True)
-    assert result.stdout.split() == ["1"] * (len(cli.COMMANDS) + 1)
+    assert result.stdout.splitlines()[0].split() == ["1"] * (len(cli.COMMANDS) + 1)
+    assert result.stdout.count("examples:") == 5, "their help needs no packages"
     assert result.stderr.count("-m pip install -e") == len(cli.COMMANDS) + 1
 
 
-def test_a_file_that_cant_be_used_is_told_without_a_traceback(capsys, monkeypatch):
+def test_the_packages_of_an_extra_are_those_of_pyproject():
+    project = tomllib.loads((repository.root() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    for extra, added in (("training", []), ("notebooks", ["training"]), ("all", ["training", "notebooks", "test"])):
+        wanted = {Requirement(line).name for each in {extra, *added} for line in extras[each]} - {"dffkit"}
+        packages = {name for package in cli.EXTRAS[extra] for name in packages_distributions()[package]}
+        assert {name.lower().replace("_", "-") for name in packages} == wanted
+
+
+def test_an_error_that_a_user_can_mend_is_printed_without_a_traceback(capsys, monkeypatch):
     from dffkit.paper import figures
 
     def damaged(folder):
