@@ -174,7 +174,7 @@ def _checked(file: File, path: Path, stored: str | None, was_there: bool) -> str
         if file.sha256 is None:
             problem += f" The first download had it. If the file may change, delete its line in {HASHES}."
     if was_there:
-        raise DataError(f"{path}: {problem} Delete it, and run this again.")
+        raise DataError(f"{path}: {problem} Delete it and run this again.")
     path.unlink()
     raise DataError(f"{file.address}: {problem} Nothing of it was kept. {_by_hand(file, path)}")
 
@@ -188,7 +188,7 @@ def _unpack(file: File, archive: Path, folder: Path, progress: bool) -> None:
     """
     from tqdm import tqdm
 
-    remedy = "so it was not unpacked; get the archive again, and if it stays so, tell those who offer it"
+    remedy = "so it was not unpacked; delete it and run this again, and if it stays so, tell those who offer it"
     try:
         with zipfile.ZipFile(archive) as opened:
             members = opened.infolist()
@@ -214,7 +214,7 @@ def _unpack(file: File, archive: Path, folder: Path, progress: bool) -> None:
     except (*DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
-        raise DataError(f"{archive}: is damaged ({error}); delete it, and download it again") from error
+        raise DataError(f"{archive}: is damaged ({error}); delete it and run this again") from error
 
 
 def _is_safe(member: zipfile.ZipInfo) -> bool:

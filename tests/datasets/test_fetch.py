@@ -3,19 +3,16 @@
 import argparse
 import builtins
 import functools
-import hashlib
 import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
-from archives import contents, packed
+from toy_copy import FIRST, SECOND, SECOND_UNPACKED, SPLIT, UNPACKED, contents, get, names, serve, sha256, stored, toy
 
 from dffkit.commands import fetch as command
 from dffkit.datasets import fetch as module
@@ -24,52 +21,10 @@ from dffkit.support.errors import CommandError, DataError
 from dffkit.support.files import locked
 from dffkit.support.repository import root
 
-SPLIT = b"1\n2\n1\n"
-
-
-def sha256(content):
-    return hashlib.sha256(content).hexdigest()
-
-
-def toy(**files):
-    """Return an archive with these files in `all/data/` and another file outside."""
-    return packed([("all/README", b"not wanted"), *((f"all/data/{name}", text) for name, text in files.items())])
-
-
-FIRST, SECOND = toy(one=b"1" * 3000, two=b"2"), toy(one=b"another", two=b"2")
-UNPACKED = {"one": b"1" * 3000, "two": b"2", "split.txt": SPLIT}
-SECOND_UNPACKED = UNPACKED | {"one": b"another"}
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers with the server's `status`, `headers`, and the first `upto` bytes of its archive or of the split file."""
-
-    def do_GET(self):
-        server = self.server
-        server.asked.append(self.headers)
-        content = SPLIT if self.path.endswith("split") else server.archive
-        self.send_response(server.status)
-        for name, value in {"Content-Length": len(content), **server.headers}.items():
-            self.send_header(name, str(value))
-        self.end_headers()
-        self.wfile.write(content[: server.upto])
-
-    def log_message(self, *_):
-        pass
-
 
 @pytest.fixture
 def server(monkeypatch):
-    """A server on this machine whose two files are the only public copy, `toy`."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.status, server.headers, server.archive, server.upto, server.asked = 200, {}, FIRST, None, []
-    server.address = f"http://127.0.0.1:{server.server_port}/file"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    archive = File(server.address, "toy.zip", 3400, ZIP, inside="all/data", max_files=5, max_size=5000)
-    split = File(f"{server.address}/split", "split.txt", 6, (b"1",))
-    data_set = PublicCopy("Toy: two numbers", "Please cite Someone (2017). For research.", 3007, (archive, split))
-    monkeypatch.setattr(module, "PUBLIC_COPIES", {"toy": data_set})
+    server = serve(monkeypatch)
     yield server
     server.shutdown()
     server.server_close()
@@ -80,22 +35,10 @@ def place(tmp_path):
     return tmp_path / "real"
 
 
-def get(place, **options):
-    return module.fetch("toy", place, progress=False, **options)
-
-
 def run(*arguments):
     parser = argparse.ArgumentParser()
     command.add_fetch_arguments(parser)
     return command.fetch_main(parser.parse_args([str(argument) for argument in arguments]))
-
-
-def names(folder):
-    return {path.name for path in folder.iterdir()} - {".lock"}
-
-
-def stored(place):
-    return json.loads((place / "fetched.json").read_text(encoding="utf-8"))
 
 
 # The command

@@ -5,9 +5,9 @@ import stat
 import zipfile
 
 import pytest
-from archives import contents, packed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from toy_copy import contents, packed
 
 from dffkit.datasets import fetch
 from dffkit.datasets.public_copies import ZIP, File
@@ -97,7 +97,7 @@ def test_too_many_bytes_or_members_are_refused(tmp_path):
     bomb = packed([("set/1", bytes(4_000_000)), ("set/2", b"")])
     is_refused(tmp_path, bomb, r"expected at most 10 members and 4\.0 MB, has more", max_size=3_999_999)
     many = packed((f"set/{number}", b"") for number in range(11))
-    is_refused(tmp_path, many, "at most 10 members .* not unpacked; get the archive again")
+    is_refused(tmp_path, many, "at most 10 members .* not unpacked; delete it and run this again")
     assert len(unpack(tmp_path, many, max_files=11)) == 11
 
 
