@@ -110,12 +110,10 @@ def load_part(module: nn.Module, part: str, state: dict[str, Tensor]) -> None:
     """
     target = getattr(module, part) if not isinstance(module, nn.ModuleDict) else module[part]
     weights = {name.removeprefix(f"{part}."): w for name, w in state.items() if name.startswith(f"{part}.")}
-    own = target.state_dict()
-    weights = {name: w for name, w in weights.items() if name in own or not name.startswith("scale.")}
-    missing = {name for name in own if name not in weights and not name.startswith("scale.")}
-    unexpected = {name for name in weights if name not in own}
-    other = {name for name in weights.keys() & own.keys() if weights[name].shape != own[name].shape}
-    if missing or unexpected or other:
-        wrong = sorted(missing | unexpected | other)
-        raise ValueError(f"start: expected the weights of this {part}, got others: {', '.join(wrong[:3])} ...")
-    target.load_state_dict(weights, strict=False)
+    scale = {name: w for name, w in target.state_dict().items() if name.startswith("scale.")}
+    weights = scale | {name: w for name, w in weights.items() if name in scale or not name.startswith("scale.")}
+    try:
+        target.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())  # torch names every layer in a line of its own
+        raise ValueError(f"start: expected the weights of this {part}, got others: {reason:.300}") from error

@@ -4,7 +4,7 @@ import io
 import pickle
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,15 +60,14 @@ def read(path: Path) -> dict[str, Any]:
     return state
 
 
-def load(
-    folder: Path, identity: Mapping[str, Any], warn: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
-) -> dict[str, Any] | None:
+def load(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the newest checkpoint that can be read, or None if the folder has no checkpoints.
+
+    A damaged checkpoint is passed over, with a message on stderr.
 
     Args:
         folder: the run's folder.
         identity: `Measurement.as_dict` of the run.
-        warn: called with a message about each damaged file.
 
     Raises:
         DataError: if the newest readable checkpoint is of another run, or there are files and none can be read.
@@ -78,7 +77,7 @@ def load(
         try:
             state = read(path)
         except DataError as damage:
-            warn(f"{damage}. Resuming from the checkpoint before it.")
+            print(f"{damage}. Resuming from the checkpoint before it.", file=sys.stderr)
         else:
             check(path, state, identity)
             return state

@@ -128,5 +128,5 @@ def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob
     if recipe.job == "pairs" and recipe.flow == EXACT_FLOW:
         module.flow_network.register(data)
     options = {"max_offset": offset, "label_interval": recipe.label_interval, "flip": recipe.flip}
-    pairs = MixedPairs(data.parts, seed, **options) if isinstance(data, Mixture) else Pairs(data, seed, **options)
+    pairs = (MixedPairs if isinstance(data, Mixture) else Pairs)(data, seed, **options)
     return (StillsJob if recipe.job == "stills" else RecognitionJob)(module, pairs)

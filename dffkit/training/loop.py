@@ -4,10 +4,10 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from dffkit.datasets.snippets import Snippet
 from dffkit.training.recipe import Recipe
@@ -50,7 +50,7 @@ def train(
         data_version: any string that changes with the data; a checkpoint with another one is refused.
         device: "cpu" or "cuda".
         resume: False begins again, and deletes the folder's checkpoints and result.
-        progress: show a bar (needs tqdm).
+        progress: show a bar.
         validate: called with the network in eval mode every `validate_every` iterations and at the end, in every
             process; the log holds its result.
         validate_every: iterations between two validations.
@@ -71,9 +71,12 @@ def train(
     if resume and run.load_finished():
         return run.job.module.eval()
     run.start(start or {}, resume)
-    bar = _bar(recipe, run.iteration, progress and run.rank == 0)
+    bar = tqdm(
+        desc=recipe.name, initial=run.iteration, total=recipe.iterations, unit="it", file=sys.stderr,
+        disable=not progress or run.rank > 0,
+    )  # fmt: skip
     began, seconds = time.monotonic(), run.seconds
-    try:
+    with bar:
         for batch in run.batches(workers):
             run.step(batch)
             run.seconds = seconds + time.monotonic() - began
@@ -86,16 +89,6 @@ def train(
                 run.save()
             bar.update()
             bar.set_postfix(run.summary(), refresh=False)
-    finally:
-        bar.close()
     before_result()
     run.finish(names)
     return run.job.module.eval()
-
-
-def _bar(recipe: Recipe, iteration: int, show: bool) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(
-        desc=recipe.name, initial=iteration, total=recipe.iterations, unit="it", disable=not show, file=sys.stderr
-    )

@@ -121,9 +121,18 @@ class Pairs:
 
 
 class Mixture(list[Snippet]):
-    """The snippets of several data sets, which `MixedPairs` samples in a ratio; `parts` are (data set, its share)."""
+    """The snippets of several data sets, which `MixedPairs` samples in a ratio.
+
+    Args:
+        parts: (data set, its share in the ratio).
+
+    Raises:
+        ValueError: for a share below 1, or no parts.
+    """
 
     def __init__(self, parts: Sequence[tuple[Sequence[Snippet], int]]) -> None:
+        if not parts or any(share < 1 for _, share in parts):
+            raise ValueError(f"parts: expected shares of at least 1, got {[share for _, share in parts]}")
         super().__init__(snippet for data, _ in parts for snippet in data)
         self.parts = parts
 
@@ -135,22 +144,14 @@ class MixedPairs(Pairs):
     VID and DET are 2:1 in a mini-batch). The authors' code shuffles both lists together instead, which is about 1:1:
     https://github.com/msracver/Deep-Feature-Flow, 57,834 frames of VID and 53,639 images of DET.
 
-    Args:
-        parts: (data set, its share); in each data set every annotated frame is equally likely.
-        seed: seed of the sequence.
-        options: of `Pairs`.
-
-    Raises:
-        ValueError: for a wrong option, a share below 1, or a data set in which no frame is annotated.
+    Arguments and errors are those of `Pairs`. In each data set every annotated frame is equally likely.
     """
 
-    def __init__(self, parts: Sequence[tuple[Sequence[Snippet], int]], seed: int, **options: Any) -> None:
-        if not parts or any(share < 1 for _, share in parts):
-            raise ValueError(f"parts: expected shares of at least 1, got {[share for _, share in parts]}")
-        super().__init__(Mixture(parts), seed, **options)
-        self.parts = [Pairs(data, seed, **options) for data, _ in parts]
-        self.starts = list(accumulate((len(data) for data, _ in parts), initial=0))
-        self.turns = [part for part, (_, share) in enumerate(parts) for _ in range(share)]
+    def __init__(self, snippets: Mixture, seed: int, **options: Any) -> None:
+        super().__init__(snippets, seed, **options)
+        self.parts = [Pairs(data, seed, **options) for data, _ in snippets.parts]
+        self.starts = list(accumulate((len(data) for data, _ in snippets.parts), initial=0))
+        self.turns = [part for part, (_, share) in enumerate(snippets.parts) for _ in range(share)]
 
     def sample(self, number: int) -> Sample:
         """Return sample `number`, of 0, 1, 2, ..."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from dffkit.baselines import NO_FLOW
 from dffkit.training.recipe import Recipe, options
-from dffkit.training.toytown_recipes import FIRST_STAGES, RECIPES, SFF
+from dffkit.training.toytown_recipes import FIRST_STAGES, RECIPES, SFF, SMALL
 
 # The networks of Figure 3.
 CURVES = {name for name in RECIPES if name.split("/")[-1].startswith(("frame", "dff")) and "-1-in-" not in name}
@@ -48,9 +48,8 @@ def _small(data: str, name: str, head: tuple, start: tuple, flow: Recipe | None,
     fields = {"job": "pairs" if flow else "frames", "heads": (head,), "data": data, "start": start}
     fields |= {"flow": flow.flow if flow else NO_FLOW, "flow_width": flow.flow_width if flow else 0}
     # Real pictures differ from rendered ones in their statistics: nothing is frozen.
-    fields |= {"norm": "trained", "batch": 8, "optimiser": "adamw", "lr": 1e-3, "schedule": "cosine", "warm_up": 100}
-    fields |= {"iterations": ITERATIONS[data], "clip": 10.0, "precision": "bfloat16"}
-    return Recipe(f"{data}/{name}", **(fields | changes))
+    fields |= {"norm": "trained", "lr": 1e-3, "warm_up": 100, "clip": 10.0, "iterations": ITERATIONS[data]}
+    return Recipe(f"{data}/{name}", **(SMALL | fields | changes))
 
 
 def _methods(data: str, head: tuple, **shared: Any) -> list[Recipe]:
@@ -71,12 +70,6 @@ def _methods(data: str, head: tuple, **shared: Any) -> list[Recipe]:
     separate = dataclasses.replace(dff, name=f"{data}/separate", **untrained)
     dis = {"name": f"{data}/{SFF['DIS']}", "start": frames_n, "flow": "DIS", "flow_width": 0, **untrained}
     return [frame, longer, dff, separate, dataclasses.replace(dff, **dis)]
-
-
-def _small_recipes() -> list[Recipe]:
-    camvid = _methods("camvid", CAMVID_HEAD, size=(240, 320), length=10)
-    pets09 = _methods("pets09", PETS_HEAD, size=(256, 320), data_options=options(scale=2.0, windows=100))
-    return [*camvid, *pets09]
 
 
 def with_imagenet(recipe: Recipe) -> Recipe:
@@ -127,8 +120,7 @@ def _paper() -> list[Recipe]:
         optimiser="adamw", lr=1e-4, schedule="step", step_at=0.5, mirrors=4,
     )  # fmt: skip
     networks = {"depth": 101, "width": 1.0, "layout": "torchvision", "weights": "imagenet", "scale_bias": "frozen"}
-    training = {"batch": 8, "optimiser": "sgd", "lr": 1e-3, "schedule": "step"}
-    training["freeze"] = FIRST_STAGES
+    training = {"batch": 8, "optimiser": "sgd", "lr": 1e-3, "schedule": "step", "freeze": FIRST_STAGES}
     tasks = {
         "cityscapes": (("segmentation", options(num_classes=19)), {"iterations": 20_000, "step_at": 0.75}),
         "imagenet-vid": (("detection", options(num_classes=30)), {"iterations": 60_000}),
@@ -141,4 +133,6 @@ def _paper() -> list[Recipe]:
     return found
 
 
-REAL = {recipe.name: recipe for recipe in (*_small_recipes(), *_paper())}
+_CAMVID = _methods("camvid", CAMVID_HEAD, size=(240, 320), length=10)
+_PETS09 = _methods("pets09", PETS_HEAD, size=(256, 320), data_options=options(scale=2.0, windows=100))
+REAL = {recipe.name: recipe for recipe in (*_CAMVID, *_PETS09, *_paper())}

@@ -33,21 +33,20 @@ ITERATIONS = 3000  # T of every row of Tables 3, 4 and 5 and of every curve
 # Factor on F's learning rate in joint training. For segmentation 3 gains at every l and 10 diverges; for detection 3
 # costs at every l, and 0.3 is no better than 1.
 FLOW_RATES = {"segmentation": 3.0}
+SMALL = {"batch": 8, "optimiser": "adamw", "schedule": "cosine", "precision": "bfloat16"}  # all small trainings
 
 
-def _flow_recipe(flow: str, **changes: Any) -> Recipe:
-    fields = {"flow": flow, "flow_width": FLOW_WIDTHS[flow], "iterations": 30000, "batch": 8, "mirrors": 4}
-    fields |= {"optimiser": "adamw", "lr": 1e-3, "schedule": "cosine", "warm_up": 200, "clip": 1.0}
-    fields |= {"precision": "bfloat16"}
-    return Recipe(_named("toytown/flow", FLOW_NAMES[flow]), "flow", **(fields | changes))
+def _flow_recipe(flow: str) -> Recipe:
+    fields = {"flow": flow, "flow_width": FLOW_WIDTHS[flow], "iterations": 30000, "mirrors": 4}
+    fields |= {"lr": 1e-3, "warm_up": 200, "clip": 1.0}
+    return Recipe(_named("toytown/flow", FLOW_NAMES[flow]), "flow", **fields, **SMALL)
 
 
-def _stills_recipe(depth: int, **changes: Any) -> Recipe:
-    fields = {"depth": depth, "norm": "trained", "flow": NO_FLOW, "flow_width": 0, "iterations": 8000, "batch": 8}
-    fields |= {"data_split": "stills", "streets": 1000, "precision": "bfloat16"}
-    fields |= {"optimiser": "adamw", "lr": 1.5e-3, "schedule": "cosine", "warm_up": 200, "clip": 10.0}
+def _stills_recipe(depth: int) -> Recipe:
+    fields = {"depth": depth, "norm": "trained", "flow": NO_FLOW, "flow_width": 0, "iterations": 8000}
+    fields |= {"data_split": "stills", "streets": 1000, "lr": 1.5e-3, "warm_up": 200, "clip": 10.0}
     name = _named("toytown/stills", DEPTH_NAMES[depth])
-    return Recipe(name, "stills", (SEGMENTATION, DETECTION_IN_PRETRAINING), **(fields | changes))
+    return Recipe(name, "stills", (SEGMENTATION, DETECTION_IN_PRETRAINING), **fields, **SMALL)
 
 
 def _recognition(name: str, task: str, stills: Recipe, flow: Recipe | None, **changes: Any) -> Recipe:
@@ -56,13 +55,11 @@ def _recognition(name: str, task: str, stills: Recipe, flow: Recipe | None, **ch
     fields |= {"start": (("feature_network", stills), *((("flow_network", flow),) if flow else ()))}
     fields |= {"flow": flow.flow if flow else NO_FLOW, "flow_width": flow.flow_width if flow else 0}
     # Three frames each of many streets, as Cityscapes labels one in a snippet: objects vary more than frames do.
-    fields |= {"iterations": ITERATIONS, "batch": 8, "streets": 600, "length": 12, "first_label": 9}
-    fields |= {"freeze": FIRST_STAGES}
-    fields |= {"optimiser": "adamw", "lr": 5e-4, "schedule": "cosine", "warm_up": 100, "clip": 10.0}
+    fields |= {"iterations": ITERATIONS, "streets": 600, "length": 12, "first_label": 9, "freeze": FIRST_STAGES}
+    fields |= {"lr": 5e-4, "warm_up": 100, "clip": 10.0}
     if flow and task in FLOW_RATES:
         fields |= {"lr_factors": (("flow_network", FLOW_RATES[task]),)}
-    fields |= {"precision": "bfloat16"}
-    return Recipe(f"toytown/{task}/{name}", **(fields | changes))
+    return Recipe(f"toytown/{task}/{name}", **(SMALL | fields | changes))
 
 
 def _ablation(task: str, frame: Recipe, dff: Recipe) -> list[Recipe]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dffkit.support.errors import DataError
-from dffkit.training.pairs import MixedPairs, Pairs, flip_target, move
+from dffkit.training.pairs import MixedPairs, Mixture, Pairs, flip_target, move
 
 
 def samples(pairs, count=2000):
@@ -176,7 +176,7 @@ def stills():
 
 
 def test_every_third_sample_is_of_the_second_part():
-    pairs = MixedPairs([(videos(), 2), (stills(), 1)], seed=0)
+    pairs = MixedPairs(Mixture([(videos(), 2), (stills(), 1)]), seed=0)
     drawn = [pairs.sample(number).snippet for number in range(3000)]
     assert all((snippet >= 2) == (number % 3 == 2) for number, snippet in enumerate(drawn))
     assert set(drawn) == set(range(7))
@@ -185,13 +185,13 @@ def test_every_third_sample_is_of_the_second_part():
 
 
 def test_a_sample_equals_the_sample_of_its_part_alone():
-    pairs, alone = MixedPairs([(videos(), 2), (stills(), 1)], seed=4), Pairs(videos(), 4)
+    pairs, alone = MixedPairs(Mixture([(videos(), 2), (stills(), 1)]), seed=4), Pairs(videos(), 4)
     assert [pairs.sample(number) for number in (0, 1, 3, 300)] == [alone.sample(number) for number in (0, 1, 3, 300)]
 
 
 def test_a_mixed_batch_holds_its_samples_and_stills_are_their_own_key_frames():
     data = [*videos(), *stills()]
-    pairs = MixedPairs([(data[:2], 1), (data[2:], 1)], seed=0, flip=False)
+    pairs = MixedPairs(Mixture([(data[:2], 1), (data[2:], 1)]), seed=0, flip=False)
     batch = pairs.batch(range(20))
     for i, sample in enumerate(pairs.sample(number) for number in range(20)):
         assert torch.equal(batch.frames[i], data[sample.snippet].frames[sample.frame])
@@ -201,7 +201,7 @@ def test_a_mixed_batch_holds_its_samples_and_stills_are_their_own_key_frames():
 
 
 def test_options_reach_the_parts():
-    pairs = MixedPairs([(videos(), 1), (stills(), 1)], seed=0, max_offset=None, flip=False, label_interval=3)
+    pairs = MixedPairs(Mixture([(videos(), 1), (stills(), 1)]), seed=0, max_offset=None, flip=False, label_interval=3)
     drawn = [pairs.sample(number) for number in range(200)]
     assert not any(sample.flip for sample in drawn)
     assert all(sample.key == sample.frame and sample.frame % 3 == 0 for sample in drawn)
@@ -211,9 +211,9 @@ def test_options_reach_the_parts():
 @pytest.mark.parametrize("shares", [(), (1, 0), (2, -1)])
 def test_wrong_shares_are_named(shares):
     with pytest.raises(ValueError, match=r"^parts: expected shares of at least 1, got"):
-        MixedPairs([(videos(), share) for share in shares], seed=0)
+        MixedPairs(Mixture([(videos(), share) for share in shares]), seed=0)
 
 
 def test_a_part_without_labels_is_named():
     with pytest.raises(ValueError, match="annotated frame, got none in 3 snippets"):
-        MixedPairs([(videos(), 1), (snippets(annotated=()), 1)], seed=0)
+        MixedPairs(Mixture([(videos(), 1), (snippets(annotated=()), 1)]), seed=0)
