@@ -1,10 +1,9 @@
 """The data sets that recipes name: where a run gets its snippets, and the version of the data.
 
-Readers are imported when their data set is first used, as some need packages that not every command has.
+A reader is imported when its data set is first used, as some readers need packages that not every command needs.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,10 @@ TOYTOWN_DURATIONS = {"segmentation": 10, "detection": 20}
 SIDES = {"cityscapes": (512, 1024), "imagenet_vid": (600, 1000)}
 REAL_SIZE = (360, 480)  # (H, W) of CamVid's frames, and of the frames that PETS09's option "scale" enlarges
 CAMVID_VARIANTS = {"train": 64, "val": 2}  # views and motions of each still
-# Random windows of PETS09 are enlarged by up to this factor more or less than the frames that are scored. The camera
-# stands still, and until frame 400 nobody comes near it. At 1.25 the people who come near in the test split were taller
-# than all people in training, and were not found.
+# Random windows of PETS09 are enlarged by up to this factor more or less than the frames that are scored. Nobody comes
+# near the still camera until frame 400: at 1.25 people near it in the test split were taller than all people in
+# training, and were not found.
 PETS09_SPREAD = 1.6
-VID_SHARE = 2  # samples of VID for each sample of DET
 # The authors' lists, in the folder ImageSets of their repository.
 VID_LISTS = {"vid": "VID_train_15frames.txt", "det": "DET_train_30classes.txt", "val": "VID_val_videos.txt"}
 
@@ -79,9 +77,8 @@ def snippets(recipe: Recipe, split: str, count: Count = None, folder: Path | Non
 
 def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool = True) -> None:
     """Render in advance, on all cores, the snippets that `snippets` with the same arguments would render one by one."""
-    source = find(recipe)
-    if source.prepare:
-        source.prepare(recipe, split, count, folder, progress)
+    if render := find(recipe).prepare:
+        render(recipe, split, count, folder, progress)
 
 
 def data_version(recipe: Recipe, split: str = "train") -> str:
@@ -105,10 +102,9 @@ def longest_duration(recipe: Recipe, scored: Sequence[Snippet]) -> int:
 
 def scored_side(recipe: Recipe) -> int | None:
     """Return the shorter side in pixels of the frames that are scored; None if frames are scored as they are."""
-    if recipe.data not in SOURCES:  # frames of one's own data are scored as they are, so its module is not imported
-        return None
-    source = find(recipe)
-    return source.scored_side(recipe) if source.scored_side else None
+    # Frames of one's own data are scored as they are, so its module is not imported.
+    side = find(recipe).scored_side if recipe.data in SOURCES else None
+    return side(recipe) if side else None
 
 
 def names(recipe: Recipe) -> tuple[str, ...]:
@@ -148,49 +144,43 @@ def real_folder(name: str) -> Path:
     return folder
 
 
-@functools.cache
 def _toytown() -> Source:
     """Rendered streets for both tasks, single frames, and split "elsewhere": another town at other frame rates."""
     from dffkit.datasets import toytown
     from dffkit.datasets.toytown import recordings
 
-    def filmed(recipe: Recipe, split: str) -> tuple[str, float, int, toytown.World]:
-        """Return the world's own split, frames per second, frames per snippet, and the world."""
+    def filmed(recipe: Recipe, split: str) -> tuple[str, dict[str, Any]]:
+        """Return the world's own split, and the world, frames per second and frames per snippet."""
         if split == "elsewhere":
             world, fps = toytown.ELSEWHERE[recipe.task]
-            return "test", fps, recordings.LENGTH, world
+            return "test", {"world": world, "fps": fps, "length": recordings.LENGTH}
         if split == "stills":
-            return split, recordings.STILLS_FPS, recordings.STILLS_LENGTH, toytown.DEFAULT
+            fps, length = recordings.STILLS_FPS, recordings.STILLS_LENGTH
+            return split, {"world": toytown.DEFAULT, "fps": fps, "length": length}
         # Stills serve both tasks, so they are of the default world.
         world = toytown.DEFAULT if recipe.job == "stills" else toytown.WORLDS[recipe.task]
-        return split, toytown.FPS[recipe.task], recipe.length if split == "train" else recordings.LENGTH, world
+        length = recipe.length if split == "train" else recordings.LENGTH
+        return split, {"world": world, "fps": toytown.FPS[recipe.task], "length": length}
 
     def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
-        part, fps, length, world = filmed(recipe, split)
-        targets = "both" if recipe.job == "stills" else recipe.task
+        part, film = filmed(recipe, split)
+        targets, count = "both" if recipe.job == "stills" else recipe.task, recipe.streets if count is None else count
         annotated = range(recipe.first_label, recipe.length) if split == "train" else None
-        count = recipe.streets if count is None else count
-        shape = {"annotated": annotated, "length": length, "fps": fps, "world": world}
-        return toytown.snippets(part, targets, count, folder=folder, **shape)
+        return toytown.snippets(part, targets, count, annotated=annotated, folder=folder, **film)
 
     def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
-        part, fps, length, world = filmed(recipe, split)
+        part, film = filmed(recipe, split)
         count = recipe.streets if count is None else count
-        recordings.render_all(part, fps, count, folder=folder, length=length, world=world, progress=progress)
+        recordings.render_all(part, streets=count, folder=folder, progress=progress, **film)
 
     return Source(
-        "toytown",
-        snippets,
-        lambda recipe, split: toytown.data_version(filmed(recipe, split)[-1]),
-        counts={"val": 48, "test": 60, "elsewhere": 60},
-        durations=TOYTOWN_DURATIONS,
-        names={"segmentation": toytown.LABELS, "detection": toytown.CLASSES},
-        prepare=prepare,
+        "toytown", snippets, lambda recipe, split: toytown.data_version(filmed(recipe, split)[1]["world"]),
+        counts={"val": 48, "test": 60, "elsewhere": 60}, durations=TOYTOWN_DURATIONS,
+        names={"segmentation": toytown.LABELS, "detection": toytown.CLASSES}, prepare=prepare,
         scored_side=lambda recipe: min(toytown.WORLDS[recipe.task].size),
-    )
+    )  # fmt: skip
 
 
-@functools.cache
 def _sprites() -> Source:
     """Sprites, which pre-train flow networks; they are scored on Toytown's streets and on FlyingChairs too."""
     from dffkit.datasets import sprites
@@ -199,7 +189,6 @@ def _sprites() -> Source:
     return Source("sprites", lambda *_: (), lambda *_: sprites.data_version(), counts)
 
 
-@functools.cache
 def _camvid() -> Source:
     """CamVid: training and validation on stills that a random camera moves over, test on its one clip."""
     from dffkit.datasets import camvid
@@ -213,11 +202,12 @@ def _camvid() -> Source:
         moving = MovingStills(found, variants=CAMVID_VARIANTS[split], **options)
         return moving if count is None or split == "train" else [moving[i] for i in range(count)]
 
-    names = {"segmentation": camvid.CLASSES}
-    return _real("camvid", snippets, ("val", "test"), {"segmentation": 10}, names, lambda _: min(REAL_SIZE))
+    return Source(
+        "camvid", snippets, _of_version("camvid"), counts={"val": None, "test": None}, durations={"segmentation": 10},
+        names={"segmentation": camvid.CLASSES}, scored_side=lambda recipe: min(REAL_SIZE),
+    )  # fmt: skip
 
 
-@functools.cache
 def _pets09() -> Source:
     """PETS09-S2L1: frames 1-400 of one video for training, 401-500 for validation, 501-600 for test.
 
@@ -227,23 +217,25 @@ def _pets09() -> Source:
     from dffkit.datasets import mot
     from dffkit.datasets.crops import Crops
 
+    def options(recipe: Recipe) -> dict[str, Any]:
+        return {"scale": 1.0, "windows": 100} | dict(recipe.data_options)
+
     def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
-        options = {"scale": 1.0, "windows": 100} | dict(recipe.data_options)
-        scale, video = options["scale"], real_folder("pets09")
+        scale, video = options(recipe)["scale"], real_folder("pets09")
         if split != "train":
             return mot.pets09_snippets(video, split, size=tuple(round(side * scale) for side in REAL_SIZE))
         found = mot.pets09_snippets(video, split)
         scale *= REAL_SIZE[1] / found[0].frames[0].shape[2]  # the original video has larger frames
         scales = scale / PETS09_SPREAD, scale * PETS09_SPREAD
-        return Crops(found, count=options["windows"], size=recipe.size, scales=scales, seed=VERSIONS["pets09"])
+        windows = options(recipe)["windows"]
+        return Crops(found, count=windows, size=recipe.size, scales=scales, seed=VERSIONS["pets09"])
 
-    def scored_side(recipe: Recipe) -> int:
-        return round(min(REAL_SIZE) * dict(recipe.data_options).get("scale", 1.0))
+    return Source(
+        "pets09", snippets, _of_version("pets09"), counts={"val": None, "test": None}, durations={"detection": 10},
+        names={"detection": mot.CLASSES}, scored_side=lambda recipe: round(min(REAL_SIZE) * options(recipe)["scale"]),
+    )  # fmt: skip
 
-    return _real("pets09", snippets, ("val", "test"), {"detection": 10}, {"detection": mot.CLASSES}, scored_side)
 
-
-@functools.cache
 def _cityscapes() -> Source:
     """Cityscapes as in the paper: shorter side 512, one labelled frame in each snippet of 30 (Sec. 5)."""
     from dffkit.datasets import cityscapes
@@ -254,12 +246,13 @@ def _cityscapes() -> Source:
         found = found if count is None or split == "train" else found[:count]
         return [resized(snippet, short_side(*SIDES["cityscapes"])) for snippet in found]
 
-    names = {"segmentation": cityscapes.CLASSES}
     # The labels of the test split are not public.
-    return _real("cityscapes", snippets, ("val",), {"segmentation": 10}, names, lambda _: SIDES["cityscapes"][0])
+    return Source(
+        "cityscapes", snippets, _of_version("cityscapes"), counts={"val": None}, durations={"segmentation": 10},
+        names={"segmentation": cityscapes.CLASSES}, scored_side=lambda recipe: SIDES["cityscapes"][0],
+    )  # fmt: skip
 
 
-@functools.cache
 def _imagenet_vid() -> Source:
     """ImageNet VID and DET as in the paper: shorter side 600, at most 1000, two samples of VID to one of DET (Sec. 5).
 
@@ -273,40 +266,34 @@ def _imagenet_vid() -> Source:
         root, fit = real_folder("ILSVRC2015"), short_side(*SIDES["imagenet_vid"])
         lists = {name: root / "ImageSets" / file for name, file in VID_LISTS.items()}
         if split == "train":
-            vid = imagenet_vid.snippets(root, "train", frames=lists["vid"])
-            parts = (vid, VID_SHARE), (imagenet_vid.stills(root, lists["det"]), 1)
-            return Mixture([([resized(each, fit) for each in found], share) for found, share in parts])
+            videos = imagenet_vid.snippets(root, "train", frames=lists["vid"])
+            shares = (videos, 2), (imagenet_vid.stills(root, lists["det"]), 1)
+            return Mixture([([resized(each, fit) for each in found], share) for found, share in shares])
         found = imagenet_vid.snippets(root, split, videos=lists["val"])
         return [resized(each, fit) for each in (found if count is None else found[:count])]
 
-    names = {"detection": imagenet_vid.CLASSES}
     # The labels of the test split are not public.
-    return _real("imagenet_vid", snippets, ("val",), {"detection": 20}, names, lambda _: SIDES["imagenet_vid"][0])
+    return Source(
+        "imagenet_vid", snippets, _of_version("imagenet_vid"), counts={"val": None}, durations={"detection": 20},
+        names={"detection": imagenet_vid.CLASSES}, scored_side=lambda recipe: SIDES["imagenet_vid"][0],
+    )  # fmt: skip
 
 
-@functools.cache
 def _flying_chairs() -> Source:
     """FlyingChairs, on which the paper's FlowNet was pre-trained (Sec. 4.2): pairs with exact flow, official split."""
     from dffkit.datasets.flying_chairs import FlyingChairs
 
-    def pairs(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Any]:
-        return FlyingChairs(real_folder("flying_chairs"), split)
+    return Source(
+        "flying_chairs", lambda recipe, split, *_: FlyingChairs(real_folder("flying_chairs"), split),
+        _of_version("flying_chairs"), counts={"val": None},
+    )  # fmt: skip
 
-    return _real("flying_chairs", pairs, ("val",))
 
-
-def _real(name: str, snippets: Callable, splits: Sequence[str], *more: Any) -> Source:
-    """Return a real data set: all snippets of `splits` are scored, and its data version is that of `VERSIONS`."""
-    version = fingerprint({"data": name, "version": VERSIONS[name]})
-    durations, names, side = more or ({}, {}, None)
-    return Source(name, snippets, lambda *_: version, dict.fromkeys(splits), durations, names, scored_side=side)
+def _of_version(name: str) -> Callable[[Recipe, str], str]:
+    return lambda recipe, split: fingerprint({"data": name, "version": VERSIONS[name]})
 
 
 SOURCES: Mapping[str, Callable[[], Source]] = {
-    "toytown": _toytown,
-    "camvid": _camvid,
-    "pets09": _pets09,
-    "cityscapes": _cityscapes,
-    "imagenet_vid": _imagenet_vid,
-    "flying_chairs": _flying_chairs,
-}
+    "toytown": _toytown, "camvid": _camvid, "pets09": _pets09, "cityscapes": _cityscapes,
+    "imagenet_vid": _imagenet_vid, "flying_chairs": _flying_chairs,
+}  # fmt: skip
