@@ -41,8 +41,8 @@ def snippets(folder: Path, split: str) -> list[Snippet]:
         value than 0..11, or of another size than its image.
 
     Raises:
-        DataError: a folder, an image or a label map is missing, or the clip has a gap.
-        ValueError: another split.
+        DataError: if a folder, an image or a label map is missing, or the clip has a gap.
+        ValueError: for another split.
     """
     if split not in SPLITS:
         raise ValueError(f"split: expected one of {', '.join(SPLITS)}, got {split!r}")

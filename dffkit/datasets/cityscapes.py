@@ -47,9 +47,9 @@ def snippets(folder: Path | str, split: str) -> list[Snippet]:
         split: "train" (2975 snippets) or "val" (500).
 
     Raises:
-        ValueError: another split.
-        DataError: a folder, a frame or a label map is missing, or a name is not of the official form; on access, an
-            image is damaged, or a label map has a value that is not Cityscapes' or another size than its frame.
+        ValueError: for another split.
+        DataError: if a folder, a frame or a label map is missing, or a name is not of the official form; on access, if
+            an image is damaged, or a label map has a value that is not Cityscapes' or another size than its frame.
     """
     if split not in ("train", "val"):
         raise ValueError(f'split: expected "train" or "val", got {split!r}; the labels of "test" are dummies')

@@ -79,7 +79,7 @@ class Crops(Sequence[Snippet]):
         seed: seed of the windows.
 
     Raises:
-        ValueError: a video is too small for its windows, or has no box.
+        ValueError: if a video is too small for its windows, or has no box.
     """
 
     def __init__(

@@ -46,8 +46,8 @@ def fetch(name: str, folder: Path | None = None, *, force: bool = False, progres
         The folder of the data set.
 
     Raises:
-        CommandError: the download failed, the disk is too small, or another process is fetching into the folder.
-        DataError: a file is not the expected one, or its archive is damaged or unsafe. The data set stays as it was.
+        CommandError: if the download failed, the disk is too small, or another process is fetching into the folder.
+        DataError: if a file is not the expected one, or its archive is damaged or unsafe. The data set stays as it was.
     """
     folder = data_folder() if folder is None else folder
     target, copy = folder / name, PUBLIC_COPIES[name]
@@ -183,8 +183,8 @@ def _unpack(file: File, archive: Path, folder: Path, progress: bool) -> None:
     """Unpack the files in the folder `file.inside` of a zip archive, after a check of all its members.
 
     Raises:
-        DataError: the archive is damaged, has more members or bytes than `file` allows, nothing inside that folder, or
-            any member that is a link, a device, encrypted, or named so that it could be written elsewhere.
+        DataError: if the archive is damaged, has more members or bytes than `file` allows, nothing inside that folder,
+            or any member that is a link, a device, encrypted, or named so that it could be written elsewhere.
     """
     from tqdm import tqdm
 

@@ -33,8 +33,8 @@ class FlyingChairs(Sequence[SpritePair]):
         split: "train" or "val", by the official `FlyingChairs_train_val.txt` in the folder or in `data`; None for all.
 
     Raises:
-        DataError: there is no pair, a pair is incomplete, or the split file is missing or does not fit.
-        ValueError: another split.
+        DataError: if there is no pair, a pair is incomplete, or the split file is missing or does not fit.
+        ValueError: for another split.
     """
 
     def __init__(self, folder: Path, split: str | None = None) -> None:
@@ -71,7 +71,7 @@ def read_flo(path: Path) -> Tensor:
     """Read a Middlebury `.flo` file as flow `(2, H, W)` float32 in pixels, x then y.
 
     Raises:
-        DataError: the file is missing, of another format or length, or has pixels whose flow is unknown.
+        DataError: if the file is missing, of another format or length, or has pixels whose flow is unknown.
     """
     try:
         with path.open("rb") as file:

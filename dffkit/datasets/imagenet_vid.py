@@ -54,9 +54,9 @@ def snippets(
         videos: instead of `frames`, a list of videos whose frames are all annotated, e.g. VID_val_videos.txt.
 
     Raises:
-        ValueError: another split, or not exactly one list.
-        DataError: a folder or a frame is missing, or a line of a list is wrong; on access, an image is damaged, or an
-            annotation is missing, wrong, or of an image of another size.
+        ValueError: for another split, or unless exactly one list is given.
+        DataError: if a folder or a frame is missing, or a line of a list is wrong; on access, if an image is damaged,
+            or an annotation is missing, wrong, or of an image of another size.
     """
     if split not in ("train", "val"):
         raise ValueError(f'split: expected "train" or "val", got {split!r}; "test" has no public labels')
@@ -83,8 +83,8 @@ def stills(folder: Path | str, images: Path | str) -> list[Snippet]:
         images: a list of the images, e.g. DET_train_30classes.txt; an image that the list repeats comes once.
 
     Raises:
-        DataError: a folder or the list is missing, or a line is wrong; on access, an image is missing or damaged, or
-            an annotation is missing, wrong, or of an image of another size.
+        DataError: if a folder or the list is missing, or a line is wrong; on access, if an image is missing or
+            damaged, or an annotation is missing, wrong, or of an image of another size.
     """
     data, notes = (_existing(Path(folder) / part / "DET") for part in ("Data", "Annotations"))
     names = [name for _, (name, _) in _lines(Path(images), STILLS_LINE)]

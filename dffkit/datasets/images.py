@@ -27,7 +27,7 @@ def list_images(folder: Path, endings: Iterable[str] = IMAGES) -> list[Path]:
     """Return the images of a folder in natural order.
 
     Raises:
-        DataError: there is no such folder, or no image in it.
+        DataError: if there is no such folder, or no image in it.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; put the data set there, or name another folder")
@@ -46,7 +46,7 @@ def read_frame(path: Path, upright: bool = False) -> Tensor:
         upright: turn the image by its EXIF orientation. The labels of a data set belong to the pixels as stored.
 
     Raises:
-        DataError: the file is missing, no image, cut off, or has grey values that do not fit into 8 bits.
+        DataError: if the file is missing, no image, cut off, or has grey values that do not fit into 8 bits.
     """
     image = _open(path)
     if image.mode.startswith("I") or image.mode == "F":  # PIL would make white of all above 255
@@ -63,7 +63,7 @@ def read_labels(path: Path, frame: Path | None = None) -> Tensor:
         frame: path of its frame, which must have the same size; None to skip that check.
 
     Raises:
-        DataError: the file is missing, no image, cut off, of another size, or has more than one value a pixel.
+        DataError: if the file is missing, no image, cut off, of another size, or has more than one value a pixel.
     """
     image = _open(path)
     if image.mode not in ("L", "P", "1"):
@@ -79,7 +79,7 @@ def image_size(path: Path) -> tuple[int, int]:
     """Read (H, W) from the head of an image file, without decoding it.
 
     Raises:
-        DataError: the file is missing, or no image.
+        DataError: if the file is missing, or no image.
     """
     return _open(path, whole=False).size[::-1]
 

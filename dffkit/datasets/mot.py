@@ -47,8 +47,8 @@ def snippet(
         outside: "raise" an error for a box outside the picture, or "drop" the box with a warning.
 
     Raises:
-        DataError: something is missing, damaged or inconsistent; the message names the file and the line.
-        ValueError: a wrong option, or a part that the video does not have.
+        DataError: if something is missing, damaged or inconsistent; the message names the file and the line.
+        ValueError: for a wrong option, or a part that the video does not have.
     """
     if outside not in ("raise", "drop"):
         raise ValueError(f"outside: expected 'raise' or 'drop', got {outside!r}")
@@ -149,7 +149,7 @@ def pets09_snippets(folder: Path, split: str, *, size: Size | None = None) -> li
 
     Raises:
         DataError: as `snippet`.
-        ValueError: another split.
+        ValueError: for another split.
     """
     if split not in PETS09_SPLITS:
         raise ValueError(f"split: expected one of {', '.join(PETS09_SPLITS)}, got {split!r}")

@@ -106,7 +106,7 @@ def read_boxes(path: Path) -> list[Annotation]:
     A box with flag 0, or of a class that looks like people, is a region to ignore.
 
     Raises:
-        DataError: there is no such file, it has no person, or a line is cut off or no box.
+        DataError: if there is no such file, it has no person, or a line is cut off or no box.
     """
     try:
         lines = path.read_text().splitlines()

@@ -55,8 +55,8 @@ def frames(source: str | Path, *, damaged: str = "raise") -> FrameStream:
         damaged: "raise", or "stop" to end the stream there with a warning.
 
     Raises:
-        DataError: at once, there is no such source, or no frame in it; in the loop, the next frame is damaged.
-        ValueError: a wrong option, or a camera without a number.
+        DataError: if there is no such source, or no frame in it; in the loop, if the next frame is damaged.
+        ValueError: for a wrong option, or a camera without a number.
     """
     if damaged not in ("raise", "stop"):
         raise ValueError(f"damaged: expected 'raise' or 'stop', got {damaged!r}")

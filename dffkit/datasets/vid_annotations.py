@@ -49,7 +49,7 @@ def read_annotation(path: Path, video: bool, image: Path | None = None) -> tuple
         y2 exclusive, clipped to the frame, "labels" `(N,)` int64 in 1..30, and for VID "tracks" `(N,)` int64.
 
     Raises:
-        DataError: the file is missing, damaged, no annotation, contradicts itself, or is of another size than `image`.
+        DataError: if the file is missing, damaged, no annotation, inconsistent, or of another size than `image`.
     """
     try:
         root = parse(path, forbid_dtd=True).getroot()

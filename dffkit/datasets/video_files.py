@@ -36,8 +36,8 @@ def read(path: Path) -> Iterator[Tensor]:
     """Yield the frames of a video file, `(3, H, W)` uint8 RGB, in the order in which they are shown, and upright.
 
     Raises:
-        DataError: there is no such file, or no video in it; after the frames before the damage, the file is damaged or
-            ends too early.
+        DataError: if there is no such file, or no video in it; after the frames before the damage, if the file is
+            damaged or ends too early.
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
@@ -153,7 +153,7 @@ class VideoWriter:
         fps: frames a second; a fraction such as `Fraction(30000, 1001)` is kept exactly.
 
     Raises:
-        ValueError: another ending, or a rate that is not above 0.
+        ValueError: for another ending, or a rate that is not above 0.
     """
 
     def __init__(self, path: Path | str, fps: Fraction | float) -> None:
@@ -170,7 +170,7 @@ class VideoWriter:
         """Append a frame `(3, H, W)` uint8 RGB. An odd height or width gets its last row or column twice.
 
         Raises:
-            ValueError: the frame is no such tensor, or has another size than the first.
+            ValueError: if the frame is no such tensor, or has another size than the first.
         """
         if frame.dtype != torch.uint8 or frame.ndim != 3 or frame.shape[0] != 3:
             raise ValueError(f"frame: expected (3, H, W) torch.uint8, got {tuple(frame.shape)} {frame.dtype}")
