@@ -1,4 +1,4 @@
-"""A writer of small notebooks; the tests of what runs, shows and compares notebooks share it."""
+"""A writer of small notebooks for the tests of commands."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`train`, `evaluate` and `experiments`: what each runs, prints and writes, and what it refuses."""
+"""experiments.py: runs, output, rows and refusals of `train`, `evaluate` and `experiments`."""
 
 import argparse
 import dataclasses
@@ -21,7 +21,7 @@ from dffkit.training.recipes import REAL, RECIPES
 
 @pytest.fixture
 def tiny_recipes(monkeypatch):
-    """In place of the kit's recipes."""
+    """Replace the kit's recipes by tiny ones."""
     kept = dict(RECIPES)
     RECIPES.clear()
     RECIPES.update({each.name: each for each in (FLOW, STILLS, PAIRS, FRAMES)})
@@ -32,7 +32,7 @@ def tiny_recipes(monkeypatch):
 
 @pytest.fixture
 def here(workspace, tiny_recipes, monkeypatch):
-    """The commands, at this workspace."""
+    """Let the commands use this workspace."""
     monkeypatch.setattr(experiments, "default_workspace", lambda **options: dataclasses.replace(workspace, **options))
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 3, "detection": 3})
     monkeypatch.setattr(experiments, "keep_freed_memory", lambda: True)
@@ -90,7 +90,7 @@ def test_rows_of_other_recipes_than_the_kits_stay_out_of_the_shipped_tables(here
         (("seg/dff", "--data", "own_clips:nameless"), CommandError, "own_clips:nameless: how many classes has it"),
     ],
 )
-def test_changes_that_a_recipe_can_not_have_are_named(here, tmp_path, monkeypatch, words, error, message):
+def test_changes_that_a_recipe_can_not_have_are_refused(here, tmp_path, monkeypatch, words, error, message):
     (tmp_path / "own_clips.py").write_text(
         "def dataset(split): return []\ndataset.names = ('a', 'b')\ndef nameless(split): return []\n"
     )
@@ -99,7 +99,7 @@ def test_changes_that_a_recipe_can_not_have_are_named(here, tmp_path, monkeypatc
         experiments.train_main(arguments(experiments.add_train_arguments, *words, *QUIET))
 
 
-def test_imagenets_weights_for_a_network_that_they_do_not_fit_are_a_clear_error(here):
+def test_imagenet_weights_are_refused_for_a_network_that_they_do_not_fit(here):
     with pytest.raises(CommandError, match=r'seg/dff-imagenet .*weights: "imagenet" needs depth 50 or 101'):
         experiments.train_main(arguments(experiments.add_train_arguments, "seg/dff", "--imagenet", *QUIET))
 
@@ -162,7 +162,7 @@ def test_experiments_runs_everything(here, capsys):
     assert all(line.endswith("trained, scored") for line in lines)
 
 
-def test_a_rehearsal_runs_everything_in_a_place_of_its_own(here, capsys):
+def test_a_rehearsal_runs_everything_in_a_folder_of_its_own(here, capsys):
     words = ("seg/dff", "--rehearse", *QUIET)
     assert experiments.experiments_main(arguments(experiments.add_experiments_arguments, *words)) == 0
     assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()] == ["scored"] * 3
@@ -202,7 +202,7 @@ def test_unknown_recipes_are_named_with_close_ones(here, main, add):
         main(arguments(add, "seg/dfg", *QUIET))
 
 
-def test_damaged_weights_are_a_clear_error(here):
+def test_damaged_weights_are_refused(here):
     options = arguments(experiments.add_train_arguments, "flow", *QUIET)
     experiments.train_main(options)
     (Run(FLOW).folder(here) / FINISHED).write_bytes(b"damaged")

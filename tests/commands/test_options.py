@@ -1,4 +1,4 @@
-"""command_options.py: a wrong device or number ends every command that has it with one line, before any work."""
+"""options.py: a wrong device or number ends a command with one line, before any work."""
 
 import pytest
 import torch

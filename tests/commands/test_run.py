@@ -1,4 +1,4 @@
-"""commands/run.py: a video in, the same video with results out, whatever happens on the way."""
+"""run.py: a video goes in, and the same video with results comes out, whatever happens on the way."""
 
 import argparse
 import dataclasses
@@ -10,7 +10,6 @@ import torch
 from torchvision.ops import box_iou
 
 import dffkit
-from dffkit.commands import cli
 from dffkit.commands import run as run_command
 from dffkit.datasets.streams import frames
 from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film
@@ -29,7 +28,7 @@ def run(*words):
 
 @pytest.fixture
 def clip(tmp_path):
-    """Seven frames of a street as a file."""
+    """Write seven frames of a street to a file."""
     film, path = Film("val", 4), tmp_path / "clip.mp4"
     with VideoWriter(path, 10) as video:
         for index in range(7):
@@ -62,7 +61,7 @@ def test_a_clip_gets_results_drawn_in_and_written_down(tmp_path, clip, task, cap
     assert "7 frames" in capsys.readouterr().err
 
 
-def test_to_compare_is_twice_as_wide_and_says_what_is_gained(tmp_path, clip, capsys):
+def test_a_comparison_is_twice_as_wide_and_prints_the_speedup(tmp_path, clip, capsys):
     assert run(clip, "--compare", "--frames", 3, "--out", tmp_path / "out.mp4", "--json", "-") == 0
     assert frames(tmp_path / "out.mp4").size[1] == 4 * 384
     captured = capsys.readouterr()
@@ -72,7 +71,7 @@ def test_to_compare_is_twice_as_wide_and_says_what_is_gained(tmp_path, clip, cap
 
 
 def titles(capsys):
-    """What the lines of the summary are of."""
+    """Titles of the lines of the summary."""
     return {line[:14].strip() for line in capsys.readouterr().err.splitlines()}
 
 
@@ -91,7 +90,7 @@ def test_a_run_of_ones_own_is_compared_with_itself_or_with_other_weights(tmp_pat
 
 
 def test_a_run_on_ones_own_data_is_used_where_the_data_is_not(tmp_path, monkeypatch):
-    """And what its file names is not imported, as the file may be anybody's."""
+    """The module that the file names is not imported, since the file may come from anybody."""
     (tmp_path / "strange_clips.py").write_text("raise SystemExit('it was imported')")
     monkeypatch.chdir(tmp_path)
     head = (("segmentation", (("num_classes", 2),)),)
@@ -181,7 +180,7 @@ def test_the_rendered_street_is_of_the_world_that_the_weights_are_for(tmp_path, 
 
 @pytest.mark.parametrize(("task", "other"), [("segmentation", "detection"), ("detection", "segmentation")])
 def test_weights_of_another_task_can_not_be_compared_with(tmp_path, clip, monkeypatch, task, other):
-    """That is said before a frame is read, and before a file is begun."""
+    """The error comes before a frame is read or a file is begun."""
     monkeypatch.setattr(run_command, "frames", lambda name: pytest.fail("the video was opened"))
     for words in (("--task", task), ("--weights", f"toytown/{task}/dff", "--compare")):
         named = (
@@ -192,7 +191,7 @@ def test_weights_of_another_task_can_not_be_compared_with(tmp_path, clip, monkey
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_wrong_words_are_named(tmp_path, clip):
+def test_wrong_arguments_are_named(tmp_path, clip):
     with pytest.raises(DataError, match=r"nothing\.mp4: no such file"):
         run(tmp_path / "nothing.mp4")
     with pytest.raises(DataError, match="has no model 'toytown/segmentation/dfff'; did you mean"):
@@ -231,7 +230,7 @@ def test_results_do_not_overwrite_an_image_of_the_input_nor_each_other(tmp_path,
 
 
 @pytest.mark.parametrize("option", ["--out", "--json"])
-def test_a_place_where_nothing_can_be_written_is_named(tmp_path, clip, option, monkeypatch):
+def test_an_output_that_can_not_be_written_is_named(tmp_path, clip, option, monkeypatch):
     (tmp_path / "file").write_text("")
     (tmp_path / "a.mp4").mkdir()
     for place, named in (("a.mp4", "is a folder"), ("file/new/a.mp4", f"{tmp_path / 'file'} is not a folder")):
@@ -243,16 +242,10 @@ def test_a_place_where_nothing_can_be_written_is_named(tmp_path, clip, option, m
             run(clip, option, tmp_path / place)
 
 
-def test_trouble_while_writing_is_told_without_a_traceback(tmp_path, clip, monkeypatch):
+def test_an_error_while_writing_is_printed_without_a_traceback(tmp_path, clip, monkeypatch):
     def full(self, frame):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(VideoWriter, "write", full)
     with pytest.raises(CommandError, match="No space left on device: the results can't be written; is there room"):
         run(clip, "--out", tmp_path / "out.mp4")
-
-
-def test_help_shows_examples(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["run", "--help"])
-    assert "python -m dffkit run street.mp4 --compare" in capsys.readouterr().out

@@ -97,7 +97,7 @@ def test_every_pattern_of_the_sanitizer_is_read():
         ('id="' + "0a" * 16 + '"', 'id="' + "1b" * 16 + '"'),
     ],
 )
-def test_what_differs_without_meaning_is_sanitized(one, other):
+def test_meaningless_differences_are_sanitized(one, other):
     assert sanitized(one) == sanitized(other)
 
 

@@ -19,7 +19,7 @@ LONGER_FILES = {"dffkit.experiments.sources": "the sources of all data sets, in 
 
 
 def files():
-    """The package's files as (module, path), without `dffkit` and `python -m dffkit`, which import what they name."""
+    """Yield (module, path) of each file but `dffkit/__init__.py` and `__main__.py`, which lead to rooms."""
     for path in sorted(PACKAGE.rglob("*.py")):
         module = ".".join(("dffkit", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
         if module not in ("dffkit", "dffkit.__main__"):
@@ -30,7 +30,7 @@ every_file = pytest.mark.parametrize(("module", "path"), list(files()), ids=[mod
 
 
 def imported(path):
-    """Names in dffkit that a file imports, also within functions, but not for type checkers only."""
+    """Yield the names in dffkit that a file imports, at any depth, without those for type checkers only."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):

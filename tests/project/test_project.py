@@ -154,7 +154,7 @@ def test_clean_keeps_what_took_long_to_make(tmp_path):
 
 @pytest.mark.skipif(not (shutil.which("bash") and shutil.which("git")), reason="needs bash and git")
 @pytest.mark.parametrize("changes", [False, True])
-def test_the_whole_check_blames_only_what_it_changed_itself(tmp_path, changes):
+def test_the_whole_check_fails_only_for_its_own_changes(tmp_path, changes):
     (tmp_path / ".ci").mkdir()
     shutil.copy(REPOSITORY / ".ci" / "run", tmp_path / ".ci")
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
@@ -191,7 +191,7 @@ NOT_OURS = {"build", "dist", "__pycache__", "real"}
 
 
 def text_files(folder: Path) -> list[Path]:
-    """The files of text that belong to the repository; what .gitignore leaves out is not looked at."""
+    """Text files of the repository, without those that .gitignore leaves out."""
     found: list[Path] = []
     for path in sorted(folder.iterdir()):
         if path.is_dir() and path.name not in NOT_OURS and (path.name == ".ci" or path.name[0] != "."):
