@@ -183,18 +183,17 @@ def propagation_errors(streets: Sequence[PropagatedStreet], least: float = 0.0) 
         Index: the gap. Columns: "no flow" (the key frame's features, copied), "the network's flow", "the exact flow".
         NaN where no cell counts.
     """
-    counts = [street.exact_flow.norm(dim=1, keepdim=True) >= least for street in streets]
-    size = sum((s.features.abs() * cells).sum((1, 2, 3)) for s, cells in zip(streets, counts, strict=True))
-    guesses = {
-        "no flow": [street.features[:1] for street in streets],
-        "the network's flow": [street.propagated for street in streets],
-        "the exact flow": [street.warped for street in streets],
+    ways = {
+        "no flow": lambda street: street.features[:1],
+        "the network's flow": lambda street: street.propagated,
+        "the exact flow": lambda street: street.warped,
     }
-    columns = {}
-    for name, maps in guesses.items():
-        parts = zip(maps, streets, counts, strict=True)
-        off = sum(((guess - street.features).abs() * cells).sum((1, 2, 3)) for guess, street, cells in parts)
-        columns[name] = (off / size).tolist()
+    moved = [(street, street.exact_flow.norm(dim=1, keepdim=True) >= least) for street in streets]
+    size = sum(_difference(street.features, 0, cells) for street, cells in moved)
+    columns = {
+        name: (sum(_difference(way(street), street.features, cells) for street, cells in moved) / size).tolist()
+        for name, way in ways.items()
+    }
     return pandas.DataFrame(columns).rename_axis("gap")
 
 
@@ -214,8 +213,12 @@ def flow_gain_by_layer(streets: Sequence[PropagatedStreet], least: float = 0.5) 
         for street in streets:
             maps = street.layers["averaged over each cell"][name]
             cells = ((street.exact_flow.norm(dim=1) >= least) & (street.hidden < 0.1))[:, None]
-            warped = warp(maps[:1], street.exact_flow.to(maps.dtype))
-            with_flow = with_flow + ((warped - maps).abs() * cells).sum((1, 2, 3))
-            without = without + ((maps[:1] - maps).abs() * cells).sum((1, 2, 3))
+            with_flow = with_flow + _difference(warp(maps[:1], street.exact_flow.to(maps.dtype)), maps, cells)
+            without = without + _difference(maps[:1], maps, cells)
         columns[name] = (with_flow / without)[1:].tolist()
     return pandas.DataFrame(columns, index=pandas.RangeIndex(1, len(streets[0].frames), name="gap"))
+
+
+def _difference(first: Tensor, second: Tensor | float, cells: Tensor) -> Tensor:
+    """Sum of |first - second|, both `(T, C, h, w)`, over the `cells` `(T, 1, h, w)` of each frame: `(T,)`."""
+    return ((first - second).abs() * cells).sum((1, 2, 3))

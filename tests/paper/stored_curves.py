@@ -9,9 +9,11 @@ from dffkit.training.recipes import find
 
 
 def two_curves(folder, task, faster_is_better, splits=("test",), on_val=0.0):
-    """All pairs of the two ResNets. Inception is the fastest and half a point worse; ResNet-50 is two points under
-    ResNet-101 where nothing is propagated, and then loses less with each frame, or more. On val, ResNet-50 with
-    FlowNet Half is so much better.
+    """Store scores and speeds of all pairs of the two ResNets.
+
+    FlowNet Inception is the fastest and half a point worse. ResNet-50 is two points below ResNet-101 where nothing is
+    propagated; with each frame it then loses less than ResNet-101 if `faster_is_better`, else more. On val the score of
+    ResNet-50 with FlowNet Half is raised by `on_val`.
     """
     key_gflop = {101: 10.0, 50: 6.0}
     flow_gflop = {"": 1.0, "half": 0.5, "inception": 0.2}

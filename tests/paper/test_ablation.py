@@ -64,7 +64,7 @@ def test_the_table_has_the_rows_that_were_run(stored):
     assert np.isnan(table.loc["copy", "paper"])
 
 
-def test_speeds_are_those_of_the_rows_network_at_the_tables_duration(stored):
+def test_each_row_has_the_speed_of_its_network_at_the_duration_of_table_4(stored):
     table = ablation.table("segmentation").set_index("row")
     assert table.loc["Frame", "fps"] == pytest.approx(10)
     assert table.loc["Frame", "speedup"] == pytest.approx(1)
@@ -108,7 +108,7 @@ def test_sff_is_slower_than_frame_if_it_has_fewer_frames_a_second(stored):
     assert lines.loc["SFF-slow slower than Frame", "fps"] == pytest.approx(5000 / 2100)
 
 
-def test_an_order_that_is_the_other_way_round_does_not_hold(stored):
+def test_a_reversed_order_does_not_hold(stored):
     swapped = {"DFF": SCORES["DFF fix N"], "DFF fix N": SCORES["DFF"]}
     rows = [row(name, value, seed, NOISE * SPREAD) for name, value in swapped.items() for seed in (0, 1, 2)]
     results.add(stored / "evaluation.csv", rows)
@@ -128,7 +128,7 @@ def test_rows_without_a_common_seed_are_not_compared(stored):
     assert np.isnan(ablation.table("segmentation").set_index("row").loss["DFF fix N"])
 
 
-def test_table_4_is_drawn_with_what_there_is(stored):
+def test_table_4_is_drawn_with_the_rows_that_were_run(stored):
     figure, numbers = table4()
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "Segmentation: mIoU, l = 5", "Detection: mAP@0.5, l = 10"
@@ -139,7 +139,7 @@ def test_table_4_is_drawn_with_what_there_is(stored):
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(numbers.row)
 
 
-def test_a_row_of_one_training_is_hollow_in_table_4(stored):
+def test_a_row_with_one_training_is_hollow_in_table_4(stored):
     recipe = ablation.recipe("segmentation", "DFF fix N")
     for seed in (1, 2):
         results.remove(stored / "evaluation.csv", recipe.hash, seed)
@@ -181,7 +181,7 @@ def test_flow_quality_is_drawn_by_region(stored):
     assert figure.axes[0].get_xlim()[0] == 0
 
 
-def test_nothing_run_is_an_empty_table(stored):
+def test_tables_are_empty_where_nothing_was_run(stored):
     assert ablation.table("detection").empty
     assert ablation.statements("detection").empty
 

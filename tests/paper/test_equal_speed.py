@@ -17,7 +17,7 @@ def stored(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("column", ["speedup", "speedup_measured"])
-def test_the_first_duration_that_is_fast_enough_and_what_it_loses(tmp_path, column):
+def test_the_shortest_duration_that_is_fast_enough_is_found_with_its_loss(tmp_path, column):
     two_curves(tmp_path, "detection", faster_is_better=True)
     point = equal_speed.loss_at_speed("detection", 3, column)
     # l frames cost 10 + 0.2 (l - 1), or 100 + 4 (l - 1) ms: l = 4 is 3.77 times as fast, or 3.57 times.
@@ -31,7 +31,7 @@ def test_the_first_duration_that_is_fast_enough_and_what_it_loses(tmp_path, colu
 
 
 @pytest.mark.parametrize(("printed", "counted"), [(3.0, "does not hold"), (4.0, "holds")])
-def test_ten_times_as_fast_is_judged_against_the_papers_own_loss(tmp_path, monkeypatch, printed, counted):
+def test_the_loss_at_ten_times_the_speed_is_compared_with_the_papers(tmp_path, monkeypatch, printed, counted):
     two_curves(tmp_path, "detection", faster_is_better=True, splits=("test", "val"))
     monkeypatch.setitem(equal_speed.PRINTED, "detection", ("ResNet-101", 73.9, 73.9 - printed, 3.0))
     lines = equal_speed.ten_times_as_fast("detection", 3.6)
@@ -49,7 +49,7 @@ def test_ten_times_as_fast_is_judged_against_the_papers_own_loss(tmp_path, monke
     # l frames of ResNet-50 cost 6 + 0.5 (l - 1) with FlowNet Half, 6 + 0.2 (l - 1) with Inception, and Frame's 10 l.
     [(0.0, "FlowNet Half", 4, 2 + 3 * 0.1), (-0.1, "FlowNet Inception", 4, 2 + 0.5 + 3 * 0.1)],
 )
-def test_the_best_pair_at_a_speed_is_chosen_on_val_and_told_of_test(tmp_path, on_val, flow, duration, loss):
+def test_the_best_pair_at_a_speed_is_chosen_on_val_and_scored_on_test(tmp_path, on_val, flow, duration, loss):
     two_curves(tmp_path, "detection", faster_is_better=True, splits=("test", "val"), on_val=on_val)
     point = equal_speed.best_at_speed("detection", 5.2)
     assert (point.features, point.flow, point.duration) == ("ResNet-50", flow, duration)
@@ -58,7 +58,7 @@ def test_the_best_pair_at_a_speed_is_chosen_on_val_and_told_of_test(tmp_path, on
     assert point.loss == pytest.approx(loss)
 
 
-def test_ten_times_may_not_be_reached(tmp_path):
+def test_without_a_pair_that_is_fast_enough_the_fastest_is_returned(tmp_path):
     two_curves(tmp_path, "detection", faster_is_better=True, splits=("test", "val"))
     lines = equal_speed.ten_times_as_fast("detection")
     assert lines.verdict.tolist() == 6 * ["not reached"]
@@ -75,7 +75,7 @@ def test_another_pair_is_compared_with_frame_of_its_own_features(tmp_path):
     assert point.loss == pytest.approx(4 * 2)
 
 
-def test_the_fall_that_the_text_tells_stands_beside_ours(tmp_path, monkeypatch):
+def test_the_loss_in_the_papers_text_stands_beside_ours(tmp_path, monkeypatch):
     two_curves(tmp_path, "detection", faster_is_better=True)
     monkeypatch.setitem(equal_speed.PRINTED, "detection", ("ResNet-101", 73.9, 69.5, 3.0))
     table = equal_speed.loss_in_the_text("detection")
@@ -89,7 +89,7 @@ def test_a_pair_without_results_is_named(tmp_path):
         equal_speed.loss_at_speed("segmentation", features="ResNet-26", flow="FlowNet Half")
 
 
-def test_without_any_result_the_best_pair_says_so(tmp_path):
+def test_without_results_the_error_names_task_and_split(tmp_path):
     results.write_rows(tmp_path / "evaluation.csv", [])
     with pytest.raises(ValueError, match="scored and measured on detection, test"):
         equal_speed.best_at_speed("detection")
@@ -111,7 +111,7 @@ def test_the_pair_beside_a_smaller_network_is_chosen_on_val(tmp_path, on_val, pa
     assert (line.gain, line.low, line.high) == pytest.approx((gain, gain, gain), abs=1e-6)
 
 
-def test_nothing_stands_beside_a_network_that_no_pair_is_as_fast_as_or_none_scored_on_val(tmp_path):
+def test_an_alternative_without_a_pair_as_fast_and_scored_on_val_is_left_out(tmp_path):
     two_curves(tmp_path, "segmentation", faster_is_better=False)
     assert equal_speed.alternatives("segmentation").empty
     points = speed_accuracy.curves("segmentation")

@@ -100,7 +100,7 @@ def test_the_rank_counts_the_filters_above():
     assert ranks[-1] == (8, 3)
 
 
-def test_a_random_filter_is_any_that_answers_but_the_best_and_the_same_for_one_seed():
+def test_a_random_filter_is_neither_silent_nor_a_best_one_and_depends_on_the_seed_alone():
     val, test = made_survey(6, seed=0), made_survey(6, seed=1)
     drawn = {feature_maps.random_filter(val, test, seed)[0].filter for seed in range(60)}
     assert drawn == {0, 1, 2, 3, 4, 7}
@@ -116,7 +116,7 @@ def test_the_correlation_of_the_networks_own_probability_is_numpys():
     assert feature_maps.network_correlation(test) == pytest.approx({"car": expected, "person": expected})
 
 
-def test_a_survey_has_each_frame_beside_what_is_there():
+def test_a_survey_has_features_shares_and_probabilities_of_each_frame():
     model, film = small_model(), Film("val", 1)
     survey = feature_maps.survey(model, "val", streets=2, moments=(4, 9))
     assert survey.features.shape == (4, 64, 12, 24)
@@ -180,7 +180,7 @@ def test_without_flow_the_errors_are_those_of_a_copy():
     assert table["no flow"][2] == pytest.approx(float(expected))
 
 
-def test_errors_can_be_those_of_cells_that_moved(street):
+def test_errors_can_be_limited_to_cells_that_moved(street):
     moved = street.exact_flow[3].norm(dim=0) >= 0.5
     assert 0 < moved.float().mean() < 1
     off = (street.propagated[3] - street.features[3]).abs()[:, moved].sum() / street.features[3].abs()[:, moved].sum()
@@ -189,7 +189,7 @@ def test_errors_can_be_those_of_cells_that_moved(street):
     assert table.loc[0].isna().all()
 
 
-def test_the_gain_of_a_layer_is_the_error_that_the_exact_flow_leaves(street):
+def test_the_gain_of_a_layer_is_its_error_with_the_exact_flow_over_its_error_without(street):
     table = feature_maps.flow_gain_by_layer([street, street], least=0.5)
     assert table.index.tolist() == [1, 2, 3]
     assert list(table.columns) == list(LAYERS)

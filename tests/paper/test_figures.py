@@ -16,7 +16,7 @@ def drawn(tmp_path_factory):
     return folder, figures.regenerate_all(folder)
 
 
-def test_each_figure_has_picture_drawing_and_numbers(drawn):
+def test_each_figure_is_written_as_png_svg_and_csv(drawn):
     folder, files = drawn
     expected = {f"{name}.{kind}" for name in figures.FIGURES for kind in ("png", "svg", "csv")}
     assert {path.name for path in files} == {path.name for path in folder.iterdir()} == expected
@@ -66,7 +66,7 @@ def test_figure_2_shows_the_shapes_and_costs_of_the_networks(drawn):
     assert numbers.gmac["flow field"] == pytest.approx(12.902, abs=5e-4)
 
 
-def test_every_claim_has_our_number_and_says_where_it_is_from():
+def test_every_claim_has_our_number_and_its_source():
     table = claims.table()
     assert list(table.columns) == ["claim", "place", "paper", "ours", "source"]
     assert set(table.source) == {"recomputed", "read"}
@@ -81,7 +81,7 @@ def test_claims_by_construction_are_marked():
     assert all("by construction" in claim for claim in inception)
 
 
-def test_stored_measurements_tell_their_machine_and_run():
+def test_stored_measurements_name_their_machine_and_run():
     rows = claims.benchmark()
     for column in ("device", "threads", "torch", "commit", "date", "seed", "height", "width", "duration", "look_ahead"):
         assert rows[column].notna().all(), column

@@ -41,7 +41,7 @@ def test_key_frames_are_those_of_the_schedule_and_flash(timeline):
     assert timeline.groupby("method").flash.mean().between(0.1, 0.9).all()
 
 
-def test_the_stored_picture_is_the_current_one_and_small(timeline):
+def test_the_stored_picture_has_the_current_length_and_size(timeline):
     path = root() / "figures" / "three_ways.webp"
     assert path.stat().st_size < 3 * 2**20
     with Image.open(path) as picture:
@@ -50,7 +50,7 @@ def test_the_stored_picture_is_the_current_one_and_small(timeline):
         assert picture.info["loop"] == 0  # for ever
 
 
-def test_a_short_picture_is_drawn_alike_twice(tmp_path, monkeypatch):
+def test_drawing_twice_gives_the_same_picture(tmp_path, monkeypatch):
     monkeypatch.setattr(moving_picture, "SECONDS", 1)
     monkeypatch.setattr(moving_picture, "RATE", 3)
     once, again = (moving_picture.write_moving_picture(tmp_path / name) for name in ("once", "again"))

@@ -44,7 +44,7 @@ def test_scores_on_real_video_are_those_of_the_rows():
         assert line[2:] == [scores[duration] for duration in ("1", "2", "4", "5", "10")]
 
 
-def test_ten_times_as_fast_is_told_of_two_pairs():
+def test_ten_times_as_fast_has_the_papers_pair_and_the_best():
     _, papers, best = result_tables.ten_times_as_fast()
     assert papers[0] == "ResNet-101, FlowNet Inception"
     assert papers[-1] == best[-1] == "4.4"
@@ -53,7 +53,7 @@ def test_ten_times_as_fast_is_told_of_two_pairs():
 @pytest.mark.parametrize(
     "text", ["", result_tables.BEGIN, f"{result_tables.END}\n{result_tables.BEGIN}", 2 * f"{result_tables.BEGIN}\n"]
 )
-def test_a_file_without_the_marks_is_named(tmp_path, text):
+def test_a_file_without_both_marker_lines_is_an_error_and_stays_as_it_is(tmp_path, text):
     path = tmp_path / "notes.md"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=r"notes\.md: expected the lines"):

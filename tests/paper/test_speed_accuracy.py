@@ -37,7 +37,7 @@ def stored(tmp_path, monkeypatch):
     ])  # fmt: skip
 
 
-def test_figure_3_has_every_point_twice_and_frame_apart():
+def test_figure_3_shows_every_point_by_both_speeds_and_marks_frame():
     figure, numbers = speed_accuracy.figure3()
     assert len(numbers) == 6
     counted, measured = figure.axes[0], figure.axes[2]
@@ -63,7 +63,7 @@ def test_points_have_score_counted_and_measured_speed():
     assert points.loc["frame", 1].speedup == pytest.approx(1)
 
 
-def test_full_size_speed_is_the_benchmarks(monkeypatch):
+def test_full_size_speed_is_that_of_the_benchmark(monkeypatch):
     row = {"precision": "float32", "task": "segmentation", "features": "ResNet-101", "duration": 10, "height": 600}
     row |= {"frame_ms": 990.0, "live_ms": 1890.0, "decode_ms": 10.0}
     others = [
@@ -79,18 +79,18 @@ def test_full_size_speed_is_the_benchmarks(monkeypatch):
     assert points[["dff-50-inception", "frame-50"]].isna().all()
 
 
-def test_another_seed_and_another_task_are_apart():
+def test_seeds_and_tasks_are_kept_apart():
     assert curves("segmentation", seed=1).score.max() == pytest.approx(62)
     assert curves("detection").empty
 
 
-def test_the_envelope_is_what_nothing_else_beats():
+def test_the_envelope_has_the_points_that_no_other_beats():
     points = pandas.DataFrame({"speedup": [1, 2, 3, 4, 5], "score": [70, 65, 68, 60, 60]})
     assert envelope(points).speedup.tolist() == [1, 3, 5]
 
 
 @pytest.mark.parametrize("faster_is_better", [True, False])
-def test_the_papers_statements_are_judged_on_equal_speed(tmp_path, faster_is_better):
+def test_the_papers_statements_are_tested_at_equal_speed(tmp_path, faster_is_better):
     two_curves(tmp_path, "segmentation", faster_is_better)
     lines = speed_accuracy.statements("segmentation").set_index("statement")
     assert lines.loc["ResNet-101 ahead where accuracy is high", "verdict"] == "holds"
@@ -100,11 +100,11 @@ def test_the_papers_statements_are_judged_on_equal_speed(tmp_path, faster_is_bet
     assert inception.low <= inception.difference <= inception.high <= 50
 
 
-def test_ahead_at_every_speed_is_judged_where_it_is_least_so(tmp_path):
+def test_the_lead_at_every_speed_is_tested_where_it_is_smallest(tmp_path):
     two_curves(tmp_path, "detection", faster_is_better=True)
     lines = speed_accuracy.statements("detection").set_index("statement")
     assert lines.loc["ResNet-101 ahead at every speed: where it leads by the least", "verdict"] == "does not hold"
 
 
-def test_nothing_is_said_while_a_network_is_missing():
+def test_there_are_no_statements_while_a_network_is_missing():
     assert speed_accuracy.statements("segmentation").empty

@@ -65,7 +65,7 @@ def test_table_5_has_the_split_points_that_were_scored_or_measured():
     assert list(variations.table5("detection").layers) == [21, 5, 1, 0]
 
 
-def test_sparse_labels_have_the_intervals_that_were_run_and_how_sure_they_are(stored):
+def test_sparse_labels_have_scores_with_intervals_where_they_were_run(stored):
     sparse_replicates(stored)
     table = variations.sparse_labels("detection").set_index(["method", "interval"])
     assert table.score.to_dict() == pytest.approx({
@@ -86,7 +86,7 @@ def test_table_5_is_drawn_against_the_default(stored):
     assert set(numbers.task) == {"segmentation", "detection"}
 
 
-def test_table_5_has_the_interval_of_what_each_split_point_changes(stored):
+def test_table_5_has_the_interval_of_each_difference_from_the_default(stored):
     with_replicates(stored, {"split-21": 0.002})
     table = variations.table5("segmentation").set_index("layers")
     moved = table.loc[21]
@@ -117,7 +117,7 @@ def test_table_5s_statements_have_verdicts(stored):
     assert lines.difference.tolist() == pytest.approx([-0.3, 0.2, 0.3])
 
 
-def test_what_sparse_labels_cost_frame_and_dff_is_compared(stored):
+def test_the_losses_of_frame_and_dff_by_sparse_labels_are_compared(stored):
     sparse_replicates(stored)
     (line,) = variations.sparse_statements("detection").itertuples()
     assert line.statement == "with 1 label in 30 instead of 1 in 1, DFF loses less than Frame"
