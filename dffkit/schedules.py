@@ -50,10 +50,8 @@ class FrameDifference:
     def __call__(self, index: int, frame: Tensor) -> bool:
         """Return True if frame `index`, `(3, H, W)` uint8, differs enough from the last key frame."""
         blocks = F.avg_pool2d(frame.float(), 8, ceil_mode=True)
-        if index == 0 or index - self.key_index >= self.longest or self._difference(blocks) > self.threshold:
+        due = index == 0 or index - self.key_index >= self.longest
+        if due or (blocks - self.key_blocks).abs().mean().item() > self.threshold:
             self.key_index, self.key_blocks = index, blocks
             return True
         return False
-
-    def _difference(self, blocks: Tensor) -> float:
-        return (blocks - self.key_blocks).abs().mean().item()

@@ -39,8 +39,8 @@ def recognize(
         model: a `DeepFeatureFlow` in eval mode.
         frames: any iterable of `(3, H, W)` uint8 tensors, all of one size.
         schedule: a schedule of `dffkit.schedules`, e.g. `FixedInterval(10)`.
-        look_ahead: how many current frames of one key frame go through the networks together. More than 1 is faster
-            for recorded video and gives the same results later; for a live stream take 1.
+        look_ahead: largest number of current frames of one key frame that go through the networks together. More than
+            1 is faster for recorded video and gives the same results later; for a live stream take 1.
         autocast: torch.bfloat16 for mixed precision; None for float32. The weights are converted once, not once a
             frame; the flow and scale fields of this kit's networks stay float32.
 

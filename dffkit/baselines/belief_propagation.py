@@ -91,8 +91,7 @@ def message_between_layers(other, costs, message):
             best = min(best, other[b] + costs[a, b])
         message[a] = best
         least = min(least, best)
-    for a in range(len(message)):
-        message[a] -= least
+    message -= least
 
 
 @compiled
@@ -116,5 +115,4 @@ def message_to_neighbour(total, received, alpha, truncation, shift, message):
         beyond = alpha * np.float32(abs(b + shift - a))  # outside the window the cones go on
         message[b] = min(envelope[a] + beyond, least + truncation)
         lowest = min(lowest, message[b])
-    for b in range(labels):
-        message[b] -= lowest
+    message -= lowest

@@ -15,7 +15,7 @@ from dffkit.baselines.without_flow import FlowStandIn
 from dffkit.datasets.snippets import Snippet
 from dffkit.warp import CELL, flow_to_cells
 
-REACH = 19  # a current frame is at most so many frames after its key frame: the longest duration scored is 20
+REACH = 19  # largest distance in frames from a key frame to a current frame: the longest duration scored is 20
 
 
 class _Origin(NamedTuple):

@@ -5,7 +5,7 @@ and smooth displacements, and is found coarse to fine by belief propagation, in 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
@@ -44,12 +44,10 @@ class SiftFlowParameters:
     top_iterations: int = 60
 
     def __post_init__(self) -> None:
-        for name in ("reduction", "levels", "iterations", "top_iterations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)!r}")
-        for name in ("alpha", "truncation", "gamma", "window", "top_window"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: expected at least 0, got {getattr(self, name)!r}")
+        for name, value in asdict(self).items():
+            least = 1 if name in ("reduction", "levels", "iterations", "top_iterations") else 0
+            if value < least:
+                raise ValueError(f"{name}: expected at least {least}, got {value!r}")
 
 
 def sift_flow(current: np.ndarray, key: np.ndarray, parameters: SiftFlowParameters | None = None) -> np.ndarray:
@@ -63,7 +61,7 @@ def sift_flow(current: np.ndarray, key: np.ndarray, parameters: SiftFlowParamete
         `(2, H, W)` float32 in pixels, x then y, defined on the current frame, pointing into the key frame.
 
     Raises:
-        ValueError: if the frames are no such arrays of one size.
+        ValueError: if a frame is not `(H, W, 3)` uint8, or the frames differ in size.
     """
     for name, frame in (("current", current), ("key", key)):
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or frame.shape != current.shape:

@@ -62,13 +62,13 @@ class RFCN(nn.Module):
         anchor_scales: sides of the square anchors, in units of `feature_stride`.
         anchor_ratios: height / width of the anchors.
         anchor_positions: anchor positions in a cell along each axis. The paper has one; small objects need more.
-        proposals: how many regions of an image the RPN gives to the head at most.
-        pre_nms: how many boxes of an image, best first, take part in the RPN's NMS.
+        proposals: largest number of regions of an image that the RPN gives to the head.
+        pre_nms: number of boxes of an image, best first, that take part in the RPN's NMS.
         rpn_nms: IoU above which the RPN's NMS drops the worse of two boxes.
         nms: IoU above which a detection is dropped for a better one of its class.
-        ohem: how many regions of an image, those with the highest loss, train the head.
-        score_threshold: the score that a detection exceeds.
-        max_detections: how many detections of an image are kept at most.
+        ohem: number of regions of an image, those with the highest loss, that train the head.
+        score_threshold: score that every detection exceeds.
+        max_detections: largest number of detections of an image.
         feature_stride: pixels of the frame in a cell of the features.
         cell_anchors, clip, propose, pool: functions in which R-FCNs differ, by default `proposals.cell_anchors`,
             `clip_boxes_to_image`, `proposals.propose` and `ps_roi_pool`. `dffkit.weights.authors.conventions` has

@@ -87,8 +87,8 @@ def propose(
         deltas: `(N, 4)`, in the units of `encode_boxes` with RPN_STD.
         anchors: `(N, 4)`, in pixels.
         size: (H, W) of the frame.
-        pre_nms: how many boxes of the best scores take part in non-maximum suppression (NMS).
-        post_nms: how many boxes are kept at most. If NMS leaves fewer, the authors' code repeats some; this function
+        pre_nms: number of boxes, best first, that take part in non-maximum suppression (NMS).
+        post_nms: largest number of boxes to keep. If NMS leaves fewer, the authors' code repeats some; this function
             does not.
         nms: IoU above which NMS drops the worse of two boxes.
         clip: clips boxes `(N, 4)` to a frame of `size`.

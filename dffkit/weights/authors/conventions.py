@@ -6,7 +6,7 @@ things differ:
 
     anchors    stand in the middle of a cell, and their sides are rounded before they are scaled; torchvision's are
                centred on a cell's first pixel
-    clipping   leaves of a box outside the frame its nearest pixel; torchvision's leaves nothing
+    clipping   keeps the nearest pixel of a box outside the frame; torchvision's keeps nothing
     pooling    rounds to whole pixels, then divides: cell n stands for the pixels n * stride to (n + 1) * stride;
                torchvision divides by the stride, then rounds: cell n stands for the pixels around n * stride
     proposals  in the rows >= floor(H / 16) and columns >= floor(W / 16), cells that the frame fills only in part,
@@ -39,7 +39,8 @@ def clip_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 def propose(scores: Tensor, deltas: Tensor, anchors: Tensor, size: tuple[int, int], **options) -> tuple[Tensor, Tensor]:
     """Propose as `dffkit.networks.proposals.propose`, but give score -1 to anchors in cells that the frame cuts.
 
-    Their boxes stand behind all others: they become proposals only where NMS leaves fewer others than are asked for.
+    The boxes of these anchors come after all others: they are kept only where NMS leaves fewer others than `post_nms`.
+    The features have stride 16.
     """
     rows, columns = (-(-side // CELL) for side in size)
     scores = scores.view(rows, columns, -1).clone()
