@@ -1,10 +1,10 @@
 """The authors' network from end to end: their symbols under MXNet 1.9.1, and the kit with the same weights and frames.
 
-The authors' test symbols (configuration dff_rfcn_vid_demo.yaml) ran on a CPU in float32, with random weights and frames.
-`dff_end_to_end.npz` has the arrays of two cases, each a key frame and a current frame whose sides are odd: `filled`,
-where NMS leaves 300 regions, and `short`, where it leaves fewer. `dff_parameters.json` says how each of the 578 arrays
-of random weights is drawn, at full width: `normal` or `uniform` numbers of a RandomState seeded with the CRC of the
-array's name. A subset of the channels is stored; an array `*_mean` has the mean over the map of every channel.
+The authors' test symbols (configuration dff_rfcn_vid_demo.yaml) ran on a CPU in float32, with random weights and
+frames. `dff_end_to_end.npz` has the arrays of two cases, each a key frame and a current frame whose sides are odd:
+`filled`, where NMS leaves 300 regions, and `short`, where it leaves fewer. `dff_parameters.json` says how each of the
+578 arrays of random weights is drawn, at full width: `normal` or `uniform` numbers of a RandomState seeded with the CRC
+of the array's name. A subset of the channels is stored; an array `*_mean` has the mean over the map of every channel.
 """
 
 import json
