@@ -1,1 +1,1 @@
-"""Videos and their labels: every data set is a sequence of `Snippet`s. Nothing here knows of networks."""
+"""Videos and their labels: every data set is a sequence of `Snippet`s."""

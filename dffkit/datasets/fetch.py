@@ -152,7 +152,8 @@ def _download(file: File, path: Path, progress: bool) -> None:
     try:
         pooch.retrieve(file.address, None, path.name, path.parent, downloader=downloader)
     except requests.RequestException as error:
-        reason = f"can't be downloaded ({type(error).__name__}: {error}). Are you online? Nothing of it was kept."
+        answer = type(error).__name__ if error.response is None else f"status {error.response.status_code}"
+        reason = f"can't be downloaded ({answer}). Are you online? Nothing of it was kept."
         raise CommandError(f"{file.address}: {reason} {_by_hand(file, path)}") from error
 
 

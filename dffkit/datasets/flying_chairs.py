@@ -25,7 +25,7 @@ class FlyingChairs(Sequence[SpritePair]):
     """The pairs of a folder in the order of their numbers, each read on access.
 
     The flow goes from image 1 to image 2, so image 1 is the current frame and image 2 the key frame: `current` and
-    `key` `(3, H, W)` uint8, `flow` `(2, H, W)` float32 in pixels, x then y. The data set has no occlusions, so
+    `key` `(3, H, W)` uint8, `flow` `(2, H, W)` float32 in pixels, x then y. The data set does not state occlusions, so
     `occluded` `(H, W)` is False everywhere. Reading a pair raises DataError if a file is damaged or its size differs.
 
     Args:
