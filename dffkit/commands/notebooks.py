@@ -97,8 +97,8 @@ def execute_in_place(paths: list[Path]) -> None:
 def normalise(notebook: NotebookNode) -> None:
     """Remove in place what differs between runs and machines, so that a diff shows the changes of a text only.
 
-    A cell's id becomes a hash of its source, so it stays when other cells are inserted. Live widgets are removed:
-    without a kernel they show an error, and the still picture beside them shows.
+    A cell's id becomes a hash of its source, so it stays when other cells are inserted. Widgets are removed: without
+    a kernel they show an error, and the still picture beside them shows.
     """
     notebook.nbformat, notebook.nbformat_minor = 4, 5  # the first version with cell ids
     _normalise_metadata(notebook)
@@ -107,8 +107,15 @@ def normalise(notebook: NotebookNode) -> None:
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
         cell.id = f"{digest}-{seen[digest]}"
         seen[digest] += 1
+    _remove_widgets(notebook)
+
+
+def _remove_widgets(notebook: NotebookNode) -> None:
+    """Leave the still picture of each widget: JupyterLab would prefer the widget, whose model ends with its kernel."""
+    for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            output.get("data", {}).pop(WIDGET_VIEW, None)
+            if len(output.get("data", {})) > 1:
+                output.data.pop(WIDGET_VIEW, None)
 
 
 def _normalise_metadata(notebook: NotebookNode) -> None:
@@ -119,13 +126,16 @@ def _normalise_metadata(notebook: NotebookNode) -> None:
 
 
 def before_saving(*, model: dict[str, Any], path: str, **_: Any) -> None:
-    """Undo JupyterLab's changes to a numbered notebook's metadata: one that is opened and saved keeps its bytes.
+    """Save widgets as their still pictures, and undo JupyterLab's changes to a numbered notebook's metadata.
 
-    A `pre_save_hook` of jupyter_server; `commands/jupyter/jupyter_server_config.json` names it.
+    A notebook that is reopened without its kernel shows the pictures; a numbered one that is only opened and saved
+    keeps its bytes. A `pre_save_hook` of jupyter_server; `commands/jupyter/jupyter_server_config.json` names it.
     """
-    if model.get("type") == "notebook" and re.fullmatch(r"/?notebooks/\d\d_\w+\.ipynb", path):
+    if model.get("type") == "notebook":
         notebook = nbformat.from_dict(model["content"])
-        _normalise_metadata(notebook)
+        _remove_widgets(notebook)
+        if re.fullmatch(r"/?notebooks/\d\d_\w+\.ipynb", path):
+            _normalise_metadata(notebook)
         model["content"] = notebook
 
 
@@ -137,11 +147,19 @@ class _PageWithoutKernel(Preprocessor):
     ) -> tuple[NotebookNode, dict[str, Any]]:
         """Change one cell; `resources["above"]` is the way from the page to the folder above the notebook's."""
         if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", cell.source)
-            cell.source = re.sub(r"(?<=\]\()\.\./", f"{resources['above']}/", cell.source)
+            cell.source = _links_of_a_page(cell.source, resources["above"])
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(_without_widget, cell.outputs) if output is not None]
+            for output in cell.outputs:
+                if text := output.get("data", {}).get("text/markdown"):
+                    output.data["text/markdown"] = _links_of_a_page(text, resources["above"])
         return cell, resources
+
+
+def _links_of_a_page(text: str, above: str) -> str:
+    """Return Markdown with links for a page; `above` leads from the page to the folder above the notebook's."""
+    text = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", text)
+    return re.sub(r"(?<=\]\()\.\./", f"{above}/", text)
 
 
 def export_html(notebook: NotebookNode, out: Path, *, folder: Path) -> None:
