@@ -92,3 +92,16 @@ def test_a_notebook_of_the_readers_own_keeps_its_metadata(path):
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "ir", "display_name": "R"}})
     before_saving(model={"type": "notebook", "content": notebook}, path=path, contents_manager=None)
     assert notebook.metadata.kernelspec.name == "ir"
+
+
+def test_a_saved_notebook_shows_pictures_in_place_of_widgets():
+    from dffkit.commands.notebooks import WIDGET_VIEW, before_saving
+
+    view = {"model_id": "0" * 32, "version_major": 2, "version_minor": 0}
+    data = {WIDGET_VIEW: view, "image/png": "iVBORw0KGgo=", "text/plain": "a picture"}
+    outputs = [nbformat.v4.new_output("execute_result", each) for each in (data, {WIDGET_VIEW: view})]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=outputs)])
+    model = {"type": "notebook", "content": notebook}
+    before_saving(model=model, path="my_copy.ipynb", contents_manager=None)
+    saved = model["content"].cells[0].outputs
+    assert [list(output.data) for output in saved] == [["image/png", "text/plain"], [WIDGET_VIEW]]

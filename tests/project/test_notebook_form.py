@@ -31,6 +31,14 @@ def prose(path: Path) -> str:
     return "\n\n".join(cell.source for cell in NOTEBOOKS[path].cells if cell.cell_type == "markdown")
 
 
+@pytest.fixture
+def page_of(path: Path, tmp_path: Path) -> tuple[Path, str]:
+    """A notebook's path, and the HTML of its page in `tmp_path`."""
+    page = tmp_path / f"{path.stem}.html"
+    notebooks.export_html(NOTEBOOKS[path], page, folder=FOLDER)
+    return path, page.read_text(encoding="utf-8")
+
+
 def lines_of(cell: NotebookNode) -> int:
     return sum(bool(line.strip()) for line in cell.source.splitlines())
 
@@ -60,8 +68,16 @@ def test_the_end_says_what_was_shown_and_what_not(path):
 
 
 @every_lesson
-def test_the_reader_is_asked_to_predict(path):
-    assert len(re.findall(r"\*\*Predict, then (?:run|look)\.\*\*", prose(path))) >= 2
+def test_the_reader_is_asked_to_predict_and_answers_are_folded(path):
+    _, *predictions = re.split(r"\*\*Predict, then (?:run|look)\.\*\*", prose(path))
+    assert len(predictions) >= 2
+    for prediction in predictions:
+        assert "<details><summary>Answer</summary>" in prediction, prediction[:200]
+
+
+@every_notebook
+def test_runners_get_their_marks_as_tags(path):
+    assert not [cell for cell in code_cells(path) if "NBVAL" in cell.source]
 
 
 @every_notebook
@@ -191,21 +207,35 @@ def test_every_check_is_used():
 
 
 @every_notebook
-def test_hints_and_solutions_are_folded_in_a_page_too(path, tmp_path):
-    page = tmp_path / f"{path.stem}.html"
-    notebooks.export_html(NOTEBOOKS[path], page, folder=FOLDER)
-    html = page.read_text(encoding="utf-8")
+def test_hints_solutions_and_answers_are_folded_in_a_page_too(page_of):
+    path, html = page_of
     assert html.count("<summary>") == prose(path).count("<summary>")
     assert not re.search(r"</summary>\s*</details>", html)
-    for target in re.findall(r'href="(\.\./[^"]+)"', html):
-        assert (tmp_path / target).exists(), f"the page of {path.name} links to {target}"
 
 
 # Links
 
 
 @every_notebook
-def test_links_to_files_resolve(path):
-    for target in re.findall(r"\]\(([^)\s]+)\)", prose(path)):
+def test_links_resolve(path):
+    written = [output.data["text/markdown"] for cell in code_cells(path) for output in cell.outputs
+               if "text/markdown" in output.get("data", {})]  # fmt: skip
+    for target in re.findall(r"\]\(([^)\s]+)\)", "\n".join([prose(path), *written])):
         if not re.match(r"https?://|#|attachment:", target):
             assert (FOLDER / target.partition("#")[0]).exists(), f"{path.name} links to {target}"
+
+
+@every_notebook
+def test_links_of_pages_resolve(page_of, tmp_path):
+    path, html = page_of
+    places = set(re.findall(r'\bid="([^"]+)"', html))
+    targets = [target for target in re.findall(r'href="([^"]+)"', html) if not re.match(r"https?://|data:", target)]
+    assert len(targets) > 2
+    for target in targets:
+        file, _, place = target.partition("#")
+        if file.endswith(".html"):
+            assert file.removesuffix(".html") in {each.stem for each in PATHS}, f"the page of {path.name} to {target}"
+        elif file:
+            assert (tmp_path / file).exists(), f"the page of {path.name} links to {target}"
+        else:
+            assert place in places, f"the page of {path.name} links to {target}"
