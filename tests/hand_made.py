@@ -1,4 +1,4 @@
-"""Snippets and recipes so small that a training takes a moment; the tests of training share them."""
+"""Small snippets and recipes, which train in a second, for all tests that train."""
 
 import dataclasses
 
@@ -20,13 +20,13 @@ STILLS = Recipe("stills", "stills", (SEGMENTATION, DETECTION), iterations=4, bat
 
 
 def boxes(frame):
-    """One box of 16x16 pixels that moves right, 2 pixels a frame."""
+    """Return one box of 16x16 pixels that moves right by 2 pixels a frame."""
     x = 2.0 * frame
     return {"boxes": torch.tensor([[x, 8, x + 16, 24]]), "labels": torch.tensor([1 + frame % 2])}
 
 
 def label_map(frame):
-    """Class 0 with a square of class 1 where the box is, and a row of class 2."""
+    """Return a map of class 0 with a square of class 1 where the box is, and rows of class 2."""
     labels = torch.zeros(SIZE, dtype=torch.uint8)
     labels[8:24, 2 * frame : 2 * frame + 16] = 1
     labels[-4:] = 2
@@ -37,7 +37,7 @@ TARGETS = {"segmentation": label_map, "detection": boxes, "both": lambda frame: 
 
 
 def picture(name, frame):
-    """The square, bright on a noisy background."""
+    """Return a bright square on a noisy background."""
     generator = torch.Generator().manual_seed(sum(map(ord, name)))
     image = torch.randint(0, 100, (3, *SIZE), dtype=torch.uint8, generator=generator)
     image[:, 8:24, 2 * frame : 2 * frame + 16] += 150
@@ -45,7 +45,7 @@ def picture(name, frame):
 
 
 def flow(current, key):
-    """The exact flow: the square moves, and uncovers what was behind it in the key frame."""
+    """Return the exact flow of the square, and the pixels that it hides in the key frame only."""
     field, hidden = torch.zeros(2, *SIZE), torch.zeros(SIZE, dtype=torch.bool)
     field[0, 8:24, 2 * current : 2 * current + 16] = 2.0 * (key - current)
     hidden[8:24, 2 * key : 2 * key + 16] = True
@@ -54,7 +54,7 @@ def flow(current, key):
 
 
 def snippets(task="segmentation", count=3, length=12, annotated=range(12)):
-    """A data set of a few snippets with the targets of a task, or of "both"."""
+    """Return a data set of a few snippets with the targets of a task, or of "both"."""
     return [
         Snippet(
             name,
@@ -68,18 +68,18 @@ def snippets(task="segmentation", count=3, length=12, annotated=range(12)):
 
 
 def recipe(job="pairs", task=SEGMENTATION, **changes):
-    """A tiny recipe that starts from nothing."""
+    """Return a tiny recipe with random weights at its start."""
     fields = {"iterations": 6, "batch": 2, "lr": 0.05, **NETWORKS, **changes}
     return Recipe(f"{task[0]}/{job}", job, (task,), **fields)
 
 
 def started(tiny):
-    """The recipe with pre-trained parts before it, as the kit's own have."""
+    """Return the recipe with pre-trained parts to start from, as the kit's own recipes have."""
     return dataclasses.replace(tiny, start=(("feature_network", STILLS), ("flow_network", FLOW)))
 
 
 def small_model(flow_network=None):
-    """Deep Feature Flow for Toytown's label maps with small random networks, in double precision."""
+    """Return Deep Feature Flow for Toytown's label maps with small random networks, in double precision."""
     torch.manual_seed(1)
     features = FeatureNetwork(14, width=1 / 16)
     torch.nn.init.normal_(features.reduce.weight, std=0.1)  # so that the maps differ

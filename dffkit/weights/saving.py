@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from dffkit.support import files
-from dffkit.support.files import locked
 from dffkit.weights.files import FORMAT, check_manifest, digest, read_manifest, read_tensors, weights_folder
 
 MAX_FILE = 20_000_000  # bytes
@@ -44,13 +42,12 @@ def save(models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | Non
         entries[name]["parameters"] = sum(parameter.numel() for parameter in model.parameters())
         states[name] = {key: _stored(tensor, f"{where}: {key}") for key, tensor in model.state_dict().items()}
     folder = weights_folder(folder)
-    with locked(folder):  # what another process saves in between would be lost
+    with files.locked(folder):  # models that another process saves meanwhile would be lost
         if (folder / "manifest.json").exists():
             manifest = read_manifest(folder)
             for name in manifest["models"].keys() - models.keys():
                 entries[name] = manifest["models"][name]
-                files = {file: manifest["files"][file] for file in entries[name]["files"]}
-                states[name] = read_tensors(folder, files)
+                states[name] = read_tensors(folder, {file: manifest["files"][file] for file in entries[name]["files"]})
         return _write(folder, entries, states)
 
 
@@ -62,12 +59,12 @@ def _stored(tensor: Tensor, where: str) -> Tensor:
     and a variance need not fit float16. A kernel stays exact too if float16 can't hold it: values above 65504, or so
     small that few bits are left.
     """
-    tensor = tensor.detach().cpu()
+    tensor = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+    if tensor.dtype == torch.int64:
+        return tensor
     if not tensor.is_floating_point():
-        if tensor.dtype != torch.int64:
-            raise ValueError(f"{where}: expected floating-point or int64 values, got {tensor.dtype}")
-        return tensor.clone(memory_format=torch.contiguous_format)
-    exact = tensor.float().clone(memory_format=torch.contiguous_format)
+        raise ValueError(f"{where}: expected floating-point or int64 values, got {tensor.dtype}")
+    exact = tensor.float()
     if not exact.isfinite().all():
         raise ValueError(f"{where}: expected finite values, got some that are not; a failed training is not shipped")
     if exact.ndim < 2 or not exact.numel():
@@ -115,7 +112,6 @@ def _contents(states: dict[str, dict[str, Tensor]]) -> dict[tuple[str, tuple[str
             tensors[same] = tensor
     groups = defaultdict(dict)
     for same, tensor in tensors.items():
-        key = same[0]
-        part = re.sub(r"[^A-Za-z0-9_]", "_", key.partition(".")[0]) if "." in key else "model"
-        groups[part, tuple(sharing[same])][key] = tensor
+        part, _, parameter = same[0].partition(".")
+        groups[part if parameter else "model", tuple(sharing[same])][same[0]] = tensor
     return {group: safetensors.save(members) for group, members in groups.items()}

@@ -45,7 +45,7 @@ def test_the_scale_bias_can_be_frozen():
 
 
 def same(a, b):
-    """Whether two modules have the same weights."""
+    """Return whether two modules have the same weights."""
     pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
     return all(torch.equal(x, y) for x, y in pairs)
 
@@ -73,7 +73,7 @@ def test_without_flow_features_are_copied():
         torch.testing.assert_close(model.on_current_frame(current, kept), maps.expand(2, -1, -1, -1))
 
 
-def test_a_part_is_filled_from_a_whole():
+def test_a_part_is_loaded_from_a_whole_network():
     model, stills, flow = build(recipe()), build(STILLS, 8), build(FLOW, 9)
     load_part(model, "feature_network", stills.state_dict())
     load_part(model, "flow_network", flow.state_dict())
@@ -83,7 +83,7 @@ def test_a_part_is_filled_from_a_whole():
     assert (model.flow_network.scale.bias == 1).all()
 
 
-def test_a_trained_scale_field_comes_along_where_there_is_one():
+def test_a_trained_scale_field_is_loaded_if_the_part_has_one():
     trained = build(recipe(), 1)
     torch.nn.init.normal_(trained.flow_network.scale.weight)
     model, plain = build(recipe(), 2), build(recipe(scale=False), 2)

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, two of them, damage found and said, other runs refused, nothing executed."""
+"""Checkpoints are whole or absent; two are kept; damage is reported; other runs are refused; no code is executed."""
 
 import os
 import pickle
@@ -15,20 +15,20 @@ IDENTITY = Measurement("abc", 0, "d1", "train").as_dict()
 
 
 def state(value):
-    """A state with a big tensor."""
+    """Return a state with a big tensor."""
     return {"identity": IDENTITY, "module": {"w": torch.full((1000,), float(value))}, "rows": [{"loss": 0.5}]}
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A run's folder after three checkpoints."""
+    """Return a run's folder after three checkpoints."""
     for iteration in (5, 10, 15):
         checkpoint.save(tmp_path, state(iteration), iteration)
     return tmp_path
 
 
 def files(folder):
-    """The names in it."""
+    """Return the names of a folder's files."""
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -45,7 +45,7 @@ def test_an_empty_folder_has_none(tmp_path):
     assert checkpoint.load(tmp_path / "missing", IDENTITY) is None
 
 
-def test_what_was_half_written_is_not_looked_at(folder):
+def test_half_written_files_are_ignored(folder):
     (folder / "checkpoint-00000020.pt.part").write_bytes(b"half")
     assert checkpoint.load(folder, IDENTITY)["iteration"] == 15
 
@@ -79,7 +79,7 @@ def test_a_damaged_file_is_passed_over_and_named(folder, damage, capsys):
     assert "checkpoint before" in message
 
 
-def test_if_all_are_damaged_it_does_not_silently_begin_again(folder):
+def test_a_run_does_not_begin_again_if_all_checkpoints_are_damaged(folder):
     for path in folder.iterdir():
         DAMAGES["truncated"](path)
     with pytest.raises(DataError, match="no checkpoint can be read; delete them"):

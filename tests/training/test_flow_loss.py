@@ -1,4 +1,4 @@
-"""The loss that pre-trains the flow network, its units, and the errors that are reported."""
+"""The loss that pre-trains the flow network: its units, weights, gradients and errors."""
 
 import pytest
 import torch
@@ -83,7 +83,7 @@ def test_the_parts_are_the_levels_errors():
         torch.testing.assert_close(losses[name], (prediction - target).norm(dim=1).mean(), rtol=1e-4, atol=1e-6)
 
 
-def test_the_flow_that_is_used_joins_with_the_finest_levels_weight():
+def test_the_forward_flow_joins_with_the_finest_levels_weight():
     flow = random_flow()
     target = averages(flow, 16) / 16
     losses = pyramid_loss(perfect(flow), flow, forward_flow=target + torch.tensor([2.5, 0]).view(1, 2, 1, 1))

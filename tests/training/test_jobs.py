@@ -1,4 +1,4 @@
-"""jobs.py: what a batch holds, and what its loss is the mean of."""
+"""Jobs: the samples of a batch, and its loss as the mean of its samples' losses."""
 
 import dataclasses
 

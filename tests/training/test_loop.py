@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def changed(model, tiny, seed=0):
-    """The parts whose parameters training has changed."""
+    """Return the parts whose parameters training has changed."""
     before = dict(build(tiny, seed).named_parameters())
     return {name.split(".")[0] for name, now in model.named_parameters() if not torch.equal(now, before[name])}
 
@@ -48,7 +48,7 @@ def test_stills_train_all_heads_and_the_statistics(tmp_path):
     assert {"segmentation", "rpn_score", "rpn_box", "score", "box"} < set(log(tmp_path)[0])
 
 
-def test_what_is_named_in_start_is_where_it_starts(tmp_path):
+def test_parts_start_from_the_given_weights(tmp_path):
     tiny = started(recipe(iterations=0))
     stills, flow = build(STILLS, 5), build(FLOW, 6)
     stills.feature_network.bn1.running_mean.fill_(0.5)
@@ -63,7 +63,7 @@ def test_what_is_named_in_start_is_where_it_starts(tmp_path):
 
 
 @pytest.mark.parametrize("frozen", [("feature_network",), ("flow_network",), ("feature_network", "task_network")])
-def test_what_is_frozen_stays(tmp_path, frozen):
+def test_frozen_parts_stay_as_they_are(tmp_path, frozen):
     tiny = recipe(freeze=frozen)
     assert changed(run(tiny, tmp_path), tiny) == {"feature_network", "flow_network", "task_network"} - set(frozen)
 
@@ -148,23 +148,23 @@ def test_rows_are_means(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("part", "said"),
+    ("part", "message"),
     [
         ("task_network.score.weight", "iteration 2: the loss is not finite: loss nan, segmentation nan. Try a lower"),
         ("flow_network.flow.bias", "iteration 2: flow: expected finite values"),
     ],
 )
-def test_a_network_that_diverges_stops_the_run_and_says_where(tmp_path, part, said):
+def test_a_diverged_network_stops_the_run_and_is_named(tmp_path, part, message):
     def spoil(model):
         nn.init.constant_(model.get_parameter(part), math.nan)
         return {}
 
-    with pytest.raises(TrainingError, match=f"^segmentation/pairs: {said}"):
+    with pytest.raises(TrainingError, match=f"^segmentation/pairs: {message}"):
         run(recipe(), tmp_path, validate=spoil, validate_every=2)
     assert not (tmp_path / FINISHED).exists()
 
 
-def test_a_gradient_that_is_not_finite_stops_the_run_before_it_is_used(tmp_path):
+def test_a_gradient_that_is_not_finite_stops_the_run(tmp_path):
     def spoil(model):
         model.task_network.score.weight.register_hook(lambda gradient: gradient * math.inf)
         return {}
@@ -175,7 +175,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_it_is_used(tmp_path)
         run(recipe(), tmp_path, validate=spoil, validate_every=4)
 
 
-def test_a_batch_that_cannot_be_made_stops_it_with_its_own_error(tmp_path):
+def test_an_error_of_the_data_stops_the_run(tmp_path):
     class Broken(list):
         def __getitem__(self, index):
             raise OSError("no such frame")
@@ -189,14 +189,14 @@ def test_a_batch_that_cannot_be_made_stops_it_with_its_own_error(tmp_path):
 
 
 class Stop(Exception):
-    """What stops a run in these tests."""
+    """The exception that stops a run in these tests."""
 
 
 @pytest.mark.parametrize(
     "tiny", [recipe(), recipe(task=DETECTION, optimiser="adamw"), STILLS, FLOW], ids=lambda r: r.name
 )
 @pytest.mark.parametrize("workers", [0, 3])
-def test_a_stopped_run_goes_on_bit_by_bit(tmp_path, tiny, workers):
+def test_a_stopped_run_resumes_bit_by_bit(tmp_path, tiny, workers):
     whole = run(tiny, tmp_path / "whole", log_every=3, workers=0)
 
     def stop(model):

@@ -1,4 +1,4 @@
-"""Training samples: what they are a function of, where keys lie, and how mirrored ones look."""
+"""Training samples: functions of (seed, n) alone, with the right key frames, mirrored with their targets."""
 
 import dataclasses
 from collections import Counter
@@ -14,7 +14,7 @@ from dffkit.training.pairs import MixedPairs, Mixture, Pairs, flip_target, move
 
 
 def samples(pairs, count=2000):
-    """The first samples."""
+    """Return the first samples."""
     return [pairs.sample(number) for number in range(count)]
 
 
@@ -73,7 +73,7 @@ def test_options_do_not_change_which_frames_are_drawn():
 
 
 @pytest.mark.parametrize("task", ["segmentation", "detection", "both"])
-def test_a_batch_holds_what_was_drawn(task):
+def test_a_batch_holds_its_samples(task):
     data = snippets(task)
     pairs = Pairs(data, 0)
     numbers = range(20)

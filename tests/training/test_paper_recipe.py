@@ -1,4 +1,4 @@
-"""The documented command for the paper's own recipes, typed as in the README: torchrun, two processes, full size."""
+"""The README's command for the paper's own recipes works: torchrun with two processes, at full size."""
 
 import csv
 import os
@@ -28,7 +28,7 @@ STRIP = (4, 128)
 
 @pytest.fixture
 def copy(tmp_path):
-    """A copy of the repository, so that `build/` and `data/results/` of this one stay as they are."""
+    """Return a copy of the repository, so that `build/` and `data/results/` of this one stay as they are."""
     copy = tmp_path / "copy"
     shutil.copytree(REPOSITORY / "dffkit", copy / "dffkit", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(REPOSITORY / "data" / "weights", copy / "data" / "weights")
@@ -38,7 +38,7 @@ def copy(tmp_path):
 
 
 def write_imagenet_weights(folder):
-    """Random weights where torchvision would put those that it downloads."""
+    """Write random weights where torchvision keeps its downloads."""
     donor = models.resnet101(weights=None)
     for name, parameter in donor.named_parameters():
         if name.endswith("bn3.weight"):
@@ -49,7 +49,7 @@ def write_imagenet_weights(folder):
 
 
 def write_flow_run(recipe, build_folder):
-    """F, untrained, as a finished run: the recipe starts from it."""
+    """Write an untrained F as a finished run, from which the recipe starts."""
     ((_, flow),) = recipe.start
     run, workspace = Run(flow), Workspace(build_folder / "runs", build_folder / "results", build_folder / "toytown")
     identity = Measurement(flow.hash, 0, data_version(flow), "train").as_dict()

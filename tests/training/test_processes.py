@@ -39,7 +39,7 @@ def process(*words):
 
 
 @forks
-def test_a_killed_run_goes_on_bit_by_bit(tmp_path):
+def test_a_killed_run_resumes_bit_by_bit(tmp_path):
     result = process("kill", tmp_path)
     killed, checkpoints = map(int, result.split())
     assert killed >= 10

@@ -43,7 +43,7 @@ def test_every_field_but_the_name_is_in_the_hash():
     assert len(base.hash) == 12
 
 
-def test_the_hash_covers_what_a_recipe_starts_from():
+def test_the_hash_covers_the_recipes_that_a_recipe_starts_from():
     base = started(recipe())
     longer = (("feature_network", dataclasses.replace(STILLS, iterations=5)), base.start[1])
     renamed = (("feature_network", dataclasses.replace(STILLS, name="other")), base.start[1])

@@ -54,7 +54,7 @@ def test_recipes_survive_json(name):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_the_kits_recipes_are_known_by_their_name_and_say_what_they_are(name):
+def test_the_kits_recipes_are_found_by_name_and_described(name):
     assert find(name).name == name
     assert RECIPES[name].hash in RECIPES[name].describe()
     for _, needed in RECIPES[name].start:
@@ -87,7 +87,7 @@ VARIED = {
 
 
 @pytest.mark.parametrize(("interval", "labelled"), [(1, 30), (5, 6), (10, 3), (30, 1)])
-def test_one_frame_in_so_many_is_labelled(interval, labelled):
+def test_one_frame_in_an_interval_is_labelled(interval, labelled):
     recipe = RECIPES[f"toytown/segmentation/dff-1-in-{interval}"]
     assert recipe.label_interval == interval
     frames = range(recipe.first_label, recipe.length)[::interval]
@@ -97,7 +97,7 @@ def test_one_frame_in_so_many_is_labelled(interval, labelled):
 
 @pytest.mark.parametrize("task", ["segmentation", "detection"])
 @pytest.mark.parametrize("row", VARIED)
-def test_rows_differ_from_dff_in_what_they_are_about_only(task, row):
+def test_rows_differ_from_dff_in_their_own_fields_only(task, row):
     found = differing(RECIPES[f"toytown/{task}/{row}"], RECIPES[f"toytown/{task}/dff"])
     assert found | {"lr_factors"} == VARIED[row] | {"lr_factors"}
 
@@ -115,7 +115,7 @@ def test_smaller_frames_keep_the_anchors_in_pixels():
 
 
 def differing(one, other):
-    """The fields in which two recipes differ, but for the name."""
+    """Return the fields in which two recipes differ, except the name."""
     fields = (field.name for field in dataclasses.fields(Recipe) if field.name != "name")
     return {name for name in fields if getattr(one, name) != getattr(other, name)}
 
@@ -163,7 +163,7 @@ def test_the_recipes_on_real_video_can_start_from_imagenet(name, monkeypatch):
     assert torch.equal(model.feature_network.state_dict()["conv1.weight"], donor["conv1.weight"])
 
 
-def test_what_begins_with_frames_n_begins_with_frame_on_the_same_imagenet_weights_and_data():
+def test_a_changed_recipe_that_begins_with_frame_changes_frame_too():
     recipe = with_imagenet(find("camvid/dff"))
     starts = dict(recipe.start)
     assert recipe.weights == "", "it begins with a network that was trained"

@@ -26,7 +26,7 @@ def test_per_part_learning_rates_and_weight_decay(tmp_path):
     assert len(found) == len(list(model.parameters()))
 
 
-def test_the_first_step_is_sgds(tmp_path):
+def test_the_first_step_equals_sgd_by_hand(tmp_path):
     tiny = recipe("frames", iterations=1, flow="none", flow_width=0, warm_up=3, clip=0.01, lr_factors=(("task", 0.5),))
     model, before = run(tiny, tmp_path), build(tiny)
     job = make_job(tiny, 0, snippets())

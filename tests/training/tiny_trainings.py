@@ -1,4 +1,4 @@
-"""Trainings of a moment on hand-made data, their logs, and whether they are equal; the tests of training share them."""
+"""Short trainings on hand-made data, their logs, and their comparison, for all tests of training."""
 
 import csv
 
@@ -16,11 +16,11 @@ def run(tiny, folder, **options):
 
 
 def log(folder):
-    """The rows of the log, as numbers; None where there is nothing."""
+    """Return the rows of the log as numbers; None for empty cells."""
     with (folder / "log.csv").open() as file:
         return [{name: float(value) if value else None for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 def equal(a, b):
-    """Whether two states are the same, bit by bit."""
+    """Return whether two states are equal, bit by bit."""
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

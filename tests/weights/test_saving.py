@@ -29,7 +29,7 @@ from dffkit.weights import saving
 # What is stored
 
 
-def test_what_models_share_is_stored_once(tmp_path):
+def test_tensors_that_models_share_are_stored_once(tmp_path):
     models = pair()
     weights.save({FRAME: models[FRAME]}, tmp_path)
     alone = sum(path.stat().st_size for path in tmp_path.glob("*.safetensors"))
@@ -182,7 +182,7 @@ def test_a_folder_over_60_mb_is_refused(folder, monkeypatch):
     assert contents(folder) == before
 
 
-def test_save_does_not_build_on_damage(folder):
+def test_saving_beside_damaged_models_is_refused(folder):
     part(folder).write_bytes(b"")
     before = contents(folder)
     with pytest.raises(DataError, match=r"expected .*, got {'bytes': 0,"):
