@@ -4,48 +4,34 @@ import dataclasses
 
 import pytest
 import torch
-from hand_made import FLOW, SIZE, STILLS, recipe, snippets
+from hand_made import FLOW, STILLS, recipe
+from tiny_queue import PAIRS
 
 from dffkit import weights
 from dffkit.commands import reproduce
 from dffkit.experiments import queue, results, runs, scoring, shipping, sources
 from dffkit.experiments.queue import run_queue, status
-from dffkit.experiments.runs import Run, Workspace
-from dffkit.scores import flow_error
+from dffkit.experiments.runs import Run
 from dffkit.support.errors import CommandError
 from dffkit.training.recipes import RECIPES
 from dffkit.weights import saving
 
-DFF = dataclasses.replace(
-    recipe(iterations=2), name="seg/dff", start=(("feature_network", STILLS), ("flow_network", FLOW))
-)
 FRAME = dataclasses.replace(
     recipe("frames", iterations=2, flow="none", flow_width=0), name="seg/frame", start=(("feature_network", STILLS),)
 )
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    """A workspace of its own with hand-made data and tiny recipes, three of which are shipped."""
-
-    def data(tiny, *_):
-        return () if tiny.job == "flow" else snippets("both" if tiny.job == "stills" else tiny.task, count=3)
-
-    monkeypatch.setattr(sources, "snippets", data)
-    monkeypatch.setattr(sources, "prepare", lambda *words: None)
-    monkeypatch.setattr(sources, "data_version", lambda tiny, split="train": "0123456789ab")
+def workspace(workspace, monkeypatch):
+    """The queue's workspace with three shipped recipes."""
     monkeypatch.setattr(sources, "counts", lambda tiny: {"val": 3})
-    for name, value in {"STREETS_IN_TRAINING": 3, "SPRITE_PAIRS": 8}.items():
-        monkeypatch.setattr(scoring, name, value)
-    monkeypatch.setattr(scoring, "_errors_by_region", lambda *words: [])  # they would render streets
-    monkeypatch.setattr(flow_error, "streets", lambda split, numbers: flow_error.sprites(len(numbers), SIZE))
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 3, "detection": 3})
     monkeypatch.setattr(shipping, "SHIPPED", ("flow", "seg/frame", "seg/dff"))
     monkeypatch.setattr(shipping, "CHECKED", {"segmentation": (1, 2)})
     kept = dict(RECIPES)
     RECIPES.clear()
-    RECIPES.update({each.name: each for each in (FLOW, STILLS, DFF, FRAME)})
-    yield Workspace(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)
+    RECIPES.update({each.name: each for each in (FLOW, STILLS, PAIRS, FRAME)})
+    yield workspace
     RECIPES.clear()
     RECIPES.update(kept)
 
@@ -58,12 +44,12 @@ def test_what_is_not_trained_is_not_shipped(workspace, tmp_path):
 
 def test_shipped_weights_give_their_scores_again_and_others_do_not(workspace, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "weights"
-    run_queue([Run(DFF), Run(FRAME)], workspace)
+    run_queue([Run(PAIRS), Run(FRAME)], workspace)
     assert shipping.ship(workspace, folder) == ["flow", "seg/frame", "seg/dff"]
     assert weights.names(folder) == ["flow", "seg/dff", "seg/frame"]
     about = weights.entry("seg/dff", folder)
-    assert about["recipe_hash"] == DFF.hash
-    assert about["data_version"] == "0123456789ab"
+    assert about["recipe_hash"] == PAIRS.hash
+    assert about["data_version"] == "version of toytown"
     assert {"val mIoU@1", "check mIoU@1", "check mIoU@2"} <= about["scores"].keys()
     assert any(name.startswith("val EPE") for name in weights.entry("flow", folder)["scores"])
 
@@ -82,7 +68,7 @@ def test_shipped_weights_give_their_scores_again_and_others_do_not(workspace, tm
 
 
 def test_a_shipping_that_is_killed_leaves_no_weights_without_their_scores(workspace, tmp_path, monkeypatch):
-    run_queue([Run(DFF), Run(FRAME)], workspace)
+    run_queue([Run(PAIRS), Run(FRAME)], workspace)
 
     def killed(*words):
         raise KeyboardInterrupt
@@ -95,7 +81,7 @@ def test_a_shipping_that_is_killed_leaves_no_weights_without_their_scores(worksp
 
 def test_a_score_beyond_its_tolerance_does_not_agree(workspace, tmp_path, monkeypatch):
     folder = tmp_path / "weights"
-    run_queue([Run(DFF), Run(FRAME)], workspace)
+    run_queue([Run(PAIRS), Run(FRAME)], workspace)
     shipping.ship(workspace, folder)
     honest = shipping.check_scores
     for change, agree in ((0.004, True), (0.006, False), (-0.006, False)):
@@ -108,7 +94,7 @@ def test_a_score_beyond_its_tolerance_does_not_agree(workspace, tmp_path, monkey
 
 def test_training_starts_from_shipped_parts_where_none_are_trained(workspace, tmp_path, monkeypatch):
     folder = tmp_path / "weights"
-    run_queue([Run(DFF)], workspace)
+    run_queue([Run(PAIRS)], workspace)
     monkeypatch.setattr(shipping, "SHIPPED", ("flow", "stills"))
     shipping.ship(workspace, folder)
     for module in (weights, saving):
@@ -116,13 +102,13 @@ def test_training_starts_from_shipped_parts_where_none_are_trained(workspace, tm
     elsewhere = dataclasses.replace(workspace, runs=tmp_path / "elsewhere")
     assert runs.is_shipped(Run(STILLS))
     assert not runs.is_shipped(Run(dataclasses.replace(STILLS, iterations=9)))
-    assert not runs.is_shipped(Run(DFF))
+    assert not runs.is_shipped(Run(PAIRS))
     shipped, trained = (runs.state(Run(STILLS), here) for here in (elsewhere, workspace))
     assert shipped.keys() == trained.keys()
     assert max(float((shipped[name] - trained[name]).abs().max()) for name in trained) < 1e-2
     assert any(not torch.equal(shipped[name], trained[name]) for name in trained), "in half precision"
-    queue.train_run(Run(DFF), elsewhere)
-    assert Run(DFF).finished(elsewhere)
+    queue.train_run(Run(PAIRS), elsewhere)
+    assert Run(PAIRS).finished(elsewhere)
     assert not Run(STILLS).finished(elsewhere)
     with pytest.raises(CommandError, match="is not trained yet"):
         runs.state(Run(FRAME), elsewhere)
@@ -131,7 +117,7 @@ def test_training_starts_from_shipped_parts_where_none_are_trained(workspace, tm
 def test_the_queue_scores_what_is_shipped_without_training_it(workspace, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "counts", lambda tiny: {"val": 3, "test": 3})
     folder = tmp_path / "weights"
-    run_queue([Run(DFF), Run(FRAME)], workspace)
+    run_queue([Run(PAIRS), Run(FRAME)], workspace)
     shipping.ship(workspace, folder)
     for module in (weights, saving):
         monkeypatch.setattr(module, "weights_folder", lambda given: given or folder)
