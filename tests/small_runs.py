@@ -1,4 +1,4 @@
-"""The kit's own recipes, so small that they are trained and scored in a moment; the tests of sources share them."""
+"""The kit's own recipes made so small that they are trained and scored in a moment; shared by tests of sources."""
 
 import dataclasses
 
@@ -13,14 +13,14 @@ SMALL = {"depth": 14, "width": 1 / 16, "iterations": 2, "batch": 1, "start": (),
 
 
 def small(recipe, **changes):
-    """A recipe, by its name, that is trained in a moment, and else as it is."""
+    """Return a recipe, by its name, made so small that it is trained in a moment."""
     recipe = find(recipe)
     flow = {"flow_width": 1 / 16} if recipe.flow_width else {}
     return dataclasses.replace(recipe, **{**SMALL, **flow, **changes})
 
 
 def trained_and_scored(recipe, workspace, split="val", duration=2):
-    """The metrics that a run of a few iterations gives."""
+    """Train and score a run of a few iterations; return (metric, duration) of its overall scores."""
     queue.train_run(Run(recipe), workspace)
     rows = queue.evaluate_run(Run(recipe), workspace, split=split, duration=duration)
     assert (workspace.results / "evaluation.csv").exists()

@@ -1,4 +1,4 @@
-"""Tiny recipes that wait for each other, and how their rows are read; the tests of queue and commands share them."""
+"""Tiny recipes that start from each other, in a workspace of hand-made data; tests of queue and commands share them."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ FRAMES = dataclasses.replace(
 
 
 def table(workspace, name):
-    """A result table as its readers get it."""
+    """Return a result table as a DataFrame."""
     return pandas.read_csv(workspace.results / f"{name}.csv")
 
 

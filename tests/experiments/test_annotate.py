@@ -1,4 +1,4 @@
-"""annotate.py: what is drawn into a frame is where it belongs, and nothing else changes."""
+"""annotate.py: results are drawn at their pixels, and other pixels stay."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def rgb(colour):
     return torch.tensor(list(bytes.fromhex(colour[1:])), dtype=torch.float32)
 
 
-def test_a_label_map_colours_its_pixels_and_leaves_the_unknown_ones():
+def test_a_label_map_colours_its_pixels_but_not_those_of_label_255():
     labels = torch.full((60, 80), 255, dtype=torch.uint8)
     labels[10:20, 30:40] = 3
     drawn = labels_over(FRAME, labels, strength=0.5)

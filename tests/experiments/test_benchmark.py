@@ -1,4 +1,4 @@
-"""The benchmark: what it writes, and that its yardstick is our network. No test here looks at a time."""
+"""The benchmark: its rows, and its reference network, which has our layers. No test here depends on a time."""
 
 import argparse
 
@@ -43,7 +43,7 @@ def test_a_row_for_each_combination_with_all_parts(tmp_path):
 
 
 @pytest.mark.parametrize("depth", [50, 101])
-def test_the_yardstick_has_our_layers(depth):
+def test_the_reference_network_has_our_layers(depth):
     def layers(network):
         convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
         return [(tuple(m.weight.shape), m.stride, m.padding, m.dilation) for m in convolutions]

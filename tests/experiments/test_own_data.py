@@ -1,4 +1,4 @@
-"""sources/ and a data set of one's own: from a function to scores, and what is said of one that can't be used."""
+"""own_data.py: from a function to scores, and the errors for data sets that can't be used."""
 
 import re
 import textwrap
@@ -66,12 +66,12 @@ def test_a_data_set_of_ones_own_trains_and_is_scored(bare_workspace, yours):
         ("my_clips:wrong", "my_clips:wrong: expected a list of dffkit.Snippet for 'train', got dict"),
     ],
 )
-def test_a_data_set_that_can_not_be_used_is_named(yours, data, message):
+def test_a_data_set_that_cannot_be_used_is_named(yours, data, message):
     with pytest.raises(DataError, match=message):
         sources.snippets(small("toytown/segmentation/frame", data=data), "train")
 
 
-def test_a_data_set_of_ones_own_that_has_changed_is_another_world(yours, monkeypatch):
+def test_the_data_version_changes_with_the_data_set(yours, monkeypatch):
     whole, short = (small("toytown/segmentation/dff", data=f"my_clips:{name}") for name in ("dataset", "short"))
     assert sources.data_version(whole) == sources.data_version(whole)
     before = sources.data_version(short)
@@ -87,7 +87,7 @@ def test_boxes_without_names_count_from_one(yours):
     assert sources.names(small("toytown/segmentation/dff", data="my_clips:short"))[0] == "0"
 
 
-def test_short_clips_of_ones_own_are_scored_as_far_as_they_go(yours):
+def test_short_clips_limit_the_longest_duration(yours):
     def longest(data):
         recipe = small("toytown/segmentation/dff", data=data)
         return sources.longest_duration(recipe, sources.snippets(recipe, "val"))
@@ -99,7 +99,7 @@ def test_short_clips_of_ones_own_are_scored_as_far_as_they_go(yours):
         longest("my_clips:unlabelled")
 
 
-def test_only_the_clips_that_are_scored_say_how_far_they_go(bare_workspace, yours):
+def test_the_longest_duration_depends_on_the_scored_clips_alone(bare_workspace, yours):
     """Validation scores the first four, and the clips of one split may be shorter than another's."""
     recipe = small("toytown/segmentation/dff", data="my_clips:uneven", name="mine/dff", heads=(
         ("segmentation", (("num_classes", 2),)),

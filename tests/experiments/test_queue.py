@@ -1,4 +1,4 @@
-"""The queue: what runs after what, what is scored, stopping and going on."""
+"""The queue: order of runs, scoring, stopping and resuming."""
 
 import dataclasses
 import shutil
@@ -22,7 +22,7 @@ AFTER = dataclasses.replace(
 )
 
 
-def test_what_a_run_starts_from_comes_first_and_once():
+def test_runs_that_others_start_from_come_first_and_once():
     order = in_order([Run(AFTER, 1), Run(PAIRS, 1), Run(AFTER, 2)])
     assert order == [Run(STILLS), Run(FLOW), Run(PAIRS, 1), Run(AFTER, 1), Run(PAIRS, 2), Run(AFTER, 2)]
 
@@ -71,7 +71,7 @@ def test_a_queue_trains_and_scores_everything_once(workspace):
     assert [path.read_bytes() for path in sorted(workspace.results.glob("*.csv"))] == before
 
 
-def test_pretraining_is_of_seed_0_and_what_starts_from_a_run_has_its_weights(workspace):
+def test_pretraining_has_seed_0_and_a_run_has_the_weights_it_starts_from(workspace):
     run_queue([Run(AFTER, 1)], workspace, duration=2)
     assert Run(STILLS, 0).finished(workspace)
     assert not Run(STILLS, 1).finished(workspace)
@@ -80,7 +80,7 @@ def test_pretraining_is_of_seed_0_and_what_starts_from_a_run_has_its_weights(wor
 
 
 @pytest.mark.parametrize("where", ["train", "evaluate", "write"])
-def test_a_queue_that_was_stopped_goes_on(workspace, monkeypatch, where):
+def test_a_stopped_queue_resumes(workspace, monkeypatch, where):
     target = {"train": (queue, "train"), "evaluate": (scoring, "score"), "write": (results, "add")}[where]
     whole, calls = getattr(*target), []
 
@@ -101,7 +101,7 @@ def test_a_queue_that_was_stopped_goes_on(workspace, monkeypatch, where):
         assert len({row.key for row in rows}) == len(rows)
 
 
-def test_what_another_process_trains_is_left_and_so_is_what_waits_for_it(workspace, capsys):
+def test_a_run_that_another_process_trains_is_left_and_so_are_runs_that_need_it(workspace, capsys):
     with locked(Run(STILLS).folder(workspace)):
         left = run_queue([Run(PAIRS)], workspace)
     assert left == [Run(STILLS), Run(PAIRS)]
@@ -128,7 +128,7 @@ def test_a_run_that_fails_does_not_end_the_queue(workspace, monkeypatch, capsys,
     assert "Left for later: stills: iteration 3: the loss is not finite" in capsys.readouterr().out
 
 
-def test_status_says_what_is_done(workspace):
+def test_the_status_of_each_run_is_shown(workspace):
     run_queue([Run(FLOW)], workspace)
     queue.train_run(Run(STILLS), workspace)
     (Run(FRAMES).folder(workspace)).mkdir(parents=True)
@@ -140,7 +140,7 @@ def test_status_says_what_is_done(workspace):
     assert lines[0].split()[:3] == ["stills", STILLS.hash, "s0"]
 
 
-def test_a_run_on_another_world_is_not_taken_for_this_one(workspace, monkeypatch):
+def test_a_run_on_another_data_version_is_refused(workspace, monkeypatch):
     run_queue([Run(FLOW)], workspace)
     monkeypatch.setattr(sources, "data_version", lambda tiny, split="train": "new version")
     expected = "another run: expected data_version 'new version', got 'version of toytown'; delete"

@@ -1,4 +1,4 @@
-"""sources/: from official layouts, which the tests write in small, to scores; and what is said of missing data."""
+"""sources.py: from small data sets in their official layouts to scores, errors for missing data, rendered worlds."""
 
 import builtins
 import contextlib
@@ -108,7 +108,7 @@ def test_pets_are_seen_enlarged_in_windows(real_data, monkeypatch):
         ("paper/imagenet-vid/dff", "put the data set there"),
     ],
 )
-def test_data_that_is_not_there_is_named(bare_workspace, name, remedy):
+def test_missing_data_is_named_with_a_remedy(bare_workspace, name, remedy):
     with pytest.raises(DataError, match=rf"{data_folder()}/\w+: no such folder; .*{remedy}"):
         queue.train_run(Run(dataclasses.replace(find(name), start=(), weights="")), bare_workspace)
 
@@ -125,7 +125,7 @@ def write_chairs(folder):
     (folder / "FlyingChairs_train_val.txt").write_text("1\n1\n2\n2\n")
 
 
-def test_flownet_trains_on_chairs_and_is_judged_on_others(bare_workspace):
+def test_flownet_trains_on_chairs_and_is_scored_on_others(bare_workspace):
     write_chairs(data_folder() / "flying_chairs")
     recipe = small("paper/flow", flow_width=1 / 16)
     job = jobs.make_job(recipe, 0, sources.snippets(recipe, "train"))
@@ -141,7 +141,7 @@ def test_flownet_trains_on_chairs_and_is_judged_on_others(bare_workspace):
 @pytest.mark.parametrize(
     ("job", "split"), [("stills", "stills"), ("pairs", "val"), ("pairs", "train"), ("pairs", "elsewhere")]
 )
-def test_toytown_is_rendered_ahead_where_its_snippets_are_looked_for(tmp_path, monkeypatch, job, split):
+def test_toytown_is_rendered_in_advance_where_its_snippets_are_read(tmp_path, monkeypatch, job, split):
     from dffkit.datasets.toytown import recordings
 
     tiny = STILLS if job == "stills" else recipe(length=12, first_label=9)

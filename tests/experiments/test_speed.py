@@ -1,4 +1,4 @@
-"""speed.py: which recipes share a network's speed, the cost ratio beside it, and the table."""
+"""speed.py: recipes that share a network share its speed; the cost ratio and the table."""
 
 import argparse
 import dataclasses
@@ -59,7 +59,7 @@ def test_every_recipe_gets_its_times_and_its_ratio():
     assert copy["ratio"] < dff["ratio"]
 
 
-def test_the_command_writes_the_table_anew_where_it_is_told(tmp_path, monkeypatch, capsys):
+def test_the_command_replaces_the_table_at_out(tmp_path, monkeypatch, capsys):
     frozen = dataclasses.replace(TINY, name="frozen", freeze=("feature_network",))
     exact = dataclasses.replace(TINY, name="exact", flow="exact", flow_width=0)  # rendering is not recognition
     monkeypatch.setattr(command.weights, "load", lambda name: trained()[name.split("/")[1]])

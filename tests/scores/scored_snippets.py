@@ -68,7 +68,7 @@ def data(label=label_map):
 
 
 class Counting(list):
-    """A list that knows what was read from it."""
+    """A list that keeps the indices that were read from it."""
 
     reads = ()
 

@@ -1,4 +1,4 @@
-"""differences.py: intervals that hold what they say, and verdicts that follow from them."""
+"""differences.py: intervals of known differences, and their verdicts."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from dffkit.scores.differences import Difference, SampledScore, below, differenc
 
 
 def scores(mean, spread, shared, seed):
-    """Replicates about a mean; `shared` is what the streets drawn do to every method."""
+    """Return a score with replicates; `shared` is the effect of the drawn streets on every method."""
     return SampledScore(mean, mean + shared + spread * np.random.default_rng(seed).standard_normal(shared.shape))
 
 
@@ -16,7 +16,7 @@ def streets():
     return 0.05 * np.random.default_rng(0).standard_normal(500)
 
 
-def test_what_the_streets_do_to_both_is_taken_out(streets):
+def test_the_effect_of_the_streets_on_both_cancels(streets):
     found = difference({0: scores(0.72, 0.002, streets, 1)}, {0: scores(0.71, 0.002, streets, 2)})
     assert found.mean == pytest.approx(0.01, abs=1e-9)
     assert found.low == pytest.approx(0.01 - 1.96 * 0.002 * 2**0.5, abs=1e-3)
@@ -37,7 +37,7 @@ def test_seeds_that_disagree_widen_the_interval(streets):
     assert unsure.verdict == "not resolved"
 
 
-def test_turned_round_it_is_the_opposite(streets):
+def test_exchanged_methods_have_the_opposite_difference(streets):
     one, other = {0: scores(0.72, 0.005, streets, 1)}, {0: scores(0.70, 0.005, streets, 2)}
     forth, back = difference(one, other), difference(other, one)
     np.testing.assert_allclose(back[:4], (-forth.mean, -forth.high, -forth.low, 1 - forth.probability), atol=1e-12)
@@ -59,7 +59,7 @@ def test_seeds_are_compared_with_their_own_partners(streets):
     assert alone.mean == pytest.approx(0.01)
 
 
-def test_what_cannot_be_compared_is_named(streets):
+def test_scores_that_cannot_be_compared_are_named(streets):
     with pytest.raises(ValueError, match=r"seeds: expected some in common, got \[0\] and \[1, 2\]"):
         difference({0: SampledScore(0, streets)}, {1: SampledScore(0, streets), 2: SampledScore(0, streets)})
     with pytest.raises(ValueError, match=r"replicates: expected as many in each, got \[10, 500\]"):

@@ -1,8 +1,13 @@
-"""The paper's protocol: which pairs count, that they are the model's own, and that each frame is read once."""
+"""The paper's protocol: pairs that count, frames read once, means over offsets, work shared by processes."""
+
+import math
+import sys
+from datetime import timedelta
 
 import pytest
 import torch
 from scored_snippets import CLASSES, SIZE, Counting, assert_close, data, detector, small, some_boxes, video
+from torch import distributed, multiprocessing, nn
 
 from dffkit.baselines.without_flow import NoFlow
 from dffkit.datasets.snippets import Snippet
@@ -15,7 +20,7 @@ from dffkit.scores.evaluation import evaluate
 
 @torch.no_grad()
 def by_hand(model, snippets, offset, history=3):
-    """Scores at one offset from the pair forward, one pair at a time."""
+    """Return the scores at one offset from the forward pass of one pair at a time."""
     found = []
     for snippet in snippets:
         for i, target in snippet.targets.items():
@@ -147,3 +152,111 @@ def test_wrong_options_are_named(options, message):
 def test_two_snippets_of_one_name_are_named():
     with pytest.raises(ValueError, match="snippets: expected names that differ, got a more than once"):
         evaluate(small(), [video("a", [2]), video("b", [2]), video("a", [3])], max_duration=2)
+
+
+def test_a_durations_score_is_the_mean_over_its_offsets():
+    result = evaluate(small(), data(), max_duration=3)
+    scores = [values["mIoU", "all"] for values in result.values]
+    assert result.score("mIoU", duration=1) == scores[0]
+    assert result.score("mIoU", duration=3) == pytest.approx(sum(scores) / 3)
+    fast = [values["mIoU", "fast"] for values in result.values]
+    assert result.score("mIoU", "fast", duration=2) == pytest.approx(sum(fast[:2]) / 2)
+
+
+def test_a_perfect_model_scores_1():
+    class Colours(nn.Module):
+        channels = 3
+
+        def forward(self, frames):
+            return nn.functional.avg_pool2d(frames.float(), 16)
+
+    class Brightest(nn.Module):
+        out_channels = num_classes = 3
+
+        def forward(self, features):
+            return features
+
+        def decode(self, maps, size):
+            return maps.argmax(1).repeat_interleave(16, 1).repeat_interleave(16, 2).to(torch.uint8)
+
+    target = torch.randint(0, 3, (3, 4)).repeat_interleave(16, 0).repeat_interleave(16, 1).to(torch.uint8)
+    still = (nn.functional.one_hot(target.long(), 3) * 200).permute(2, 0, 1).to(torch.uint8)
+    model = DeepFeatureFlow(Colours(), NoFlow(), Brightest())
+    standing = Snippet("standing", 10.0, [still] * 5, {4: target}, {4: torch.zeros(SIZE, dtype=torch.uint8)})
+    for values in evaluate(model, [standing], max_duration=4).values:
+        assert values["mIoU", "all"] == values["mIoU", "slow"] == 1
+    # If the world moves by a cell a frame, a copy is right at offset 0 only.
+    rolled = [still.roll(16 * (i - 4), 2) for i in range(5)]
+    moving = evaluate(model, [Snippet("moving", 10.0, rolled, {4: target})], max_duration=4)
+    assert moving.score("mIoU", duration=1) == 1 > moving.score("mIoU", duration=2)
+
+
+def test_a_perfect_detector_scores_1():
+    class Perfect(nn.Module):
+        in_channels, out_channels, num_classes = 64, 64, CLASSES
+
+        def forward(self, features):
+            return features
+
+        def decode(self, maps, size):
+            return [{**target, "scores": torch.rand(3)} for _ in maps]
+
+    target, motion = some_boxes(torch.Generator().manual_seed(0))
+    model = small(task=Perfect())
+    snippet = Snippet("a", 10.0, video("a", []).frames, dict.fromkeys([3, 4], target), dict.fromkeys([3, 4], motion))
+    result = evaluate(model, [snippet], max_duration=3)
+    for metric, subset in [("mAP", "all"), ("mAP", "slow"), ("mAP", "fast"), ("AP", "2")]:
+        assert result.score(metric, subset, duration=3) == 1
+    assert math.isnan(result.score("mAP", "medium", duration=3))
+
+
+@pytest.mark.parametrize("duration", [0, 4])
+def test_a_duration_that_was_not_evaluated_is_named(duration):
+    result = evaluate(small(), data(), max_duration=3)
+    with pytest.raises(ValueError, match=rf"duration: expected 1\.\.3, as evaluated, got {duration}"):
+        result.score("mIoU", duration=duration)
+
+
+def both_tasks():
+    """Return the snippets that were read and the scores, of both tasks, as plain values."""
+    snippets = Counting(data()), Counting(data(some_boxes))
+    pairs = zip((small(), detector()), snippets, strict=True)
+    results = [evaluate(model, each, max_duration=3) for model, each in pairs]
+    return [each.reads for each in snippets], [
+        (name, frames, [vars(scores) for scores in offsets])
+        for result in results
+        for name, frames, offsets in result.snippets
+    ]
+
+
+def in_process(rank, folder):
+    """One of two processes: evaluate together, then leave the result in a file."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # in the convolutions' sums the last bit depends on it
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2, timeout=timedelta(minutes=2)
+    )
+    try:
+        torch.save(both_tasks(), f"{folder}/{rank}.pt")
+    finally:
+        distributed.destroy_process_group()
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the processes meet at a path as Linux writes it")
+def test_processes_share_the_work_and_all_return_what_one_does(tmp_path):
+    threads = torch.get_num_threads()
+    other = multiprocessing.get_context("spawn").Process(target=in_process, args=(1, str(tmp_path)))
+    other.start()
+    in_process(0, str(tmp_path))
+    other.join()
+    torch.set_num_threads(1)
+    reads, expected = both_tasks()
+    torch.set_num_threads(threads)
+    assert reads == [(0, 1, 2, 3)] * 2
+    for rank in range(2):
+        read, ours = torch.load(tmp_path / f"{rank}.pt")
+        assert read == [(rank, rank + 2)] * 2
+        assert [each[:2] for each in ours] == [each[:2] for each in expected]
+        for mine, one in zip(ours, expected, strict=True):
+            torch.testing.assert_close(mine[2], one[2], rtol=0, atol=0, equal_nan=True)

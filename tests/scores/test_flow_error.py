@@ -25,7 +25,7 @@ def shifted(step: int, hidden: bool = False):
     return [(current, key, flow, occluded)]
 
 
-def test_no_flow_is_as_wrong_as_things_move():
+def test_the_error_of_no_flow_is_the_motion():
     no_flow = flow_error.network_flow(NoFlow())
     assert flow_error.endpoint_errors(no_flow, shifted(7)) == pytest.approx({"all": 7, "visible": 7})
 
@@ -45,7 +45,7 @@ def test_classical_flow_finds_a_shift_in_our_direction():
     assert flow_error.endpoint_errors(dis, shifted(6))["all"] < 1.5
 
 
-def test_a_networks_flow_is_judged_without_gradient():
+def test_a_networks_flow_is_measured_without_gradient():
     network = flownet_inception(width=1 / 8, scale_channels=None)
     current, key, *_ = shifted(3)[0]
     flow = flow_error.network_flow(network)(current, key)
