@@ -107,8 +107,8 @@ def _recognize(
 def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
     """Return the methods that recognize the video by the titles that it shows; DFF is the last."""
     name = arguments.weights or f"toytown/{arguments.task or 'segmentation'}/dff"
-    where = arguments.device, arguments.short_side
-    dff = LiveRecognition(name, arguments.key_frame_duration, *where)
+    settings = arguments.device, arguments.short_side
+    dff = LiveRecognition(name, arguments.key_frame_duration, *settings)
     if arguments.task not in (None, dff.recipe.task):
         trained = f"its network is for {dff.recipe.task}, not for {arguments.task}"
         raise CommandError(f"--weights {name}: {trained}; leave --task out, or give other weights")
@@ -116,7 +116,7 @@ def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
     if not (arguments.compare or arguments.compare_with):
         return methods
     title, other = _per_frame(name, arguments.compare_with)
-    frame = LiveRecognition(other, 1, *where)
+    frame = LiveRecognition(other, 1, *settings)
     if frame.recipe.task != dff.recipe.task:
         trained = f"its network is for {frame.recipe.task}, that of {name} for {dff.recipe.task}"
         raise CommandError(f"--compare-with {other}: {trained}; give weights of one task")

@@ -38,6 +38,8 @@ def test_the_links_lead_to_files(name):
     assert links
     for link in links:
         assert link.startswith("https://") or ((REPOSITORY / name).parent / link).exists(), link
+    for path in re.findall(r"`(dffkit/[\w/]+(?:\.py)?)`", TEXTS[name]):
+        assert (REPOSITORY / path).exists(), path
 
 
 def test_the_map_names_what_is_there():
