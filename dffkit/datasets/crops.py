@@ -1,7 +1,7 @@
 """Random windows of a video as snippets of their own, and the boxes that remain in a part of a picture."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -101,12 +101,8 @@ class Crops(Sequence[Snippet]):
     def __getitem__(self, index: int) -> Snippet:
         number, variant = divmod(range(len(self))[index], self.count)
         snippet, window = self.snippets[number], self._window(number, variant)
-
-        def target(i: int) -> Any:
-            return window.target(snippet.targets[i])
-
         frames = Frames(lambda i: window.frame(snippet.frames[i]), len(snippet.frames))
-        targets = OnDemand(target, list(snippet.targets))
+        targets = OnDemand(lambda i: window.target(snippet.targets[i]), list(snippet.targets))
         return Snippet(f"{snippet.name}/{variant}", snippet.fps, frames, targets)
 
     def _window(self, number: int, variant: int) -> Window:

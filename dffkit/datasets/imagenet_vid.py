@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dffkit.datasets.images import read_frame
+from dffkit.datasets.images import ImageFrames, read_frame
 from dffkit.datasets.snippets import Frames, OnDemand, Snippet, motion_iou, warn_skipped
 from dffkit.datasets.vid_annotations import CLASSES, read_annotation
 from dffkit.support.errors import DataError
@@ -96,9 +96,6 @@ def stills(folder: Path | str, images: Path | str) -> list[Snippet]:
 def _video(folder: Path, name: str, annotated: Sequence[int], length: int) -> Snippet:
     images, notes = folder / "Data" / "VID" / name, folder / "Annotations" / "VID" / name
 
-    def frame(i: int) -> Tensor:
-        return read_frame(images / f"{i:06d}.JPEG")
-
     def target(i: int) -> dict[str, Tensor]:
         return read_annotation(notes / f"{i:06d}.xml", True, images / f"{i:06d}.JPEG")[0]
 
@@ -109,20 +106,20 @@ def _video(folder: Path, name: str, annotated: Sequence[int], length: int) -> Sn
         tracks = [dict(zip(t["tracks"].tolist(), t["boxes"], strict=True)) for t in around]
         return torch.tensor(list(motion_iou(tracks, i - first, REACH).values()), dtype=torch.float32)
 
-    return Snippet(name, FPS, Frames(frame, length), OnDemand(target, annotated), OnDemand(motion, annotated))
+    frames = Frames(lambda i: read_frame(images / f"{i:06d}.JPEG"), length)
+    return Snippet(name, FPS, frames, OnDemand(target, annotated), OnDemand(motion, annotated))
 
 
 def _still(data: Path, notes: Path, name: str) -> Snippet:
-    def frame(_: int) -> Tensor:
-        return read_frame(data / f"{name}.JPEG")
+    image = data / f"{name}.JPEG"
 
     def target(_: int) -> dict[str, Tensor]:
-        found, skipped = read_annotation(notes / f"{name}.xml", False, data / f"{name}.JPEG")
+        found, skipped = read_annotation(notes / f"{name}.xml", False, image)
         if skipped:  # the total is unknown before all files are read, so the text has no number and comes once
             warn_skipped(notes, "objects of other classes than VID's 30 are skipped")
         return found
 
-    return Snippet(name, STILL_FPS, Frames(frame, 1), OnDemand(target, range(1)))
+    return Snippet(name, STILL_FPS, ImageFrames([image]), OnDemand(target, range(1)))
 
 
 def _count(folder: Path) -> int:

@@ -118,16 +118,14 @@ def read_boxes(path: Path) -> list[Annotation]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        values = _values(f"{path}:{number}", line, fields)
+        place = f"{path}:{number}"
+        values = _values(place, line, fields)
         fields = len(values)
-        annotation = _annotation(path, number, values)
-        key = annotation.frame + 1, annotation.track
+        key = int(values[0]), int(values[1])
         if key in seen:
-            raise DataError(
-                f"{path}:{number}: has frame {key[0]}, id {key[1]} again, after line {seen[key]}; delete one"
-            )
+            raise DataError(f"{place}: has frame {key[0]}, id {key[1]} again, after line {seen[key]}; delete one")
         seen[key] = number
-        annotations.append(annotation)
+        annotations.append(_annotation(place, number, values))
     if all(annotation.kind == "other" for annotation in annotations):
         raise DataError(f"{path}: has no box of a person; get the file again")
     return annotations
@@ -152,16 +150,14 @@ def _values(place: str, line: str, fields: int) -> list[float]:
     return values
 
 
-def _annotation(path: Path, number: int, values: list[float]) -> Annotation:
+def _annotation(place: str, number: int, values: list[float]) -> Annotation:
     frame, track, left, top, width, height, flag = values[:7]
     if width <= 0 or height <= 0:
-        raise DataError(
-            f"{path}:{number}: expected a box of some width and height, got {width:g}x{height:g}; delete it"
-        )
+        raise DataError(f"{place}: expected a box of some width and height, got {width:g}x{height:g}; delete it")
     label = int(values[7]) if _FIELDS[len(values)] else NO_CLASS
     if label != NO_CLASS and not 1 <= label <= LAST_CLASS:
         raise DataError(
-            f"{path}:{number}: expected a class of 1..{LAST_CLASS}, or {NO_CLASS} for none, got {label}; correct it"
+            f"{place}: expected a class of 1..{LAST_CLASS}, or {NO_CLASS} for none, got {label}; correct it"
         )
     if label in (NO_CLASS, PEDESTRIAN):
         kind = "region" if flag == 0 else "person"
