@@ -117,7 +117,7 @@ def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob
     """Return the job of a recipe, with its untrained network.
 
     Args:
-        recipe: what to train.
+        recipe: the recipe to train.
         seed: of the random weights and of the samples.
         data: the snippets to train on; none for job "flow" on sprites.
     """

@@ -41,7 +41,7 @@ def train(
     frozen. (Where label maps have ignored pixels, each process takes the mean over its own labelled pixels.)
 
     Args:
-        recipe: what to train.
+        recipe: the recipe to train.
         folder: where checkpoints and results are kept.
         data: the snippets to train on; none for job "flow" on sprites.
         start: part -> the state dict of a trained network that has this part, for each part in `recipe.start`, and

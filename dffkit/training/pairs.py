@@ -29,7 +29,7 @@ class Batch(NamedTuple):
         key_frames: key frames *k*, the same shape; None to train per frame.
         same: `(B,)` bool, true where i == k; None without key frames.
         targets: label maps `(B, H, W)`, or a list of B dicts with boxes, or a tuple of both for several heads.
-        numbers: the samples' numbers, as seeds of all that is drawn later, such as anchors.
+        numbers: the samples' numbers, which seed later random choices, e.g. of anchors.
     """
 
     frames: Tensor

@@ -1,4 +1,4 @@
-"""Recipes: everything that a training depends on, as data; and the identity of what is measured with its weights.
+"""Recipes: everything that a training depends on, as data; and the identity of a measurement.
 
 A recipe's hash changes whenever the recipe changes, or a recipe that it starts from.
 """
@@ -170,7 +170,7 @@ class Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """Identity of a measurement: two numbers can be compared or replaced only if it is the same.
+    """Identity of a measurement: a new value replaces an old one only if their identities are equal.
 
     Attributes:
         recipe_hash: `Recipe.hash` of the recipe that the weights were trained by.

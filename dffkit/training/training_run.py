@@ -32,7 +32,7 @@ class TrainingRun:
     """A training run: the network and the log, as they are at an iteration.
 
     Args:
-        recipe: what to train.
+        recipe: the recipe to train.
         folder: where checkpoints, the log and the result are kept.
         data: the snippets to train on; none for job "flow" on sprites.
         seed: of the random weights and of the samples.

@@ -21,8 +21,8 @@ from dffkit.training.checkpoint import FINISHED
 from dffkit.training.recipe import Measurement
 from dffkit.training.recipes import find
 
-# The recipe scales frames to 512 x 1024. Of such a strip it makes 32 x 1024, so that two CPU cores have done an
-# iteration in seconds; networks, batch, losses and the optimiser are the paper's, and no code is replaced.
+# The recipe scales a strip of this size to 32 x 1024 instead of 512 x 1024, so that two CPU cores take seconds for an
+# iteration. Networks, batch, losses and the optimiser are the paper's, and no code is replaced.
 STRIP = (4, 128)
 
 

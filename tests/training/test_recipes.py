@@ -73,7 +73,7 @@ def test_frame_and_dff_differ_in_the_objective_only(task):
     assert dict(frame.start).items() <= dict(dff.start).items()
 
 
-# Table 3's columns, and what else is varied: only this may be different from DFF.
+# The fields in which a row may differ from DFF: Table 3's columns, and the other variations.
 VARIED = {
     "fix-n": {"start", "freeze"}, "fix-f": {"freeze", "scale", "lr_factors"},
     "separate": {"start", "scale", "iterations"}, "without-s": {"scale"},
