@@ -92,7 +92,7 @@ def table(task: str) -> pandas.DataFrame:
         lost = difference(per_frame, runs) if per_frame.keys() & runs.keys() else Difference(*[np.nan] * 4, 0)
         line |= lost.points("loss_", mean="loss")
         printed, printed_fps = row.paper.get(task, (np.nan, np.nan))
-        lines.append({**line, **_speed(task, name, times), "paper": printed, "paper_fps": printed_fps})
+        lines.append({**line, **speed(task, name, times), "paper": printed, "paper_fps": printed_fps})
     return pandas.DataFrame(lines)
 
 
@@ -143,7 +143,7 @@ def by_duration(task: str, first: str = "DFF", second: str = "DFF fix N", split:
 def slower(task: str) -> pandas.DataFrame:
     """Compare SFF with Frame by measured frames a second: a line for each measured row of SFF, with a verdict."""
     times = measured(default_workspace().results)
-    fps = {row: _speed(task, row, times)["fps"] for row in ("Frame", *SFF)}
+    fps = {row: speed(task, row, times)["fps"] for row in ("Frame", *SFF)}
     return pandas.DataFrame(
         [
             {"statement": f"{row} slower than Frame", "fps": fps[row], "Frame": fps["Frame"]}
@@ -165,8 +165,13 @@ def recipe(task: str, row: str) -> Recipe:
     return find(f"toytown/{task}/{ROWS[row].recipe}")
 
 
-def _speed(task: str, row: str, times: Mapping[Architecture, Speed]) -> dict[str, float]:
-    """Measured frames a second, the speedup over Frame by them, and the speedup by Eq. 7."""
+def speed(task: str, row: str, times: Mapping[Architecture, Speed]) -> dict[str, float]:
+    """Speed of a row at its duration in Table 4, from the `measured` times.
+
+    Returns:
+        `fps`: frames a second, results included; `speedup` over Frame by `fps`; `eq7`: speedup by Eq. 7. All are NaN
+        where the row or Frame has not been measured.
+    """
     own, frame = (times.get(Architecture.of(recipe(task, name))) for name in (row, "Frame"))
     if own is None or frame is None:
         return {"fps": np.nan, "speedup": np.nan, "eq7": np.nan}

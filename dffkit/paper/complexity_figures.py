@@ -106,6 +106,7 @@ def _shape(x: torch.Tensor) -> str:
 
 # The drawing of Figure 2: square boxes for data, rounded boxes for networks, arrows between them
 
+
 class Box(NamedTuple):
     """A box by its centre, in the drawing's units."""
 

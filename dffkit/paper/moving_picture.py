@@ -15,7 +15,7 @@ from dffkit.experiments.annotate import boxes_over
 from dffkit.experiments.runs import default_workspace
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.sources import names
-from dffkit.experiments.speed import TABLE, Architecture, measured
+from dffkit.experiments.speed import TABLE, measured
 from dffkit.paper import ablation
 from dffkit.paper.style import GREY, ORANGE, PURPLE, SKY
 from dffkit.schedules import FixedInterval
@@ -86,12 +86,11 @@ def timeline() -> pandas.DataFrame:
 def _speeds() -> dict[str, float]:
     """Frames a second of each method at its key frame duration, from the stored measurement."""
     folder = default_workspace().results
-    stored, found = measured(folder), {}
-    for method, duration in METHODS.items():
-        architecture = Architecture.of(ablation.recipe(TASK, method))
-        if architecture not in stored:
-            raise DataError(f"{folder / TABLE}: has no speed of {method}; measure it by python -m dffkit speed")
-        found[method] = stored[architecture].fps(duration)
+    times, path = measured(folder), folder / TABLE
+    found = {method: ablation.speed(TASK, method, times)["fps"] for method in METHODS}
+    if missing := [method for method, fps in found.items() if not fps > 0]:
+        command = f"python -m dffkit speed --out {path}"
+        raise DataError(f"{path}: has no speed of {', '.join(missing)}; measure it by {command}")
     return found
 
 
