@@ -55,19 +55,9 @@ class ClassicalFlow(FlowStandIn):
             raise ValueError(f"method: expected one of {list(HAND_CRAFTED)}, or a function, got {method!r}")
         self.method, self.folder = method, folder
 
-    def forward(self, current: Tensor, key: Tensor) -> tuple[Tensor, None]:
-        """Return flow `(B, 2, ceil(H/16), ceil(W/16))` in cells, computed on the CPU, on the frames' device; and None.
-
-        Args:
-            current: frames `(B, 3, H, W)` uint8.
-            key: frames `(B, 3, H, W)`, or one key frame `(1, 3, H, W)` for all.
-        """
-        pairs = zip(current, key.expand_as(current), strict=True)
-        fields = [self._kept_field(*(np.ascontiguousarray(f.permute(1, 2, 0).cpu()) for f in pair)) for pair in pairs]
-        return torch.from_numpy(np.stack(fields)).to(current.device), None
-
-    def _kept_field(self, current: np.ndarray, key: np.ndarray) -> np.ndarray:
-        """Return the flow of a pair in cells, from the folder if it is there."""
+    def field(self, current_frame: Tensor, key_frame: Tensor) -> Tensor:
+        """Return the flow of a pair `(2, h, w)` in cells, from the folder if it is there, else computed on the CPU."""
+        current, key = (np.ascontiguousarray(f.permute(1, 2, 0).cpu()) for f in (current_frame, key_frame))
         if self.folder is None or not isinstance(self.method, str):
             return self._new_field(current, key)
         pair = blake2b(current.tobytes() + key.tobytes(), digest_size=16).hexdigest()
@@ -75,16 +65,16 @@ class ClassicalFlow(FlowStandIn):
         kind = fingerprint({"version": VERSION, "method": self.method, "parameters": parameters})
         path = Path(self.folder) / kind / f"{pair}.npy"
         try:
-            return np.load(path, allow_pickle=False)
+            return torch.from_numpy(np.load(path, allow_pickle=False))
         except (FileNotFoundError, ValueError, EOFError):  # not computed yet, or a damaged file
             field = self._new_field(current, key)
             with staged(path) as beside, beside.open("wb") as file:
-                np.save(file, field)
+                np.save(file, field.numpy())
             return field
 
-    def _new_field(self, current: np.ndarray, key: np.ndarray) -> np.ndarray:
+    def _new_field(self, current: np.ndarray, key: np.ndarray) -> Tensor:
         if self.method in SIFT_FLOW:
             flow = sift_flow(current, key, SIFT_FLOW[self.method])
         else:
             flow = (dis if self.method == "DIS" else self.method)(current, key)
-        return flow_to_cells(torch.from_numpy(flow)[None])[0].numpy()
+        return flow_to_cells(torch.from_numpy(flow)[None])[0]

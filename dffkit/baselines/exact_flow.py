@@ -52,32 +52,14 @@ class ExactFlow(FlowStandIn):
                     origin = _Origin(snippet, index, mirrored)
                     self._origins[_digest(frame.flip(-1) if mirrored else frame)] = origin
 
-    def forward(self, current: Tensor, key: Tensor) -> tuple[Tensor, None]:
-        """Return flow `(B, 2, ceil(H/16), ceil(W/16))` in cells, on the frames' device, and None.
-
-        Args:
-            current: frames `(B, 3, H, W)` uint8 of registered snippets.
-            key: frames `(B, 3, H, W)`, or one key frame `(1, 3, H, W)` for all; each of the same snippet as its
-                current frame, and at most `REACH` frames earlier.
+    def field(self, current_frame: Tensor, key_frame: Tensor) -> Tensor:
+        """Look up the flow `(2, h, w)` in cells from a registered frame to one at most `REACH` frames earlier.
 
         Raises:
             ValueError: for a frame that is not registered, frames that have no flow between them, or mirrored frames
                 whose width is no multiple of 16.
         """
-        pairs = zip(current, key.expand_as(current), strict=True)
-        fields = [self._field(self._origin(frame), self._origin(earlier)) for frame, earlier in pairs]
-        return torch.stack(fields).to(current.device), None
-
-    def _origin(self, frame: Tensor) -> _Origin:
-        origin = self._origins.get(_digest(frame))
-        if origin is None:
-            known = len(self._origins) // 2
-            raise ValueError(f"frame: expected one of the {known} that `register` was given, got another")
-        if origin.mirrored and frame.shape[-1] % CELL:
-            raise ValueError(f"frame: expected a width that {CELL} divides for mirrored flow, got {frame.shape[-1]}")
-        return origin
-
-    def _field(self, current: _Origin, key: _Origin) -> Tensor:
+        current, key = self._origin(current_frame), self._origin(key_frame)
         name, i, k = current.snippet.name, current.index, key.index
         same_film = name == key.snippet.name and current.mirrored == key.mirrored
         if not (same_film and 0 <= i - k <= REACH):
@@ -91,6 +73,15 @@ class ExactFlow(FlowStandIn):
                 self._fields[name, i, earlier] = flow_to_cells(field[None])[0]
         field = self._fields[name, i, k]
         return field.flip(-1) * torch.tensor([-1.0, 1.0]).view(2, 1, 1) if current.mirrored else field
+
+    def _origin(self, frame: Tensor) -> _Origin:
+        origin = self._origins.get(_digest(frame))
+        if origin is None:
+            known = len(self._origins) // 2
+            raise ValueError(f"frame: expected one of the {known} that `register` was given, got another")
+        if origin.mirrored and frame.shape[-1] % CELL:
+            raise ValueError(f"frame: expected a width that {CELL} divides for mirrored flow, got {frame.shape[-1]}")
+        return origin
 
 
 def _digest(frame: Tensor) -> bytes:

@@ -8,13 +8,23 @@ from dffkit.networks.features import FeatureNetwork, check_frames
 
 
 class FlowStandIn(nn.Module):
-    """Base of what stands in for a flow network: it takes frames as they are, and has no scale field (S = 1)."""
+    """Base of flow networks without weights: each has `field(current, key)`, and no scale field (S = 1)."""
 
     scale_channels = None
 
     def prepare(self, frames: Tensor) -> Tensor:
         """Return the frames `(B, 3, H, W)` uint8 unchanged."""
         return frames
+
+    def forward(self, current: Tensor, key: Tensor) -> tuple[Tensor, None]:
+        """Return flow `(B, 2, ceil(H/16), ceil(W/16))` in cells, on the frames' device, and None.
+
+        Args:
+            current: frames `(B, 3, H, W)` uint8.
+            key: frames `(B, 3, H, W)`, or one key frame `(1, 3, H, W)` for all.
+        """
+        fields = [self.field(*pair) for pair in zip(current, key.expand_as(current), strict=True)]
+        return torch.stack(fields).to(current.device), None
 
 
 class NoFlow(FlowStandIn):
