@@ -83,7 +83,10 @@ _in_use: "weakref.WeakValueDictionary[tuple, _Decoded]" = weakref.WeakValueDicti
 
 
 def video(path: Path) -> tuple[Sequence[Tensor], float, Size]:
-    """Return the same of a video file; it is decoded into memory, once for all that use it at the same time."""
+    """Return the frames, the frames a second, and the size of a video file.
+
+    The file is decoded into memory, once for all snippets that are in use at the same time.
+    """
     stream = streams.frames(path)
     if stream.fps is None:
         raise DataError(f"{path}: does not say how many frames a second it has; is it a video?")
@@ -132,7 +135,7 @@ def read_boxes(path: Path) -> list[Annotation]:
 
 
 def _values(place: str, line: str, fields: int) -> list[float]:
-    """Return the numbers of a line, of which there must be `fields`, or any usual number of them if that is 0."""
+    """Return the numbers of a line, which must have `fields` of them; 0 allows each usual number."""
     parts = line.split(",")
     if len(parts) not in _FIELDS:
         expected = "frame, id, left, top, width, height, flag, and perhaps class and visibility, or x, y, z"
