@@ -8,7 +8,6 @@ from places import REPOSITORY
 
 import dffkit
 
-SUPPORT = ("DataError", "DffkitError")
 OF_ROOMS = {"Snippet": "datasets", "load": "weights"}
 ROOMS = {path.name for path in (REPOSITORY / "dffkit").iterdir() if path.is_dir()} - {"networks", "support"}
 
