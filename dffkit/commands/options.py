@@ -19,7 +19,8 @@ def at_least(least: int) -> Callable[[str], int]:
 
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add `--device`, by default the GPU if torch finds one; the command calls `check_device` with it."""
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    default = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=default, help="cpu, or a GPU: cuda, cuda:1 (default: cuda if there is one)")
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
