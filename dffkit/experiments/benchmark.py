@@ -4,8 +4,9 @@ import argparse
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from dffkit.video import recognize
 from dffkit.warp import propagate
 
 TASK_NETWORKS = {"segmentation": lambda: ScoreMaps(num_classes=19), "detection": lambda: RFCN(num_classes=30)}
+Part = TypeVar("Part", bound=Hashable)
 SETTLED = 200  # frames until buffers and caches have reached their size
 
 
@@ -80,7 +82,7 @@ def torchvision_resnet(depth: int) -> nn.Module:
 
 
 def _times(model: DeepFeatureFlow, bare: nn.Module, frames: Tensor, look_ahead: int, repeats: int) -> dict[str, float]:
-    """Return the milliseconds of each part. All parts take turns, so that a machine that slows down slows them all."""
+    """Return the median milliseconds of each part of a network."""
     first, current = frames[:1], frames[1:2]
     normalised = first.float().div(255).to(memory_format=torch.channels_last)
     maps, key = model.on_key_frame(first)
@@ -103,13 +105,31 @@ def _times(model: DeepFeatureFlow, bare: nn.Module, frames: Tensor, look_ahead: 
         "decode": lambda: model.task_network.decode(maps, frames.shape[2:]),
         "current": lambda: model.on_current_frame(current, key),
     }
-    times: dict[str, list[float]] = {name: [] for name in parts}
-    for repeat in range(repeats + 1):  # the first round warms up
-        for name, part in parts.items():
-            taken = milliseconds(part, frames.device)
+    return {name: statistics.median(times) for name, times in times_in_turns(parts, frames.device, repeats).items()}
+
+
+def times_in_turns(
+    parts: Mapping[Part, Callable[[], object]], device: torch.device | str, repeats: int, progress: bool = False
+) -> dict[Part, list[float]]:
+    """Run all parts in turns; return each part's milliseconds. A machine that slows down slows all parts.
+
+    Args:
+        parts: functions by any key.
+        device: a GPU is waited for before and after each part.
+        repeats: number of rounds that count; one more before them warms up.
+        progress: show a bar.
+    """
+    device, times = torch.device(device), {part: [] for part in parts}
+    wait = (lambda: torch.cuda.synchronize(device)) if device.type == "cuda" else (lambda: None)
+    for repeat in tqdm(range(repeats + 1), desc="speed", unit="round", disable=not progress):
+        for part, run in parts.items():
+            wait()
+            start = time.perf_counter()
+            run()
+            wait()
             if repeat:
-                times[name].append(taken)
-    return {name: statistics.median(values) for name, values in times.items()}
+                times[part].append((time.perf_counter() - start) * 1e3)
+    return times
 
 
 def _reset_peak_memory(device: str) -> None:
@@ -126,17 +146,6 @@ def _peak_memory_mib(device: str) -> float:
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), float("nan"))
-
-
-def milliseconds(part: Callable[[], object], device: torch.device | str) -> float:
-    """Return the milliseconds that `part` takes; waits for a GPU before and after it."""
-    device = torch.device(device)
-    synchronize = (lambda: torch.cuda.synchronize(device)) if device.type == "cuda" else (lambda: None)
-    synchronize()
-    start = time.perf_counter()
-    part()
-    synchronize()
-    return (time.perf_counter() - start) * 1e3
 
 
 def stream_memory(frames: int, *, look_ahead: int = 1, size: tuple[int, int] = (96, 128)) -> list[float]:

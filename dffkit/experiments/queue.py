@@ -101,9 +101,7 @@ def train_run(run: Run, workspace: Workspace, *, resume: bool = True) -> nn.Modu
     return model
 
 
-def evaluate_run(
-    run: Run, workspace: Workspace, *, split: str = "val", duration: int | None = None, model: nn.Module | None = None
-) -> list[Score]:
+def evaluate_run(run: Run, workspace: Workspace, *, split: str = "val", duration: int | None = None) -> list[Score]:
     """Score a run that is trained here or shipped, and add its rows to `evaluation.csv`.
 
     Frame's rows are Frame at duration 1; at longer durations they are its features copied without flow.
@@ -113,9 +111,8 @@ def evaluate_run(
         workspace: where its weights and the tables are.
         split: one of `sources.counts`.
         duration: the longest key frame duration; by default that of Fig. 3.
-        model: the network, if it has been loaded already.
     """
-    model = runs.trained(run, workspace) if model is None else model
+    model = runs.trained(run, workspace)
     rows = scoring.score(run, model, workspace, split=split, duration=duration, replicates=True)
     _add_rows(run, workspace, EVALUATION, rows)
     return rows

@@ -121,27 +121,27 @@ def in_order(wanted: Sequence[Run]) -> list[Run]:
     return list(order)
 
 
-def trained_state(run: Run, workspace: Workspace) -> dict[str, Tensor]:
-    """Return the weights of a run that was trained in this workspace.
+def state(run: Run, workspace: Workspace) -> dict[str, Tensor]:
+    """Return the weights of a run that is trained here, else its shipped weights.
+
+    Shipped weights are in half precision, so a run that starts from them differs a little.
 
     Raises:
-        CommandError: if its training has not ended.
-        DataError: if its file is damaged, or of former data.
+        CommandError: if there are neither.
+        DataError: if a file is damaged, or of former data.
     """
-    path = run.folder(workspace) / FINISHED
-    if not run.finished(workspace):
-        raise CommandError(f"{run} is not trained yet. Train it with:  python -m dffkit train {run.recipe.name}")
-    found = checkpoint.read(path)
-    checkpoint.check(path, found, run.measurement(run.recipe.data_split).as_dict())
-    return found["module"]
+    if run.finished(workspace):
+        path = run.folder(workspace) / FINISHED
+        found = checkpoint.read(path)
+        checkpoint.check(path, found, run.measurement(run.recipe.data_split).as_dict())
+        return found["module"]
+    if is_shipped(run):
+        return weights.state(run.recipe.name)
+    raise CommandError(f"{run} is not trained yet. Train it with:  python -m dffkit train {run.recipe.name}")
 
 
 def trained(run: Run, workspace: Workspace) -> nn.Module:
-    """Return the network of a run that is trained here or shipped, on the workspace's device, in eval mode.
-
-    Raises:
-        CommandError, DataError: as `state`.
-    """
+    """Return the network with the weights of `state`, on the workspace's device, in eval mode."""
     model = build(run.recipe, run.seed)
     model.load_state_dict(state(run, workspace))
     return model.to(workspace.device).eval()
@@ -193,29 +193,10 @@ def is_shipped(run: Run) -> bool:
     """
     if run.recipe.name not in weights.names():
         return False
-    stored, wanted = weights.entry(run.recipe.name), run.measurement(run.recipe.data_split)
-    found = stored["recipe_hash"], stored["seed"], stored["data_version"]
-    return found == (wanted.recipe_hash, wanted.seed, wanted.data_version)
+    stored, wanted = weights.entry(run.recipe.name), run.measurement(run.recipe.data_split).as_dict()
+    return all(stored[field] == wanted[field] for field in ("recipe_hash", "seed", "data_version"))
 
 
 def is_available(run: Run, workspace: Workspace) -> bool:
-    """Return True if its weights are trained here or shipped.
-
-    Raises:
-        DataError: as `is_shipped`.
-    """
+    """Return True if its weights are trained here or shipped; raise as `is_shipped`."""
     return run.finished(workspace) or is_shipped(run)
-
-
-def state(run: Run, workspace: Workspace) -> dict[str, Tensor]:
-    """Return the weights of a run that is trained here, else its shipped weights.
-
-    Shipped weights are in half precision, so a run that starts from them differs a little.
-
-    Raises:
-        CommandError: if there are neither.
-        DataError: if a file is damaged, or of former data.
-    """
-    if not run.finished(workspace) and is_shipped(run):
-        return weights.state(run.recipe.name)
-    return trained_state(run, workspace)

@@ -1,14 +1,14 @@
 """The scores of a trained network, as rows for the result tables (Sec. 5.1)."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from torch import nn
 
 from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED
 from dffkit.baselines.without_flow import NoFlow
-from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.snippets import MOTION_CLASSES, Snippet
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import map_similarity, sources
 from dffkit.experiments.results import Score
@@ -22,7 +22,6 @@ STREETS_IN_TRAINING = 4  # that are scored during training; all are scored at it
 METRIC = {"segmentation": "mIoU", "detection": "mAP"}  # the score of a task in all tables
 TABLE_4 = {"segmentation": 5, "detection": 10}  # the key frame durations of Tables 4 and 5
 SPRITE_PAIRS = 64
-SUBSETS = ("all", "slow", "medium", "fast")
 
 
 def score(
@@ -76,8 +75,11 @@ def score(
             history=longest,
             progress=workspace.progress and not quick,
         )
-        with_replicates = _replicates(evaluation, recipe) if replicates and recipe.job != "stills" else {}
-        rows += _evaluation_scores(evaluation, measurement, METRIC[task], with_replicates)
+        drawn = _replicates(evaluation, recipe) if replicates and recipe.job != "stills" else {}
+        for length, subset in itertools.product(range(1, evaluation.max_duration + 1), ("all", *MOTION_CLASSES)):
+            value = evaluation.score(METRIC[task], subset, duration=length)
+            stored = drawn.get(length) if subset == "all" else None
+            rows.append(Score(measurement, METRIC[task], value, subset, length, evaluation.frames, stored))
         if not quick and _has_measurable_flow(recipe, split):
             rows += _errors_by_region(recognition.flow_network, measurement, task, streets)
         if not quick and map_similarity.is_measured(recipe, split):
@@ -94,25 +96,6 @@ def validation(run: Run, workspace: Workspace) -> Callable[[nn.Module], Mapping[
         return {row.metric + (f"@{row.duration}" if row.duration else ""): row.value for row in shown}
 
     return validate
-
-
-def _evaluation_scores(
-    evaluation: Evaluation, measurement: Measurement, metric: str, replicates: Mapping[int, np.ndarray]
-) -> list[Score]:
-    """Return the means over classes, at every key frame duration, overall and by motion class."""
-    return [
-        Score(
-            measurement,
-            metric,
-            evaluation.score(metric, subset, duration=duration),
-            subset,
-            duration,
-            evaluation.frames,
-            replicates.get(duration) if subset == "all" else None,
-        )
-        for duration in range(1, evaluation.max_duration + 1)
-        for subset in SUBSETS
-    ]
 
 
 def _replicates(evaluation: Evaluation, recipe: Recipe) -> dict[int, np.ndarray]:
@@ -169,9 +152,7 @@ def _flow_errors(flow_network: nn.Module, run: Run, split: str, streets: int | N
     return rows
 
 
-def _flow_pairs(
-    recipe: Recipe, split: str, streets: int | None, quick: bool
-) -> dict[str, tuple[int, Callable[[], Iterator[Any] | Iterable[Any]]]]:
+def _flow_pairs(recipe: Recipe, split: str, streets: int, quick: bool) -> dict[str, tuple[int, Callable[[], Iterator]]]:
     """Return the pairs that a flow network is scored on: name -> (number of pairs, function that makes them)."""
     from dffkit.scores import flow_error
 

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from tqdm import tqdm
 
 from dffkit import complexity
 from dffkit.baselines import HAND_CRAFTED, NO_FLOW
 from dffkit.datasets.toytown import WORLDS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import results
-from dffkit.experiments.benchmark import milliseconds
+from dffkit.experiments.benchmark import times_in_turns
 from dffkit.training.assembly import build
 from dffkit.training.recipe import Recipe
 
@@ -82,10 +81,9 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Measure the networks of recipes; return rows with the fields of `Architecture` and `Speed`.
 
-    Times are medians. All networks take turns, so that a machine that slows down slows them all. Weights are random,
-    but decoding, whose time depends on what is found, gets the maps of a `trained` network. A computation that several
-    networks share, as a key frame or decoding, is one measurement, the median over all of them. The operations of
-    hand-crafted flow are not counted: there `key_gflop`, `current_gflop` and `ratio` are NaN.
+    Weights are random, but decoding, whose time depends on what is found, gets the maps of a `trained` network. A
+    computation that several networks share, as a key frame or decoding, is one measurement, the median over all of
+    them. The operations of hand-crafted flow are not counted: there `key_gflop`, `current_gflop` and `ratio` are NaN.
 
     Args:
         recipes: recipes for Frame or DFF.
@@ -97,27 +95,17 @@ def measure(
     models = [build(recipe).to(device).eval() for recipe in recipes]
     for number, (recipe, model) in enumerate(zip(recipes, models, strict=True)):
         parts |= {(number, name): part for name, part in _parts(recipe, model, trained[recipe.task], device).items()}
-    times: dict[tuple[int, str], list[float]] = {each: [] for each in parts}
     with torch.inference_mode():
-        for repeat in tqdm(range(repeats + 1), desc="speed", unit="round"):  # the first warms up
-            for each, part in parts.items():
-                taken = milliseconds(part, device)
-                if repeat:
-                    times[each].append(taken)
+        times = times_in_turns(parts, device, repeats, progress=True)
     shared: dict[tuple, list[float]] = {}
     for (number, name), values in times.items():
         shared.setdefault(_same(recipes[number], name, number), []).extend(values)
-    return [
-        {
-            **Architecture.of(recipe)._asdict(),
-            **{
-                f"{name}_ms": round(statistics.median(shared[_same(recipe, name, number)]), 3)
-                for name in ("key", "current", "decode")
-            },
-            **_counted(recipe, model),
-        }
-        for number, (recipe, model) in enumerate(zip(recipes, models, strict=True))
-    ]
+    rows = []
+    for number, (recipe, model) in enumerate(zip(recipes, models, strict=True)):
+        times = {part: shared[_same(recipe, part, number)] for part in ("key", "current", "decode")}
+        medians = {f"{part}_ms": round(statistics.median(each), 3) for part, each in times.items()}
+        rows.append(Architecture.of(recipe)._asdict() | medians | _counted(recipe, model))
+    return rows
 
 
 def measured(folder: Path) -> dict[Architecture, Speed]:

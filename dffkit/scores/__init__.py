@@ -1,7 +1,7 @@
 """Scores of predictions: mean IoU of label maps, mean average precision of boxes, both also by motion class.
 
-Scores are kept as counts: the scores of two frames, snippets or processes are joined by `+` (many by `merge`), and
-`values()` turns them into fractions, 0..1.
+Scores are kept as counts: the scores of frames, snippets or processes are joined by `merge`, and `values()` turns them
+into fractions, 0..1.
 """
 
 from dffkit.scores.detection import DetectionScores, average_precision

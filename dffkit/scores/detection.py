@@ -91,9 +91,6 @@ class DetectionScores:
         joined = {name: torch.cat([getattr(each, name) for each in scores], dim=-1) for name in names}
         return cls(**joined, boxes=torch.stack([each.boxes for each in scores]).sum(0))
 
-    def __add__(self, other: "DetectionScores") -> "DetectionScores":
-        return self.merge([self, other])
-
     def values(self) -> dict[tuple[str, str], float]:
         """Return fractions by (metric, subset): ("mAP", "all" | "slow" | "medium" | "fast"), ("AP", label).
 

@@ -81,7 +81,6 @@ def evaluate(
     max_duration: int = 10,
     history: int | None = None,
     batch_size: int = 10,
-    num_classes: int | None = None,
     autocast: torch.dtype | None = None,
     progress: bool = False,
 ) -> Evaluation:
@@ -98,7 +97,6 @@ def evaluate(
             history makes a smaller `max_duration` comparable: *Frame* beside DFF with L = 10 has max_duration=1 and
             history=10.
         batch_size: the largest number of frames that go through a network together.
-        num_classes: C, by default the task network's.
         autocast: torch.bfloat16 for mixed precision; None for float32.
         progress: show a bar (needs tqdm), in the first process only.
 
@@ -114,9 +112,8 @@ def evaluate(
     ):
         if not isinstance(value, int) or value < least:
             raise ValueError(f"{name}: expected a whole number, at least {least}, got {value!r}")
-    num_classes = model.task_network.num_classes if num_classes is None else num_classes
     model = model if autocast is None else in_lower_precision(model, autocast)
-    walk = _Walk(model, max_duration, history, batch_size, num_classes, autocast)
+    walk = _Walk(model, max_duration, history, batch_size, autocast)
     rank, processes = rank_and_count()
     with _evaluating(model), torch.inference_mode():
         mine = _bar(range(rank, len(snippets), processes), progress and rank == 0)
@@ -132,7 +129,6 @@ class _Walk:
     max_duration: int
     history: int
     batch_size: int
-    num_classes: int
     autocast: torch.dtype | None
 
     def snippet(self, snippet: Snippet) -> SnippetScores:
@@ -147,7 +143,8 @@ class _Walk:
             labels = {index: (snippet.targets[index], snippet.motion.get(index)) for index in group}
             for index, offset, prediction in self._predictions(snippet.frames, group, keys):
                 kind = SegmentationScores if isinstance(labels[index][0], Tensor) else DetectionScores
-                scores[offset].append(kind.of(prediction, *labels[index], num_classes=self.num_classes))
+                classes = self.model.task_network.num_classes
+                scores[offset].append(kind.of(prediction, *labels[index], num_classes=classes))
         return SnippetScores(snippet.name, len(frames), tuple(merge(each) for each in scores if each))
 
     def _predictions(

@@ -62,9 +62,6 @@ class SegmentationScores:
         """Return the scores of all frames together."""
         return cls(torch.stack([each.confusion for each in scores]).sum(0))
 
-    def __add__(self, other: "SegmentationScores") -> "SegmentationScores":
-        return self.merge([self, other])
-
     def values(self) -> dict[tuple[str, str], float]:
         """Return fractions by (metric, subset): ("mIoU", "all" | "slow" | "medium" | "fast"), ("IoU", label).
 

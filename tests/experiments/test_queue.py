@@ -75,7 +75,7 @@ def test_pretraining_has_seed_0_and_a_run_has_the_weights_it_starts_from(workspa
     run_queue([Run(AFTER, 1)], workspace, duration=2)
     assert Run(STILLS, 0).finished(workspace)
     assert not Run(STILLS, 1).finished(workspace)
-    start, end = (runs.trained_state(Run(each, 1), workspace) for each in (PAIRS, AFTER))
+    start, end = (runs.state(Run(each, 1), workspace) for each in (PAIRS, AFTER))
     assert all(torch.equal(start[name], end[name]) for name in start if name.startswith("feature_network"))
 
 

@@ -190,7 +190,7 @@ def test_false_alarms_weigh_in_the_motion_class_of_the_nearest_box(detection, we
 def test_in_frames_without_boxes_false_alarms_weigh_as_much_as_the_subsets_share():
     empty = of([(0, 0, 50, 50, 1, 0.9)], [])
     others = of([(0, 0, 50, 50, 1, 0.8)], [(0, 0, 50, 50, 1), *[(0, 0, 9, 9, 2)] * 3], [0.5, 0.95, 0.95, 0.95])
-    values = (empty + others).values()
+    values = merge([empty, others]).values()
     assert values["AP", "1"] == 1 / 2
     assert values["mAP", "fast"] == pytest.approx(1 / (1 + 1 / 4))
     assert empty.weights.isnan().all()
@@ -214,14 +214,14 @@ def test_of_equal_scores_the_first_comes_first():
     target = [(0, 0, 50, 50, 1)]
     assert of([right, wrong], target).values()["AP", "1"] == 1
     assert of([wrong, right], target).values()["AP", "1"] == 1 / 2
-    assert (of([right], target) + of([wrong], [])).values()["AP", "1"] == 1
-    assert (of([wrong], []) + of([right], target)).values()["AP", "1"] == 1 / 2
+    assert merge([of([right], target), of([wrong], [])]).values()["AP", "1"] == 1
+    assert merge([of([wrong], []), of([right], target)]).values()["AP", "1"] == 1 / 2
     assert of([wrong] * 40 + [right], target).values()["AP", "1"] == pytest.approx(1 / 41)  # a stable sort
 
 
 def test_frames_joined_in_any_way_are_the_same():
     parts = [of(*scene(seed)) for seed in range(6)]
-    whole, pairwise = merge(parts), (parts[0] + parts[1]) + (parts[2] + (parts[3] + (parts[4] + parts[5])))
+    whole, pairwise = merge(parts), merge([merge(parts[:2]), merge([parts[2], merge(parts[3:])])])
     for name in ("scores", "labels", "matched", "weights", "boxes"):
         torch.testing.assert_close(getattr(whole, name), getattr(pairwise, name), rtol=0, atol=0, equal_nan=True)
 
