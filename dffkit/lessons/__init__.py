@@ -1,1 +1,1 @@
-"""What the notebooks need beside the library: pictures, widgets, exercises and their checks."""
+"""Pictures, widgets and exercises of the notebooks: nbNN_*.py belongs to notebook NN, check/nbNN.py checks it."""

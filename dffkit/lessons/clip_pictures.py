@@ -1,4 +1,4 @@
-"""A trained model's results on a clip of Toytown: labels and boxes over the frames, beside the truth (notebook 03)."""
+"""Pictures of a model's results on Toytown: labels and boxes drawn over frames, beside the ground truth."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -30,12 +30,12 @@ MATCH_IOU = 0.5  # IoU with a true box of the same class
 
 
 def tinted_frame(frame: Tensor, labels: Tensor, strength: float = 0.6) -> np.ndarray:
-    """A frame `(3, H, W)` uint8 under the colours of its label map `(H, W)`, as RGB `(H, W, 3)` in 0..1."""
+    """Return a frame `(3, H, W)` uint8 tinted by its label map `(H, W)`, as RGB `(H, W, 3)` in 0..1."""
     return ((1 - strength) * frame.permute(1, 2, 0) / 255 + strength * PALETTE[labels.long()]).numpy()
 
 
 def compact_picture(figure: Figure, alt: str, bits: int = 5) -> Picture:
-    """As `Picture.of`, with so many bits a colour: frames of video would fill notebooks, and this halves the file."""
+    """Return `Picture.of` with `bits` for each colour, which halves the file: notebooks hold many video frames."""
     picture, step = Picture.of(figure, alt), 255 / (2**bits - 1)
     image = Image.open(io.BytesIO(picture.png)).convert("RGB").point(lambda value: round(round(value / step) * step))
     buffer = io.BytesIO()
@@ -44,12 +44,12 @@ def compact_picture(figure: Figure, alt: str, bits: int = 5) -> Picture:
 
 
 def target_of(film: Film, index: int, boxes: bool) -> Any:
-    """The label map or the boxes of a frame."""
+    """Return the true boxes of a frame, or its label map."""
     return film.boxes(index) if boxes else film.labels(index)
 
 
 def score_text(result: Any, target: Any) -> str:
-    """How good a frame's result is, in a word: the share of its pixels, or how many of its objects."""
+    """Return the share of right pixels ("93%"), or the number of objects found ("2 of 3")."""
     if isinstance(result, Tensor):
         return f"{100 * float((result == target).float().mean()):.0f}%"
     each = found_targets(result, target)
@@ -57,7 +57,7 @@ def score_text(result: Any, target: Any) -> str:
 
 
 def found_targets(result: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
-    """Which of the true boxes a result has with their class, well enough and surely enough: `(N,)` bool."""
+    """Return which true boxes a result contains with their class, IoU >= `MATCH_IOU`, score >= `SURE`: `(N,)` bool."""
     sure = result["scores"] >= SURE
     match = box_iou(target["boxes"], result["boxes"][sure]) >= MATCH_IOU
     match &= target["labels"][:, None] == result["labels"][sure]
@@ -66,11 +66,11 @@ def found_targets(result: Mapping[str, Tensor], target: Mapping[str, Tensor]) ->
 
 @styled
 def clip_strip(film: Film, results: Mapping[int, Sequence[Recognition]], columns: int = 5) -> Picture:
-    """The first frames of a clip under what a model says of them, key frames framed, and under the truth.
+    """Draw the first frames of a clip with a model's results, key frames framed, and with the truth.
 
     Args:
         film: the clip.
-        results: key frame duration -> what `recognize` says of its first frames.
+        results: key frame duration -> results of `recognize` for the first frames.
         columns: frames in a row.
     """
     (first, *_) = results.values()
@@ -95,19 +95,19 @@ def clip_strip(film: Film, results: Mapping[int, Sequence[Recognition]], columns
             words.append(f"{'key frame ' if found.is_key_frame else ''}{found.index}: {word}")
         if name != "truth":
             texts.append(f"With {name}, {', '.join(words)}.")
-    figure.legend(handles=class_legend(boxes), loc="lower center", ncols=10, fontsize=7.5, handlelength=1)
+    add_class_legend(figure, boxes, loc="lower center")
     what, unit = ("boxes", "objects found") if boxes else ("labels", "pixels right")
     return compact_picture(
         figure,
-        f"""Frames 0 to {len(first) - 1} of a street under the {what} that the model gives them, key frames framed in
-        black, and under the true {what}; in each frame the {unit}. {" ".join(texts)}""",
+        f"""Frames 0 to {len(first) - 1} of a street with the model's {what}, key frames framed in black, and with the
+        true {what}; in each frame the {unit}. {" ".join(texts)}""",
         bits=4,
     )
 
 
 @styled
 def recognized_frame(film: Film, model: DeepFeatureFlow, frame: int, duration: int) -> Picture:
-    """One frame, recognised by the key frame before it: that key frame, the result, and the truth."""
+    """Draw a key frame, a frame recognized by its features, and the same frame with the truth."""
     boxes = not isinstance(model.task_network, ScoreMaps)
     key_index = frame - frame % duration
     result = recognize_frame(model, film.frame(frame), film.frame(key_index), same=frame == key_index)
@@ -121,17 +121,17 @@ def recognized_frame(film: Film, model: DeepFeatureFlow, frame: int, duration: i
     right = "objects found" if boxes else "of the pixels right"
     ours.set_title(f"frame i = {frame}: {score_text(result, target)} {right}")
     true.set_title("the truth")
-    figure.legend(handles=class_legend(boxes), loc="outside lower center", ncols=10, fontsize=7.5, handlelength=1)
+    add_class_legend(figure, boxes)
     source = "is a key frame itself" if frame == key_index else f"gets its features from key frame {key_index}"
     return compact_picture(
         figure,
-        f"""Key frame {key_index}; frame {frame} under the model's result, {score_text(result, target)} {right}; and
-        frame {frame} under the truth. With l = {duration} it {source}.""",
+        f"""Key frame {key_index}; frame {frame} with the model's result, {score_text(result, target)} {right}; and
+        frame {frame} with the truth. With l = {duration} it {source}.""",
     )
 
 
 def clip_explorer(film: Film, model: DeepFeatureFlow, frames: int = 30) -> Explorer:
-    """Move along a clip and change the key frame duration."""
+    """Return a widget that moves along a clip and changes the key frame duration."""
     return Explorer(
         partial(recognized_frame, film, model),
         frame=Slider("frame i", 0, frames - 1, 1, 9),
@@ -141,7 +141,7 @@ def clip_explorer(film: Film, model: DeepFeatureFlow, frames: int = 30) -> Explo
 
 @torch.no_grad()
 def recognize_frame(model: DeepFeatureFlow, frame: Tensor, key_frame: Tensor, *, same: bool) -> Any:
-    """The result for one frame `(3, H, W)`, from its key frame's features."""
+    """Return the result for one frame `(3, H, W)` by the features of its key frame, which may be the `same` frame."""
     maps, key = model.on_key_frame(key_frame[None])
     if not same:
         maps = model.on_current_frame(frame[None], key)
@@ -149,7 +149,7 @@ def recognize_frame(model: DeepFeatureFlow, frame: Tensor, key_frame: Tensor, *,
 
 
 def draw_result(axes: Axes, frame: Tensor, result: Any = None) -> None:
-    """A frame and, over it, a label map or boxes; nothing for None."""
+    """Draw a frame and, over it, a label map or boxes, or nothing for None."""
     labels = isinstance(result, Tensor)
     axes.imshow(tinted_frame(frame, result) if labels else frame.permute(1, 2, 0).numpy())
     axes.set(xticks=[], yticks=[])
@@ -158,12 +158,12 @@ def draw_result(axes: Axes, frame: Tensor, result: Any = None) -> None:
         sure = result["scores"] >= SURE if "scores" in result else slice(None)
         for (x1, y1, x2, y2), label in zip(result["boxes"][sure].tolist(), result["labels"][sure], strict=True):
             colour = COLOURS[CLASSES[int(label) - 1]]
-            for width, line in ((2.4, "white"), (1.3, colour)):  # light around dark: to be seen on any ground
+            for width, line in ((2.4, "white"), (1.3, colour)):  # a light rim, visible on any ground
                 axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=line, linewidth=width))
 
 
 def corner_labels(axes: Axes, left: str, right: str, framed: bool) -> None:
-    """Words in the corners of a small frame; a key frame gets a black frame."""
+    """Write in the upper corners of a small frame; `framed` draws a black frame, for key frames."""
     behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
     for x, side, text in ((0.015, "left", left), (0.985, "right", right)):
         if text:
@@ -173,7 +173,8 @@ def corner_labels(axes: Axes, left: str, right: str, framed: bool) -> None:
         axes.spines[:].set(visible=True, color="black", linewidth=2.5)
 
 
-def class_legend(boxes: bool) -> list[Patch]:
-    """A patch of colour for each class."""
+def add_class_legend(figure: Figure, boxes: bool, loc: str = "outside lower center") -> None:
+    """Add the colour of each class below the pictures."""
     names = CLASSES if boxes else LABELS
-    return [Patch(facecolor=COLOURS[name], edgecolor=DARK_GREY, linewidth=0.4, label=name) for name in names]
+    patches = [Patch(facecolor=COLOURS[name], edgecolor=DARK_GREY, linewidth=0.4, label=name) for name in names]
+    figure.legend(handles=patches, loc=loc, ncols=10, fontsize=7.5, handlelength=1)

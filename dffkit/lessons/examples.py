@@ -1,4 +1,4 @@
-"""The lessons' small worlds: a map of addresses, a scene that moves in a known way, and two ways not taken."""
+"""Small examples: a map of addresses, a scene with known motion, forward warping, and warping by `grid_sample`."""
 
 import math
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from dffkit.warp import CELL
 
 
 def address_map(height: int = 4, width: int = 4) -> Tensor:
-    """A map that says of each value where it came from: 10 * row + column, so 12 is row 1, column 2.
+    """Return a map whose values name their cells: 10 * row + column, so 12 is row 1, column 2.
 
     Returns:
         `(1, 1, height, width)`.
@@ -21,7 +21,7 @@ def address_map(height: int = 4, width: int = 4) -> Tensor:
 
 
 def same_everywhere(x: float | Tensor, y: float | Tensor, height: int = 4, width: int = 4) -> Tensor:
-    """The flow field with one vector at every cell.
+    """Return the flow field with the same vector at every cell.
 
     Args:
         x, y: cells to the right and down; tensors keep their gradient.
@@ -35,7 +35,7 @@ def same_everywhere(x: float | Tensor, y: float | Tensor, height: int = 4, width
 
 
 class Scene(NamedTuple):
-    """Two frames of a moving scene, and what really happened between them."""
+    """Two frames of a moving scene and their exact flow."""
 
     key_frame: Tensor  # (3, H, W) uint8
     current_frame: Tensor  # (3, H, W) uint8
@@ -46,15 +46,15 @@ class Scene(NamedTuple):
 def moving_scene(
     height: int = 600, width: int = 1000, *, zoom: float = 1.08, step: tuple[int, int] = (140, 20)
 ) -> Scene:
-    """A camera that comes nearer while a ball crosses its view.
+    """Return a scene of a camera that comes nearer while a ball crosses its view.
 
-    Both are textured by sums of sine waves, which can be computed at any position. So the current frame is drawn
-    afresh, not warped from the key frame, and the flow is exact wherever the key frame shows the same surface.
+    Ground and ball have textures of sine waves, which can be computed at any position. So the current frame is drawn
+    anew, not warped from the key frame, and the flow is exact wherever the key frame shows the same surface.
 
     Args:
         height, width: of the frames, in pixels.
         zoom: how much larger the background is in the current frame.
-        step: how far the ball moves, in pixels to the right and down.
+        step: the ball's motion in pixels, to the right and down.
     """
     y, x = torch.arange(height)[:, None].float(), torch.arange(width)[None].float()
     left, top, radius = 0.33 * width, 0.55 * height, 0.18 * height  # the ball in the key frame
@@ -74,11 +74,11 @@ def moving_scene(
 
 
 def simple_features(frame: Tensor, channels: int = 1024) -> Tensor:
-    """A stand-in for *N_feat* that needs no training: one layer of smooth random filters, stride 16, and a ReLU.
+    """Return features without a trained *N_feat*: one layer of smooth random filters, stride 16, and a ReLU.
 
     Args:
         frame: `(3, H, W)` uint8.
-        channels: how many filters.
+        channels: number of filters.
 
     Returns:
         `(1, channels, ceil(H/16), ceil(W/16))`. A cell sees 64x64 pixels around its own 16x16.
@@ -97,14 +97,14 @@ def simple_features(frame: Tensor, channels: int = 1024) -> Tensor:
 
 
 def forward_warp(values: Tensor, flow: Tensor) -> Tensor:
-    """The tempting wrong way: each cell throws its value along the flow, to the nearest cell it lands on.
+    """Warp forwards, the tempting wrong way: each cell throws its value along the flow to the nearest cell.
 
     Args:
         values: `(h, w)`.
         flow: `(2, h, w)`, key frame -> current frame, in cells.
 
     Returns:
-        `(h, w)`: where nothing lands stays 0, where several land they add up.
+        `(h, w)`: a cell that no value reaches stays 0, several values in one cell add up.
     """
     thrown = torch.zeros_like(values)
     for start, landing in landings(flow):
@@ -113,7 +113,7 @@ def forward_warp(values: Tensor, flow: Tensor) -> Tensor:
 
 
 def landings(flow: Tensor) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Each cell (row, column) whose flow ends on the map, and the nearest cell there; `flow` is `(2, h, w)`."""
+    """Yield each cell (row, column) whose flow `(2, h, w)` ends on the map, and the cell nearest to that end."""
     _, height, width = flow.shape
     for row in range(height):
         for column in range(width):
@@ -123,11 +123,11 @@ def landings(flow: Tensor) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
 
 
 def grid_sample_warp(features: Tensor, flow: Tensor, *, divide_by_size: bool = False, **options: Any) -> Tensor:
-    """The warp by way of `F.grid_sample`, which wants each coordinate scaled to -1..1.
+    """Warp by `F.grid_sample`, which takes coordinates scaled to -1..1.
 
     Args:
         features, flow: as for `warp`.
-        divide_by_size: the slip of dividing by w instead of w - 1.
+        divide_by_size: make the mistake of dividing by w instead of w - 1.
         options: for `F.grid_sample`; `align_corners=True` puts -1 and 1 on the centres of the border cells.
     """
     height, width = flow.shape[2:]
@@ -151,7 +151,7 @@ def _ball(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _texture(x: Tensor, y: Tensor, *, seed: int, shortest: float, longest: float, waves: int = 48) -> Tensor:
-    """A sum of sine waves in all directions, long ones higher: `(1, W)` and `(H, 1)` positions -> `(H, W)` in -1..1."""
+    """Sum sine waves in all directions, long ones higher, at `(1, W)` and `(H, 1)` positions: `(H, W)` in -1..1."""
     random = torch.Generator().manual_seed(seed)
     length = shortest * (longest / shortest) ** torch.rand(waves, generator=random)
     direction, phase = 2 * math.pi * torch.rand(2, waves, generator=random)
@@ -164,6 +164,6 @@ def _texture(x: Tensor, y: Tensor, *, seed: int, shortest: float, longest: float
 
 
 def _paint(texture: Tensor, darkest: tuple[int, ...], lightest: tuple[int, ...]) -> Tensor:
-    """A texture in -1..1 as a picture `(3, H, W)` uint8 between two colours."""
+    """Return a texture in -1..1 as a picture `(3, H, W)` uint8 between two colours."""
     low, high = (torch.tensor(colour, dtype=torch.float32).view(3, 1, 1) for colour in (darkest, lightest))
     return (low + (high - low) * (texture + 1) / 2).round().clamp(0, 255).to(torch.uint8)

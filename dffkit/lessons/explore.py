@@ -1,7 +1,7 @@
-"""What the notebooks show: pictures with a text for those who can't see them, and sliders that redraw a picture.
+"""Pictures with an alternative text, and widgets: sliders that redraw a picture.
 
-Every picture is a pure function of its parameters, so the tests can call it with all of a slider's values. A widget is
-such a function with its sliders (`Explorer`); where no kernel runs, the picture of its first values stands in for it.
+Each picture is a pure function of its parameters, so tests can call it with all values of a slider. A widget
+(`Explorer`) is a function and its sliders; without a kernel the picture of the first values replaces it.
 """
 
 import ast
@@ -26,53 +26,54 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 DPI = 144
-SHOWN_DPI = 100  # pictures hold more dots than they are shown with, for fine screens
+SHOWN_DPI = 100  # less than DPI, so that pictures are sharp on fine screens
+_LOOK = {"style": {"description_width": "16em"}, "layout": {"width": "36em", "max_width": "100%"}}  # of sliders
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG and the text that says what it shows: the last line of a cell displays it."""
+    """A PNG and its alternative text. A notebook displays it if it is the last line of a cell."""
 
     png: bytes
     alt: str
-    width: int | None = None  # pixels on the screen; None for those of the file
+    width: int | None = None  # pixels on the screen; None for the file's own
 
     @classmethod
     def of(cls, figure: Figure, alt: str) -> "Picture":
-        """Save a matplotlib figure. A line break in `alt` counts as a space."""
+        """Return the picture of a matplotlib figure. A line break in `alt` counts as a space."""
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=DPI)
         return cls(buffer.getvalue(), " ".join(alt.split()), round(figure.get_figwidth() * SHOWN_DPI))
 
     def to_html(self) -> str:
-        """The picture as an HTML element, for widgets."""
+        """Return the picture as an HTML element, for widgets."""
         data, width = base64.b64encode(self.png).decode(), f'width="{self.width}" ' if self.width else ""
         return f'<img src="data:image/png;base64,{data}" alt="{html.escape(self.alt)}" {width}style="max-width: 100%">'
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-        # The text is what a terminal, a diff of the notebook and nbval see.
+        # A terminal, a diff of the notebook and nbval see the text.
         data = {"image/png": base64.b64encode(self.png).decode(), "text/plain": self.alt}
         return data, {"image/png": {"alt": self.alt} | ({"width": self.width} if self.width else {})}
 
 
 def show(picture: Figure | bytes, alt: str) -> None:
-    """Display a matplotlib figure, or the bytes of a PNG file, with a text for those who can't see it."""
+    """Display a matplotlib figure or the bytes of a PNG file, with its alternative text."""
     display(Picture.of(picture, alt) if isinstance(picture, Figure) else Picture(picture, alt))
 
 
 def source(function: Callable[..., Any]) -> HTML:
-    """The lines of a function without its docstring, for a notebook that has said in words what it does."""
+    """Return the source of a function without its docstring, for a notebook that explains it in its own words."""
     text = textwrap.dedent(inspect.getsource(function))
     lines = text.splitlines()
     first = ast.parse(text).body[0].body[0]
     if ast.get_docstring(ast.parse(text).body[0]):
         del lines[first.lineno - 1 : first.end_lineno]
-    look = "padding: 0.6em; line-height: 1.4; font-family: monospace"  # pages and editors do not agree on a look
+    look = "padding: 0.6em; line-height: 1.4; font-family: monospace"  # pages and editors differ in their defaults
     return HTML(highlight("\n".join(lines), PythonLexer(), HtmlFormatter(noclasses=True, prestyles=look)))
 
 
 class Slider(NamedTuple):
-    """One parameter of a picture. With whole numbers for `low`, `high` and `step` the slider gives whole numbers."""
+    """A number that a picture depends on. Whole `low`, `high`, `step` and `start` give whole numbers."""
 
     label: str
     low: float
@@ -81,36 +82,30 @@ class Slider(NamedTuple):
     start: float
 
     def widget(self) -> ipywidgets.Widget:
-        """The slider itself."""
+        """Return the slider."""
         whole = all(isinstance(value, int) for value in self[1:])
         kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-        return kind(
-            value=self.start, min=self.low, max=self.high, step=self.step, description=self.label,
-            style={"description_width": "16em"}, layout={"width": "36em", "max_width": "100%"},
-        )  # fmt: skip
+        return kind(value=self.start, min=self.low, max=self.high, step=self.step, description=self.label, **_LOOK)
 
 
 class Choice(NamedTuple):
-    """One parameter of a picture that is one of a few words."""
+    """A word that a picture depends on, one of a few."""
 
     label: str
     options: tuple[str, ...]
     start: str
 
     def widget(self) -> ipywidgets.Widget:
-        """A list to choose from."""
-        return ipywidgets.Dropdown(
-            value=self.start, options=self.options, description=self.label,
-            style={"description_width": "16em"}, layout={"width": "36em", "max_width": "100%"},
-        )  # fmt: skip
+        """Return a drop-down list."""
+        return ipywidgets.Dropdown(value=self.start, options=self.options, description=self.label, **_LOOK)
 
 
 class Explorer(ipywidgets.VBox):
-    """Sliders above the picture that they redraw. Without a kernel it is the picture of the starting values.
+    """Sliders above the picture that they redraw. Without a kernel, the picture of the starting values shows.
 
     Args:
-        picture: called with the sliders' values by name; returns a `Picture`.
-        sliders: one `Slider` or `Choice` for each of its parameters.
+        picture: returns a `Picture`; called with the sliders' values by name.
+        sliders: a `Slider` or `Choice` for each parameter of `picture`.
     """
 
     def __init__(self, picture: Callable[..., Picture], **sliders: Slider | Choice) -> None:
@@ -123,7 +118,7 @@ class Explorer(ipywidgets.VBox):
         super().__init__([*self.sliders.values(), self.view])
 
     def draw(self) -> Picture:
-        """The picture of the sliders' present values."""
+        """Return the picture of the sliders' present values."""
         return self.picture(**{name: slider.value for name, slider in self.sliders.items()})
 
     def _redraw(self, _change: Any) -> None:
@@ -135,7 +130,7 @@ class Explorer(ipywidgets.VBox):
 
 
 def word_table(frame: "pandas.DataFrame") -> "Styler":
-    """A table of words for a notebook, left-aligned and whole, without its index; the same HTML on every run."""
+    """Return a table of words for a notebook: left-aligned, not shortened, no index, the same HTML on every run."""
     left = {"selector": "th, td", "props": [("text-align", "left")]}
-    # A fixed identifier: pandas would draw a random one, and the stored output would differ from run to run.
+    # Without a fixed identifier pandas draws a random one for each run.
     return frame.style.set_uuid("words").set_table_styles([left]).hide(axis="index")

@@ -1,4 +1,4 @@
-"""What breaks Deep Feature Flow in the wild, measured where the truth is known (notebook 07)."""
+"""Cases in which propagation fails: surfaces that the key frame does not show (notebooks 05 and 07)."""
 
 from collections.abc import Sequence
 
@@ -16,17 +16,18 @@ from dffkit.paper.style import styled
 
 
 def newly_visible(film: Film, frame: int, key_frame: int) -> Tensor:
-    """`(H, W)` bool: the pixels of a frame that show what is hidden in the key frame, or outside it."""
+    """Return the pixels of a frame whose surface is hidden in the key frame or outside it, `(H, W)` bool."""
     return film.flow(frame, key_frame)[1]
 
 
 @torch.no_grad()
 def accuracy_by_gap(films: Sequence[Film], model: DeepFeatureFlow, gaps: Sequence[int]) -> pandas.DataFrame:
-    """How many pixels are labelled rightly where the key frame, frame 0, shows what is there, and where it does not.
+    """Return the share of right labels where the key frame, frame 0, shows the same surface, and where it does not.
 
-    Columns, in percent but for `gap`, in frames: `new`, the share of pixels that show something new; `seen, carried`
-    and `new, carried`: of the others, and of those, the share that is labelled rightly with the key frame's features;
-    `seen, own` and `new, own`: with the frame's own.
+    Returns:
+        One row for each gap in frames. `new` is the percentage of pixels that the key frame does not show. `seen,
+        carried` and `new, carried` are the percentages of right labels among the other pixels and among the new
+        ones with the key frame's features; `seen, own` and `new, own` those with the frame's own features.
     """
     keys = [model.key_frame(film.frame(0)[None]) for film in films]  # once, for all gaps
     lines = []
@@ -48,14 +49,14 @@ def accuracy_by_gap(films: Sequence[Film], model: DeepFeatureFlow, gaps: Sequenc
 
 
 def _right(model: DeepFeatureFlow, film: Film, frame: int, maps: Tensor) -> Tensor:
-    """`(H, W)` float64: 1 where the labels that the maps give a frame are the true ones, else 0."""
+    """Return 1 where the labels decoded from `maps` are the true labels of a frame, else 0: `(H, W)` float64."""
     labels = film.labels(frame)
     return (model.task_network.decode(maps, labels.shape)[0] == labels).double()
 
 
 @styled
 def new_region_errors(film: Film, model: DeepFeatureFlow, frame: int, key_frame: int) -> Picture:
-    """A key frame, a later frame with what the key frame does not show darkened, and where its labels are wrong."""
+    """Draw a key frame, a later frame with its new pixels darkened, and the later frame's wrong pixels."""
     result = recognize_frame(model, film.frame(frame), film.frame(key_frame), same=False)
     wrong, away = result != film.labels(frame), newly_visible(film, frame, key_frame)
     figure = Figure(figsize=(8.8, 1.75), layout="constrained")
@@ -72,6 +73,6 @@ def new_region_errors(film: Film, model: DeepFeatureFlow, frame: int, key_frame:
     return compact_picture(
         figure,
         f"""Key frame {key_frame}; frame {frame}, with {100 * share:.0f}% of its pixels darkened, which the key frame
-        does not show; and frame {frame} with the wrongly labelled pixels in colour, {100 * inside:.0f}% of the
-        darkened.""",
+        does not show; and frame {frame} with the wrongly labelled pixels in colour: {100 * inside:.0f}% of the darkened
+        pixels are among them.""",
     )

@@ -1,4 +1,4 @@
-"""Flow fields in colours, for notebook 03. Each picture is a pure function that returns an `explore.Picture`."""
+"""Pictures of flow fields in colours (notebooks 03 and 07)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ from dffkit.paper.style import styled
 from dffkit.training.flow_loss import FINEST, PIXELS_TO_PREDICTION, endpoint_error
 from dffkit.warp import CELL, flow_to_cells
 
-BITS = 6  # of a colour in the pictures: with fewer, smooth flow has steps
+BITS = 6  # for each colour in the pictures; with fewer bits, smooth flow shows steps
 
 
 class Estimate(NamedTuple):
-    """What F says of a pair of frames, beside the truth."""
+    """The flow that F finds for a pair of frames, and the exact flow."""
 
     frame: Tensor  # (3, H, W) uint8, the current one
     exact: Tensor  # (2, H, W) in pixels
@@ -36,14 +36,14 @@ class Estimate(NamedTuple):
 
     @property
     def motion(self) -> float:
-        """Mean length of the exact flow in pixels: the error of saying that nothing moves."""
+        """Mean length of the exact flow in pixels: the error of predicting no motion at all."""
         return float(flow_to_cells(self.exact[None]).norm(dim=1).mean()) * CELL
 
 
 def flow_colours(flow: Tensor, longest: float) -> np.ndarray:
-    """Flow `(2, H, W)` -> RGB `(H, W, 3)` in 0..1: the direction is the hue, the length the saturation.
+    """Return flow `(2, H, W)` as RGB `(H, W, 3)` in 0..1: the direction is the hue, the length the saturation.
 
-    No flow is white; `longest`, in the flow's unit, and everything beyond is fully coloured.
+    No flow is white; vectors of length `longest` (in the flow's unit) or more have full colour.
     """
     x, y = flow.detach().double().numpy()
     saturation = np.clip(np.hypot(x, y) / (longest or 1), 0, 1)
@@ -52,7 +52,7 @@ def flow_colours(flow: Tensor, longest: float) -> np.ndarray:
 
 @styled
 def sprite_flow(pair: SpritePair, every: int = 32) -> Picture:
-    """A pair of sprite frames, and the exact flow between them, an arrow at each `every` pixels and in colours."""
+    """Draw a pair of sprite frames and their exact flow: an arrow at each `every` pixels, and in colours."""
     lengths = pair.flow.norm(dim=0)
     longest, height, width = float(lengths.max()), *lengths.shape
     figure = Figure(figsize=(8.8, 1.75), layout="constrained")
@@ -80,10 +80,10 @@ def sprite_flow(pair: SpritePair, every: int = 32) -> Picture:
 
 @styled
 def flow_pyramid(predictions: Sequence[Tensor], flow: Tensor) -> Picture:
-    """The pyramid's predictions for one pair, coarse to fine, above what each should be.
+    """Draw the pyramid's predictions for one pair, coarse to fine, above their targets.
 
     Args:
-        predictions: each `(1, 2, ., .)`, in pixels of the half-size input / 20.
+        predictions: `(1, 2, h, w)` each, in pixels of the half-size input / 20.
         flow: exact flow `(2, H, W)` in pixels of the frame.
     """
     longest = float(flow.norm(dim=0).max()) * PIXELS_TO_PREDICTION
@@ -112,11 +112,11 @@ def flow_pyramid(predictions: Sequence[Tensor], flow: Tensor) -> Picture:
 
 @styled
 def flow_estimates(named: Mapping[str, Estimate]) -> Picture:
-    """For each pair a row: the current frame, the exact flow, and the flow that F finds, in the same colours."""
+    """Draw a row for each pair: the current frame, the exact flow, and the flow that F finds, in the same colours."""
     figure = Figure(figsize=(8.8, 1.65 * len(named) + 0.25), layout="constrained")
     texts = []
     for row, (name, pair) in zip(figure.subplots(len(named), 3, squeeze=False), named.items(), strict=True):
-        # The few longest vectors would leave all others pale.
+        # By the maximum, a few long vectors would leave all others pale.
         longest = float(torch.quantile(pair.exact.norm(dim=0), 0.98)) or 1.0
         row[0].imshow(_rgb(pair.frame))
         row[1].imshow(flow_colours(pair.exact, longest))
@@ -132,8 +132,8 @@ def flow_estimates(named: Mapping[str, Estimate]) -> Picture:
         texts.append(f"{name}: F's flow is off by {pair.error:.1f} pixels where the mean flow is {pair.motion:.1f}.")
     return compact_picture(
         figure,
-        f"""For each pair the current frame, its exact flow in colours, and the flow that F finds, in the same colours
-        and on cells of 16 pixels, so that it looks coarse. {" ".join(texts)}""",
+        f"""For each pair the current frame, its exact flow in colours, and in the same colours the flow that F finds,
+        which is coarse, on cells of 16 pixels. {" ".join(texts)}""",
         BITS,
     )
 
@@ -143,7 +143,7 @@ def _rgb(frame: Tensor) -> np.ndarray:
 
 
 def colour_wheel(axes: Axes) -> None:
-    """The key to the colours, in a corner: what a vector from its middle to a point of it looks like."""
+    """Draw the key to the colours in a corner: each point has the colour of the vector from the centre to it."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, 61), torch.linspace(-1, 1, 61), indexing="ij")
     inset = axes.inset_axes([0.01, 0.02, 0.16, 0.3])
     inside = (x**2 + y**2 <= 1).double().numpy()

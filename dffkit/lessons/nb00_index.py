@@ -1,4 +1,4 @@
-"""What notebook 00 shows: the series as it stands, whether this computer is ready, and the paper's words."""
+"""Notebook 00: the series, a check of the reader's computer, and a glossary."""
 
 import re
 import sys
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas
     from IPython.display import Markdown
 
-# The paper's Table 1, with the word that the code uses for each symbol.
+# The paper's Table 1, with the code's word for each symbol.
 GLOSSARY = (
     ("k", "key frame", "key_frame", "a frame whose features are computed by the feature network"),
     ("i", "current frame", "current", "any other frame; its features are propagated from key frame k"),
@@ -31,7 +31,7 @@ GLOSSARY = (
     ("s", "speedup", "speedup", "over computing every frame's features (Eq. 7)"),
 )
 
-# Words that the notebooks take for granted.
+# Words that the notebooks use without explanation.
 WORDS = (
     ("", "Frame", "recipe frame", "the yardstick: the feature network runs on every frame, no flow"),
     ("", "R-FCN", "RFCN", "the detector: N_task proposes boxes, and has a map for each part of a box of each class"),
@@ -43,7 +43,7 @@ WORDS = (
 
 
 def series_table() -> "Markdown":
-    """The numbered notebooks that exist, with the question that each answers, taken from their own heads."""
+    """Return the numbered notebooks with their questions, read from their first cells, as a table of links."""
     from IPython.display import Markdown
 
     lines = ["| notebook | the question it answers |", "| --- | --- |"]
@@ -55,7 +55,7 @@ def series_table() -> "Markdown":
 
 
 def title_and_question(text: str) -> tuple[str, str]:
-    """A notebook's title and question from its first cell.
+    """Return a notebook's title and question from its first cell.
 
     Raises:
         ValueError: if the cell has no `# Title` or no paragraph that begins with `**The question.**`.
@@ -68,7 +68,7 @@ def title_and_question(text: str) -> tuple[str, str]:
 
 
 def setup_check() -> None:
-    """Print what a reader's computer must be able to do, each line with yes, or with what to do."""
+    """Print each requirement of the notebooks with "yes", or with "NO" and a remedy."""
     identity = torch.randn(1, 2, 5, 7)
     checks = {
         "Python 3.11 or newer": (sys.version_info >= (3, 11), "make the environment with a newer Python"),
@@ -79,19 +79,19 @@ def setup_check() -> None:
             "report it: the warp is broken here",
         ),
     }
-    for what, (passed, remedy) in checks.items():
-        print(f"{'yes' if passed else 'NO '}  {what}{'' if passed else f': {remedy}'}")
+    for name, (passed, remedy) in checks.items():
+        print(f"{'yes' if passed else 'NO '}  {name}{'' if passed else f': {remedy}'}")
 
 
 def glossary() -> "pandas.DataFrame":
-    """The paper's Table 1 and a few words more: symbol, name, the code's word, meaning."""
+    """Return the paper's Table 1 and a few more words: symbol, name, the code's word, meaning."""
     import pandas
 
     return pandas.DataFrame(GLOSSARY + WORDS, columns=["symbol", "name", "in the code", "what it is"])
 
 
 def _matching() -> bool:
-    """Whether torchvision's compiled operators load: they do not beside a torch of another build."""
+    """Return True if torchvision's compiled operators load, which they do not beside a torch of another build."""
     try:
         return torchvision.ops.nms(torch.tensor([[0.0, 0, 1, 1]]), torch.ones(1), 0.5).tolist() == [0]
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""What notebook 01 shows: maps beside their frames, filters in order, curves over the gap, maps that are carried."""
+"""Notebook 01: feature maps beside their frames, ranked filters, curves over the gap, and propagated maps."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -15,14 +15,14 @@ from dffkit.warp import CELL
 if TYPE_CHECKING:
     import pandas
 
-LOOKS = {  # layer -> line
+LAYER_LINES = {
     "pixels": {"color": "black", "linestyle": ":", "marker": "s"},
     "conv1": {"color": ORANGE, "linestyle": (0, (4, 1)), "marker": "^"},
     "conv3": {"color": PURPLE, "linestyle": "-.", "marker": "v"},
     "conv5": {"color": GREEN, "linestyle": "--", "marker": "D"},
     "features": {"color": BLUE, "linestyle": "-", "marker": "o"},
 }
-WAYS = {
+FLOW_LINES = {
     "no flow": {"color": RED, "linestyle": "--", "marker": "s"},
     "the network's flow": {"color": BLUE, "linestyle": "-", "marker": "o"},
     "the exact flow": {"color": DARK_GREY, "linestyle": ":", "marker": "D"},
@@ -31,7 +31,7 @@ WAYS = {
 
 @styled
 def filter_map(frame: Tensor, maps: Tensor, number: int) -> Picture:
-    """A frame `(3, H, W)` with the cells' borders, and beside it one of its maps `(1, C, h, w)`."""
+    """Draw a frame `(3, H, W)` with the cells' borders, and beside it one of its maps `(1, C, h, w)`."""
     figure = Figure(figsize=(9, 2.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     height, width = frame.shape[1:]
@@ -55,12 +55,12 @@ def filter_map(frame: Tensor, maps: Tensor, number: int) -> Picture:
 def filter_ranking(
     test: Survey, choices: Sequence[Choice], drawn: Sequence[Choice], whole: Mapping[str, float]
 ) -> Picture:
-    """The correlation of all filters with each class on test, from the highest to the lowest.
+    """Draw the correlation of all filters with each class on test, from the highest to the lowest.
 
     Args:
-        test: the survey.
-        choices, drawn: the filters chosen on val, and a random one, both marked.
-        whole: class -> correlation of the network's own probability, a line.
+        test: the survey of the test split.
+        choices, drawn: the filters chosen on val and a random filter, which get marks.
+        whole: class -> correlation of the network's own probability, which gets a line.
     """
     figure = Figure(figsize=(9, 3), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(CLASSES), sharey=True), CLASSES, strict=True):
@@ -89,13 +89,13 @@ def filter_ranking(
 
 @styled
 def similarity_curves(curves: Mapping[str, "pandas.DataFrame"], label: str = "similarity") -> Picture:
-    """Similarity over the gap, one panel for each table; a row "another street" becomes dashes at the right."""
+    """Draw similarity over the gap, one panel for each table; a row "another street" becomes dashes at the right."""
     figure = Figure(figsize=(9, 3.3), layout="constrained")
     texts = []
     for axes, (title, table) in zip(figure.subplots(1, len(curves), sharey=True), curves.items(), strict=True):
         in_time, others = table.drop("another street", errors="ignore"), table.reindex(["another street"]).dropna()
         gaps = [int(gap) for gap in in_time.index]
-        for layer, look in LOOKS.items():
+        for layer, look in LAYER_LINES.items():
             axes.plot(gaps, in_time[layer].tolist(), markersize=4, label=layer, **look)
             for level in others[layer]:
                 axes.hlines(level, gaps[-1] + 0.6, gaps[-1] + 1.6, color=look["color"], linestyle=look["linestyle"])
@@ -111,11 +111,11 @@ def similarity_curves(curves: Mapping[str, "pandas.DataFrame"], label: str = "si
 
 @styled
 def error_curves(tables: Mapping[str, "pandas.DataFrame"]) -> Picture:
-    """The error of propagated features over the gap, one panel for each table of `propagation_errors`."""
+    """Draw the error of propagated features over the gap, one panel for each table of `propagation_errors`."""
     figure = Figure(figsize=(9, 3.3), layout="constrained")
     texts = []
     for axes, (title, table) in zip(figure.subplots(1, len(tables), sharey=True), tables.items(), strict=True):
-        for name, look in WAYS.items():
+        for name, look in FLOW_LINES.items():
             axes.plot(table.index, table[name].tolist(), markersize=4.5, label=name, **look)
         axes.set(title=title, xlabel="gap to the key frame [frames]", xticks=table.index)
         texts.append(f"{title}, after {table.index[-1]} frames: {_listed(table.iloc[-1])}")
@@ -127,11 +127,11 @@ def error_curves(tables: Mapping[str, "pandas.DataFrame"]) -> Picture:
 
 @styled
 def flow_gain_curves(table: "pandas.DataFrame") -> Picture:
-    """How well each layer follows the exact flow, as `feature_maps.flow_gain_by_layer` gives it."""
+    """Draw each layer's error with the exact flow over its error without, a table of `flow_gain_by_layer`."""
     figure = Figure(figsize=(6.4, 3.3), layout="constrained")
     axes = figure.subplots()
     axes.axhline(1, color=GREY, linewidth=0.8)
-    for layer, look in LOOKS.items():
+    for layer, look in LAYER_LINES.items():
         axes.plot(table.index, table[layer].tolist(), markersize=4.5, label=layer, **look)
     axes.set(
         xlabel="gap to the key frame [frames]", ylabel="error with the exact flow\nover error without", ylim=(0, None)
@@ -154,7 +154,7 @@ def _listed(row: "pandas.Series") -> str:
 
 @styled
 def propagated_filter(scene: PropagatedClip | PropagatedStreet, number: int, gap: int) -> Picture:
-    """One filter's map on the key frame, on the frame `gap` later, propagated there, and what is wrong with it."""
+    """Draw a filter's map on the key frame, on the frame `gap` frames later, propagated there, and the difference."""
     key, own, carried = (part[number] for part in (scene.features[0], scene.features[gap], scene.propagated[gap]))
     brightest = float(scene.features[:, number].max()) or 1.0  # of all gaps, so that colours keep their meaning
     figure = Figure(figsize=(9.4, 3.5), layout="constrained")
@@ -175,7 +175,7 @@ def propagated_filter(scene: PropagatedClip | PropagatedStreet, number: int, gap
 
 
 def propagation_explorer(scene: PropagatedClip | PropagatedStreet, number: int, gap: int = 5) -> Explorer:
-    """Choose a filter and a gap, and compare its propagated map with the frame's own."""
+    """Return a widget that compares a filter's propagated map with the frame's own, at a chosen gap."""
     last_frame, last_filter = len(scene.frames) - 1, scene.features.shape[1] - 1
     return Explorer(
         partial(propagated_filter, scene),

@@ -1,4 +1,4 @@
-"""The notebooks' pictures that do not move. Each is a pure function that returns an `explore.Picture`."""
+"""Notebook 02: pictures of the kernel, of forward and backward warping, of the gradient, and of a scene."""
 
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ PALE = LinearSegmentedColormap.from_list("pale", ["#FFFFFF", "#9FD0F0"])  # blac
 
 @styled
 def kernel_tent(position: float, size: int = 5) -> Picture:
-    """Eq. 2 on one axis: the tent of the kernel over a position, and its height at each cell."""
+    """Draw Eq. 2 on one axis: the tent of the kernel over a position, and its height at each cell."""
     cells = range(size)
     weights = bilinear_kernel(torch.arange(size), position).tolist()
     figure = Figure(figsize=(6.4, 2.6), layout="constrained")
@@ -41,7 +41,7 @@ def kernel_tent(position: float, size: int = 5) -> Picture:
 
 @styled
 def number_grids(**named: Tensor) -> Picture:
-    """Small maps side by side with their values in the cells; each is `(1, 1, h, w)` or `(h, w)`. "_" reads as " "."""
+    """Draw small maps `(1, 1, h, w)` or `(h, w)` side by side with their values; "_" in a name becomes a space."""
     grids = {name.replace("_", " "): values.detach().reshape(values.shape[-2:]) for name, values in named.items()}
     highest = max(float(grid.abs().max()) for grid in grids.values())
     figure = Figure(figsize=(2.5 * len(grids), 2.75), layout="constrained")
@@ -60,12 +60,9 @@ def number_grids(**named: Tensor) -> Picture:
     return Picture.of(figure, " ".join(texts))
 
 
-# Notebook 02: fetching against throwing
-
-
 @styled
 def forward_and_backward(zoom: int = 2, centre: int = 1, size: int = 4) -> Picture:
-    """One row of cells magnified around `centre`: thrown from the key frame, and fetched from the current frame."""
+    """Draw a row of cells magnified around `centre`: thrown from the key frame, fetched by the current frame."""
     cells = range(size)
     landed = [centre + zoom * (cell - centre) for cell in cells]
     fetched = [centre + (cell - centre) / zoom for cell in cells]
@@ -85,7 +82,7 @@ def forward_and_backward(zoom: int = 2, centre: int = 1, size: int = 4) -> Pictu
         if target in cells:
             _arrow(left, (cell, 0.42), (target, 1.08), BLUE)
             _box(left, target, 1.5, str(cell), GREEN)
-        else:  # half of the way, out of the map
+        else:  # a short arrow towards a target outside the map
             _arrow(left, (cell, 0.42), ((cell + target) / 2, 0.75), GREY)
     for cell in holes:
         _box(left, cell, 1.5, "hole", RED)
@@ -114,12 +111,9 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], col
     axes.add_patch(FancyArrowPatch(start, end, color=colour, **arrow))
 
 
-# Notebook 02: the gradient
-
-
 @styled
 def slope_steps(values: list[float]) -> Picture:
-    """A row of cells read at every position: the value, and its slope, which jumps at every cell."""
+    """Draw the value read at every position of a row of cells, and its slope, which jumps at every cell."""
     slopes = [right - left for left, right in pairwise(values)]
     last = len(values) - 1
     figure = Figure(figsize=(6.4, 3.8), layout="constrained")
@@ -141,12 +135,9 @@ def slope_steps(values: list[float]) -> Picture:
     )
 
 
-# Notebook 02: a scene at real size
-
-
 @styled
 def scene_frames(scene: Scene, every: int = 64) -> Picture:
-    """Key frame and current frame, with the flow as an arrow at each `every` pixels of the current frame."""
+    """Draw key frame and current frame, with an arrow of the flow at each `every` pixels of the current frame."""
     height, width = scene.flow.shape[1:]
     figure = Figure(figsize=(8.6, 2.95), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -171,13 +162,13 @@ def scene_frames(scene: Scene, every: int = 64) -> Picture:
 
 @styled
 def warped_features(key: Tensor, warped: Tensor, current: Tensor, uncovered: Tensor, channel: int = 3) -> Picture:
-    """What warping does to a whole feature map, and what it can't do.
+    """Draw a feature map before and after warping, the change that warping leaves, and the uncovered ground.
 
     Args:
-        key, warped, current: feature maps `(1, C, h, w)`; one channel of each is drawn, and the mean absolute
+        key, warped, current: feature maps `(1, C, h, w)`. The picture shows one channel of each, and the mean absolute
             difference of all channels from `current` without and with the warp.
         uncovered: `(H, W)` bool, the pixels of the current frame that the key frame does not show.
-        channel: which channel.
+        channel: the channel to show.
     """
     figure = Figure(figsize=(8.8, 3.9), layout="constrained")
     above, below = figure.subplots(2, 3, sharex=True, sharey=True)

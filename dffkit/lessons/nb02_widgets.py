@@ -14,12 +14,12 @@ from dffkit.warp import bilinear_kernel
 
 
 class Reading(NamedTuple):
-    """What one cell of the current frame reads in the key frame (Eq. 1)."""
+    """The cells, weights and values that one cell of the current frame reads in the key frame (Eq. 1)."""
 
     point: tuple[float, float]  # p + flow: column, row
     cells: list[tuple[int, int]]  # the four neighbours (column, row): upper left, upper right, lower left, lower right
-    weights: list[float]  # the kernel G at each of them, were they in the map
-    values: list[float | None]  # what the map holds there; None outside
+    weights: list[float]  # the kernel G at each of them, inside or outside the map
+    values: list[float | None]  # the map's values there; None outside
     result: float
 
 
@@ -38,7 +38,7 @@ def read(dx: float, dy: float, cell: tuple[int, int] = (1, 1), size: int = 4) ->
 
 @styled
 def bilinear_reading(dx: float, dy: float) -> Picture:
-    """Where cell (1, 1) of the current frame reads in a 4x4 key frame for one flow vector, and what it gets."""
+    """Draw where cell (1, 1) of the current frame reads in a 4x4 key frame for one flow vector, and the sum."""
     reading = read(dx, dy)
     figure = Figure(figsize=(7.6, 4.3))
     plan, words = figure.subplots(1, 2, width_ratios=[1.35, 1])
@@ -60,7 +60,7 @@ def bilinear_reading(dx: float, dy: float) -> Picture:
 
 
 def bilinear_explorer() -> Explorer:
-    """Drag the flow vector of one cell and see which cells of the key frame it reads."""
+    """Return a widget that moves one flow vector and shows the cells of the key frame that it reads."""
     return Explorer(
         bilinear_reading,
         dx=Slider("flow x: cells to the right", -3.0, 3.0, 0.25, 1.25),
@@ -69,7 +69,7 @@ def bilinear_explorer() -> Explorer:
 
 
 def _plan(axes: Axes, reading: Reading, size: int = 4, rim: int = 2) -> None:
-    """The map and the zeros around it, the four neighbours shaded by their weights, and the flow as an arrow."""
+    """Draw the map and the zeros around it, the four neighbours shaded by their weights, and the flow as an arrow."""
     low, high = -rim - 0.5, size + rim - 0.5
     axes.set(xlim=(low - 0.05, high + 0.05), ylim=(high + 0.05, low - 0.05), aspect="equal")
     axes.set_title(f"the key frame: a map of {size}×{size} cells, zeros around it")
@@ -108,7 +108,7 @@ def _arrow_of_flow(axes: Axes, cell: tuple[int, int], point: tuple[float, float]
 
 
 def _sum_in_words(axes: Axes, reading: Reading) -> None:
-    """Eq. 1 for this one cell, term by term."""
+    """Write Eq. 1 for this cell, term by term."""
     axes.set(xlim=(0, 10), ylim=(10, 0))
     axes.axis("off")
     x, y = reading.point

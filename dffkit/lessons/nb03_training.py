@@ -1,4 +1,4 @@
-"""What notebook 03 shows of training: which pairs are drawn, where the loss pulls the flow, a loss that falls."""
+"""Notebook 03: training pairs, the gradient of the loss by the flow, and a loss curve that grows."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dffkit.lessons.clip_pictures import class_legend, compact_picture, draw_result
+from dffkit.lessons.clip_pictures import add_class_legend, compact_picture, draw_result
 from dffkit.lessons.explore import Picture
 from dffkit.paper.style import BLUE, DARK_GREY, GREY, ORANGE, styled
 from dffkit.training.pairs import Pairs, Sample
@@ -18,7 +18,7 @@ from dffkit.warp import CELL
 
 @styled
 def sampled_pairs(samples: Sequence[Sample], length: int = 30, shown: int = 10) -> Picture:
-    """Where the first pairs lie in their snippets of `length` frames, and how often each i - k comes up."""
+    """Draw the first pairs within their snippets of `length` frames, and the number of pairs with each i - k."""
     figure = Figure(figsize=(8.8, 2.9), layout="constrained")
     lines, bars = figure.subplots(1, 2, width_ratios=[1.5, 1])
     for row, sample in enumerate(samples[:shown]):
@@ -47,7 +47,7 @@ def sampled_pairs(samples: Sequence[Sample], length: int = 30, shown: int = 10) 
 
 @styled
 def pair_batch(pairs: Pairs, numbers: Sequence[int]) -> Picture:
-    """The pairs with these numbers: key frames, current frames, and the label maps over them."""
+    """Draw pairs by their numbers: key frames, current frames, and the label maps over the current frames."""
     drawn, samples = pairs.batch(numbers), [pairs.sample(number) for number in numbers]
     figure = Figure(figsize=(2.2 * len(samples), 3.75), layout="constrained")
     for column, (sample, axes) in enumerate(zip(samples, figure.subplots(3, len(samples)).T, strict=True)):
@@ -60,7 +60,7 @@ def pair_batch(pairs: Pairs, numbers: Sequence[int]) -> Picture:
         if column == 0:
             for name, row in zip(("key frame", "current frame", "its label"), axes, strict=True):
                 row.set_ylabel(name)
-    figure.legend(handles=class_legend(boxes=False), loc="outside lower center", ncols=10, fontsize=7.5, handlelength=1)
+    add_class_legend(figure, False)
     offsets = ", ".join(f"{sample.frame} and {sample.key}" for sample in samples)
     return compact_picture(
         figure,
@@ -71,13 +71,13 @@ def pair_batch(pairs: Pairs, numbers: Sequence[int]) -> Picture:
 
 @styled
 def flow_gradient(frame: Tensor, gradient: Tensor, exact: Tensor, wrong: Tensor) -> Picture:
-    """Where the loss pulls a flow field that is zero everywhere, beside the flow that there really is.
+    """Draw the direction in which the loss changes a zero flow field, beside the exact flow.
 
     Args:
-        frame: `(3, H, W)` uint8, the current one.
-        gradient: of the loss by the flow, `(1, 2, h, w)`; the arrows go against it, the longest over two cells.
+        frame: the current frame, `(3, H, W)` uint8.
+        gradient: gradient of the loss by the flow, `(1, 2, h, w)`; arrows go against it, the longest over two cells.
         exact: the exact flow `(1, 2, h, w)` in cells; its arrows have their real length.
-        wrong: `(H, W)` bool, pixels that get a wrong label without flow.
+        wrong: pixels that get a wrong label without flow, `(H, W)` bool.
     """
     figure = Figure(figsize=(8.8, 2.5), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -93,17 +93,17 @@ def flow_gradient(frame: Tensor, gradient: Tensor, exact: Tensor, wrong: Tensor)
     right.set_title("where things really were in the key frame")
     lengths, _ = lengths.flatten().sort(descending=True)
     share = float(lengths[: len(lengths) // 10].sum() / lengths.sum())
-    spread = f"a tenth of the cells has {100 * share:.0f}% of it" if lengths[0] else "here there is no pull at all"
+    spread = f"a tenth of the cells has {100 * share:.0f}% of it" if lengths[0] else "here it is zero everywhere"
     return compact_picture(
         figure,
-        f"""Two copies of the current frame with a grid of arrows. Left, the pull of the loss, long at the outlines of
-        things, where pixels shaded red get a wrong label, and next to nothing inside: {spread}. Right, the exact flow
-        into the key frame, smooth, and longest near the camera.""",
+        f"""Two copies of the current frame with a grid of arrows. Left, the pull of the loss: long at the outlines of
+        things, where pixels shaded red get a wrong label, and almost zero inside; {spread}. Right, the exact flow into
+        the key frame: smooth, and longest near the camera.""",
     )
 
 
 def _arrows(axes: Axes, flow: Tensor, colour: str) -> None:
-    """A flow field `(2, h, w)` in cells as arrows on the frame."""
+    """Draw a flow field `(2, h, w)` in cells as arrows on the frame."""
     y, x = (CELL * torch.arange(size) + (CELL - 1) / 2 for size in flow.shape[1:])
     look = {"color": colour, "width": 0.0035, "headwidth": 3.5, "minlength": 0.3}
     height, width = (CELL * size for size in flow.shape[1:])
@@ -112,11 +112,11 @@ def _arrows(axes: Axes, flow: Tensor, colour: str) -> None:
 
 
 class LossCurve:
-    """A loss that is drawn while it falls: the picture is there at once, and every few losses it is drawn again.
+    """Picture of a falling loss, shown at once and redrawn during training.
 
     Args:
-        iterations: how many losses there will be.
-        guessing: the loss of a network that knows nothing, for a dashed line.
+        iterations: number of losses to come.
+        guessing: the loss of uniform guessing, a dashed line.
         every: losses between two drawings.
     """
 
@@ -126,14 +126,14 @@ class LossCurve:
         self.handle = display(self.draw(), display_id=True)
 
     def add(self, loss: float) -> None:
-        """The next iteration's loss."""
+        """Add the next iteration's loss."""
         self.losses.append(loss)
         if self.handle and (len(self.losses) % self.every == 0 or len(self.losses) == self.iterations):
             self.handle.update(self.draw())
 
     @styled
     def draw(self) -> Picture:
-        """The curve so far, and its mean over the last ten."""
+        """Draw the losses so far, and the mean of the last ten at each."""
         figure = Figure(figsize=(6.4, 2.7), layout="constrained")
         axes = figure.subplots()
         axes.axhline(self.guessing, linestyle="--", color=DARK_GREY, linewidth=1)
@@ -152,6 +152,6 @@ class LossCurve:
         )
 
     def smooth(self) -> list[float]:
-        """For each loss the mean of it and up to nine before it."""
+        """Return for each loss the mean of this loss and up to nine before it."""
         windows = (self.losses[max(0, n - 9) : n + 1] for n in range(len(self.losses)))
         return [sum(window) / len(window) for window in windows]

@@ -1,4 +1,4 @@
-"""What notebook 04 shows: the cost of a stretch of frames, and the tables of costs and measured speeds."""
+"""Notebook 04: the cost of a key frame and its propagated frames, and tables of costs and measured speeds."""
 
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LONGEST = 30  # frames on the sliders and axes
 
-# Other ways to count Table 2, as options of `complexity.table2`.
+# Other rules for counting Table 2, as options of `complexity.table2`.
 CONVENTIONS = {
     "the rule that fits": {},
     "no biases": {"biases": False},
@@ -36,7 +36,7 @@ CONVENTIONS = {
 
 @styled
 def stretch_cost(duration: int, ratio: float) -> Picture:
-    """What `duration` = l frames cost, one key frame and the rest propagated at `ratio` = r, and Eq. 7's speedup."""
+    """Draw the cost of l frames, one key frame and l - 1 frames propagated at `ratio` = r, and Eq. 7's speedup."""
     speedup, cost = complexity.speedup(duration, ratio), 1 + (duration - 1) * ratio
     figure = Figure(figsize=(8.6, 3.6), layout="constrained")
     frames, curve = figure.subplots(1, 2, width_ratios=[1.25, 1])
@@ -52,7 +52,7 @@ def stretch_cost(duration: int, ratio: float) -> Picture:
 
 
 def speedup_explorer() -> Explorer:
-    """Move the cost ratio and the key frame duration, and see what a stretch of frames costs."""
+    """Return a widget that shows costs and speedup for a chosen cost ratio and key frame duration."""
     return Explorer(
         stretch_cost,
         duration=Slider("key frame duration l", 1, LONGEST, 1, 10),
@@ -61,7 +61,7 @@ def speedup_explorer() -> Explorer:
 
 
 def cost_table(flow: str) -> "pandas.DataFrame":
-    """Eq. 5's parts for ResNet-101 and one flow network, both tasks, in 1e9 multiply-adds, and both ratios."""
+    """Return Eq. 5's parts in 1e9 multiply-adds and both ratios, for ResNet-101, one flow network and each task."""
     import pandas
 
     tasks = {"segmentation": lambda: ScoreMaps(num_classes=19), "detection": lambda: RFCN(num_classes=30)}
@@ -77,7 +77,7 @@ def cost_table(flow: str) -> "pandas.DataFrame":
 
 
 def other_conventions() -> "pandas.DataFrame":
-    """What Table 2 would be under other counting rules: as `complexity.table2`, with a column `convention`."""
+    """Return Table 2 under other counting rules: rows of `complexity.table2` with a column `convention`."""
     import pandas
 
     tables = [complexity.table2(**options).assign(convention=name) for name, options in CONVENTIONS.items()]
@@ -85,7 +85,7 @@ def other_conventions() -> "pandas.DataFrame":
 
 
 def benchmark_table(precision: str = "float32", duration: int = 10) -> "pandas.DataFrame":
-    """The stored benchmark (data/results/benchmark.csv): measured speedup beside Eq. 7's, for each pair and task."""
+    """Return the stored benchmark, data/results/benchmark.csv: measured speedup and Eq. 7's, for each pair and task."""
     rows = claims.benchmark().query("precision == @precision and duration == @duration")
     columns = ["frame_ms", "current_ms", "speedup_decoded", "speedup_live", "speedup", "eq7", "of_eq7", "of_eq7_eq6"]
     table = rows.set_index(["task", "features", "flow"])[columns].round(2)
@@ -93,7 +93,7 @@ def benchmark_table(precision: str = "float32", duration: int = 10) -> "pandas.D
 
 
 def _draw_costs(axes: Axes, duration: int, ratio: float) -> None:
-    """One bar a frame: what it costs now, against the outline of what it cost per frame."""
+    """Draw a bar for the cost of each frame, inside the outline of its cost as a key frame."""
     axes.bar(range(duration), [1] * duration, width=0.8, facecolor="none", edgecolor=GREY, linewidth=0.8)
     colours = [ORANGE] + [GREEN] * (duration - 1)
     axes.bar(range(duration), [1] + [ratio] * (duration - 1), width=0.8, color=colours)
@@ -103,7 +103,7 @@ def _draw_costs(axes: Axes, duration: int, ratio: float) -> None:
 
 
 def _draw_curve(axes: Axes, duration: int, ratio: float, speedup: float) -> None:
-    """Eq. 7 at this ratio, this duration on it, and the limit."""
+    """Draw Eq. 7 at this ratio, the point of this duration, and the limit 1/r."""
     durations = range(1, LONGEST + 1)
     axes.plot(durations, durations, color=GREY, linestyle=":", linewidth=1)
     axes.plot(durations, [complexity.speedup(n, ratio) for n in durations], color=BLUE, linestyle="-")

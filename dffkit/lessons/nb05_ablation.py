@@ -1,7 +1,7 @@
-"""Rows of Table 4 put together from the shipped weights and scored on the spot, for notebook 05.
+"""Notebook 05: rows of Table 4 assembled from the shipped weights and scored in the notebook.
 
-Rows that are shipped as they are, and those whose N is Frame's and whose flow needs no training of its own; the others
-are read from data/results.
+These rows have shipped weights, or combine Frame's N with a flow that needs no training. Notebook 05 reads the other
+rows from data/results.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.scoring import METRIC, TABLE_4
 from dffkit.lessons.clip_pictures import (
-    class_legend,
+    add_class_legend,
     compact_picture,
     corner_labels,
     draw_result,
@@ -41,15 +41,15 @@ LIVE_ROWS = ("Frame", *SHIPPED, "DFF separate", "SFF-DIS", "copy", "exact flow")
 
 
 def compose(task: str, row: str, snippets: Sequence[Snippet] = ()) -> DeepFeatureFlow:
-    """The network of a row, in eval mode; `snippets` are what "exact flow" has to know.
+    """Return the network of a row, in eval mode; the row "exact flow" needs the `snippets`.
 
     Raises:
-        ValueError: for a row that is not in `LIVE_ROWS`.
+        ValueError: if the row is not in `LIVE_ROWS`.
         DataError: if the shipped weights are missing or damaged.
     """
     if row not in LIVE_ROWS:
         raise ValueError(
-            f"row: expected one of {list(LIVE_ROWS)}, which need no other weights than the shipped, got {row!r}"
+            f"row: expected one of {list(LIVE_ROWS)}, whose weights are shipped or not needed, got {row!r}"
         )
     if row in SHIPPED:
         return weights.load(recipe(task, row).name)
@@ -67,7 +67,7 @@ def compose(task: str, row: str, snippets: Sequence[Snippet] = ()) -> DeepFeatur
 
 
 def live_scores(task: str, rows: Sequence[str] = LIVE_ROWS, streets: int = 4, split: str = "val") -> pandas.DataFrame:
-    """Columns `row` and `score`, percent, at the duration of Table 4, on the first streets of a split.
+    """Return columns `row` and `score` in percent, at the duration of Table 4, on the first streets of a split.
 
     Raises:
         ValueError, DataError: as `compose`.
@@ -84,9 +84,10 @@ def live_scores(task: str, rows: Sequence[str] = LIVE_ROWS, streets: int = 4, sp
 
 
 def accuracy_by_visibility(rows: Sequence[str], gap: int, streets: int = 3, split: str = "val") -> pandas.DataFrame:
-    """How many pixels are labelled rightly `gap` frames after the key frame, in percent, over the first streets of a
-    split: `seen`, of what the key frame shows too, and `new`, of what it does not. A line for each row; Frame's is with
-    the frame's own features.
+    """Return the percentage of right labels `gap` frames after the key frame, on the first streets of a split.
+
+    Each row has columns `seen`, for pixels that the key frame shows too, and `new`, for the others. Frame uses the
+    frame's own features.
 
     Raises:
         ValueError, DataError: as `compose`.
@@ -105,11 +106,11 @@ def accuracy_by_visibility(rows: Sequence[str], gap: int, streets: int = 3, spli
 def row_comparison(
     film: Film, models: Mapping[str, DeepFeatureFlow], frame: int, key_frame: int, columns: int = 3
 ) -> Picture:
-    """A frame under the results of several rows, all from the same key frame, and last under the truth.
+    """Draw a frame with the results of several rows from the same key frame, and last with the truth.
 
     Args:
         film: the street.
-        models: by row; "Frame" looks at the frame itself.
+        models: row -> model; "Frame" sees the frame itself.
         frame, key_frame: i and k.
         columns: pictures in a line.
     """
@@ -128,12 +129,12 @@ def row_comparison(
         _panel(axes, film, frame, result, row, score_text(result, target))
         words.append(f"{row} {score_text(result, target)}")
     _panel(grid[count - 1], film, frame, target, "the truth", "")
-    figure.legend(handles=class_legend(boxes), loc="outside lower center", ncols=10, fontsize=7.5, handlelength=1)
+    add_class_legend(figure, boxes)
     unit = "objects found" if boxes else "pixels right"
     return compact_picture(
         figure,
-        f"""Frame {frame} of a street under the results of several rows, which but for Frame have only the features of
-        key frame {key_frame}, and under the truth. {unit.capitalize()}: {", ".join(words)}.""",
+        f"""Frame {frame} of a street with the results of several rows and with the truth. All rows but Frame have only
+        the features of key frame {key_frame}. {unit.capitalize()}: {", ".join(words)}.""",
     )
 
 

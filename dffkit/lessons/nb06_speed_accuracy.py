@@ -1,4 +1,4 @@
-"""Notebook 06's widget: pick a point of the plane of speed and accuracy, and see its frames."""
+"""Notebook 06: a widget for points of speed and accuracy, boxes found by their width, and the time of each frame."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from dffkit.datasets.toytown import FPS, WORLDS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.sources import TOYTOWN_DURATIONS
 from dffkit.lessons.clip_pictures import (
-    class_legend,
+    add_class_legend,
     compact_picture,
     corner_labels,
     draw_result,
@@ -33,12 +33,13 @@ from dffkit.schedules import FixedInterval
 from dffkit.video import recognize
 from dffkit.warp import CELL
 
-# The networks whose weights are shipped: what they are called here, and the last part of their recipe's name.
+# Names of the networks with shipped weights -> last part of their recipes' names.
 NETWORKS = {"per frame": "frame", "DFF, FlowNet": "dff", "DFF, FlowNet Inception": "dff-inception"}
+WIDTHS = {"up to 2 cells": (0, 2), "2 to 4 cells": (2, 4), "more than 4 cells": (4, np.inf)}
 
 
 def plane_explorer(film: Film, task: str, split: str = "test") -> Explorer:
-    """Choose a network and a key frame duration: its place in Figure 3, and three frames as it sees them."""
+    """Return a widget that shows the point of Figure 3, and three results, of a network and a key frame duration."""
     models = {name: weights.load(f"toytown/{task}/{recipe}") for name, recipe in NETWORKS.items()}
     points = speed_accuracy.curves(task, split)
     return Explorer(
@@ -52,14 +53,13 @@ def plane_explorer(film: Film, task: str, split: str = "test") -> Explorer:
 def point_in_plane(
     film: Film, models: Mapping[str, DeepFeatureFlow], points: pandas.DataFrame, network: str, duration: int
 ) -> Picture:
-    """Where one network with one key frame duration lies in the plane, and the first, a middle and the last frame of
-    such a stretch under its results. Per-frame recognition has duration 1, whatever is asked for.
+    """Draw the point of a network and a key frame duration, and its results on the first, a middle and the last frame.
 
     Args:
-        film: whose frames are shown.
-        models: by the names in `NETWORKS`.
+        film: the street to show.
+        models: name in `NETWORKS` -> model.
         points: `speed_accuracy.curves` of the task.
-        network, duration: which point.
+        network, duration: the point; per-frame recognition always has duration 1.
     """
     duration = 1 if network == "per frame" else duration
     chosen = points[(points.name == NETWORKS[network]) & (points.duration == duration)].iloc[0]
@@ -74,11 +74,11 @@ def point_in_plane(
     for axes, index in zip(below.subplots(1, 3), shown, strict=True):
         seen.append(_draw_frame(axes, film, models[network], index))
     boxes = not seen[0].endswith("%")
-    figure.legend(handles=class_legend(boxes), loc="outside lower center", ncols=10, fontsize=7.5, handlelength=1)
+    add_class_legend(figure, boxes)
     return compact_picture(
         figure,
-        f"""Accuracy over speed, one curve for each pair of networks, and on it the point chosen: {words}. Below, frames
-        {shown[0]}, {shown[1]} and {shown[2]} of a street under its results, right: {", ".join(seen)}.""",
+        f"""Accuracy over speed, one curve for each pair of networks, and on it the chosen point: {words}. Below, frames
+        {shown[0]}, {shown[1]} and {shown[2]} of a street with its results; right are {", ".join(seen)}.""",
     )
 
 
@@ -98,29 +98,25 @@ def _draw_plane(axes: Axes, points: pandas.DataFrame, chosen: pandas.Series) -> 
 
 
 def _draw_frame(axes: Axes, film: Film, model: DeepFeatureFlow, index: int) -> str:
-    """A frame whose key frame is frame 0, and how good the result is."""
+    """Draw the result for a frame whose key frame is frame 0, and return its score as text."""
     result = recognize_frame(model, film.frame(index), film.frame(0), same=index == 0)
     draw_result(axes, film.frame(index), result)
     word = score_text(result, target_of(film, index, isinstance(result, dict)))
     corner_labels(axes, f"i = {index}{' · key' if index == 0 else ''}", word, framed=index == 0)
     return word
 
-
-WIDTHS = {"up to 2 cells": (0, 2), "2 to 4 cells": (2, 4), "more than 4 cells": (4, np.inf)}
-
-
 def detection_street(number: int, split: str = "val") -> Film:
-    """A street as the recipes for detection see it."""
+    """Return a street at the frame rate and in the town of the recipes for detection."""
     return Film(split, number, FPS["detection"], WORLDS["detection"])
 
 
 def found_by_width(
     models: Mapping[str, DeepFeatureFlow], gap: int = 9, streets: int = 12, frames: Sequence[int] = (19, 24, 29)
 ) -> pandas.DataFrame:
-    """How many of the true boxes are found, in percent, by their width: a line for each of `WIDTHS`.
+    """Return the percentage of true boxes that are found, by their width: a row for each of `WIDTHS`.
 
-    Columns: `boxes`, how many there are, and one for each model: with the features of the frame itself, if its name
-    begins with "Frame", and else with those of the frame `gap` frames earlier.
+    Column `boxes` is the number of boxes; the others are the models. A model whose name begins with "Frame" uses the
+    frame's own features, the others those of the frame `gap` frames earlier.
     """
     widths, hits = [], {name: [] for name in models}
     for film in map(detection_street, range(streets)):
@@ -141,13 +137,13 @@ def found_by_width(
 
 
 def frame_times(model: DeepFeatureFlow, frames: Sequence[Tensor], duration: int, repeats: int = 5) -> np.ndarray:
-    """Milliseconds until each frame's result is there, `(n,)`: medians over some passes, after one to warm up.
+    """Return the milliseconds for each frame's result, `(n,)`: medians over some passes, after one to warm up.
 
     Args:
-        model: in eval mode.
-        frames: `(3, H, W)` uint8.
-        duration: the key frame duration.
-        repeats: passes over the frames.
+        model: a model in eval mode.
+        frames: `(3, H, W)` uint8 each.
+        duration: the key frame duration in frames.
+        repeats: number of measured passes over the frames.
     """
     passes = []
     for _ in range(repeats + 1):
@@ -159,7 +155,7 @@ def frame_times(model: DeepFeatureFlow, frames: Sequence[Tensor], duration: int,
 
 @styled
 def frame_time_bars(times: np.ndarray, duration: int) -> Picture:
-    """A bar for each frame's milliseconds, key frames in another colour, and their mean as a line."""
+    """Draw a bar for each frame's milliseconds, key frames in another colour, and a line for the mean."""
     figure = Figure(figsize=(8.8, 2.4), layout="constrained")
     axes = figure.subplots()
     keys = np.arange(len(times)) % duration == 0

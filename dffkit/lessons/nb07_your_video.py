@@ -1,4 +1,4 @@
-"""Deep Feature Flow on any clip, as notebook 07 shows it: results side by side, what is carried, and how it ages."""
+"""Notebook 07: results on any clip side by side, propagated features, agreement over time, and a data set in files."""
 
 import io
 import shlex
@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -24,7 +23,7 @@ from dffkit.datasets.toytown import FPS, Film
 from dffkit.datasets.video_files import VideoWriter
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.annotate import result_over
-from dffkit.lessons.clip_pictures import compact_picture
+from dffkit.lessons.clip_pictures import compact_picture, draw_result
 from dffkit.lessons.explore import Picture
 from dffkit.lessons.flow_pictures import colour_wheel, flow_colours
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, RED, styled
@@ -34,20 +33,22 @@ from dffkit.support.repository import root
 from dffkit.video import Recognition
 from dffkit.warp import propagate
 
-STREET, LENGTH = 4, 40  # of the street that stands in for a clip of the reader's own
-LEAST = 20  # frames: notebook 07 looks at some of the first so many
-OTHER = 9  # a street that looks quite different
-SHORT_SIDE = 192  # pixels: what the shipped networks were trained at
+STREET, LENGTH = 4, 40  # number and frames of the street that replaces a reader's clip
+MIN_FRAMES = 20  # notebook 07 shows frames below this number
+CUT_STREET = 9  # a street that looks quite different
+SHORT_SIDE = 192  # pixels, as in the training of the shipped networks
 LINES = (BLUE, RED, GREEN, DARK_GREY)
+CLIPS = {"train": (0, 1, 2, 3), "val": (4,), "test": (5,)}
+FRAMES, STEP = 7, 2  # number and distance of a clip's frames; only the last has a label map
 
 
 def example_video() -> Path:
-    """A rendered street as a video file in `build/`, made once."""
+    """Return a rendered street as a video file in `build/`, made once."""
     path = root() / "build" / "notebooks" / f"street-{STREET}.mp4"
     if not path.exists():
         film = Film("val", STREET)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A writer that is interrupted leaves a shorter video, which must not get the name of the whole one.
+        # An interrupted writer leaves a shorter video, which must not get the final name.
         with TemporaryDirectory(dir=path.parent) as folder:
             with VideoWriter(Path(folder) / path.name, FPS["segmentation"]) as video:
                 for index in range(LENGTH):
@@ -57,13 +58,13 @@ def example_video() -> Path:
 
 
 def clip(
-    source: str | Path | None = None, count: int = LENGTH, short_side: int = SHORT_SIDE, least: int = LEAST
+    source: str | Path | None = None, count: int = LENGTH, short_side: int = SHORT_SIDE, least: int = MIN_FRAMES
 ) -> list[Tensor]:
-    """The first `count` frames of a video file or a folder of images, scaled; of `example_video()` without a source.
+    """Return the first `count` frames of a video file or a folder of images (default: `example_video()`), scaled.
 
     Raises:
-        DataError: as `datasets.files.frames`; or if there are fewer than `least` frames, where so many are asked for.
-        ValueError: as `datasets.files.frames`.
+        DataError: if the source cannot be read, or has fewer frames than `least` and `count`.
+        ValueError: if the source is of no known kind.
     """
     source = source or example_video()
     stream = frames(source)
@@ -75,8 +76,8 @@ def clip(
 
 
 def with_cut(clip: Sequence[Tensor], after: int = 18) -> list[Tensor]:
-    """The first frames of a clip, and then as many of another street, at the same size."""
-    film, size = Film("val", OTHER), tuple(clip[0].shape[1:])
+    """Return the first `after` frames of a clip, then as many of another street at the same size."""
+    film, size = Film("val", CUT_STREET), tuple(clip[0].shape[1:])
     return [*clip[:after], *(resized_frame(film.frame(index), size) for index in range(after))]
 
 
@@ -84,24 +85,24 @@ def with_cut(clip: Sequence[Tensor], after: int = 18) -> list[Tensor]:
 def result_grid(
     clip: Sequence[Tensor], methods: Mapping[str, Sequence[Recognition]], shown: Sequence[int], names: Sequence[str]
 ) -> Picture:
-    """Some frames of a clip, and below each what several methods say of it; key frames in a black frame.
+    """Draw some frames of a clip, and below each the results of several methods; key frames in a black frame.
 
     Args:
-        clip: `(3, H, W)` uint8 each.
-        methods: title -> one result a frame.
-        shown: which frames.
-        names: of the classes.
+        clip: frames `(3, H, W)` uint8.
+        methods: title -> one result for each frame.
+        shown: numbers of the frames to draw.
+        names: names of the classes.
     """
     height, width = clip[0].shape[1:]
     size = 8.8, 8.8 / len(shown) * height / width * (len(methods) + 1) + 0.35
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(methods) + 1, len(shown), squeeze=False)
     for axes, index in zip(grid[0], shown, strict=True):
-        _show(axes, clip[index])
+        draw_result(axes, clip[index])
         axes.set_title(f"i = {index}")
     for row, (title, found) in zip(grid[1:], methods.items(), strict=True):
         for axes, index in zip(row, shown, strict=True):
-            _show(axes, result_over(clip[index], found[index].output, names))
+            draw_result(axes, result_over(clip[index], found[index].output, names))
             if found[index].is_key_frame:
                 axes.spines[:].set(visible=True, linewidth=2.5)
         row[0].set_ylabel(title)
@@ -115,14 +116,14 @@ def result_grid(
 
 
 def agreement(found: Sequence[Recognition], reference: Sequence[Recognition]) -> list[float]:
-    """For each frame the share of pixels that two methods give the same label, in percent."""
+    """Return for each frame the percentage of pixels to which two methods give the same label."""
     pairs = zip(found, reference, strict=True)
     return [100 * float((one.output == other.output).float().mean()) for one, other in pairs]
 
 
 @styled
 def agreement_curves(lines: Mapping[str, Sequence[float]], cut: int | None = None) -> Picture:
-    """Agreement with per-frame recognition from frame to frame, one line for each way to choose key frames."""
+    """Draw agreement with per-frame recognition over the frames, one line for each choice of key frames."""
     figure = Figure(figsize=(8.8, 2.7), layout="constrained")
     axes = figure.subplots()
     for colour, (title, values) in zip(LINES, lines.items(), strict=False):
@@ -142,8 +143,10 @@ def agreement_curves(lines: Mapping[str, Sequence[float]], cut: int | None = Non
 
 @torch.no_grad()
 def propagation_parts(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor) -> dict[str, Tensor]:
-    """All that Deep Feature Flow makes on the way from a key frame to a current frame, `(., h, w)` each: the key
-    frame's features `key`, `flow`, `scale`, what is `carried`, and the features that the frame has of its `own`.
+    """Return all parts of a propagation, `(C, h, w)` each.
+
+    `key` are the key frame's features, then `flow` and `scale`, `carried` the propagated features, and `own` the
+    current frame's features.
     """
     key, current = model.key_frame(key_frame[None]), model.key_frame(frame[None])
     flow, scale = model.flow_network(current.flow_input, key.flow_input)
@@ -153,13 +156,13 @@ def propagation_parts(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor) 
 
 
 def feature_similarity(one: Tensor, other: Tensor) -> Tensor:
-    """Cosine similarity of two frames' features `(C, h, w)`, cell by cell: `(h, w)`, 1 where they agree."""
+    """Return the cosine similarity of two frames' features `(C, h, w)` in each cell, `(h, w)`."""
     return F.cosine_similarity(one, other, dim=0)
 
 
 @styled
 def propagation_picture(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor) -> Picture:
-    """Two frames of a clip, flow and scale between them, and one feature map: the key frame's, carried, and own."""
+    """Draw two frames, flow and scale between them, and one feature map: the key frame's, propagated, and own."""
     parts = propagation_parts(model, key_frame, frame)
     liveliest = int((parts["own"] - parts["key"]).abs().mean((1, 2)).argmax())
     maps = {name: parts[name][liveliest] for name in ("key", "carried", "own")}
@@ -168,7 +171,7 @@ def propagation_picture(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor
     figure = Figure(figsize=(8.8, 2 * 2.2 * height / width + 0.5), layout="constrained")
     above, below = figure.subplots(2, 4)
     for axes, title, picture in ((above[0], "key frame k", key_frame), (above[1], "current frame i", frame)):
-        _show(axes, picture)
+        draw_result(axes, picture)
         axes.set_title(title)
     longest = float(parts["flow"].norm(dim=0).max())
     above[2].imshow(flow_colours(parts["flow"], longest))
@@ -181,32 +184,22 @@ def propagation_picture(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor
     for axes, (name, values) in zip(below, maps.items(), strict=False):
         axes.imshow(values.numpy(), cmap="viridis", vmin=0, vmax=top)
         axes.set_title(titles[name])
-    alike = feature_similarity(parts["carried"], parts["own"])
-    below[3].imshow(alike.numpy(), cmap="Greys_r", vmin=0.5, vmax=1)
-    below[3].set_title(f"likeness {float(alike.mean()):.2f}")
+    similar = feature_similarity(parts["carried"], parts["own"])
+    below[3].imshow(similar.numpy(), cmap="Greys_r", vmin=0.5, vmax=1)
+    below[3].set_title(f"likeness {float(similar.mean()):.2f}")
     for axes in (*above, *below):
         axes.set(xticks=[], yticks=[])
     return compact_picture(
         figure,
         f"""Above, a key frame, a current frame, the flow between them in colours, up to {longest:.1f} cells long, and
         the scale field, {float(scale.mean()):.2f} in the mean. Below, feature map {liveliest} of the key frame, the
-        same map carried to the current frame, and computed from the current frame itself; and how alike all maps of the
-        two are in each cell, {float(alike.mean()):.2f} in the mean.""",
+        same map propagated to the current frame, and computed from the current frame itself; and the similarity of all
+        propagated and own maps in each cell, {float(similar.mean()):.2f} in the mean.""",
     )
 
 
-def _show(axes: Axes, frame: Any) -> None:
-    axes.imshow(frame.permute(1, 2, 0).numpy())
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-
-
-CLIPS = {"train": (0, 1, 2, 3), "val": (4,), "test": (5,)}
-FRAMES, STEP = 7, 2  # of each clip; only the last has a label map
-
-
 def example_folder() -> Path:
-    """A folder in `build/` with `clips/SPLIT/CLIP/NUMBER.jpg`, and a label map `.png` beside some; made once."""
+    """Return a folder in `build/` with `clips/SPLIT/CLIP/NUMBER.jpg` and some label maps `.png`; made once."""
     folder = root() / "build" / "notebooks" / "my_data"
     for split, numbers in CLIPS.items():
         for number in numbers:
@@ -229,10 +222,10 @@ def _save(path: Path, picture: Callable[[], Tensor], **options: Any) -> None:
 
 
 def run_command(folder: Path, line: str) -> str:
-    """What `python -m dffkit` and the rest of a command line prints in a folder, without the folders' own names.
+    """Run `python -m dffkit LINE` in a folder and return its output, without the names of the folders.
 
     Raises:
-        RuntimeError: with all that it printed, if it fails.
+        RuntimeError: if the command fails; the message holds its output.
     """
     done = subprocess.run(
         [sys.executable, "-m", "dffkit", *shlex.split(line)], cwd=folder, capture_output=True, text=True

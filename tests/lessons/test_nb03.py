@@ -123,7 +123,7 @@ def test_the_pull_goes_against_the_gradient():
 def test_the_pull_can_be_nothing():
     frame, wrong = torch.zeros(3, 192, 384, dtype=torch.uint8), torch.ones(192, 384, dtype=torch.bool)
     picture = nb03_training.flow_gradient(frame, torch.zeros(1, 2, 12, 24), torch.zeros(1, 2, 12, 24), wrong)
-    assert "no pull" in picture.alt
+    assert "here it is zero everywhere" in picture.alt
 
 
 # The loss curve

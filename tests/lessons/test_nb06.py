@@ -64,11 +64,11 @@ def asked(monkeypatch):
     """A model that finds each second true box; what it was asked for."""
     calls = []
 
-    def recognise(model, frame, key_frame, *, same):
+    def recognize(model, frame, key_frame, *, same):
         calls.append((model, frame, key_frame, same))
         return {"of": frame}
 
-    monkeypatch.setattr(nb06_speed_accuracy, "recognize_frame", recognise)
+    monkeypatch.setattr(nb06_speed_accuracy, "recognize_frame", recognize)
     every_second = lambda result, target: torch.arange(len(target["boxes"])) % 2 == 0  # noqa: E731
     monkeypatch.setattr(nb06_speed_accuracy, "found_targets", every_second)
     return calls

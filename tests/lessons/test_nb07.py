@@ -98,7 +98,7 @@ def test_what_is_carried_without_motion_is_the_same(model, clip):
     still = parts["flow"].norm(dim=0) < 1e-3
     assert nb07_your_video.feature_similarity(parts["key"], parts["own"]).min() > 0.999
     assert still.shape == (3, 5)
-    assert "how alike" in nb07_your_video.propagation_picture(model, clip[0], clip[1]).alt
+    assert "the similarity of all" in nb07_your_video.propagation_picture(model, clip[0], clip[1]).alt
 
 
 def test_new_pixels_are_told_apart_from_seen_ones(model):
@@ -107,7 +107,7 @@ def test_new_pixels_are_told_apart_from_seen_ones(model):
     new = failure_cases.newly_visible(films[0], 4, 0)
     assert table.new.tolist()[1] == pytest.approx(100 * float(new.double().mean()))
     assert table.new.is_monotonic_increasing
-    own = failure_cases.recognise(model, films[0].frame(4), films[0].frame(4), same=True) == films[0].labels(4)
+    own = failure_cases.recognize_frame(model, films[0].frame(4), films[0].frame(4), same=True) == films[0].labels(4)
     parts = table.iloc[1]
     whole = (1 - parts.new / 100) * parts["seen, own"] + parts.new / 100 * parts["new, own"]
     assert whole == pytest.approx(100 * float(own.double().mean()))
@@ -122,7 +122,7 @@ def test_a_key_frame_s_features_are_computed_once_for_all_gaps(model):
     assert len(seen) == len(films) * (1 + 3)  # the key frame, and each later frame's own
     for parts in table.itertuples(index=False):
         gap, new = parts.gap, torch.stack([failure_cases.newly_visible(film, parts.gap, 0) for film in films])
-        found = [failure_cases.recognise(model, film.frame(gap), film.frame(0), same=gap == 0) for film in films]
+        found = [failure_cases.recognize_frame(model, film.frame(gap), film.frame(0), same=gap == 0) for film in films]
         right = torch.stack([labels == film.labels(gap) for film, labels in zip(films, found, strict=True)])
         assert parts[2] == 100 * float(right[~new].double().mean())
         assert gap == 0 or parts[3] == 100 * float(right[new].double().mean())
