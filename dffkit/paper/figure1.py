@@ -25,17 +25,17 @@ def draw() -> tuple[Figure, pandas.DataFrame]:
     model = weights.load().double()  # numbers agree on every machine after rounding
     val, test = survey(model, "val"), survey(model, "test")
     scene = propagate_street(model, Film("test", STREET), KEY, GAP + 1)
-    choices, drawn = best_filters(val, test), random_filter(val, test)
-    return paint(scene, GAP, choices, drawn), numbers(scene, GAP, choices, drawn)
+    choices, random = best_filters(val, test), random_filter(val, test)
+    return paint(scene, GAP, choices, random), numbers(scene, GAP, choices, random)
 
 
-def numbers(scene: PropagatedStreet, gap: int, choices: list[Choice], drawn: list[Choice]) -> pandas.DataFrame:
+def numbers(scene: PropagatedStreet, gap: int, choices: list[Choice], random: list[Choice]) -> pandas.DataFrame:
     """Values of the figure: each filter's three maps, cell by cell, as shares of the highest value of the three.
 
     Columns: `of` (the class that the filter was chosen for, or "random"), `filter`, `panel`, `row`, `column`, `value`.
     """
     rows = []
-    for of, filter_, maps in _panels(scene, gap, choices, drawn):
+    for of, filter_, maps in _panels(scene, gap, choices, random):
         for name, values in zip(MAPS, maps, strict=True):
             cells = ((row, column, value) for row, line in enumerate(values) for column, value in enumerate(line))
             rows += [(of, filter_, name, row, column, value) for row, column, value in cells]
@@ -43,16 +43,16 @@ def numbers(scene: PropagatedStreet, gap: int, choices: list[Choice], drawn: lis
 
 
 @styled
-def paint(scene: PropagatedStreet, gap: int, choices: list[Choice], drawn: list[Choice]) -> Figure:
+def paint(scene: PropagatedStreet, gap: int, choices: list[Choice], random: list[Choice]) -> Figure:
     """Draw frames and flow above, and below them a row for each chosen filter and one for a random filter.
 
     Args:
         scene: begins with the key frame.
         gap: index of the current frame in `scene`.
         choices: the result of `best_filters`.
-        drawn: the result of `random_filter`: one filter, rated for each class.
+        random: the result of `random_filter`: one filter, rated for each class.
     """
-    panels = _panels(scene, gap, choices, drawn)
+    panels = _panels(scene, gap, choices, random)
     figure = Figure(figsize=(9.4, 1.32 * (len(panels) + 1) + 0.35), layout="constrained")
     grid = figure.subplots(len(panels) + 1, 3)
     for axes, frame in zip(grid[0], (scene.frames[0], scene.frames[gap], scene.frames[gap]), strict=True):
@@ -66,7 +66,7 @@ def paint(scene: PropagatedStreet, gap: int, choices: list[Choice], drawn: list[
     for line, (of, filter_, maps) in zip(grid[1:], panels, strict=True):
         for axes, values in zip(line, maps, strict=True):
             axes.imshow(values, vmin=0, vmax=1, interpolation="nearest")
-        rated = drawn if of == "random" else [choice for choice in choices if choice.name == of]
+        rated = random if of == "random" else [choice for choice in choices if choice.name == of]
         words = [f"{c.name}: correlation {c.test:.2f},\n{_ordinal(c.rank)} of {total} on test" for c in rated]
         origin = "drawn at random" if of == "random" else f"chosen for “{of}”"
         line[0].set_ylabel("\n".join([f"filter {filter_}, {origin}", *words]), **_BESIDE)
@@ -80,11 +80,11 @@ _BESIDE = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 9}
 
 
 def _panels(
-    scene: PropagatedStreet, gap: int, choices: list[Choice], drawn: list[Choice]
+    scene: PropagatedStreet, gap: int, choices: list[Choice], random: list[Choice]
 ) -> list[tuple[str, int, list]]:
     """For each row: its name, its filter, and its three maps as lists, as shares of their highest value."""
     panels = []
-    for of, filter_ in [(choice.name, choice.filter) for choice in choices] + [("random", drawn[0].filter)]:
+    for of, filter_ in [(choice.name, choice.filter) for choice in choices] + [("random", random[0].filter)]:
         maps = [part[filter_] for part in (scene.features[0], scene.features[gap], scene.propagated[gap])]
         highest = max(float(values.max()) for values in maps) or 1.0
         panels.append((of, filter_, [(values / highest).mul(1000).round().div(1000).tolist() for values in maps]))
