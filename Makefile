@@ -29,7 +29,7 @@ lab: $(INSTALLED) ## read the notebooks in JupyterLab
 benchmark: $(INSTALLED) ## measure how fast this machine is, beside what Eq. 7 says
 	$(DFFKIT) benchmark $(ARGS)
 
-figures: $(INSTALLED) ## redraw every figure
+figures: $(INSTALLED) ## redraw every figure and write the result tables of data/README.md
 	$(DFFKIT) figures $(ARGS)
 
 notebooks: $(INSTALLED) ## for authors: run the notebooks again and store their outputs

@@ -1,4 +1,4 @@
-"""Makes `python -m dffkit` work."""
+"""The entry of `python -m dffkit`."""
 
 import sys
 

@@ -1,1 +1,1 @@
-"""`python -m dffkit COMMAND`: one file for each command, or for a family of them."""
+"""`python -m dffkit COMMAND`: the parser, and one file for each command or for commands of one kind."""
