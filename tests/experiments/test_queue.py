@@ -150,6 +150,7 @@ def test_a_run_on_another_data_version_is_refused(workspace, monkeypatch):
 
 def test_validation_during_training_is_in_the_log_and_the_table(workspace):
     run_queue([Run(PAIRS)], workspace, duration=2)
+    assert not (workspace.results / "replicates").exists(), "val serves to choose"
     rows = table(workspace, "training")
     scores = {"mIoU@1", "mIoU@5", "mIoU@10"}
     assert {"loss", "segmentation", "gradient", *scores} == set(rows[rows.recipe == "seg/dff"].metric)
