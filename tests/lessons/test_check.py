@@ -94,7 +94,7 @@ def test_arguments_are_copies(exercise):
 
 
 @by_name
-def test_what_is_printed_is_narrow_and_the_same_each_time(exercise, capsys):
+def test_printed_lines_are_short_and_do_not_change(exercise, capsys):
     for mistake in exercise.mistakes:
         exercise(mistake.function)
         once = capsys.readouterr().out
@@ -174,7 +174,7 @@ def test_an_endless_loop_is_stopped_in_every_thread():
         assert "did not end within" in pool.submit(doubled().feedback, loops_for_ever).result()
 
 
-def test_a_slow_clock_stops_nobody():
+def test_waiting_is_not_computing():
     def waits(n):
         threading.Event().wait(0.1)
         return 2 * n if n < 3 else None

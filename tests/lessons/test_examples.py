@@ -1,4 +1,4 @@
-"""The lessons' small worlds are what the notebooks say of them."""
+"""examples.py: address map, scene, features, forward warping, and the warp by grid_sample."""
 
 import math
 
@@ -62,13 +62,13 @@ def test_features_move_with_the_picture():
     torch.testing.assert_close(features, expected)
 
 
-def test_forward_warping_leaves_holes_adds_up_and_drops_what_flies_out():
+def test_forward_warping_leaves_holes_adds_up_and_drops_values_outside():
     values = torch.tensor([[1.0, 2, 4]])
     assert forward_warp(values, torch.tensor([[[0.0, 1, 0]], [[0, 0, 0]]])).tolist() == [[1, 0, 6]]
     assert forward_warp(values, torch.tensor([[[-1.0, 0, 0]], [[0, 0, 1]]])).tolist() == [[0, 2, 0]]
 
 
-def test_the_detour_by_grid_sample_agrees_when_nothing_goes_wrong():
+def test_the_warp_by_grid_sample_agrees_unless_a_mistake_is_made():
     features, flow = torch.randn(2, 3, 6, 5), torch.randn(2, 2, 6, 5)
     torch.testing.assert_close(grid_sample_warp(features, flow), warp(features, flow), rtol=0, atol=1e-5)
     for slip in ({"align_corners": False}, {"divide_by_size": True}):

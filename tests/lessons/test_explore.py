@@ -1,4 +1,4 @@
-"""Widgets and pictures: the callbacks over their sliders' values, the widget itself, and what stands in for it."""
+"""explore.py and notebook 02: pictures over all values of their sliders, the widget, and its still picture."""
 
 import base64
 import html
@@ -40,7 +40,7 @@ def test_the_value_read_is_that_of_the_warp(dx, dy, column, row):
 
 
 @pytest.mark.parametrize(("dx", "dy"), list(product(EXTREMES, EXTREMES)))
-def test_weights_sum_to_one_and_outside_is_told_apart(dx, dy):
+def test_weights_sum_to_one_and_cells_outside_have_no_value(dx, dy):
     reading = read(dx, dy)
     assert sum(reading.weights) == pytest.approx(1)
     for (column, row), value in zip(reading.cells, reading.values, strict=True):
@@ -52,7 +52,7 @@ def test_weights_sum_to_one_and_outside_is_told_apart(dx, dy):
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(-3, -3), (3, 3), (-3, 3), (0, 0), (1.25, 0.5), (-1.25, -0.5), (2.75, -1.75)])
-def test_the_picture_says_what_it_shows(dx, dy):
+def test_the_text_of_the_picture_holds_the_sum(dx, dy):
     picture = bilinear_reading(dx, dy)
     assert f"in all {read(dx, dy).result:g}." in picture.alt
     assert pixels(picture).ndim == 3
@@ -146,7 +146,7 @@ def test_the_style_does_not_leak():
     assert dict(matplotlib.rcParams) == before
 
 
-def test_the_tents_text_has_the_kernel_s_values():
+def test_the_text_of_the_tent_holds_the_kernel_s_values():
     heights = re.findall(r"([\d.]+) at cell", nb02_warping.kernel_tent(2.25).alt)
     assert [float(height) for height in heights] == bilinear_kernel(torch.arange(5.0), 2.25).tolist()
 

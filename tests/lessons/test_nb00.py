@@ -22,7 +22,7 @@ def test_a_head_has_title_and_question():
             nb00_index.title_and_question(text)
 
 
-def test_set_up_check_says_yes_or_what_to_do(capsys, monkeypatch):
+def test_the_set_up_check_prints_yes_or_a_remedy(capsys, monkeypatch):
     nb00_index.setup_check()
     assert [line[:3] for line in capsys.readouterr().out.splitlines()] == ["yes"] * 4
     monkeypatch.setattr(nb00_index, "find_spec", lambda name: None)
@@ -50,7 +50,7 @@ def test_the_glossary_has_the_papers_symbols_and_the_measures():
     assert {"Frame", "R-FCN", "split point", "mIoU", "mAP@0.5", "EPE"} <= set(words["name"])
 
 
-def test_tables_of_words_are_whole_and_the_same_each_time():
+def test_tables_of_words_are_not_shortened_and_do_not_change():
     long = pandas.DataFrame({"words": ["word " * 40]})
     assert "word " * 40 in explore.word_table(long).to_html()
     assert explore.word_table(long).to_html() == explore.word_table(long).to_html()

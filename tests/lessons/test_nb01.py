@@ -1,4 +1,4 @@
-"""Notebook 01's pictures and sliders, and Figure 1: over their values, and what stands in for them."""
+"""Notebook 01: pictures and sliders, Figure 1, and the exercises' checks."""
 
 import io
 import itertools
@@ -49,7 +49,7 @@ def pixels(picture: Picture | Figure) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("number", "gap"), list(itertools.product([0, 1, 40, 63], [0, 1, 3])))
-def test_the_widget_s_picture_says_how_far_the_maps_differ(scene, number, gap):
+def test_the_text_of_the_widget_s_picture_holds_the_differences(scene, number, gap):
     picture = nb01_feature_maps.propagated_filter(scene, number, gap)
     assert picture.alt.startswith(f"Filter {number}, {gap} frames after the key frame.")
     own = scene.features[gap, number]
@@ -121,7 +121,7 @@ def test_every_picture_has_a_text_and_nothing_is_cut_off(stills):
             assert (edge > 250).all(), f"{name}: something is cut off"
 
 
-def test_texts_tell_the_numbers_behind_the_curves(stills, scene, surveys):
+def test_texts_hold_the_numbers_of_the_curves(stills, scene, surveys):
     val, test = surveys
     for choice in feature_maps.best_filters(val, test):
         assert f"for {choice.name} filter {choice.filter} at {choice.test:.2f}, rank {choice.rank} of 64" in (

@@ -1,4 +1,4 @@
-"""Notebook 03's pictures: their numbers, their texts, their sliders; the loss curve that grows."""
+"""Notebook 03, clip_pictures.py and flow_pictures.py: numbers, texts and sliders of pictures, and the loss curve."""
 
 import io
 import math
@@ -54,7 +54,7 @@ def test_right_and_down_have_colours_of_their_own():
     assert np.allclose(down, (0.5, 1, 0))
 
 
-def test_an_estimate_knows_its_error_in_pixels():
+def test_the_error_of_an_estimate_is_in_pixels():
     exact = torch.randn(2, 64, 96).cumsum(2)
     cells = flow_to_cells(exact[None])[0]
     frame = torch.zeros(3, 64, 96, dtype=torch.uint8)
@@ -92,7 +92,7 @@ def pairs():
     return Pairs(toytown.snippets("train", "segmentation", 1, length=12), seed=0)
 
 
-def test_the_picture_of_the_draws_counts_them(pairs):
+def test_the_picture_of_the_pairs_counts_their_offsets(pairs):
     samples = [pairs.sample(number) for number in range(200)]
     counts = Counter(sample.frame - sample.key for sample in samples)
     picture = nb03_training.sampled_pairs(samples, length=12)
@@ -106,7 +106,7 @@ def test_the_picture_of_a_batch_names_its_frames(pairs):
     assert f"{first.frame} and {first.key}, {second.frame} and {second.key}" in picture.alt
 
 
-def test_the_pull_goes_against_the_gradient():
+def test_the_arrows_go_against_the_gradient():
     """The arrows are drawn by `_arrows`; the longest is two cells."""
     drawn = []
     gradient = torch.zeros(1, 2, 12, 24)
@@ -120,7 +120,7 @@ def test_the_pull_goes_against_the_gradient():
     assert "100% of it" in picture.alt
 
 
-def test_the_pull_can_be_nothing():
+def test_the_gradient_can_be_zero():
     frame, wrong = torch.zeros(3, 192, 384, dtype=torch.uint8), torch.ones(192, 384, dtype=torch.bool)
     picture = nb03_training.flow_gradient(frame, torch.zeros(1, 2, 12, 24), torch.zeros(1, 2, 12, 24), wrong)
     assert "here it is zero everywhere" in picture.alt
@@ -130,7 +130,7 @@ def test_the_pull_can_be_nothing():
 
 
 class Handle:
-    """In the place of a display's handle: keeps what it is given."""
+    """A replacement for a display's handle that keeps its pictures."""
 
     def __init__(self):
         self.pictures = []
@@ -190,7 +190,7 @@ def test_the_colours_of_the_classes_differ():
     assert distances.min() > 0.25
 
 
-def test_the_verdict_on_labels_is_the_share_of_right_pixels():
+def test_the_score_of_labels_is_the_share_of_right_pixels():
     target = torch.zeros(10, 10, dtype=torch.uint8)
     result = target.clone()
     result[:, 7:] = 3
@@ -204,7 +204,7 @@ def found(boxes, labels, scores):
     }  # fmt: skip
 
 
-def test_the_verdict_on_boxes_counts_objects_of_the_right_class_and_place():
+def test_the_score_of_boxes_counts_objects_of_the_right_class_and_place():
     target = {"boxes": torch.tensor([[0.0, 0, 20, 20], [50, 50, 80, 80]]), "labels": torch.tensor([1, 3])}
     box, other = [0.0, 0, 20, 18], [50.0, 50, 80, 80]
     assert clip_pictures.score_text(found([*box, *other], [1, 3], [0.9, 0.9]), target) == "2 of 2"
@@ -226,7 +226,7 @@ def test_a_strip_names_its_key_frames(film, task):
 
 
 @pytest.mark.parametrize("task", ["segmentation", "detection"])
-def test_a_moment_is_what_the_stream_says(film, task):
+def test_a_recognized_frame_equals_the_stream_s(film, task):
     model = model_for(task)
     stream = list(recognize(model, [film.frame(i) for i in range(4)], FixedInterval(3)))
     for i, key in ((0, 0), (2, 0), (3, 3)):

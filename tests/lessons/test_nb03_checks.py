@@ -12,7 +12,7 @@ from dffkit.training.flow_loss import pyramid_loss
 
 
 def means(flow, side):
-    """Means of blocks, as a learner's loops give them."""
+    """Return the means of blocks as a learner's loops give them."""
     _, height, width = flow.shape
     return torch.stack(
         [

@@ -15,7 +15,7 @@ from dffkit.paper import claims
 
 @pytest.mark.parametrize("duration", [1, 2, 10, 30])
 @pytest.mark.parametrize("ratio", [0.0, 0.005, 0.08, 0.5])
-def test_the_picture_tells_equation_7_at_every_slider_position(duration, ratio):
+def test_the_text_holds_equation_7_at_every_slider_position(duration, ratio):
     picture = nb04_complexity.stretch_cost(duration, ratio)
     assert f"a speedup of {complexity.speedup(duration, ratio):.2f}" in picture.alt
     assert f"{duration} frames" in picture.alt

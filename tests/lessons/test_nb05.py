@@ -31,12 +31,12 @@ def test_a_row_has_the_parts_that_its_recipe_names(task):
     assert not separate.training
 
 
-def test_live_scores_are_in_the_order_of_what_they_know():
+def test_live_scores_are_in_the_expected_order():
     scores = live_scores("segmentation", ("Frame", "DFF", "copy"), streets=2).set_index("row").score
     assert scores["Frame"] > scores["DFF"] > scores["copy"] > 50
 
 
-def test_the_exact_flow_is_of_the_snippets():
+def test_the_exact_flow_comes_from_the_snippets():
     snippets = toytown.snippets("val", "detection", 1)
     model = compose("detection", "exact flow", snippets)
     frames = [snippets[0].frames[index][None] for index in (19, 15)]
@@ -45,7 +45,7 @@ def test_the_exact_flow_is_of_the_snippets():
     assert field.abs().max() > 0.1
 
 
-def test_exact_flow_fails_where_the_key_frame_shows_nothing_and_nowhere_else():
+def test_the_exact_flow_fails_only_where_the_key_frame_does_not_show_the_surface():
     found = accuracy_by_visibility(("Frame", "exact flow", "DFF"), gap=9, streets=2).set_index("row")
     assert found.seen["exact flow"] > 85
     assert found.new["exact flow"] < 50 < found.new["DFF"] < found.new["Frame"]
@@ -58,7 +58,7 @@ def test_rows_that_need_other_weights_are_named():
 
 
 @pytest.mark.parametrize(("task", "unit"), [("segmentation", "Pixels right"), ("detection", "Objects found")])
-def test_a_frame_under_the_results_of_rows(task, unit):
+def test_each_row_s_result_is_scored_in_the_text(task, unit):
     film = Film("val", 4, FPS[task], WORLDS[task])
     models = {row: compose(task, row) for row in ("Frame", "DFF", "copy", "DFF separate")}
     picture = row_comparison(film, models, 15, 10)

@@ -38,7 +38,7 @@ def points():
 
 
 @pytest.mark.parametrize(("network", "duration"), [("DFF, FlowNet", 1), ("DFF, FlowNet", 10), ("per frame", 10)])
-def test_the_picture_says_where_the_point_is_and_how_good_its_frames_are(models, points, network, duration):
+def test_the_text_holds_the_point_and_the_scores_of_its_frames(models, points, network, duration):
     film = Film("val", 4)
     picture = point_in_plane(film, models, points, network, duration)
     last = 0 if network == "per frame" else duration - 1
@@ -60,21 +60,21 @@ def test_every_network_and_duration_can_be_chosen(monkeypatch, models, points):
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """A model that finds each second true box; what it was asked for."""
-    calls = []
+def calls(monkeypatch):
+    """Replace recognition by one that finds every second true box; give the list of its calls."""
+    found = []
 
     def recognize(model, frame, key_frame, *, same):
-        calls.append((model, frame, key_frame, same))
+        found.append((model, frame, key_frame, same))
         return {"of": frame}
 
     monkeypatch.setattr(nb06_speed_accuracy, "recognize_frame", recognize)
     every_second = lambda result, target: torch.arange(len(target["boxes"])) % 2 == 0  # noqa: E731
     monkeypatch.setattr(nb06_speed_accuracy, "found_targets", every_second)
-    return calls
+    return found
 
 
-def test_boxes_are_sorted_by_width_and_counted(asked):
+def test_boxes_are_sorted_by_width_and_counted(calls):
     widths = torch.cat([detection_street(0).boxes(index)["boxes"] for index in (19, 24)])
     widths = (widths[:, 2] - widths[:, 0]) / 16
     table = found_by_width({"DFF": "model"}, streets=1, frames=(19, 24))
@@ -87,9 +87,9 @@ def test_boxes_are_sorted_by_width_and_counted(asked):
     assert max(counts[1:]) > 1
 
 
-def test_frame_has_its_own_features_and_the_others_those_of_before(asked):
+def test_frame_uses_its_own_features_and_the_others_earlier_ones(calls):
     found_by_width({"Frame": "one", "DFF": "another"}, gap=9, streets=1, frames=(19,))
-    (own_model, frame, own_key, own_same), (model, same_frame, key, same) = asked
+    (own_model, frame, own_key, own_same), (model, same_frame, key, same) = calls
     film = detection_street(0)
     assert (own_model, own_same, model, same) == ("one", True, "another", False)
     for shown in (frame, own_key, same_frame):
@@ -105,7 +105,7 @@ def test_each_frame_has_its_own_time(monkeypatch):
     assert nb06_speed_accuracy.frame_times(None, "abcd", 3, repeats=2) == pytest.approx([8, 2.5, 1.5, 8])
 
 
-def test_times_are_taken_of_a_network():
+def test_a_network_is_timed():
     film, before = Film("val", 0), time.perf_counter()
     frames = [film.frame(index) for index in range(3)]
     times = nb06_speed_accuracy.frame_times(weights.load("toytown/segmentation/dff"), frames, 2, repeats=1)
@@ -113,7 +113,7 @@ def test_times_are_taken_of_a_network():
     assert 0 < times.sum() < 1000 * (time.perf_counter() - before)
 
 
-def test_key_frames_and_others_are_told_apart(monkeypatch):
+def test_key_frames_and_other_frames_have_their_own_bars(monkeypatch):
     figures = []
     monkeypatch.setattr(nb06_speed_accuracy.Picture, "of", lambda figure, alt: figures.append((figure, alt)))
     nb06_speed_accuracy.frame_time_bars(np.array([30.0, 5, 6, 31, 5, 6]), 3)
@@ -128,7 +128,7 @@ def test_key_frames_and_others_are_told_apart(monkeypatch):
 
 
 def kept(beaten):
-    """Which points no other beats; `beaten(speed, score, other speed, other score)`."""
+    """Return a function that keeps unbeaten points, by `beaten(speed, score, other speed, other score)`."""
     return lambda speeds, scores: [
         not any(beaten(a, b, c, d) for j, (c, d) in enumerate(zip(speeds, scores, strict=True)) if j != i)
         for i, (a, b) in enumerate(zip(speeds, scores, strict=True))

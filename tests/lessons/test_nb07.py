@@ -77,7 +77,7 @@ def test_a_cut_shows_another_street_at_the_same_size(clip):
     assert all(torch.equal(one, other) for one, other in zip(joined, clip[:3], strict=False))
 
 
-def test_results_say_where_their_key_frames_are(model, clip):
+def test_the_text_of_results_names_the_key_frames(model, clip):
     found = list(recognize(model, clip, FixedInterval(2)))
     picture = nb07_your_video.result_grid(clip, {"every second": found}, [1, 2, 3], toytown.LABELS)
     assert "every second has key frames 2." in picture.alt
@@ -91,7 +91,7 @@ def test_agreement_is_the_share_of_equal_pixels(model, clip):
     assert "l = 2: at worst 75%, at frame 1." in nb07_your_video.agreement_curves({"l = 2": [100.0, 75.0]}, cut=1).alt
 
 
-def test_what_is_carried_without_motion_is_the_same(model, clip):
+def test_propagation_without_motion_changes_nothing(model, clip):
     parts = nb07_your_video.propagation_parts(model, clip[0], clip[0])
     torch.testing.assert_close(parts["key"], parts["own"])
     assert parts["scale"].mean() == 1  # untrained
@@ -101,7 +101,7 @@ def test_what_is_carried_without_motion_is_the_same(model, clip):
     assert "the similarity of all" in nb07_your_video.propagation_picture(model, clip[0], clip[1]).alt
 
 
-def test_new_pixels_are_told_apart_from_seen_ones(model):
+def test_new_pixels_are_counted_apart_from_the_others(model):
     films = [Film("val", 0)]
     table = failure_cases.accuracy_by_gap(films, model, gaps=(1, 4))
     new = failure_cases.newly_visible(films[0], 4, 0)
@@ -140,7 +140,7 @@ def test_the_example_has_clips_of_which_the_last_frame_is_labelled(tmp_path, mon
     assert (labels == Film("val", 4).labels(nb07_your_video.STEP * (nb07_your_video.FRAMES - 1))).all()
 
 
-def test_commands_run_in_the_folder_and_fail_with_what_they_said(tmp_path):
+def test_commands_run_in_the_folder_and_failures_hold_their_output(tmp_path):
     assert "toytown/segmentation/dff" in nb07_your_video.run_command(tmp_path, "train")
     with pytest.raises(RuntimeError, match=r"train nothing: .*no 'nothing'"):
         nb07_your_video.run_command(tmp_path, "train nothing")
