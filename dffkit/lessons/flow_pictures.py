@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -60,10 +60,7 @@ def sprite_flow(pair: SpritePair, every: int = 32) -> Picture:
     key.imshow(_rgb(pair.key))
     current.imshow(_rgb(pair.current))
     flow.imshow(flow_colours(pair.flow, longest) * np.where(pair.occluded, 0.45, 1)[:, :, None])
-    y, x = (torch.arange(every // 2, size, every) for size in (height, width))
-    arrows = pair.flow[:, y[:, None], x]
-    look = {"color": "white", "width": 0.007, "edgecolor": "black", "linewidth": 0.5}
-    current.quiver(x.numpy(), y.numpy(), *arrows.numpy(), angles="xy", scale_units="xy", scale=1, **look)
+    draw_arrows(current, pair.flow, every, color="white", width=0.007)
     colour_wheel(flow)
     for axes, title in ((key, "key frame k"), (current, "current frame i, its flow"), (flow, "its flow in colours")):
         axes.set(title=title, xticks=[], yticks=[], xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
@@ -140,6 +137,13 @@ def flow_estimates(named: Mapping[str, Estimate]) -> Picture:
 
 def _rgb(frame: Tensor) -> np.ndarray:
     return frame.permute(1, 2, 0).numpy()
+
+
+def draw_arrows(axes: Axes, flow: Tensor, every: int, **look: Any) -> None:
+    """Draw a flow field `(2, H, W)` in pixels as arrows of their real length, one at each `every` pixels."""
+    y, x = (torch.arange(every // 2, size, every) for size in flow.shape[1:])
+    look |= {"edgecolor": "black", "linewidth": 0.5, "angles": "xy", "scale_units": "xy", "scale": 1}
+    axes.quiver(x.numpy(), y.numpy(), *flow[:, y[:, None], x].numpy(), **look)
 
 
 def colour_wheel(axes: Axes) -> None:

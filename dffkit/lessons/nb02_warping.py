@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dffkit.lessons.examples import Scene
 from dffkit.lessons.explore import Picture
+from dffkit.lessons.flow_pictures import draw_arrows
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED, SKY, styled
 from dffkit.warp import CELL, bilinear_kernel
 
@@ -143,10 +144,7 @@ def scene_frames(scene: Scene, every: int = 64) -> Picture:
     left, right = figure.subplots(1, 2)
     left.imshow(scene.key_frame.permute(1, 2, 0).numpy())
     right.imshow(scene.current_frame.permute(1, 2, 0).numpy())
-    y, x = (torch.arange(every // 2, size, every) for size in (height, width))
-    arrows = scene.flow[:, y[:, None], x]
-    look = {"color": ORANGE, "width": 0.006, "edgecolor": "black", "linewidth": 0.5}
-    right.quiver(x.numpy(), y.numpy(), *arrows.numpy(), angles="xy", scale_units="xy", scale=1, **look)
+    draw_arrows(right, scene.flow, every, color=ORANGE, width=0.006)
     left.set_title("key frame k")
     right.set_title("current frame i, and its flow into the key frame")
     for axes in (left, right):

@@ -20,15 +20,7 @@ from dffkit.datasets.snippets import Snippet
 from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.scoring import METRIC, TABLE_4
-from dffkit.lessons.clip_pictures import (
-    add_class_legend,
-    compact_picture,
-    corner_labels,
-    draw_result,
-    recognize_frame,
-    score_text,
-    target_of,
-)
+from dffkit.lessons import clip_pictures
 from dffkit.lessons.explore import Picture
 from dffkit.lessons.failure_cases import accuracy_by_gap
 from dffkit.networks.segmentation import ScoreMaps
@@ -115,7 +107,7 @@ def row_comparison(
         columns: pictures in a line.
     """
     boxes = not isinstance(next(iter(models.values())).task_network, ScoreMaps)
-    target = target_of(film, frame, boxes)
+    target = clip_pictures.target_of(film, frame, boxes)
     count = len(models) + 1
     lines = -(-count // columns)
     figure = Figure(figsize=(8.8, 1.55 * lines + 0.3), layout="constrained")
@@ -125,13 +117,13 @@ def row_comparison(
     words = []
     for axes, (row, model) in zip(grid, models.items(), strict=False):
         source = film.frame(frame if row == "Frame" else key_frame)
-        result = recognize_frame(model, film.frame(frame), source, same=row == "Frame")
-        _panel(axes, film, frame, result, row, score_text(result, target))
-        words.append(f"{row} {score_text(result, target)}")
+        result = clip_pictures.recognize_frame(model, film.frame(frame), source, same=row == "Frame")
+        _panel(axes, film, frame, result, row, clip_pictures.score_text(result, target))
+        words.append(f"{row} {clip_pictures.score_text(result, target)}")
     _panel(grid[count - 1], film, frame, target, "the truth", "")
-    add_class_legend(figure, boxes)
+    clip_pictures.add_class_legend(figure, boxes)
     unit = "objects found" if boxes else "pixels right"
-    return compact_picture(
+    return clip_pictures.compact_picture(
         figure,
         f"""Frame {frame} of a street with the results of several rows and with the truth. All rows but Frame have only
         the features of key frame {key_frame}. {unit.capitalize()}: {", ".join(words)}.""",
@@ -140,5 +132,5 @@ def row_comparison(
 
 def _panel(axes: Axes, film: Film, index: int, result: Any, left: str, right: str) -> None:
     axes.axis("on")
-    draw_result(axes, film.frame(index), result)
-    corner_labels(axes, left, right, framed=False)
+    clip_pictures.draw_result(axes, film.frame(index), result)
+    clip_pictures.corner_labels(axes, left, right, framed=False)

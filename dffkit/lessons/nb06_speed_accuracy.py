@@ -16,16 +16,7 @@ from dffkit.baselines import NO_FLOW
 from dffkit.datasets.toytown import FPS, WORLDS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.sources import TOYTOWN_DURATIONS
-from dffkit.lessons.clip_pictures import (
-    add_class_legend,
-    compact_picture,
-    corner_labels,
-    draw_result,
-    found_targets,
-    recognize_frame,
-    score_text,
-    target_of,
-)
+from dffkit.lessons import clip_pictures
 from dffkit.lessons.explore import Choice, Explorer, Picture, Slider
 from dffkit.paper import speed_accuracy
 from dffkit.paper.style import BLUE, COLOURS, DARK_GREY, GREY, LINES, ORANGE, RED, styled
@@ -74,8 +65,8 @@ def point_in_plane(
     for axes, index in zip(below.subplots(1, 3), shown, strict=True):
         seen.append(_draw_frame(axes, film, models[network], index))
     boxes = not seen[0].endswith("%")
-    add_class_legend(figure, boxes)
-    return compact_picture(
+    clip_pictures.add_class_legend(figure, boxes)
+    return clip_pictures.compact_picture(
         figure,
         f"""Accuracy over speed, one curve for each pair of networks, and on it the chosen point: {words}. Below, frames
         {shown[0]}, {shown[1]} and {shown[2]} of a street with its results; right are {", ".join(seen)}.""",
@@ -99,10 +90,10 @@ def _draw_plane(axes: Axes, points: pandas.DataFrame, chosen: pandas.Series) -> 
 
 def _draw_frame(axes: Axes, film: Film, model: DeepFeatureFlow, index: int) -> str:
     """Draw the result for a frame whose key frame is frame 0, and return its score as text."""
-    result = recognize_frame(model, film.frame(index), film.frame(0), same=index == 0)
-    draw_result(axes, film.frame(index), result)
-    word = score_text(result, target_of(film, index, isinstance(result, dict)))
-    corner_labels(axes, f"i = {index}{' · key' if index == 0 else ''}", word, framed=index == 0)
+    result = clip_pictures.recognize_frame(model, film.frame(index), film.frame(0), same=index == 0)
+    clip_pictures.draw_result(axes, film.frame(index), result)
+    word = clip_pictures.score_text(result, clip_pictures.target_of(film, index, isinstance(result, dict)))
+    clip_pictures.corner_labels(axes, f"i = {index}{' · key' if index == 0 else ''}", word, framed=index == 0)
     return word
 
 def detection_street(number: int, split: str = "val") -> Film:
@@ -126,8 +117,8 @@ def found_by_width(
             current, earlier = film.frame(index), film.frame(index - gap)
             for name, model in models.items():
                 own = name.startswith("Frame")
-                result = recognize_frame(model, current, current if own else earlier, same=own)
-                hits[name].append(found_targets(result, target))
+                result = clip_pictures.recognize_frame(model, current, current if own else earlier, same=own)
+                hits[name].append(clip_pictures.found_targets(result, target))
     width, lines = torch.cat(widths), []
     for low, high in WIDTHS.values():
         wide = (width > low) & (width <= high)

@@ -28,7 +28,7 @@ from dffkit.lessons.explore import Picture
 from dffkit.lessons.flow_pictures import colour_wheel, flow_colours
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, RED, styled
 from dffkit.support import files
-from dffkit.support.errors import DataError
+from dffkit.support.errors import CommandError, DataError
 from dffkit.support.repository import root
 from dffkit.video import Recognition
 from dffkit.warp import propagate
@@ -225,11 +225,11 @@ def run_command(folder: Path, line: str) -> str:
     """Run `python -m dffkit LINE` in a folder and return its output, without the names of the folders.
 
     Raises:
-        RuntimeError: if the command fails; the message holds its output.
+        CommandError: if the command fails; the message holds its output.
     """
     done = subprocess.run(
         [sys.executable, "-m", "dffkit", *shlex.split(line)], cwd=folder, capture_output=True, text=True
     )
     if done.returncode:
-        raise RuntimeError(f"python -m dffkit {line}: {done.stdout}{done.stderr}")
+        raise CommandError(f"python -m dffkit {line}: {done.stdout}{done.stderr}")
     return done.stdout.replace(f"{folder}/", "").replace(f"{root()}/", "")

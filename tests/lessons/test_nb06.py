@@ -9,7 +9,7 @@ import torch
 
 from dffkit import weights
 from dffkit.datasets.toytown import Film
-from dffkit.lessons import nb06_speed_accuracy
+from dffkit.lessons import clip_pictures, nb06_speed_accuracy
 from dffkit.lessons.check import envelope, fastest_within
 from dffkit.lessons.clip_pictures import recognize_frame, score_text
 from dffkit.lessons.nb06_speed_accuracy import (
@@ -68,9 +68,9 @@ def calls(monkeypatch):
         found.append((model, frame, key_frame, same))
         return {"of": frame}
 
-    monkeypatch.setattr(nb06_speed_accuracy, "recognize_frame", recognize)
+    monkeypatch.setattr(clip_pictures, "recognize_frame", recognize)
     every_second = lambda result, target: torch.arange(len(target["boxes"])) % 2 == 0  # noqa: E731
-    monkeypatch.setattr(nb06_speed_accuracy, "found_targets", every_second)
+    monkeypatch.setattr(clip_pictures, "found_targets", every_second)
     return found
 
 

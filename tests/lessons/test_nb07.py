@@ -12,7 +12,7 @@ from dffkit.datasets.images import read_labels
 from dffkit.datasets.toytown import Film
 from dffkit.lessons import failure_cases, nb07_your_video
 from dffkit.lessons.check import is_key_frame, longest_duration
-from dffkit.support.errors import DataError
+from dffkit.support.errors import CommandError, DataError
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_the_example_has_clips_of_which_the_last_frame_is_labelled(tmp_path, mon
 
 def test_commands_run_in_the_folder_and_failures_hold_their_output(tmp_path):
     assert "toytown/segmentation/dff" in nb07_your_video.run_command(tmp_path, "train")
-    with pytest.raises(RuntimeError, match=r"train nothing: .*no 'nothing'"):
+    with pytest.raises(CommandError, match=r"train nothing: .*no 'nothing'"):
         nb07_your_video.run_command(tmp_path, "train nothing")
 
 
