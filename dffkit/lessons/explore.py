@@ -12,18 +12,15 @@ import io
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import ipywidgets
+import pandas
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
-
-if TYPE_CHECKING:
-    import pandas
-    from pandas.io.formats.style import Styler
 
 DPI = 144
 SHOWN_DPI = 100  # less than DPI, so that pictures are sharp on fine screens
@@ -129,7 +126,7 @@ class Explorer(ipywidgets.VBox):
         return {**super()._repr_mimebundle_(**kwargs), **data}, metadata
 
 
-def word_table(frame: "pandas.DataFrame") -> "Styler":
+def word_table(frame: pandas.DataFrame) -> "pandas.io.formats.style.Styler":
     """Return a table of words for a notebook: left-aligned, not shortened, no index, the same HTML on every run."""
     left = {"selector": "th, td", "props": [("text-align", "left")]}
     # Without a fixed identifier pandas draws a random one for each run.

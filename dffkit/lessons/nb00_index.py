@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import nbformat
 import torch
 import torchvision
+from IPython.display import Markdown
 
 from dffkit.support.repository import find_notebooks, root
 from dffkit.warp import warp
 
 if TYPE_CHECKING:
     import pandas
-    from IPython.display import Markdown
 
 # The paper's Table 1, with the code's word for each symbol.
 GLOSSARY = (
@@ -42,10 +42,8 @@ WORDS = (
 )
 
 
-def series_table() -> "Markdown":
+def series_table() -> Markdown:
     """Return the numbered notebooks with their questions, read from their first cells, as a table of links."""
-    from IPython.display import Markdown
-
     lines = ["| notebook | the question it answers |", "| --- | --- |"]
     for path in find_notebooks(root() / "notebooks"):
         if not path.name.startswith("00"):

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
+import pandas
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -11,9 +11,6 @@ from dffkit.lessons.explore import Explorer, Picture, Slider
 from dffkit.paper.feature_maps import CLASSES, Choice, PropagatedClip, PropagatedStreet, Survey, correlation
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, PURPLE, RED, styled
 from dffkit.warp import CELL
-
-if TYPE_CHECKING:
-    import pandas
 
 LAYER_LINES = {
     "pixels": {"color": "black", "linestyle": ":", "marker": "s"},
@@ -88,7 +85,7 @@ def filter_ranking(
 
 
 @styled
-def similarity_curves(curves: Mapping[str, "pandas.DataFrame"], label: str = "similarity") -> Picture:
+def similarity_curves(curves: Mapping[str, pandas.DataFrame], label: str = "similarity") -> Picture:
     """Draw similarity over the gap, one panel for each table; a row "another street" becomes dashes at the right."""
     figure = Figure(figsize=(9, 3.3), layout="constrained")
     texts = []
@@ -110,7 +107,7 @@ def similarity_curves(curves: Mapping[str, "pandas.DataFrame"], label: str = "si
 
 
 @styled
-def error_curves(tables: Mapping[str, "pandas.DataFrame"]) -> Picture:
+def error_curves(tables: Mapping[str, pandas.DataFrame]) -> Picture:
     """Draw the error of propagated features over the gap, one panel for each table of `propagation_errors`."""
     figure = Figure(figsize=(9, 3.3), layout="constrained")
     texts = []
@@ -126,7 +123,7 @@ def error_curves(tables: Mapping[str, "pandas.DataFrame"]) -> Picture:
 
 
 @styled
-def flow_gain_curves(table: "pandas.DataFrame") -> Picture:
+def flow_gain_curves(table: pandas.DataFrame) -> Picture:
     """Draw each layer's error with the exact flow over its error without, a table of `flow_gain_by_layer`."""
     figure = Figure(figsize=(6.4, 3.3), layout="constrained")
     axes = figure.subplots()
@@ -145,7 +142,7 @@ def flow_gain_curves(table: "pandas.DataFrame") -> Picture:
     )
 
 
-def _listed(row: "pandas.Series") -> str:
+def _listed(row: pandas.Series) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in row.items())
 
 

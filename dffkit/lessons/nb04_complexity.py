@@ -1,7 +1,6 @@
 """Notebook 04: the cost of a key frame and its propagated frames, and tables of costs and measured speeds."""
 
-from typing import TYPE_CHECKING
-
+import pandas
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,9 +14,6 @@ from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.networks.segmentation import ScoreMaps
 from dffkit.paper import claims
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, styled
-
-if TYPE_CHECKING:
-    import pandas
 
 LONGEST = 30  # frames on the sliders and axes
 
@@ -60,10 +56,8 @@ def speedup_explorer() -> Explorer:
     )
 
 
-def cost_table(flow: str) -> "pandas.DataFrame":
+def cost_table(flow: str) -> pandas.DataFrame:
     """Return Eq. 5's parts in 1e9 multiply-adds and both ratios, for ResNet-101, one flow network and each task."""
-    import pandas
-
     tasks = {"segmentation": lambda: ScoreMaps(num_classes=19), "detection": lambda: RFCN(num_classes=30)}
     rows = {}
     for name, make in tasks.items():
@@ -76,15 +70,13 @@ def cost_table(flow: str) -> "pandas.DataFrame":
     return pandas.DataFrame(rows).T
 
 
-def other_conventions() -> "pandas.DataFrame":
+def other_conventions() -> pandas.DataFrame:
     """Return Table 2 under other counting rules: rows of `complexity.table2` with a column `convention`."""
-    import pandas
-
     tables = [complexity.table2(**options).assign(convention=name) for name, options in CONVENTIONS.items()]
     return pandas.concat(tables, ignore_index=True)
 
 
-def benchmark_table(precision: str = "float32", duration: int = 10) -> "pandas.DataFrame":
+def benchmark_table(precision: str = "float32", duration: int = 10) -> pandas.DataFrame:
     """Return the stored benchmark, data/results/benchmark.csv: measured speedup and Eq. 7's, for each pair and task."""
     rows = claims.benchmark().query("precision == @precision and duration == @duration")
     columns = ["frame_ms", "current_ms", "speedup_decoded", "speedup_live", "speedup", "eq7", "of_eq7", "of_eq7_eq6"]
