@@ -92,8 +92,8 @@ def _warp_with(
     def function(values: Tensor, flow: Tensor) -> Tensor:
         position = _positions(flow)
         first = whole(position)
-        a, b = position - first
-        weights = ((1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b)
+        (left, top), (right, bottom) = (1 - (position - first - n).abs() for n in (0, 1))
+        weights = (left * top, right * top, left * bottom, right * bottom)
         corners = [(first[0] + i, first[1] + j) for j in (0, 1) for i in (0, 1)]
         read = [_gather(values, *corner, outside=outside) for corner in corners]
         return sum(weight * value for weight, value in zip(weights, read, strict=True))
