@@ -16,7 +16,7 @@ def reproduce_main(arguments: argparse.Namespace) -> int:
         1 if a score differs from the shipped one by more than its tolerance, else 0.
     """
     from dffkit.commands import notebooks
-    from dffkit.paper import claims, figures, result_tables
+    from dffkit.paper import figures, ledger
 
     repository = root()
     pages = repository / "build" / "html"
@@ -28,10 +28,10 @@ def reproduce_main(arguments: argparse.Namespace) -> int:
 
     columns = ["claim", "place", "paper", "ours", "source"]
     heads = ["claim", "place", "printed in the paper", "ours", "ours is"]
-    rows = [[str(row[column]) for column in columns] for row in claims.table().to_dict("records")]
+    rows = [[str(row[column]) for column in columns] for row in ledger.claims_beside_ours().to_dict("records")]
     print(align([heads, *rows]))
     print("\nrecomputed: computed on this machine, just now. read: taken from a stored result or a cited source.")
-    print(f"\n{align(result_tables.table4())}")
+    print(f"\n{align(figures.points_lost())}")
     print("\nTable 4 as points lost to Frame. Ours: narrow networks in a rendered town, read, with 95% intervals.")
     return 0 if weights_agree() else 1
 
@@ -87,8 +87,8 @@ def figures_main(arguments: argparse.Namespace) -> int:
 
         written = moving_picture.write_moving_picture(folder)
     else:
-        from dffkit.paper import figures, result_tables
+        from dffkit.paper import figures
 
-        written = [*figures.regenerate_all(folder), result_tables.write_tables(root() / "data" / "README.md")]
+        written = [*figures.regenerate_all(folder), figures.write_tables(root() / "data" / "README.md")]
     print(f"{len(written)} files written: {', '.join(sorted({f'{path.parent.name}/' for path in written}))}")
     return 0

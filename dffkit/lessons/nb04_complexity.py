@@ -12,7 +12,7 @@ from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.paper import claims
+from dffkit.paper import ledger
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, styled
 
 LONGEST = 30  # frames on the sliders and axes
@@ -78,7 +78,7 @@ def other_conventions() -> pandas.DataFrame:
 
 def benchmark_table(precision: str = "float32", duration: int = 10) -> pandas.DataFrame:
     """Return the stored benchmark, data/results/benchmark.csv: measured speedup and Eq. 7's, for each pair and task."""
-    rows = claims.benchmark().query("precision == @precision and duration == @duration")
+    rows = ledger.benchmark().query("precision == @precision and duration == @duration")
     columns = ["frame_ms", "current_ms", "speedup_decoded", "speedup_live", "speedup", "eq7", "of_eq7", "of_eq7_eq6"]
     table = rows.set_index(["task", "features", "flow"])[columns].round(2)
     return table.astype({"frame_ms": int, "current_ms": int})

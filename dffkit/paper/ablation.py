@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas
 
-from dffkit.experiments.runs import default_workspace
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.sources import TOYTOWN_DURATIONS
-from dffkit.experiments.speed import Architecture, Speed, measured
-from dffkit.paper.scored import replicates_by_seed
-from dffkit.scores.differences import Difference, SampledScore, below, difference, statement
+from dffkit.experiments.speed import Architecture
+from dffkit.paper import ledger
+from dffkit.paper.ledger import common_difference
+from dffkit.scores.differences import SampledScore, below, difference, statement
 from dffkit.training.recipe import Recipe
 from dffkit.training.recipes import find
 
@@ -82,17 +82,15 @@ def table(task: str) -> pandas.DataFrame:
         `paper_fps`, printed, NaN where the paper has none.
     """
     lines = []
-    per_frame, times = scores(task, "Frame"), measured(default_workspace().results)
     for name, row in ROWS.items():
         if not (runs := scores(task, name)):
             continue
         nothing = {seed: SampledScore(0, np.zeros_like(run.replicates)) for seed, run in runs.items()}
         line = {"row": name, "n": row.n, "f": row.f, "seeds": len(runs)}
         line |= difference(runs, nothing).points(mean="score")
-        lost = difference(per_frame, runs) if per_frame.keys() & runs.keys() else Difference(*[np.nan] * 4, 0)
-        line |= lost.points("loss_", mean="loss")
+        line |= common_difference(scores(task, "Frame"), runs).points("loss_", mean="loss")
         printed, printed_fps = row.paper.get(task, (np.nan, np.nan))
-        lines.append({**line, **speed(task, name, times), "paper": printed, "paper_fps": printed_fps})
+        lines.append({**line, **speed(task, name), "paper": printed, "paper_fps": printed_fps})
     return pandas.DataFrame(lines)
 
 
@@ -105,45 +103,37 @@ def statements(task: str, split: str = "test") -> pandas.DataFrame:
         Columns: `by`, "paper" or "kit"; `statement`, `difference`, `low`, `high` (points), `probability`, `seeds`,
         `verdict`.
     """
-    rows = {name: runs for name in ROWS if (runs := scores(task, name, split))}
-
-    def comparable(first: str, second: str) -> bool:
-        return first in rows and second in rows and bool(rows[first].keys() & rows[second].keys())
-
-    lines = []
-    without_s = difference(rows["DFF"], rows["DFF without S"]) if comparable("DFF", "DFF without S") else None
+    rows, lines = {name: scores(task, name, split) for name in ROWS}, []
+    without_s = common_difference(rows["DFF"], rows["DFF without S"])
     for by, order in {"paper": PAPERS_ORDER, "kit": KITS_ORDER}.items():
-        lines += [
-            {"by": by} | statement(f"{first} above {second}", difference(rows[first], rows[second]))
-            for first, second in order
-            if comparable(first, second)
-        ]
-        if without_s:
+        for first, second in order:
+            if (found := common_difference(rows[first], rows[second])).seeds:
+                lines.append({"by": by} | statement(f"{first} above {second}", found))
+        if without_s.seeds:
             words, limit = LOSS_WITHOUT_S[by]
             line = statement(f"DFF without S less than {words} below DFF", without_s)
             lines.append({"by": by} | line | {"verdict": below(without_s, limit)})
     return pandas.DataFrame(lines)
 
 
-def by_duration(task: str, first: str = "DFF", second: str = "DFF fix N", split: str = "test") -> pandas.DataFrame:
-    """Difference of two rows at each key frame duration at which both have been scored.
+def fix_n_by_duration(task: str, split: str = "test") -> pandas.DataFrame:
+    """Points that DFF is above DFF fix N at each key frame duration at which both have been scored.
 
     Returns:
         Columns: `duration`; `difference`, `low`, `high` in points; `seeds`; `verdict`, as in `statements`.
     """
-    folder, lines = default_workspace().results, []
+    lines = []
     for duration in range(1, TOYTOWN_DURATIONS[task] + 1):
-        runs = [replicates_by_seed(folder, recipe(task, row), duration, split) for row in (first, second)]
-        if runs[0].keys() & runs[1].keys():
-            line = {"duration": duration} | statement("", difference(*runs))
+        runs = (ledger.replicates_by_seed(recipe(task, row), duration, split) for row in ("DFF", "DFF fix N"))
+        if (found := common_difference(*runs)).seeds:
+            line = {"duration": duration} | statement("", found)
             lines.append({name: line[name] for name in ("duration", "difference", "low", "high", "seeds", "verdict")})
     return pandas.DataFrame(lines)
 
 
 def slower(task: str) -> pandas.DataFrame:
     """Compare SFF with Frame by measured frames a second: a line for each measured row of SFF, with a verdict."""
-    times = measured(default_workspace().results)
-    fps = {row: speed(task, row, times)["fps"] for row in ("Frame", *SFF)}
+    fps = {row: speed(task, row)["fps"] for row in ("Frame", *SFF)}
     return pandas.DataFrame(
         [
             {"statement": f"{row} slower than Frame", "fps": fps[row], "Frame": fps["Frame"]}
@@ -157,7 +147,7 @@ def slower(task: str) -> pandas.DataFrame:
 def scores(task: str, row: str, split: str = "test") -> dict[int, SampledScore]:
     """Score of a row, 0..1, with its replicates, by seed; empty if the row has not been run."""
     duration = 1 if row == "Frame" else TABLE_4[task]
-    return replicates_by_seed(default_workspace().results, recipe(task, row), duration, split)
+    return ledger.replicates_by_seed(recipe(task, row), duration, split)
 
 
 def recipe(task: str, row: str) -> Recipe:
@@ -165,13 +155,14 @@ def recipe(task: str, row: str) -> Recipe:
     return find(f"toytown/{task}/{ROWS[row].recipe}")
 
 
-def speed(task: str, row: str, times: Mapping[Architecture, Speed]) -> dict[str, float]:
-    """Speed of a row at its duration in Table 4, from the `measured` times.
+def speed(task: str, row: str) -> dict[str, float]:
+    """Measured speed of a row at its duration in Table 4.
 
     Returns:
         `fps`: frames a second, results included; `speedup` over Frame by `fps`; `eq7`: speedup by Eq. 7. All are NaN
         where the row or Frame has not been measured.
     """
+    times = ledger.speeds()
     own, frame = (times.get(Architecture.of(recipe(task, name))) for name in (row, "Frame"))
     if own is None or frame is None:
         return {"fps": np.nan, "speedup": np.nan, "eq7": np.nan}

@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from dffkit.experiments.runs import default_workspace
-from dffkit.paper import ablation, scored
+from dffkit.paper import ablation, ledger
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED
 
 # Rows whose flow is compared: flow without training, then F trained on sprites, then F after joint training.
@@ -74,7 +73,7 @@ def fix_n() -> tuple[Figure, pandas.DataFrame]:
     tables = []
     for axes, task in zip(panels, METRICS, strict=True):
         for split, (label, colour, marker) in TOWNS.items():
-            table = ablation.by_duration(task, split=split)
+            table = ablation.fix_n_by_duration(task, split)
             if table.empty:
                 continue
             axes.plot(table.duration, table.difference, f"{marker}-", color=colour, markersize=4, label=label)
@@ -96,7 +95,7 @@ def flow_quality() -> tuple[Figure, pandas.DataFrame]:
     tables = []
     for task in METRICS:
         recipes = {row: ablation.recipe(task, row) for row in FLOWS}
-        table = scored.flow_errors(default_workspace().results, recipes).rename(columns={"name": "row"})
+        table = ledger.flow_errors(recipes).rename(columns={"name": "row"})
         tables.append(table.assign(task=task, flow=[FLOWS[row][0] for row in table.row]))
     numbers = pandas.concat(tables, ignore_index=True)[["task", "row", "flow", "region", "error"]]
     figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.0), layout="constrained", sharey=True)

@@ -14,7 +14,7 @@ from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.paper import claims
+from dffkit.paper import ledger
 from dffkit.paper.style import COLOURS, LINES, MARKERS
 
 EXPENSIVE, CHEAP, DATA, GRADIENT = "#F5C9A6", "#BFE3D5", "#EEF1F4", "#CC3311"
@@ -23,7 +23,7 @@ EXPENSIVE, CHEAP, DATA, GRADIENT = "#F5C9A6", "#BFE3D5", "#EEF1F4", "#CC3311"
 def table2() -> tuple[Figure, pandas.DataFrame]:
     """Table 2: 1/r of the six pairs of networks, with the printed values as open markers beside ours."""
     numbers = complexity.table2()
-    printed = claims.printed("inverse_ratio")
+    printed = ledger.printed("inverse_ratio")
     numbers["paper"] = [printed[pair] for pair in zip(numbers.features, numbers.flow, strict=True)]
     numbers["by_construction"] = numbers.flow == "FlowNet Inception"
     figure, axes = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
@@ -59,7 +59,7 @@ def equation7() -> tuple[Figure, pandas.DataFrame]:
         style = {"color": COLOURS[flow], "linestyle": LINES[features], "marker": MARKERS[flow], "markersize": 3.5}
         axes.plot(curve.duration, curve.speedup, label=f"{features}, {flow}", **style)
     measured = {"marker": "*", "markersize": 13, "markerfacecolor": "none", "markeredgecolor": "black"}
-    points = [(of[3], value) for of, value in claims.printed("measured").items() if of[-1] == "speedup"]
+    points = [(of[3], value) for of, value in ledger.printed("measured").items() if of[-1] == "speedup"]
     label = "measured in the paper (Table 4), ResNet-101, FlowNet:\nsegmentation l = 5, detection l = 10"
     axes.plot(*zip(*points, strict=True), linestyle="none", label=label, **measured)
     axes.set(xlabel="key frame duration l [frames]", ylabel="speedup s over per-frame", xlim=(0.5, longest + 0.5))
@@ -79,17 +79,17 @@ def figure2() -> tuple[Figure, pandas.DataFrame]:
     return figure, numbers
 
 
-def architecture(size: tuple[int, int] = complexity.SIZE) -> pandas.DataFrame:
+def architecture() -> pandas.DataFrame:
     """Shape and cost of each part of ResNet-101 with FlowNet and the segmentation head, on the meta device.
 
     Columns: `part`, `shape` (without the batch), `gmac` (10⁹ multiply-adds, as text; empty where nothing computes).
     """
     with torch.device("meta"):
         model = DeepFeatureFlow(FeatureNetwork(101), flownet(), ScoreMaps(num_classes=19))
-        frame = torch.zeros(1, 3, *size, dtype=torch.uint8)
+        frame = torch.zeros(1, 3, *complexity.SIZE, dtype=torch.uint8)
         maps, key = model.on_key_frame(frame)
         flow, scale = model.flow_network(key.flow_input, key.flow_input)
-    costs = complexity.count_costs(model, size)
+    costs = complexity.count_costs(model)
     rows = [
         ("frame", frame, None), ("half frame", key.flow_input, None), ("features", key.features, costs.features),
         ("flow field", flow, costs.flow), ("scale field", scale, None), ("propagated", key.features, costs.warp),

@@ -4,8 +4,7 @@ import numpy as np
 import pandas
 
 from dffkit.baselines import NO_FLOW
-from dffkit.experiments.runs import default_workspace
-from dffkit.paper import scored
+from dffkit.paper import ledger
 from dffkit.paper.speed_accuracy import best_on_val, compare, curves, scores_with_replicates
 from dffkit.scores.differences import Difference, below
 
@@ -112,7 +111,7 @@ def frame_by_depth(task: str) -> pandas.DataFrame:
     """
     points = curves(task)
     single = points[(points.flow == NO_FLOW) & (points["shrink"] == 1)].sort_values("speedup")
-    losses = scored.training_losses(default_workspace().results, scored.on_toytown(task))
+    losses = ledger.training_losses(ledger.on_toytown(task))
     draws = scores_with_replicates(single, task)
     (deepest,) = draws[(single.name == "frame").to_numpy()]
     lines = []

@@ -12,11 +12,10 @@ from torch import Tensor
 from dffkit import weights
 from dffkit.datasets.toytown import FPS, WORLDS, Film
 from dffkit.experiments.annotate import boxes_over
-from dffkit.experiments.runs import default_workspace
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.sources import names
-from dffkit.experiments.speed import TABLE, measured
-from dffkit.paper import ablation
+from dffkit.experiments.speed import TABLE
+from dffkit.paper import ablation, ledger
 from dffkit.paper.style import GREY, ORANGE, PURPLE, SKY
 from dffkit.schedules import FixedInterval
 from dffkit.support import files
@@ -85,9 +84,8 @@ def timeline() -> pandas.DataFrame:
 
 def _speeds() -> dict[str, float]:
     """Frames a second of each method at its key frame duration, from the stored measurement."""
-    folder = default_workspace().results
-    times, path = measured(folder), folder / TABLE
-    found = {method: ablation.speed(TASK, method, times)["fps"] for method in METHODS}
+    path = ledger.folder() / TABLE
+    found = {method: ablation.speed(TASK, method)["fps"] for method in METHODS}
     if missing := [method for method, fps in found.items() if not fps > 0]:
         command = f"python -m dffkit speed --out {path}"
         raise DataError(f"{path}: has no speed of {', '.join(missing)}; measure it by {command}")

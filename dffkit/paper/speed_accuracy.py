@@ -18,9 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from dffkit.baselines import NO_FLOW
-from dffkit.experiments.runs import default_workspace
-from dffkit.experiments.speed import Architecture, Speed, measured
-from dffkit.paper import claims, scored
+from dffkit.experiments.speed import Architecture, Speed
+from dffkit.paper import ledger
 from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, METRICS
 from dffkit.scores.differences import Difference, statement, with_interval
 from dffkit.training.recipes import CURVES, find
@@ -32,19 +31,18 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
-    """Points of all curves: a line for each network and key frame duration that has been scored and measured.
+def curves(task: str, split: str = "test") -> pandas.DataFrame:
+    """Points of all curves, seed 0: a line for each network and key frame duration that has been scored and measured.
 
     Returns:
         Columns: `name`; `features`; `flow`, "none" for Frame, which has duration 1 only; `shrink`, by which frames are
         smaller; `duration`; `score` (percent); `speedup` (Eq. 7, counted); `fps` (measured); `speedup_measured`;
         `speedup_full_size`, NaN for networks and frames that the benchmark does not have.
     """
-    folder, large = default_workspace().results, full_size(task)
-    scores, times = scored.overall(folder, scored.on_toytown(task), split), measured(folder)
+    large, times = full_size(task), ledger.speeds()
     reference = times.get(Architecture.of(find(f"toytown/{task}/frame")))
     lines = []
-    for point in scores[scores.seed == seed].itertuples():
+    for point in ledger.overall(ledger.on_toytown(task), split).itertuples():
         recipe = find(f"toytown/{task}/{point.name}")
         own = times.get(Architecture.of(recipe))
         copied = recipe.job == "frames" and point.duration > 1  # the row copy, no curve of the paper
@@ -62,13 +60,14 @@ def curves(task: str, split: str = "test", seed: int = 0) -> pandas.DataFrame:
     return pandas.DataFrame(lines, columns=COLUMNS)
 
 
-def full_size(task: str, duration: int = 10, height: int = 600) -> dict[tuple[str, str], Speed]:
+def full_size(task: str) -> dict[tuple[str, str], Speed]:
     """Speeds of pairs and of Frame (flow "none") at full size, by features and flow.
 
     They are the stored benchmark's rows in float32, with frames one by one. Counted fields are NaN.
     """
-    rows = claims.benchmark().query(
-        "precision == 'float32' and task == @task and duration == @duration and height == @height"
+    duration = 10
+    rows = ledger.benchmark().query(
+        "precision == 'float32' and task == @task and duration == @duration and height == 600"
     )
     found = {}
     for features, pairs in rows.groupby("features"):
@@ -139,22 +138,20 @@ def by_motion(task: str, duration: int, names: Sequence[str]) -> pandas.DataFram
         duration: key frame duration of all lines but those of Frame, which has duration 1.
         names: last parts of the recipes' names.
     """
-    subsets = ("slow", "medium", "fast")
-    folder, recipes = default_workspace().results, scored.on_toytown(task)
-    scores = {subset: scored.overall(folder, recipes, subset=subset) for subset in subsets}
     chosen = {name: (name, 1 if name.startswith("frame") else duration) for name in names}
     chosen["copy"] = ("frame", duration)
-    found = {part: table[table.seed == 0].set_index(["name", "duration"]).score for part, table in scores.items()}
-    return pandas.DataFrame(
-        {subset: {line: found[subset].get(point, np.nan) for line, point in chosen.items()} for subset in subsets}
-    )
+    columns = {}
+    for subset in ("slow", "medium", "fast"):
+        scores = ledger.overall(ledger.on_toytown(task), subset=subset).set_index(["name", "duration"]).score
+        columns[subset] = {line: scores.get(point, np.nan) for line, point in chosen.items()}
+    return pandas.DataFrame(columns)
 
 
 def scores_with_replicates(points: pandas.DataFrame, task: str) -> np.ndarray:
     """Each point's score on test, seed 0, and its replicates, 0..1: `(points, 1 + replicates)`; NaN without them."""
-    folder, rows = default_workspace().results, []
+    rows = []
     for point in points.itertuples():
-        found = scored.replicates_by_seed(folder, find(f"toytown/{task}/{point.name}"), point.duration).get(0)
+        found = ledger.replicates_by_seed(find(f"toytown/{task}/{point.name}"), point.duration).get(0)
         rows.append([np.nan] if found is None else [found.value, *found.replicates])
     longest = max(map(len, rows), default=1)
     return np.array([row if len(row) == longest else [np.nan] * longest for row in rows])

@@ -1,19 +1,19 @@
-"""Two variations: the split point (Table 5), and the interval between labelled frames (Sec. 3)."""
+"""Variations: the split point (Table 5), the interval between labelled frames (Sec. 3), and real video."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas
 from matplotlib.figure import Figure
 
-from dffkit.experiments.runs import default_workspace
 from dffkit.experiments.scoring import TABLE_4
-from dffkit.experiments.speed import Architecture, measured
-from dffkit.paper import scored
+from dffkit.experiments.speed import Architecture
+from dffkit.paper import ledger
 from dffkit.paper.ablation import ROWS
-from dffkit.paper.style import BLUE, DARK_GREY, GREY, METRICS, RED
-from dffkit.scores.differences import Difference, SampledScore, difference, statement, with_interval, within
+from dffkit.paper.ledger import common_difference, replicates_by_seed
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED
+from dffkit.scores.differences import SampledScore, statement, with_interval, within
 from dffkit.training.recipe import Recipe
-from dffkit.training.recipes import find
+from dffkit.training.recipes import REAL, find
 
 SPLITS = (21, 12, 5, 1, 0)
 _DFF = ROWS["DFF"].paper
@@ -26,6 +26,22 @@ INTERVALS = (1, 5, 10, 30)
 # Methods on sparse labels: the beginning of the recipe's name, and whether the duration is Table 4's instead of 1.
 SPARSE = {"Frame": ("frame", False), "DFF, key frames": ("dff", False), "DFF": ("dff", True), "copy": ("frame", True)}
 FLAT = 0.015  # the kit's limit for "hardly a difference": the paper's own are up to 0.4 points from one layer
+# Real video: last part of the recipe's name -> method
+METHODS = {
+    "frame": "copy",
+    "frame-longer": "Frame, longer",
+    "dff": "DFF",
+    "separate": "DFF separate",
+    "sff-dis": "SFF-DIS",
+}
+TITLES = {
+    "camvid": ("CamVid, a clip of 101 frames", "mIoU of 11 classes [%]"),
+    "pets09": ("PETS09-S2L1, frames 501 to 600", "AP@0.5 of people [%]"),
+}
+LEVELS = {"Frame": {"color": "black"}, "Frame, longer": {"color": GREY, "linestyle": "--"}}
+LOOKS = {
+    "DFF": ("o-", BLUE), "DFF separate": ("s--", ORANGE), "SFF-DIS": ("D-.", GREEN), "copy": ("v:", DARK_GREY),
+}  # fmt: skip
 
 
 def table5(task: str) -> pandas.DataFrame:
@@ -36,21 +52,18 @@ def table5(task: str) -> pandas.DataFrame:
         `low` and `high`; `ratio` (Eq. 5); `speedup` (Eq. 7); `fps`; `paper` and `paper_fps`, printed. All are at the
         duration of the paper's table, and NaN where nothing is stored.
     """
-    folder, duration = default_workspace().results, TABLE_4[task]
-    scores, times = scored.overall(folder, scored.on_toytown(task)), measured(folder)
-    default = _replicates(_at_split(task, 1), duration)
+    duration, times = TABLE_4[task], ledger.speeds()
+    scores = ledger.overall(ledger.on_toytown(task)).set_index(["name", "duration"]).score
+    default = replicates_by_seed(_at_split(task, 1), duration)
     lines = []
     for layers in SPLITS:
         recipe = _at_split(task, layers)
-        name = recipe.name.removeprefix(f"toytown/{task}/")
-        own = scores[(scores.name == name) & (scores.duration == duration) & (scores.seed == 0)]
+        score = scores.get((recipe.name.removeprefix(f"toytown/{task}/"), duration), np.nan)
         speed = times.get(Architecture.of(recipe))
-        if own.empty and speed is None:
+        if np.isnan(score) and speed is None:
             continue
-        line = {"layers": layers, "score": np.nan if own.empty else own.score.item()}
-        runs = _replicates(recipe, duration)
-        over = difference(runs, default) if runs.keys() & default.keys() else Difference(*[np.nan] * 4, 0)
-        line |= over.points()
+        line = {"layers": layers, "score": score}
+        line |= common_difference(replicates_by_seed(recipe, duration), default).points()
         line |= {"ratio": np.nan, "speedup": np.nan, "fps": np.nan}
         if speed:
             line |= {"ratio": speed.ratio, "speedup": speed.eq7(duration), "fps": speed.fps(duration)}
@@ -64,11 +77,10 @@ def statements(task: str) -> pandas.DataFrame:
 
     Moving layers behind the propagation hardly changes accuracy, and costs speed with every layer.
     """
-    runs = {layers: _replicates(_at_split(task, layers), TABLE_4[task]) for layers in SPLITS}
+    runs = {layers: replicates_by_seed(_at_split(task, layers), TABLE_4[task]) for layers in SPLITS}
     lines = []
     for layers in (0, 5, 12, 21):
-        if runs[layers] and runs[1]:
-            found = difference(runs[layers], runs[1])
+        if (found := common_difference(runs[layers], runs[1])).seeds:
             text = f"{layers} layers in N_task within {100 * FLAT:g} points of 1"
             lines.append(statement(text, found) | {"verdict": within(found, FLAT)})
     fps = table5(task).set_index("layers").reindex(SPLITS).fps
@@ -82,10 +94,6 @@ def _at_split(task: str, layers: int) -> Recipe:
     return find(f"toytown/{task}/" + ("dff" if layers == 1 else f"split-{layers}"))
 
 
-def _replicates(recipe: Recipe, duration: int) -> dict[int, SampledScore]:
-    return scored.replicates_by_seed(default_workspace().results, recipe, duration)
-
-
 def sparse_labels(task: str) -> pandas.DataFrame:
     """Scores by the interval between labelled frames: a line for each scored method and interval.
 
@@ -97,7 +105,7 @@ def sparse_labels(task: str) -> pandas.DataFrame:
     for method, (name, long) in SPARSE.items():
         for interval in INTERVALS:
             recipe = find(f"toytown/{task}/{name}-1-in-{interval}")
-            if own := _replicates(recipe, TABLE_4[task] if long else 1).get(0):
+            if own := replicates_by_seed(recipe, TABLE_4[task] if long else 1).get(0):
                 found = with_interval(own.value, own.replicates, 1)
                 lines.append({"method": method, "interval": interval} | found.points(mean="score"))
     return pandas.DataFrame(lines, columns=["method", "interval", "score", "low", "high"])
@@ -110,10 +118,10 @@ def sparse_statements(task: str) -> pandas.DataFrame:
     """
     lines = []
     for interval in INTERVALS[1:]:
-        dff, frame = (_loss_of_labels(method, interval, task) for method in ("dff", "frame"))
-        if dff.keys() & frame.keys():
+        found = common_difference(*(_loss_of_labels(method, interval, task) for method in ("frame", "dff")))
+        if found.seeds:
             text = f"with 1 label in {interval} instead of 1 in {INTERVALS[0]}, DFF loses less than Frame"
-            lines.append(statement(text, difference(frame, dff)))
+            lines.append(statement(text, found))
     return pandas.DataFrame(lines)
 
 
@@ -121,7 +129,7 @@ def _loss_of_labels(method: str, interval: int, task: str) -> dict[int, SampledS
     """Loss of a method against itself trained on all labels, with its replicates, by seed."""
     duration = 1 if method == "frame" else TABLE_4[task]
     names = (f"toytown/{task}/{method}-1-in-{each}" for each in (INTERVALS[0], interval))
-    all_labels, few = (_replicates(find(name), duration) for name in names)
+    all_labels, few = (replicates_by_seed(find(name), duration) for name in names)
     return {
         seed: SampledScore(all_labels[seed].value - few[seed].value, all_labels[seed].replicates - few[seed].replicates)
         for seed in all_labels.keys() & few.keys()
@@ -180,3 +188,39 @@ def draw_sparse_labels() -> tuple[Figure, pandas.DataFrame]:
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     numbers = pandas.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)
     return figure, numbers
+
+
+def real_video(data: str) -> pandas.DataFrame:
+    """Scores of each method: columns `method`, `duration`, `score` (percent), a line for each scored point.
+
+    Frame has duration 1 alone, and so has "Frame, longer", which was trained for as many iterations as DFF in all.
+    "copy" is Frame that keeps the features of every `duration`-th frame.
+
+    Args:
+        data: "camvid", the clip of 101 frames, or "pets09", its frames 501 to 600.
+    """
+    recipes = {method: REAL[f"{data}/{name}"] for name, method in METHODS.items()}
+    scores = ledger.overall(recipes)
+    scores = scores[(scores.name != "Frame, longer") | (scores.duration == 1)]
+    method = scores.name.mask((scores.name == "copy") & (scores.duration == 1), "Frame")
+    return scores.assign(method=method)[["method", "duration", "score"]]
+
+
+def draw_real_video() -> tuple[Figure, pandas.DataFrame]:
+    """Draw score over key frame duration on CamVid and PETS09; Frame, which has no duration, is a level line."""
+    figure, panels = plt.subplots(1, 2, figsize=(10.2, 4.0), layout="constrained")
+    tables = []
+    for axes, (data, (title, score)) in zip(panels, TITLES.items(), strict=True):
+        table = real_video(data)
+        tables.append(table.assign(data=data))
+        for name, style in LEVELS.items():
+            for frame in table[table.method == name].itertuples():
+                axes.axhline(frame.score, linewidth=1, label=name, **style)
+        for method, (style, colour) in LOOKS.items():
+            curve = table[table.method == method].sort_values("duration")
+            if len(curve):
+                axes.plot(curve.duration, curve.score, style, color=colour, markersize=5, label=method)
+        axes.set(xlabel="key frame duration l [frames]", ylabel=score, xticks=range(1, 11))
+        axes.set_title(title, loc="left")
+    panels[1].legend(*panels[0].get_legend_handles_labels())
+    return figure, pandas.concat(tables, ignore_index=True)

@@ -9,7 +9,7 @@ from notebook_writer import write_notebook
 from pandas import DataFrame
 
 from dffkit.commands import reproduce
-from dffkit.paper import claims, figures, result_tables
+from dffkit.paper import figures, ledger
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_reproduce_makes_pages_and_prints_the_claims(repository, monkeypatch, ca
         {"claim": "1/r", "place": "Table 2", "paper": "9.20", "ours": "9.20", "source": "recomputed"},
         {"claim": "mIoU", "place": "Table 4", "paper": "69.2", "ours": "", "source": "read"},
     ]
-    monkeypatch.setattr(claims, "table", lambda: DataFrame(rows))
+    monkeypatch.setattr(ledger, "claims_beside_ours", lambda: DataFrame(rows))
     monkeypatch.setattr(reproduce, "weights_agree", lambda: False)
     assert reproduce.reproduce_main(argparse.Namespace()) == 1, "a shipped weight that does not give its score"
     monkeypatch.setattr(reproduce, "weights_agree", lambda: True)
@@ -39,6 +39,6 @@ def test_reproduce_makes_pages_and_prints_the_claims(repository, monkeypatch, ca
 
 
 def test_figures_writes_the_tables_too(repository, monkeypatch, capsys):
-    monkeypatch.setattr(result_tables, "write_tables", lambda path: path)
+    monkeypatch.setattr(figures, "write_tables", lambda path: path)
     assert reproduce.figures_main(argparse.Namespace(moving=False)) == 0
     assert capsys.readouterr().out == "2 files written: data/, figures/\n"

@@ -10,7 +10,7 @@ from PIL import Image
 from dffkit import complexity
 from dffkit.lessons import nb04_complexity
 from dffkit.lessons.check import duration_for, speedup
-from dffkit.paper import claims
+from dffkit.paper import ledger
 
 
 @pytest.mark.parametrize("duration", [1, 2, 10, 30])
@@ -54,7 +54,7 @@ def test_the_table_of_costs_is_equation_5s_parts():
 
 def test_the_table_of_speeds_is_the_stored_one():
     table = nb04_complexity.benchmark_table()
-    rows = claims.benchmark().query("precision == 'float32' and duration == 10")
+    rows = ledger.benchmark().query("precision == 'float32' and duration == 10")
     assert len(table) == len(rows) == 12
     assert table.speedup.tolist() == rows.speedup.round(2).tolist()
 

@@ -7,10 +7,9 @@ import pytest
 from stored_scores import stored as stored_score
 
 from dffkit.experiments import results
-from dffkit.experiments.runs import Workspace
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.speed import Architecture
-from dffkit.paper import ablation, ablation_figures, result_tables
+from dffkit.paper import ablation, ablation_figures, figures
 from dffkit.paper.ablation_figures import flow_quality, table3, table4
 from dffkit.training.recipes import find
 
@@ -27,27 +26,24 @@ def row(name, value, seed=0, noise=0, **fields):
 
 
 @pytest.fixture
-def stored(tmp_path, monkeypatch):
+def stored(results_folder):
     """Result tables in which rows differ by known amounts; fix N is as good as separate on average."""
-    place = Workspace(tmp_path / "runs", tmp_path, tmp_path / "cache")
-    for module in (ablation, ablation_figures):
-        monkeypatch.setattr(module, "default_workspace", lambda: place)
     rng = np.random.default_rng(1)
     noise = lambda: NOISE * rng.standard_normal(500)  # noqa: E731
     errors = {"objects": 4.0, "borders": 3.0, "background": 2.0}
-    results.add(tmp_path / "evaluation.csv", [
+    results.add(results_folder / "evaluation.csv", [
         *(row(name, value, seed, noise()) for name, value in SCORES.items() for seed in (0, 1, 2)),
         *(row(name, error + seed * (name == "DFF"), seed, metric="EPE", subset=region, duration=None, replicates=None)
           for name in ("copy", "DFF") for seed in (0, 1) for region, error in errors.items()),
     ])  # fmt: skip
     times = {"frame": (100.0, 1.0, 0.004), "dff": (102.0, 9.0, 0.09), "sff-dis": (100.0, 50.0, float("nan"))}
-    results.write_rows(tmp_path / "speed.csv", [
+    results.write_rows(results_folder / "speed.csv", [
         Architecture.of(find(f"toytown/segmentation/{name}"))._asdict()
         | dict(zip(("key_ms", "current_ms", "ratio"), values, strict=True))
         | {"decode_ms": 0, "key_gflop": 1, "current_gflop": 1}
         for name, values in times.items()
     ])  # fmt: skip
-    return tmp_path
+    return results_folder
 
 
 def test_the_table_has_the_rows_that_were_run(stored):
@@ -154,7 +150,7 @@ def test_a_row_with_one_training_is_hollow_in_table_4(stored):
 
 
 def test_table_4_is_printed_as_losses_beside_the_papers(stored):
-    heads, *lines = result_tables.table4()
+    heads, *lines = figures.points_lost()
     expected = [name for name, row in ablation.ROWS.items() if name != "Frame" and (row.paper or name in SCORES)]
     assert [line[0] for line in lines] == expected
     assert {len(line) for line in (heads, *lines)} == {5}
@@ -186,7 +182,7 @@ def test_tables_are_empty_where_nothing_was_run(stored):
     assert ablation.statements("detection").empty
 
 
-def test_two_rows_are_compared_at_each_duration_that_both_have(stored):
+def test_dff_and_fix_n_are_compared_at_each_duration_that_both_have(stored):
     for name in SCORES:
         for seed in (0, 1, 2):
             results.remove(stored / "evaluation.csv", ablation.recipe("segmentation", name).hash, seed)
@@ -196,13 +192,10 @@ def test_two_rows_are_compared_at_each_duration_that_both_have(stored):
     ):  # fmt: skip
         rows += [row(name, start - slope * duration, duration=duration) for duration in durations]
     results.add(stored / "evaluation.csv", rows)
-    table = ablation.by_duration("segmentation")
+    table = ablation.fix_n_by_duration("segmentation")
     assert table.duration.tolist() == [1, 2, 9, 10]
     assert table.difference.tolist() == pytest.approx([-0.9, -0.8, -0.1, 0])
     assert table.verdict.tolist()[:3] == ["does not hold"] * 3
-    assert ablation.by_duration("segmentation", "DFF fix N", "DFF").difference.tolist() == pytest.approx(
-        [0.9, 0.8, 0.1, 0]
-    )
     figure, numbers = ablation_figures.fix_n()
     (line, _) = figure.axes[0].lines
     assert line.get_xdata().tolist() == [1, 2, 9, 10]

@@ -5,15 +5,9 @@ from stored_curves import two_curves
 from stored_scores import stored as stored_score
 
 from dffkit.experiments import results
-from dffkit.experiments.runs import Workspace
 from dffkit.paper import equal_speed, speed_accuracy
 
-
-@pytest.fixture(autouse=True)
-def stored(tmp_path, monkeypatch):
-    """Result tables in a folder of the test's own."""
-    for module in (equal_speed, speed_accuracy):
-        monkeypatch.setattr(module, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
+pytestmark = pytest.mark.usefixtures("results_folder")  # which is tmp_path
 
 
 @pytest.mark.parametrize("column", ["speedup", "speedup_measured"])

@@ -1,4 +1,4 @@
-"""The figures: what they show equals what is counted, and redrawing changes no byte."""
+"""figures.py: figures and tables show what is counted and stored, and redrawing changes no byte."""
 
 import numpy as np
 import pandas
@@ -6,8 +6,11 @@ import pytest
 from PIL import Image
 
 from dffkit import complexity
-from dffkit.paper import claims, figures
+from dffkit.experiments import results
+from dffkit.paper import figures, ledger
+from dffkit.support.errors import DataError
 from dffkit.support.repository import root
+from dffkit.training.recipes import find
 
 
 @pytest.fixture(scope="module")
@@ -66,32 +69,59 @@ def test_figure_2_shows_the_shapes_and_costs_of_the_networks(drawn):
     assert numbers.gmac["flow field"] == pytest.approx(12.902, abs=5e-4)
 
 
-def test_every_claim_has_our_number_and_its_source():
-    table = claims.table()
-    assert list(table.columns) == ["claim", "place", "paper", "ours", "source"]
-    assert set(table.source) == {"recomputed", "read"}
-    table2 = table[table.place == "Table 2"]
-    assert table2.paper.tolist() == table2.ours.tolist()
-    assert (table.ours != "nan").all()
-
-
-def test_claims_by_construction_are_marked():
-    inception = [entry["claim"] for entry in claims.ledger() if "FlowNet Inception" in entry["of"]]
-    assert len(inception) == 2
-    assert all("by construction" in claim for claim in inception)
-
-
-def test_stored_measurements_name_their_machine_and_run():
-    rows = claims.benchmark()
-    for column in ("device", "threads", "torch", "commit", "date", "seed", "height", "width", "duration", "look_ahead"):
-        assert rows[column].notna().all(), column
-    assert not rows.commit.str.endswith("+").any(), "measured on code that was never committed"
-
-
 def test_the_readmes_speeds_are_the_stored_ones():
-    rows = claims.benchmark().query("precision == 'float32' and task == 'segmentation' and duration == 10")
+    rows = ledger.benchmark().query("precision == 'float32' and task == 'segmentation' and duration == 10")
     assert len(rows) == 6
     readme = " ".join((root() / "data" / "README.md").read_text(encoding="utf-8").split())
     assert f"{100 * rows.of_eq7.min():.0f}–{100 * rows.of_eq7.max():.0f}% of what the paper's Eq. 7 promises" in readme
     first, second, third = rows[rows.features == "ResNet-101"].speedup
     assert f"speedups of {first:.1f}, {second:.1f} and {third:.1f} for the three flow networks" in readme
+
+
+def stored(recipe, split):
+    """Scores of seed 0 on all frames by key frame duration, as text, straight from evaluation.csv."""
+    wanted = {"recipe_hash": recipe.hash, "seed": "0", "split": split, "subset": "all"}
+    wanted["metric"] = {"segmentation": "mIoU", "detection": "mAP"}[recipe.task]
+    rows = results.read_rows(root() / "data" / "results" / "evaluation.csv")
+    found = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+    return {row["duration"]: f"{100 * float(row['value']):.1f}" for row in found}
+
+
+def test_the_stored_tables_are_the_current_ones(tmp_path):
+    """If this fails, run `python -m dffkit figures`."""
+    readme = root() / "data" / "README.md"
+    copy = tmp_path / "README.md"
+    copy.write_bytes(readme.read_bytes())
+    assert figures.write_tables(copy).read_text(encoding="utf-8") == readme.read_text(encoding="utf-8")
+
+
+def test_scores_are_those_of_the_rows():
+    heads, *lines = figures.scores_on_toytown()
+    assert heads[2:] == ["*l* = 1", "2", "5", "10", "20"]
+    assert [line[0] for line in lines] == ["segmentation, mIoU"] * 2 + ["detection, mAP@0.5"] * 2
+    for line, name in zip(lines, ("frame", "dff") * 2, strict=True):
+        scores = stored(find(f"toytown/{line[0].split(',')[0]}/{name}"), "val")
+        assert line[2:] == [scores.get(duration, "") for duration in ("1", "2", "5", "10", "20")]
+
+
+def test_scores_on_real_video_are_those_of_the_rows():
+    heads, *lines = figures.scores_on_real_video()
+    assert heads[2:] == ["*l* = 1", "2", "4", "5", "10"]
+    for line, name in zip(lines, ("camvid/frame", "camvid/dff", "pets09/frame", "pets09/dff"), strict=True):
+        scores = stored(find(name), "test")
+        assert line[2:] == [scores[duration] for duration in ("1", "2", "4", "5", "10")]
+
+
+def test_ten_times_as_fast_has_the_papers_pair_and_the_best():
+    _, papers, best = figures.ten_times_as_fast()
+    assert papers[0] == "ResNet-101, FlowNet Inception"
+    assert papers[-1] == best[-1] == "4.4"
+
+
+@pytest.mark.parametrize("text", ["", figures.BEGIN, f"{figures.END}\n{figures.BEGIN}", 2 * f"{figures.BEGIN}\n"])
+def test_a_file_without_both_marker_lines_is_an_error_and_stays_as_it_is(tmp_path, text):
+    path = tmp_path / "notes.md"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"notes\.md: expected the lines"):
+        figures.write_tables(path)
+    assert path.read_text(encoding="utf-8") == text

@@ -7,7 +7,6 @@ import pandas
 import pytest
 from PIL import Image
 
-from dffkit.experiments.runs import Workspace
 from dffkit.paper import moving_picture
 from dffkit.schedules import FixedInterval
 from dffkit.support.errors import DataError
@@ -65,7 +64,6 @@ def test_drawing_twice_gives_the_same_picture(tmp_path, monkeypatch):
     assert white == last.flash.to_dict()
 
 
-def test_a_speed_that_was_not_measured_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(moving_picture, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
+def test_a_speed_that_was_not_measured_is_named(results_folder):
     with pytest.raises(DataError, match=r"speed\.csv: has no speed of Frame"):
         moving_picture.timeline()

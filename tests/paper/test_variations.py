@@ -1,5 +1,6 @@
-"""variations.py: Table 5 and the sparse labels from stored rows, and their pictures."""
+"""variations.py: Table 5, the sparse labels and real video from stored rows, and their pictures."""
 
+import dataclasses
 from types import MappingProxyType
 
 import numpy as np
@@ -7,7 +8,6 @@ import pytest
 from stored_scores import stored as stored_score
 
 from dffkit.experiments import results
-from dffkit.experiments.runs import Workspace
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.speed import Architecture
 from dffkit.paper import variations
@@ -16,22 +16,25 @@ from dffkit.training.recipes import find
 SPLITS = {"split-21": 0.693, "split-5": 0.692, "dff": 0.690, "split-0": 0.687}
 SPARSE = {"frame-1-in-1": (0.70, 0.60), "dff-1-in-1": (0.69, 0.67), "frame-1-in-30": (0.60, 0.5),
           "dff-1-in-30": (0.59, 0.58)}  # fmt: skip
+REAL = {
+    "camvid/frame": (0.5, 0.4), "camvid/frame-longer": (0.51, 0.41), "camvid/dff": (0.49, 0.48),
+    "pets09/frame": (0.9, 0.6),
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
-def stored(tmp_path, monkeypatch):
-    """Result tables of some split points and intervals."""
-    monkeypatch.setattr(variations, "default_workspace", lambda: Workspace(tmp_path, tmp_path, tmp_path))
-    results.add(tmp_path / "evaluation.csv", [
+def stored(results_folder):
+    """Result tables of some split points."""
+    results.add(results_folder / "evaluation.csv", [
         stored_score(f"toytown/{task}/{name}", value, duration=TABLE_4[task])
         for task in TABLE_4 for name, value in SPLITS.items()
     ])  # fmt: skip
     times = {"key_ms": 50, "decode_ms": 0, "key_gflop": 1, "current_gflop": 0.1}
-    results.write_rows(tmp_path / "speed.csv", [
+    results.write_rows(results_folder / "speed.csv", [
         Architecture.of(find(f"toytown/segmentation/{name}"))._asdict() | times | {"current_ms": current, "ratio": r}
         for name, current, r in (("dff", 5, 0.1), ("split-12", 15, 0.3), ("split-21", 20, 0.4))
     ])  # fmt: skip
-    return tmp_path
+    return results_folder
 
 
 def with_replicates(folder, spread=MappingProxyType({})):
@@ -124,3 +127,43 @@ def test_the_losses_of_frame_and_dff_by_sparse_labels_are_compared(stored):
     assert line.difference == pytest.approx(10 - 9)
     assert line.verdict == "holds"
     assert variations.sparse_statements("segmentation").empty
+
+
+@pytest.fixture
+def real_scores(results_folder):
+    """Rows of two durations; and some that do not belong to the curves."""
+    rows = []
+    for name, scores in REAL.items():
+        rows += [stored_score(name, value, duration=length) for length, value in zip((1, 10), scores, strict=True)]
+        other = stored_score(name, 0.1, duration=10)
+        rows += [stored_score(name, 0.1, duration=10, **change) for change in (
+            {"split": "val"}, {"seed": 1}, {"subset": "car"}, {"metric": "loss"}
+        )]  # fmt: skip
+        rows += [
+            other._replace(measurement=dataclasses.replace(other.measurement, **former))
+            for former in ({"recipe_hash": "0"}, {"data_version": "0"})
+        ]
+    results.add(results_folder / "evaluation.csv", rows)
+
+
+def test_frame_has_one_duration_and_copy_the_others(real_scores):
+    table = variations.real_video("camvid")
+    found = {(row.method, row.duration): row.score for row in table.itertuples()}
+    assert found == pytest.approx(
+        {("DFF", 1): 49, ("DFF", 10): 48, ("Frame", 1): 50, ("copy", 10): 40, ("Frame, longer", 1): 51}
+    )
+    assert len(table) == 5
+    assert set(variations.real_video("pets09").method) == {"Frame", "copy"}
+
+
+def test_each_panel_of_real_video_has_its_curves(real_scores):
+    figure, numbers = variations.draw_real_video()
+    camvid, pets = figure.axes
+    level, longer, dff, copied = camvid.lines
+    assert level.get_ydata() == pytest.approx([50, 50])
+    assert longer.get_ydata() == pytest.approx([51, 51])
+    assert dff.get_ydata() == pytest.approx([49, 48])
+    assert copied.get_ydata() == pytest.approx([40])
+    assert len(pets.lines) == 2
+    assert [text.get_text() for text in pets.get_legend().get_texts()] == ["Frame", "Frame, longer", "DFF", "copy"]
+    assert len(numbers) == 7

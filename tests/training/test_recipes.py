@@ -11,12 +11,12 @@ from dffkit.complexity import count_flops
 from dffkit.experiments import sources
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS
-from dffkit.paper import claims
+from dffkit.paper import ledger
 from dffkit.training.assembly import build, load_part, published
 from dffkit.training.recipe import FEATURE_WIDTH, FLOW_WIDTHS, SIZE, Recipe
 from dffkit.training.recipes import REAL, RECIPES, find, on_own_data, with_imagenet
 
-TABLE_2 = claims.printed("inverse_ratio")
+TABLE_2 = ledger.printed("inverse_ratio")
 
 
 def inverse_ratio(depth, flow, width):

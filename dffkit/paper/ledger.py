@@ -1,0 +1,155 @@
+"""The ledger behind tables and figures: our stored scores and speeds, and the paper's numbers (data/claims.toml)."""
+
+import functools
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas
+
+from dffkit import complexity
+from dffkit.experiments import results, speed
+from dffkit.experiments.results import EVALUATION, TRAINING
+from dffkit.experiments.runs import default_workspace, stored_scores
+from dffkit.experiments.scoring import METRIC
+from dffkit.experiments.speed import Architecture, Speed
+from dffkit.scores.differences import Difference, SampledScore, difference
+from dffkit.support.repository import root
+from dffkit.training.recipe import Recipe
+from dffkit.training.recipes import RECIPES
+
+# Ours
+
+
+def folder() -> Path:
+    """Return the folder of the result tables."""
+    return default_workspace().results
+
+
+def on_toytown(task: str) -> dict[str, Recipe]:
+    """Return the recipes of a task on Toytown's streets, by the last part of their names."""
+    start = f"toytown/{task}/"
+    return {name.removeprefix(start): recipe for name, recipe in RECIPES.items() if name.startswith(start)}
+
+
+def overall(recipes: Mapping[str, Recipe], split: str = "test", subset: str = "all") -> pandas.DataFrame:
+    """Return the overall scores, seed 0, of today's recipes on today's data, for Frame and DFF.
+
+    Args:
+        recipes: by any key.
+        split: "test", "val" or "elsewhere".
+        subset: "all", or the motion class "slow", "medium" or "fast".
+
+    Returns:
+        Columns: `name`, the key in `recipes`; `duration`; `score` in percent.
+    """
+    lines = [
+        (name, row.duration, 100 * row.value)
+        for name, row in stored_scores(folder() / EVALUATION, recipes, split)
+        if (row.measurement.seed, row.subset, row.metric) == (0, subset, METRIC[recipes[name].task])
+    ]
+    return pandas.DataFrame(lines, columns=["name", "duration", "score"])
+
+
+def flow_errors(recipes: Mapping[str, Recipe]) -> pandas.DataFrame:
+    """Return the endpoint error on test, in pixels, of the flow that recipes' features are carried along.
+
+    Columns: `name`, the key in `recipes`; `region`; `error`, the mean over seeds.
+    """
+    lines = [
+        (name, row.subset, row.value)
+        for name, row in stored_scores(folder() / EVALUATION, recipes, "test")
+        if row.metric == "EPE"
+    ]
+    table = pandas.DataFrame(lines, columns=["name", "region", "error"])
+    return table.groupby(["name", "region"], sort=False, as_index=False).error.mean()
+
+
+def training_losses(recipes: Mapping[str, Recipe]) -> dict[str, float]:
+    """Return the final training loss of each recipe with seed 0, by the key in `recipes`.
+
+    It is a mean over the last few batches; recipes of one task and one seed have the same batches.
+    """
+    rows = stored_scores(folder() / TRAINING, recipes, "train")
+    return {name: row.value for name, row in rows if (row.metric, row.measurement.seed) == ("loss", 0)}
+
+
+def replicates_by_seed(recipe: Recipe, duration: int, split: str = "test") -> dict[int, SampledScore]:
+    """Return a recipe's overall score at a key frame duration, 0..1, with its replicates, by seed; perhaps empty."""
+    wanted = METRIC[recipe.task], "all", duration
+    return {
+        row.measurement.seed: SampledScore(row.value, replicates)
+        for _, row in stored_scores(folder() / EVALUATION, {"": recipe}, split)
+        if (row.metric, row.subset, row.duration) == wanted
+        and (replicates := results.read_replicates(folder(), row)) is not None
+    }
+
+
+def common_difference(first: Mapping[int, SampledScore], second: Mapping[int, SampledScore]) -> Difference:
+    """Return the `difference` of two methods; NaN, with 0 seeds, if no seed has been run with both."""
+    return difference(first, second) if first.keys() & second.keys() else Difference(*[np.nan] * 4, 0)
+
+
+def speeds() -> dict[Architecture, Speed]:
+    """Return the measured speeds of recipes' networks, by architecture."""
+    return speed.measured(folder())
+
+
+def benchmark() -> pandas.DataFrame:
+    """Return the stored benchmark, one row a measurement, with its machine, commit and date."""
+    return pandas.read_csv(root() / "data" / "results" / "benchmark.csv")
+
+
+def training_hours() -> pandas.DataFrame:
+    """Return the hours of all stored trainings by machine: columns `device`, `threads`, `trainings`, `hours`."""
+    rows = pandas.DataFrame(results.read_rows(folder() / TRAINING))
+    # A run has a row for each loss.
+    runs = rows.drop_duplicates(["recipe_hash", "data_version", "seed"]).astype({"seconds": float})
+    found = runs.groupby(["device", "threads"]).seconds.agg(["count", "sum"]).reset_index()
+    return found.assign(hours=found["sum"] / 3600).rename(columns={"count": "trainings"}).drop(columns="sum")
+
+
+# The paper's
+
+
+def claims() -> list[dict]:
+    """Return the entries of data/claims.toml, in its order."""
+    return tomllib.loads((root() / "data" / "claims.toml").read_text(encoding="utf-8"))["claim"]
+
+
+def printed(ours: str) -> dict[tuple[str | int, ...], float]:
+    """Return the paper's numbers beside the results of one of `FUNCTIONS`, by the function's arguments."""
+    return {tuple(entry["of"]): entry["paper"] for entry in claims() if entry["ours"] == ours}
+
+
+def claims_beside_ours() -> pandas.DataFrame:
+    """Return every claim with our number: columns `claim`, `place`, `paper`, `ours`, `source`; numbers as text.
+
+    `source` is "recomputed" for a number computed just now, and "read" for one from a stored result (data/results),
+    whose row names the run behind it.
+    """
+    rows = []
+    for entry in claims():
+        ours = FUNCTIONS[entry["ours"]](*entry["of"])
+        digits = 3 if entry["paper"] < 1 else 2
+        values = {"paper": f"{entry['paper']:.{digits}f}", "ours": f"{ours:.{digits}f}"}
+        rows.append({"claim": entry["claim"], "place": entry["place"], **values, "source": entry["source"]})
+    return pandas.DataFrame(rows)
+
+
+def _inverse_ratio(features: str, flow: str) -> float:
+    return _table2().loc[(features, flow), "inverse"]
+
+
+def _measured(task: str, features: str, flow: str, duration: int, column: str) -> float:
+    wanted = {"precision": "float32", "task": task, "features": features, "flow": flow, "duration": duration}
+    return benchmark().set_index(list(wanted)).loc[tuple(wanted.values()), column].item()
+
+
+@functools.cache
+def _table2() -> pandas.DataFrame:
+    return complexity.table2().set_index(["features", "flow"])
+
+
+FUNCTIONS = {"inverse_ratio": _inverse_ratio, "measured": _measured}

@@ -1,0 +1,67 @@
+"""ledger.py: which stored rows are those of today's recipes and data."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from stored_scores import stored
+
+from dffkit.experiments import results
+from dffkit.paper import ledger
+from dffkit.training.recipes import find
+
+
+def test_the_last_loss_is_that_of_todays_recipe_on_todays_data_and_of_seed_0(results_folder):
+    def loss(name, value, seed=0, metric="loss"):
+        return stored(f"toytown/detection/{name}", value, seed, split="train", metric=metric, subset="")
+
+    former = [
+        row._replace(measurement=dataclasses.replace(row.measurement, **change))
+        for row, change in ((loss("frame", 0.9), {"data_version": "0"}), (loss("frame", 0.8), {"recipe_hash": "0"}))
+    ]
+    rows = [loss("frame", 0.3), loss("frame", 0.1, metric="box"), loss("frame", 0.4, 1), loss("frame-50", 0.5, 1)]
+    results.add(results_folder / "training.csv", rows + former)
+    recipes = ledger.on_toytown("detection")
+    assert ledger.training_losses(recipes) == {"frame": 0.3}
+
+
+def test_only_seeds_with_stored_replicates_are_compared(results_folder):
+    replicates = {0: None, 1: np.array([0.25, 0.123454])}
+    rows = [stored("camvid/dff", 0.5, seed, duration=5, replicates=replicates[seed]) for seed in (0, 1)]
+    results.add(results_folder / "evaluation.csv", rows)
+    ((seed, found),) = ledger.replicates_by_seed(find("camvid/dff"), 5).items()
+    assert (seed, found.value, found.replicates.tolist()) == (1, 0.5, [0.25, 0.12345])  # in units of 1e-5
+    assert ledger.replicates_by_seed(find("camvid/dff"), 4) == {}
+
+
+def test_each_training_counts_once_in_the_hours(results_folder):
+    common = {"recipe_hash": "a", "data_version": "d", "threads": 1}
+    results.write_rows(results_folder / "training.csv", [
+        {**common, "seed": seed, "metric": metric, "seconds": seconds, "device": device}
+        for seed, seconds, device in ((0, 1800, "CPU"), (1, 5400, "CPU"), (2, 60, "GPU")) for metric in ("loss", "mIoU")
+    ])  # fmt: skip
+    found = ledger.training_hours().set_index("device")
+    assert found.trainings.to_dict() == {"CPU": 2, "GPU": 1}
+    assert found.hours.to_dict() == pytest.approx({"CPU": 2, "GPU": 1 / 60})
+
+
+def test_every_claim_has_our_number_and_its_source():
+    table = ledger.claims_beside_ours()
+    assert list(table.columns) == ["claim", "place", "paper", "ours", "source"]
+    assert set(table.source) == {"recomputed", "read"}
+    table2 = table[table.place == "Table 2"]
+    assert table2.paper.tolist() == table2.ours.tolist()
+    assert (table.ours != "nan").all()
+
+
+def test_claims_by_construction_are_marked():
+    inception = [entry["claim"] for entry in ledger.claims() if "FlowNet Inception" in entry["of"]]
+    assert len(inception) == 2
+    assert all("by construction" in claim for claim in inception)
+
+
+def test_stored_measurements_name_their_machine_and_run():
+    rows = ledger.benchmark()
+    for column in ("device", "threads", "torch", "commit", "date", "seed", "height", "width", "duration", "look_ahead"):
+        assert rows[column].notna().all(), column
+    assert not rows.commit.str.endswith("+").any(), "measured on code that was never committed"
