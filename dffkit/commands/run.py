@@ -19,7 +19,7 @@ from dffkit import weights
 from dffkit.commands.options import add_device, add_threads, at_least
 from dffkit.datasets.images import IMAGES
 from dffkit.datasets.streams import CAMERA, FrameStream, frames
-from dffkit.datasets.video_files import STOP, VideoWriter
+from dffkit.datasets.video_files import VideoWriter
 from dffkit.experiments import annotate
 from dffkit.experiments.live_recognition import LiveRecognition
 from dffkit.experiments.scoring import TABLE_4
@@ -95,8 +95,6 @@ def _recognize(
         video = stack.enter_context(writer)
         lines = stack.enter_context(_lines(arguments.json))
         stopped = _loop(islice(stream, count), methods, video, lines, bar)
-    # The library's advice is an argument in Python; here the frames before the damage are already in the file.
-    stopped = stopped.replace(STOP, f"use what is there, in {arguments.out}")
     done = len(next(iter(methods.values())).milliseconds)
     print(f"{arguments.out}: {done} frames{f', then {stopped}' if stopped else ''}", file=sys.stderr)
     for line in _summary(methods):

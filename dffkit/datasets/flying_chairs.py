@@ -11,6 +11,7 @@ from torch import Tensor
 from dffkit.datasets.images import read_frame
 from dffkit.datasets.sprites import SpritePair, stacked
 from dffkit.support.errors import DataError
+from dffkit.support.files import read_text
 
 MAGIC = b"PIEH"  # of Middlebury's .flo: the bytes of 202021.25 as a little-endian float32
 HEADER = 12  # bytes: magic, width, height
@@ -74,22 +75,20 @@ def read_flo(path: Path) -> Tensor:
         DataError: if the file is missing, of another format or length, or has pixels whose flow is unknown.
     """
     try:
-        with path.open("rb") as file:
-            header = file.read(HEADER)
-            if len(header) < HEADER or header[:4] != MAGIC:
-                raise DataError(f"{path}: is no .flo file: it begins with {header[:4]!r}, not {MAGIC!r}; get it again")
-            width, height = np.frombuffer(header, "<i4", offset=4).tolist()
-            length, expected = path.stat().st_size, HEADER + 8 * width * height
-            if min(width, height) < 1 or length != expected:
-                what = f"says {width}x{height}, which are {expected} bytes, but has {length}"
-                raise DataError(f"{path}: {what}; get the file again")
-            values = np.fromfile(file, "<f4")
+        content = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is the data set complete?") from None
-    if not (np.abs(values) < UNKNOWN).all():  # NaN too
+    if len(content) < HEADER or content[:4] != MAGIC:
+        raise DataError(f"{path}: is no .flo file: it begins with {content[:4]!r}, not {MAGIC!r}; get it again")
+    width, height = np.frombuffer(content, "<i4", 2, 4).tolist()
+    expected = HEADER + 8 * width * height
+    if min(width, height) < 1 or len(content) != expected:
+        what = f"says {width}x{height}, which are {expected} bytes, but has {len(content)}"
+        raise DataError(f"{path}: {what}; get the file again")
+    flow = np.frombuffer(content, "<f4", offset=HEADER).reshape(height, width, 2)
+    if not (np.abs(flow) < UNKNOWN).all():  # NaN too
         raise DataError(f"{path}: has pixels whose flow is unknown, expected none; get the file again")
-    flow = values.astype(np.float32, copy=False).reshape(height, width, 2)
-    return torch.from_numpy(flow).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(np.array(flow.transpose(2, 0, 1), np.float32, order="C"))
 
 
 def _pairs(folder: Path) -> dict[int, list[Path]]:
@@ -110,13 +109,9 @@ def _pairs(folder: Path) -> dict[int, list[Path]]:
 
 def _parts(folder: Path, last: int) -> list[str]:
     """Return the lines of the split file, of which there must be at least `last`, the number of the last pair."""
-    file = next((file for file in (folder / SPLIT_FILE, folder / "data" / SPLIT_FILE) if file.exists()), None)
-    if file is None:
-        raise DataError(f"{folder / SPLIT_FILE}: no such file; get it from the data set's page, or ask for all pairs")
-    try:
-        lines = file.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: is no list that can be read: {error}; get the file again") from error
+    files = folder / SPLIT_FILE, folder / "data" / SPLIT_FILE
+    file = next(filter(Path.exists, files), files[0])
+    lines = read_text(file, "get it from the data set's page, or ask for all pairs").split()
     for number, line in enumerate(lines, 1):
         if line not in SPLITS.values():
             raise DataError(f"{file}:{number}: expected 1 (train) or 2 (val), got {line!r}; get the file again")

@@ -21,6 +21,7 @@ from dffkit.datasets.images import ImageFrames, read_frame
 from dffkit.datasets.snippets import Frames, OnDemand, Snippet, motion_iou, warn_skipped
 from dffkit.datasets.vid_annotations import CLASSES, read_annotation
 from dffkit.support.errors import DataError
+from dffkit.support.files import read_text
 
 __all__ = ["CLASSES", "snippets", "stills"]
 
@@ -166,12 +167,7 @@ def _listed_videos(path: Path, split: str) -> Listed:
 def _lines(path: Path, form: tuple[tuple[str, ...], str], split: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield for each line its name in errors, "file, line number", and its fields."""
     fields, example = form
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; {SOURCE}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: is no list that can be read: {error}; {SOURCE}") from error
+    lines = read_text(path, SOURCE).splitlines()
     if not lines:
         raise DataError(f"{path}: is empty; {SOURCE}")
     for number, line in enumerate(lines, start=1):

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -89,12 +89,11 @@ class ImageFrames(Frames):
 
     Args:
         paths: the images, in the order of the frames.
-        read: reads a frame from a path.
     """
 
-    def __init__(self, paths: Sequence[Path], read: Callable[[Path], Tensor] = read_frame) -> None:
+    def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = list(paths)
-        super().__init__(lambda i: read(self.paths[i]), len(self.paths))
+        super().__init__(lambda i: read_frame(self.paths[i]), len(self.paths))
 
 
 def _upright(image: Image.Image) -> Image.Image:

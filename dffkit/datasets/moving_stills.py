@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dffkit.datasets.crops import clip_boxes_to_view
+from dffkit.datasets.resized import clip_boxes_to_view
 from dffkit.datasets.snippets import Frames, OnDemand, Snippet
 from dffkit.datasets.sprites.drawing import to_tensor
 from dffkit.datasets.still_camera import Shot, draw_shot, moved_boxes

@@ -1,8 +1,7 @@
 """Frames from a video file, a folder of images, or a camera."""
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -42,7 +41,7 @@ class FrameStream(Iterable[Tensor]):
         return self.read()
 
 
-def frames(source: str | Path, *, damaged: str = "raise") -> FrameStream:
+def frames(source: str | Path) -> FrameStream:
     """Open a video whose frames are decoded one by one.
 
     Frames are turned by a video file's rotation or an image's EXIF orientation, and come in the order in which they are
@@ -52,26 +51,14 @@ def frames(source: str | Path, *, damaged: str = "raise") -> FrameStream:
     Args:
         source: a video file (what FFmpeg reads: mp4, avi, mkv, webm, ...), a folder of images, in natural order, or
             "camera:0".
-        damaged: "raise", or "stop" to end the stream there with a warning.
 
     Raises:
         DataError: if there is no such source, or no frame in it; in the loop, if the next frame is damaged.
-        ValueError: for a wrong option, or a camera without a number.
+        ValueError: for a camera without a number.
     """
-    if damaged not in ("raise", "stop"):
-        raise ValueError(f"damaged: expected 'raise' or 'stop', got {damaged!r}")
     if str(source).startswith(CAMERA):
-        stream = _camera(str(source))
-    else:
-        stream = _folder(Path(source)) if Path(source).is_dir() else _video(Path(source))
-    return stream if damaged == "raise" else replace(stream, read=partial(_until_damaged, stream.read))
-
-
-def _until_damaged(read: Callable[[], Iterator[Tensor]]) -> Iterator[Tensor]:
-    try:
-        yield from read()
-    except DataError as error:
-        warnings.warn(f"the frames end early: {error}", stacklevel=2)
+        return _camera(str(source))
+    return _folder(Path(source)) if Path(source).is_dir() else _video(Path(source))
 
 
 def _stream(

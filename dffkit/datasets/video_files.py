@@ -18,7 +18,6 @@ from dffkit.support.errors import DataError
 from dffkit.support.files import staged
 
 QUALITY = 18  # x264's constant rate factor: lower is better and larger; at 18 hardly anyone sees a difference
-STOP = "use what is there: frames(..., damaged='stop')"
 
 
 def facts(path: Path) -> tuple[Fraction | None, int | None]:
@@ -55,7 +54,7 @@ def read(path: Path) -> Iterator[Tensor]:
             damage = error.strerror
         damage = damage or (_missing(stream, end, chunk) if count else None)
     if damage:
-        remedy = f"get the file again, or {STOP}" if count else "get the file again"
+        remedy = "get the file again, or use the frames before the damage" if count else "get the file again"
         raise DataError(f"{path}: is damaged after {count} frames: {damage}; {remedy}")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dffkit.support.errors import CommandError
+from dffkit.support.errors import CommandError, DataError
 
 
 @contextlib.contextmanager
@@ -36,6 +36,16 @@ def write(path: Path, content: str | bytes) -> Path:
     with staged(path) as beside:
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+def read_text(path: Path, remedy: str) -> str:
+    """Read a text file as UTF-8; raise `DataError` with the remedy if it is missing or no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; {remedy}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: is no text that can be read: {error}; {remedy}") from error
 
 
 @contextlib.contextmanager

@@ -81,11 +81,11 @@ def test_split_without_its_file_is_refused(tmp_path):
     with pytest.raises(DataError, match=f"{SPLIT_FILE}: has 2 lines, but there is a pair 3"):
         FlyingChairs(tmp_path, "val")
     (tmp_path / SPLIT_FILE).write_bytes(b"2\n\xff\n1\n")
-    with pytest.raises(DataError, match=f"{SPLIT_FILE}: is no list that can be read: .*; get the file again"):
+    with pytest.raises(DataError, match=f"{SPLIT_FILE}: is no text that can be read: .*; get it from"):
         FlyingChairs(tmp_path, "val")
     (tmp_path / SPLIT_FILE).unlink()
     (tmp_path / SPLIT_FILE).mkdir()
-    with pytest.raises(DataError, match=f"{SPLIT_FILE}: is no list that can be read: .*; get the file again"):
+    with pytest.raises(DataError, match=f"{SPLIT_FILE}: is no text that can be read: .*; get it from"):
         FlyingChairs(tmp_path, "val")
     with pytest.raises(ValueError, match="split: expected one of train, val, or None for all, got 'test'"):
         FlyingChairs(tmp_path, "test")

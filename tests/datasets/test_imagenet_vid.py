@@ -201,7 +201,7 @@ def test_missing_empty_or_binary_list_is_reported(tmp_path, kind):
     write_still(write_video(tmp_path))
     (tmp_path / "empty.txt").touch()
     (tmp_path / "image.txt").write_bytes(b"\xff\xd8\xff\xe0")
-    for name, said in (("missing", "no such file"), ("empty", "is empty"), ("image", "is no list that can be read")):
+    for name, said in (("missing", "no such file"), ("empty", "is empty"), ("image", "is no text that can be read")):
         with pytest.raises(DataError, match=rf"{name}.txt: {said}.*; the authors' lists are at"):
             read(tmp_path, kind, tmp_path / f"{name}.txt")
 

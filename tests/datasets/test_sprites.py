@@ -229,21 +229,3 @@ def test_wrong_arguments_are_named(seed, index, size):
 def test_an_empty_batch_is_named():
     with pytest.raises(ValueError, match="pairs: expected at least one"):
         stacked([])
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("displacement", ((0.5, 0, 4),)),
-        ("displacement", ((1.5, 0, 4), (-0.5, 0, 4))),
-        ("displacement", ((1, 4, 2),)),
-        ("displacement", ((1, -4, 2),)),
-        ("sprites", (-1, 3)),
-        ("sprites", (4, 3)),
-        ("sprites", (4, 255)),
-        ("textures", 0),
-    ],
-)
-def test_wrong_parameters_are_named(name, value):
-    with pytest.raises(ValueError, match=f"{name}: expected"):
-        SpriteWorld(**{name: value})

@@ -109,11 +109,6 @@ def test_missing_file_or_file_without_video_is_refused(tmp_path):
             frames(tmp_path / name)
 
 
-def test_wrong_option_is_reported(tmp_path):
-    with pytest.raises(ValueError, match="damaged: expected 'raise' or 'stop', got 'skip'"):
-        frames(tmp_path, damaged="skip")
-
-
 def test_real_video_has_all_its_frames(real_data):
     stream = frames(real_data("pets09") / "vtest.avi")
     assert (stream.size, stream.fps, stream.count) == ((360, 480), 10, 795)

@@ -20,7 +20,7 @@ class SpriteWorld:
     """The parameters of the sprites. Lengths are in pixels unless stated otherwise; ranges are (low, high).
 
     Attributes:
-        sprites: number of sprites in a scene.
+        sprites: number of sprites in a scene, at most 254.
         radius: of a sprite, as a share of the frame's height; all orders of size are equally frequent.
         displacement: mixture of (share, low, high): distances from the current to the key frame. Their distribution
             resembles street video over 0 to 9 frames: most things are slow, and there is a tail of near and fast ones.
@@ -58,17 +58,6 @@ class SpriteWorld:
     gain: float = 0.03
     offset: float = 4.0
     noise: float = 2.0
-
-    def __post_init__(self) -> None:
-        shares = [share for share, _, _ in self.displacement]
-        if min(shares) < 0 or not math.isclose(sum(shares), 1):
-            raise ValueError(f"displacement: expected shares of at least 0 that add up to 1, got {shares}")
-        if any(not 0 <= low <= high for _, low, high in self.displacement):
-            raise ValueError(f"displacement: expected 0 <= low <= high, got {self.displacement}")
-        if self.sprites[0] < 0 or self.sprites[1] < self.sprites[0] or self.sprites[1] > 254:
-            raise ValueError(f"sprites: expected 0 <= low <= high <= 254, got {self.sprites}")
-        if self.textures < 1:
-            raise ValueError(f"textures: expected at least 1, got {self.textures}")
 
 
 def data_version(parameters: SpriteWorld | None = None) -> str:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ class Recording:
         """Return entry `i` of one of the tensors of `record`."""
         name, i = key
         if self.path is None:
-            return _in_memory(self.arguments)[name][i]
+            return _in_memory(*self.arguments)[name][i]
         return self.open().get_slice(name)[i]
 
     def open(self) -> Any:
@@ -165,13 +165,5 @@ def _render(recording: Recording) -> None:
 
 
 _film = lru_cache(maxsize=2)(Film)
-
-
-@lru_cache(maxsize=4)
-def _in_memory(arguments: tuple) -> dict[str, Tensor]:
-    return record(*arguments)
-
-
-@lru_cache(maxsize=512)
-def _open(path: Path) -> Any:
-    return safe_open(path, framework="pt")
+_in_memory = lru_cache(maxsize=4)(record)
+_open = lru_cache(maxsize=512)(partial(safe_open, framework="pt"))

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageDraw
 
-from dffkit.support.machine import compiled
-
 LEVELS = 8  # sizes of each picture, halved from one to the next
 SHARP = 4  # a canvas is this many times larger while it is drawn
 
@@ -86,7 +84,7 @@ class Atlas:
     """Pictures in one flat uint8 array, each with its smaller versions.
 
     Attributes:
-        pieces: the texels of each picture, all of its sizes.
+        pieces: the texels of each picture and level.
         table: for each picture and level: first byte, height, width, number of levels.
         size: bytes so far.
     """
@@ -101,44 +99,19 @@ class Atlas:
         height, width = picture.shape[:2]
         if height & (height - 1) or width & (width - 1):
             raise ValueError(f"picture: expected sides that are powers of two, got {picture.shape[:2]}")
-        rows = []
-        for i in range(min(LEVELS, height.bit_length(), width.bit_length())):
-            rows.append([self.size, height >> i, width >> i, 0])
-            self.size += 4 * (height >> i) * (width >> i)
-        for row in rows:
-            row[3] = len(rows)
-        texels = np.empty(self.size - rows[0][0], np.uint8)
-        shrink(np.ascontiguousarray(picture, np.float64), len(rows), texels)
-        self.pieces.append(texels)
-        self.table.append(rows + [rows[-1]] * (LEVELS - len(rows)))
+        level = np.full((height, width, 4), 255, np.float32)  # opaque if the picture has no alpha
+        level[:, :, : picture.shape[2]] = picture
+        rows, count = [], min(LEVELS, height.bit_length(), width.bit_length())
+        for i in range(count):
+            if i:
+                above, below = level[::2, ::2] + level[::2, 1::2], level[1::2, ::2] + level[1::2, 1::2]
+                level = (above + below) * np.float32(0.25)
+            rows.append([self.size, *level.shape[:2], count])
+            self.size += level.size
+            self.pieces.append(np.rint(level.clip(0, 255)).astype(np.uint8).ravel())
+        self.table.append(rows + [rows[-1]] * (LEVELS - count))
         return len(self.table) - 1
 
     def pack(self) -> tuple[np.ndarray, np.ndarray]:
         """Return all texels (n,) uint8, and the table of levels (pictures, LEVELS, 4) int64."""
         return np.concatenate(self.pieces), np.array(self.table, np.int64)
-
-
-@compiled
-def shrink(picture, levels, texels):
-    """Write a picture (H, W, 3 or 4), opaque if it has no alpha, and its halves to `texels`, level by level."""
-    height, width, channels = picture.shape
-    level = np.full((height, width, 4), 255, np.float32)
-    for y in range(height):
-        for x in range(width):
-            for c in range(channels):
-                level[y, x, c] = picture[y, x, c]
-    n = 0
-    for i in range(levels):
-        if i:
-            height, width = height // 2, width // 2
-            for y in range(height):
-                for x in range(width):
-                    for c in range(4):
-                        above = level[2 * y, 2 * x, c] + level[2 * y, 2 * x + 1, c]
-                        below = level[2 * y + 1, 2 * x, c] + level[2 * y + 1, 2 * x + 1, c]
-                        level[y, x, c] = (above + below) * np.float32(0.25)  # in place: still unread texels lie ahead
-        for y in range(height):
-            for x in range(width):
-                for c in range(4):
-                    texels[n] = np.uint8(np.rint(min(max(level[y, x, c], np.float32(0)), np.float32(255))))
-                    n += 1
