@@ -13,7 +13,7 @@ from dffkit.datasets import toytown
 from dffkit.datasets.snippets import MOTION_CLASSES, motion_class
 from dffkit.networks.proposals import make_anchors, overlaps
 from dffkit.networks.segmentation import upsample
-from dffkit.scores import SegmentationScores, merge
+from dffkit.scores import SegmentationScores
 from dffkit.training.toytown_recipes import DETECTION
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -98,7 +98,4 @@ def _one_hot(labels: Tensor) -> Tensor:
 
 
 def _miou(predictions: Tensor, labels: Tensor) -> float:
-    pairs = zip(predictions.to(torch.uint8), labels, strict=True)
-    return merge(
-        [SegmentationScores.of(p, target, None, num_classes=len(toytown.LABELS)) for p, target in pairs]
-    ).values()["mIoU", "all"]
+    return SegmentationScores.of(predictions, labels, num_classes=len(toytown.LABELS)).values()["mIoU", "all"]

@@ -122,7 +122,7 @@ def evaluate_run(run: Run, workspace: Workspace, *, split: str = "val", duration
 def has_row(run: Run, workspace: Workspace, table: str, split: str | None = None) -> bool:
     """Return True if a result table has rows of this run, on today's data; `split` is by default that of training."""
     wanted = run.measurement(run.recipe.data_split if split is None else split)
-    return any(score.measurement == wanted for _, score in results.read_split(workspace.results / table, wanted))
+    return any(score.measurement == wanted for score in results.read(workspace.results / table))
 
 
 def rehearsed(recipe: Recipe) -> Recipe:

@@ -76,22 +76,25 @@ def remove(path: Path, recipe_hash: str, seed: int) -> None:
 
 def read(path: Path) -> Sequence[Score]:
     """Return the scores of a table, in its order; none if there is no table."""
-    return _table(path, _state(path))[0] if path.exists() else ()
+    if not path.exists():
+        return ()
+    status = path.stat()
+    # Together these numbers change when the file is replaced, even within one tick of the file system's clock.
+    return _read(path, (status.st_mtime_ns, status.st_ino, status.st_size))
 
 
-def read_split(path: Path, measurement: Measurement) -> Sequence[tuple[int, Score]]:
-    """Return (row number, score) for each score of a recipe on a split, of all seeds; `measurement` may be any of them.
-
-    Scores of other data versions are left out.
-    """
-    return _table(path, _state(path))[1].get(_but_seed(measurement), ()) if path.exists() else ()
+@functools.lru_cache(maxsize=4)
+def _read(path: Path, state: tuple) -> Sequence[Score]:
+    return [_from_row(row) for row in read_rows(path)]
 
 
 def read_replicates(folder: Path, score: Score) -> np.ndarray | None:
     """Return the bootstrap replicates of a score, fractions `(draws,)`; None if none are stored."""
-    path = _replicates_file(folder, score.measurement.recipe_hash, score.measurement.seed)
-    stored = _arrays(path, _state(path)).get(_array_name(score)) if path else None
-    return None if stored is None else stored / UNITS
+    path, name = _replicates_file(folder, score.measurement.recipe_hash, score.measurement.seed), _array_name(score)
+    if path is None:
+        return None
+    with np.load(path, allow_pickle=False) as stored:
+        return stored[name] / UNITS if name in stored else None
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -123,25 +126,6 @@ def _from_row(row: dict[str, str]) -> Score:
     return Score(Measurement(*identity), metric, value, subset, duration, frames, provenance=row)
 
 
-@functools.lru_cache(maxsize=4)
-def _table(path: Path, state: tuple) -> tuple[list[Score], dict[tuple, list[tuple[int, Score]]]]:
-    """Return a table's scores, and the same by recipe, data version and split; read again when the file has changed."""
-    scores, by_split = [_from_row(row) for row in read_rows(path)], {}
-    for number, score in enumerate(scores):
-        by_split.setdefault(_but_seed(score.measurement), []).append((number, score))
-    return scores, by_split
-
-
-def _state(path: Path) -> tuple[int, int, int]:
-    """Return numbers that differ after a file is replaced, even within one tick of the file system's clock."""
-    status = path.stat()
-    return status.st_mtime_ns, status.st_ino, status.st_size
-
-
-def _but_seed(measurement: Measurement) -> tuple[str, str, str]:
-    return measurement.recipe_hash, measurement.data_version, measurement.split
-
-
 def _replicates_file(folder: Path, recipe_hash: str, seed: int) -> Path | None:
     return next((folder / REPLICATES).glob(f"*-{recipe_hash}-s{seed}.npz"), None)
 
@@ -151,20 +135,16 @@ def _array_name(score: Score) -> str:
     return f"{where.split} {where.data_version} {score.duration} {score.metric} {score.subset}"
 
 
-@functools.lru_cache(maxsize=512)
-def _arrays(path: Path, state: tuple) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
-
-
 def _write_replicates(folder: Path, scores: Sequence[Score]) -> None:
     """Write the replicates of each run into its file, beside the arrays that are there."""
     by_run: dict[tuple[str, int], list[Score]] = {}
     for score in scores:
         by_run.setdefault((score.measurement.recipe_hash, score.measurement.seed), []).append(score)
     for (recipe_hash, seed), rows in by_run.items():
-        old = _replicates_file(folder, recipe_hash, seed)
-        arrays = dict(_arrays(old, _state(old))) if old else {}
+        arrays = {}
+        if old := _replicates_file(folder, recipe_hash, seed):
+            with np.load(old, allow_pickle=False) as stored:
+                arrays = dict(stored)
         arrays |= {_array_name(row): np.round(row.replicates * UNITS).astype(np.int32) for row in rows}
         name = str(rows[0].provenance.get("recipe", "")).replace("/", "-")
         content = io.BytesIO()

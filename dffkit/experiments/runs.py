@@ -106,9 +106,9 @@ def stored_scores(path: Path, recipes: Mapping[str, Recipe], split: str) -> list
 
     Scores of former recipes and of former data are left out.
     """
-    keys = {Run(recipe).measurement(split): key for key, recipe in recipes.items()}
-    found = ((number, key, score) for wanted, key in keys.items() for number, score in results.read_split(path, wanted))
-    return [(key, score) for _, key, score in sorted(found, key=lambda each: each[0])]
+    keys = {(each.hash, sources.data_version(each, split)): key for key, each in recipes.items()}
+    stored = ((row.measurement, row) for row in results.read(path) if row.measurement.split == split)
+    return [(keys[run], row) for where, row in stored if (run := (where.recipe_hash, where.data_version)) in keys]
 
 
 def in_order(wanted: Sequence[Run]) -> list[Run]:

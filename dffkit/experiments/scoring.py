@@ -13,7 +13,7 @@ from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import map_similarity, sources
 from dffkit.experiments.results import Score
 from dffkit.experiments.runs import Run, Workspace, data, one_head
-from dffkit.scores import Evaluation, bootstrap, evaluate
+from dffkit.scores import Evaluation, differences, evaluate
 from dffkit.support.errors import DataError
 from dffkit.training.recipe import Measurement, Recipe
 from dffkit.training.recipes import AT_ALL_DURATIONS
@@ -102,7 +102,7 @@ def _replicates(evaluation: Evaluation, recipe: Recipe) -> dict[int, np.ndarray]
     """Return replicates by duration: all durations for Figure 3 and "fix N", else 1 and the one of Table 4."""
     all_durations = recipe.job == "pairs" and recipe.name in AT_ALL_DURATIONS
     durations = range(1, evaluation.max_duration + 1) if all_durations else (1, TABLE_4[recipe.task])
-    found = bootstrap.replicates(evaluation).numpy()
+    found = differences.replicates(evaluation).numpy()
     return {duration: found[duration - 1] for duration in durations if duration <= evaluation.max_duration}
 
 

@@ -1,11 +1,11 @@
 """Scores of predictions: mean IoU of label maps, mean average precision of boxes, both also by motion class.
 
-Scores are kept as counts: the scores of frames, snippets or processes are joined by `merge`, and `values()` turns them
-into fractions, 0..1.
+Scores are kept as counts: the method `merge` joins the scores of frames, snippets or processes, and `values()` turns
+them into fractions, 0..1.
 """
 
 from dffkit.scores.detection import DetectionScores, average_precision
-from dffkit.scores.evaluation import Evaluation, Scores, SnippetScores, evaluate, merge
+from dffkit.scores.evaluation import Evaluation, Scores, SnippetScores, evaluate
 from dffkit.scores.segmentation import SegmentationScores
 
 __all__ = [
@@ -16,5 +16,4 @@ __all__ = [
     "SnippetScores",
     "average_precision",
     "evaluate",
-    "merge",
 ]

@@ -5,7 +5,8 @@ averaged over these pairs. As in the authors' evaluation the mean is over l scor
 one pass over the offsets 0 .. L - 1 gives the scores of every duration up to L. Offset 0 is the key frame itself.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,6 @@ from torch import Tensor, distributed, nn
 
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow, KeyFrame
-from dffkit.networks.precision import in_lower_precision
 from dffkit.scores.detection import DetectionScores
 from dffkit.scores.segmentation import SegmentationScores
 from dffkit.support.processes import is_distributed, rank_and_count
@@ -56,7 +56,7 @@ class Evaluation:
     def values(self) -> list[dict[tuple[str, str], float]]:
         """For each offset, the fractions over all snippets by (metric, subset), e.g. ("mIoU", "all")."""
         by_offset = zip(*(snippet.offsets for snippet in self.snippets), strict=True)
-        return [merge(scores).values() for scores in by_offset]
+        return [type(scores[0]).merge(scores).values() for scores in by_offset]
 
     def score(self, metric: str, subset: str = "all", *, duration: int) -> float:
         """Return the paper's score at a key frame duration l: the mean over the offsets 0 .. l - 1, a fraction.
@@ -69,11 +69,6 @@ class Evaluation:
         return sum(values[metric, subset] for values in self.values[:duration]) / duration
 
 
-def merge(scores: Sequence[Scores]) -> Scores:
-    """Join at least one score, all of one kind."""
-    return type(scores[0]).merge(scores)
-
-
 def evaluate(
     model: DeepFeatureFlow,
     snippets: Sequence[Snippet],
@@ -81,7 +76,6 @@ def evaluate(
     max_duration: int = 10,
     history: int | None = None,
     batch_size: int = 10,
-    autocast: torch.dtype | None = None,
     progress: bool = False,
 ) -> Evaluation:
     """Score a model by the paper's protocol.
@@ -97,7 +91,6 @@ def evaluate(
             history makes a smaller `max_duration` comparable: *Frame* beside DFF with L = 10 has max_duration=1 and
             history=10.
         batch_size: the largest number of frames that go through a network together.
-        autocast: torch.bfloat16 for mixed precision; None for float32.
         progress: show a bar (needs tqdm), in the first process only.
 
     Raises:
@@ -112,13 +105,26 @@ def evaluate(
     ):
         if not isinstance(value, int) or value < least:
             raise ValueError(f"{name}: expected a whole number, at least {least}, got {value!r}")
-    model = model if autocast is None else in_lower_precision(model, autocast)
-    walk = _Walk(model, max_duration, history, batch_size, autocast)
+    walk = _Walk(model, max_duration, history, batch_size)
     rank, processes = rank_and_count()
+    mine: Iterable[int] = range(rank, len(snippets), processes)
+    if progress and rank == 0:
+        from tqdm import tqdm
+
+        mine = tqdm(mine, desc="evaluation", unit="snippet")
     with _evaluating(model), torch.inference_mode():
-        mine = _bar(range(rank, len(snippets), processes), progress and rank == 0)
         found = {index: walk.snippet(snippets[index]) for index in mine}
-    return _joined(_gathered(found))
+    if is_distributed():
+        parts: list[dict[int, SnippetScores]] = [{}] * processes
+        distributed.all_gather_object(parts, found)
+        found = {index: scores for part in parts for index, scores in part.items()}
+    # The data set's order decides between detections of equal score.
+    scored = [found[index] for index in sorted(found)]
+    if twice := sorted(name for name, count in Counter(each.name for each in scored).items() if count > 1):
+        raise ValueError(f"snippets: expected names that differ, got {', '.join(twice)} more than once")
+    if not any(each.frames for each in scored):
+        raise ValueError("snippets: expected an annotated frame with all its history before it, got none")
+    return Evaluation(tuple(each for each in scored if each.frames))
 
 
 @dataclass
@@ -129,7 +135,6 @@ class _Walk:
     max_duration: int
     history: int
     batch_size: int
-    autocast: torch.dtype | None
 
     def snippet(self, snippet: Snippet) -> SnippetScores:
         """Return the scores of one snippet; without offsets if no frame counts."""
@@ -145,42 +150,33 @@ class _Walk:
                 kind = SegmentationScores if isinstance(labels[index][0], Tensor) else DetectionScores
                 classes = self.model.task_network.num_classes
                 scores[offset].append(kind.of(prediction, *labels[index], num_classes=classes))
-        return SnippetScores(snippet.name, len(frames), tuple(merge(each) for each in scores if each))
+        return SnippetScores(snippet.name, len(frames), tuple(type(each[0]).merge(each) for each in scores if each))
 
     def _predictions(
         self, frames: Sequence[Tensor], group: list[int], keys: dict[int, KeyFrame]
     ) -> Iterator[tuple[int, int, Any]]:
         """Yield (i, offset, prediction) for all pairs of a few annotated frames i; add new key frames to `keys`."""
-        current = {index: self._load(frames, index) for index in group}
+        current = {index: frames[index].to(self._device) for index in group}
         size = tuple(current[group[0]].shape[1:])
-        with self._precision():
-            maps, key = self.model.on_key_frame(torch.stack(list(current.values())))
+        maps, key = self.model.on_key_frame(torch.stack(list(current.values())))
         _store(keys, group, key)
         yield from zip(group, [0] * len(group), self.model.task_network.decode(maps, size), strict=True)
         pairs = [(index, offset) for offset in range(1, self.max_duration) for index in group]
         missing = sorted({index - offset for index, offset in pairs} - keys.keys())
         for batch in self._batches(missing):
-            with self._precision():
-                _store(keys, batch, self.model.key_frame(torch.stack([self._load(frames, k) for k in batch])))
+            _store(keys, batch, self.model.key_frame(torch.stack([frames[k].to(self._device) for k in batch])))
         for batch in self._batches(pairs):
             key = KeyFrame(*map(torch.cat, zip(*(keys[i - d] for i, d in batch), strict=True)))
-            with self._precision():
-                maps = self.model.on_current_frame(torch.stack([current[i] for i, _ in batch]), key)
+            maps = self.model.on_current_frame(torch.stack([current[i] for i, _ in batch]), key)
             for pair, prediction in zip(batch, self.model.task_network.decode(maps, size), strict=True):
                 yield *pair, prediction
 
     def _batches(self, items: list) -> list[list]:
         return [items[i : i + self.batch_size] for i in range(0, len(items), self.batch_size)]
 
-    def _load(self, frames: Sequence[Tensor], index: int) -> Tensor:
-        return frames[index].to(self._device)
-
-    @property
+    @cached_property
     def _device(self) -> torch.device:
         return next((p.device for p in self.model.parameters()), torch.device("cpu"))
-
-    def _precision(self) -> torch.autocast:
-        return torch.autocast(self._device.type, dtype=self.autocast, enabled=self.autocast is not None)
 
 
 def _store(keys: dict[int, KeyFrame], indices: list[int], batch: KeyFrame) -> None:
@@ -197,32 +193,3 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
-
-
-def _bar(items: Sequence[int], show: bool) -> Iterable[int]:
-    if not show:
-        return items
-    from tqdm import tqdm
-
-    return tqdm(items, desc="evaluation", unit="snippet")
-
-
-def _gathered(found: dict[int, SnippetScores]) -> dict[int, SnippetScores]:
-    """Return the scores that all processes have found, in every process."""
-    if not is_distributed():
-        return found
-    parts: list[Mapping[int, SnippetScores] | None] = [None] * distributed.get_world_size()
-    distributed.all_gather_object(parts, found)
-    return {index: scores for part in parts for index, scores in part.items()}
-
-
-def _joined(found: dict[int, SnippetScores]) -> Evaluation:
-    """Join snippets in the data set's order, which decides between detections of equal score."""
-    names = [found[index].name for index in sorted(found)]
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"snippets: expected names that differ, got {', '.join(twice)} more than once")
-    snippets = tuple(found[index] for index in sorted(found) if found[index].frames)
-    if not snippets:
-        raise ValueError("snippets: expected an annotated frame with all its history before it, got none")
-    return Evaluation(snippets)

@@ -26,8 +26,6 @@ def test_rows_are_replaced_not_repeated(tmp_path):
     results.add(path, [score(0.5), score(0.5, seed=1), score(0.4, duration=None)])
     results.add(path, [score(0.6)])
     assert results.read(path) == [score(0.6), score(0.5, seed=1), score(0.4, duration=None)]
-    assert [row.value for _, row in results.read_split(path, Measurement("a", 7, "d", "val"))] == [0.6, 0.5, 0.4]
-    assert results.read_split(path, Measurement("a", 0, "former", "val")) == ()
     frame = pandas.read_csv(path)
     assert frame.value.tolist() == [0.6, 0.5, 0.4]
     assert not any(frame.isna().all())  # no empty column
@@ -36,7 +34,7 @@ def test_rows_are_replaced_not_repeated(tmp_path):
 
 def test_a_table_that_is_not_there_is_empty(tmp_path):
     path = tmp_path / "rows.csv"
-    assert list(results.read(path)) == list(results.read_split(path, score(0).measurement)) == []
+    assert list(results.read(path)) == []
     assert results.read_rows(path) == []
     results.remove(path, "a", 0)
     assert not path.exists()

@@ -7,7 +7,7 @@ import torch
 from torchmetrics.detection import MeanAveragePrecision
 from torchvision.ops import box_iou
 
-from dffkit.scores import DetectionScores, average_precision, merge
+from dffkit.scores import DetectionScores, average_precision
 
 CLASSES = 3
 NAN = math.nan
@@ -36,6 +36,8 @@ def scene(seed, low=5, high=80, most=300):
     motion[:1] = NAN
     scores = torch.rand(len(predicted), generator=generator)
     return {"boxes": predicted, "labels": guesses, "scores": scores}, {"boxes": found, "labels": labels}, motion
+
+merge = DetectionScores.merge
 
 
 def of(prediction, target, motion=None):

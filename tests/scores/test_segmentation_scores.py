@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchmetrics.classification import MulticlassConfusionMatrix, MulticlassJaccardIndex
 
-from dffkit.scores import SegmentationScores, merge
+from dffkit.scores import SegmentationScores
 
 CLASSES = 6
 
@@ -18,6 +18,8 @@ def scene(seed, absent=5):
     target = torch.where(torch.rand(20, 30, generator=generator) < 0.5, prediction, target)
     target[target == absent] = 255
     return prediction, target
+
+merge = SegmentationScores.merge
 
 
 def of(prediction, target, motion=None, classes=CLASSES):
