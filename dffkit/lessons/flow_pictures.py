@@ -16,7 +16,7 @@ from dffkit.datasets.sprites import SpritePair
 from dffkit.lessons.clip_pictures import compact_picture
 from dffkit.lessons.explore import Picture
 from dffkit.paper.style import styled
-from dffkit.training.flow_loss import FINEST, PIXELS_TO_PREDICTION, endpoint_error
+from dffkit.training.jobs import FINEST, PIXELS_TO_PREDICTION, endpoint_error
 from dffkit.warp import CELL, flow_to_cells
 
 BITS = 6  # for each colour in the pictures; with fewer bits, smooth flow shows steps

@@ -15,8 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from dffkit.support.errors import DataError
-from dffkit.weights.files import REPAIR, read_manifest, read_tensors, weights_folder
-from dffkit.weights.saving import save
+from dffkit.weights.storage import REPAIR, read_manifest, read_tensors, save, weights_folder
 
 __all__ = ["entry", "load", "load_mxnet", "names", "save", "state"]
 

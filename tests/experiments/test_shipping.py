@@ -14,7 +14,7 @@ from dffkit.experiments.queue import run_queue, status
 from dffkit.experiments.runs import Run
 from dffkit.support.errors import CommandError
 from dffkit.training.recipes import RECIPES
-from dffkit.weights import saving
+from dffkit.weights import storage
 
 FRAME = dataclasses.replace(
     recipe("frames", iterations=2, flow="none", flow_width=0), name="seg/frame", start=(("feature_network", STILLS),)
@@ -97,7 +97,7 @@ def test_training_starts_from_shipped_parts_where_none_are_trained(workspace, tm
     run_queue([Run(PAIRS)], workspace)
     monkeypatch.setattr(shipping, "SHIPPED", ("flow", "stills"))
     shipping.ship(workspace, folder)
-    for module in (weights, saving):
+    for module in (weights, storage):
         monkeypatch.setattr(module, "weights_folder", lambda given: given or folder)
     elsewhere = dataclasses.replace(workspace, runs=tmp_path / "elsewhere")
     assert runs.is_shipped(Run(STILLS))
@@ -119,7 +119,7 @@ def test_the_queue_scores_what_is_shipped_without_training_it(workspace, tmp_pat
     folder = tmp_path / "weights"
     run_queue([Run(PAIRS), Run(FRAME)], workspace)
     shipping.ship(workspace, folder)
-    for module in (weights, saving):
+    for module in (weights, storage):
         monkeypatch.setattr(module, "weights_folder", lambda given: given or folder)
     monkeypatch.setattr(shipping, "SHIPPED", ("flow", "seg/frame", "seg/dff"))
     elsewhere = dataclasses.replace(workspace, runs=tmp_path / "elsewhere")

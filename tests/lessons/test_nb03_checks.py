@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from dffkit.lessons.check import draw_pair, flow_target, switch
-from dffkit.training.flow_loss import pyramid_loss
+from dffkit.training.jobs import pyramid_loss
 
 
 def means(flow, side):

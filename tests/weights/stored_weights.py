@@ -9,7 +9,7 @@ from torch import nn
 
 from dffkit import weights
 from dffkit.training import assembly
-from dffkit.weights.files import digest
+from dffkit.weights.storage import digest
 
 DFF, FRAME = "toytown/segmentation/dff", "toytown/segmentation/frame"
 

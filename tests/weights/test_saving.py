@@ -24,7 +24,7 @@ from torch import nn
 from dffkit import weights
 from dffkit.support import files
 from dffkit.support.errors import DataError
-from dffkit.weights import saving
+from dffkit.weights import storage
 
 # What is stored
 
@@ -104,7 +104,7 @@ def test_a_killed_save_leaves_the_old_models_or_the_new_ones(folder, tmp_path, m
 
 
 def test_two_threads_that_save_at_the_same_time_lose_nothing(folder, monkeypatch):
-    whole, second = saving._write, []
+    whole, second = storage._write, []
 
     def slow(*words):
         """Start the second save in the middle of the first, with time to end if the lock does not hold it."""
@@ -114,7 +114,7 @@ def test_two_threads_that_save_at_the_same_time_lose_nothing(folder, monkeypatch
             second[0].join(timeout=1)
         return whole(*words)
 
-    monkeypatch.setattr(saving, "_write", slow)
+    monkeypatch.setattr(storage, "_write", slow)
     weights.save({"new": (network(4), metadata())}, folder)
     second[0].join()
     assert weights.names(folder) == sorted([DFF, FRAME, "new", "other"])
@@ -169,12 +169,12 @@ def test_weights_that_cannot_be_shipped_are_refused(folder, model, message):
 
 
 def test_a_folder_over_60_mb_is_refused(folder, monkeypatch):
-    assert saving.MAX_FOLDER == 60_000_000
+    assert storage.MAX_FOLDER == 60_000_000
     before = contents(folder)
     size = sum(map(len, before.values()))
-    monkeypatch.setattr(saving, "MAX_FOLDER", size)
+    monkeypatch.setattr(storage, "MAX_FOLDER", size)
     weights.save(pair(), folder)  # which fits to the last byte
-    monkeypatch.setattr(saving, "MAX_FOLDER", size - 1)
+    monkeypatch.setattr(storage, "MAX_FOLDER", size - 1)
     with pytest.raises(ValueError, match=f"models: expected at most {size - 1:,} bytes in all, got {size:,}"):
         weights.save(pair(), folder)
     with pytest.raises(ValueError, match="models: expected at most"):

@@ -12,7 +12,7 @@ from torch import nn
 from dffkit import weights
 from dffkit.support.errors import DataError
 from dffkit.training import assembly, recipes
-from dffkit.weights import files
+from dffkit.weights import storage
 
 
 def test_kernels_come_back_within_half_precision_and_all_else_exactly(folder):
@@ -84,6 +84,6 @@ def test_an_unknown_name_is_refused_with_close_names(folder):
 
 
 def test_the_default_folder_is_the_repositorys(monkeypatch):
-    monkeypatch.setattr(files, "root", lambda: Path("here"))
+    monkeypatch.setattr(storage, "root", lambda: Path("here"))
     with pytest.raises(DataError, match=r"here.data.weights.manifest\.json: no such file.*git checkout"):
         weights.names()
