@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dffkit import __version__
 from dffkit.support.errors import DffkitError
-from dffkit.support.repository import require
+from dffkit.support.files import require
 
 
 class Command(NamedTuple):

@@ -15,8 +15,7 @@ from dffkit.experiments.queue import rehearsal, rehearsed, run_queue, status
 from dffkit.experiments.runs import Run, Workspace, default_workspace
 from dffkit.networks.precision import PRECISIONS
 from dffkit.support.errors import CommandError
-from dffkit.support.machine import keep_freed_memory
-from dffkit.support.processes import is_distributed, is_first_process, join_processes, use_threads
+from dffkit.support.machine import is_distributed, is_first_process, join_processes, keep_freed_memory, use_threads
 from dffkit.training.recipe import Recipe
 from dffkit.training.recipes import REAL, RECIPES, find, on_own_data, with_imagenet
 

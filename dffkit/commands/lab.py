@@ -9,7 +9,7 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
-from dffkit.support.repository import root
+from dffkit.support.files import root
 
 
 def add_lab_arguments(parser: argparse.ArgumentParser) -> None:

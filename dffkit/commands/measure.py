@@ -11,8 +11,7 @@ from dffkit.experiments import benchmark, results, speed
 from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.networks.precision import PRECISIONS
 from dffkit.support import files
-from dffkit.support.machine import describe, keep_freed_memory
-from dffkit.support.processes import check_device, use_threads
+from dffkit.support.machine import check_device, describe, keep_freed_memory, use_threads
 from dffkit.training.recipes import RECIPES
 from dffkit.training.toytown_recipes import HEADS
 

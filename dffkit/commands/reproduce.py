@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from dffkit.support.repository import find_notebooks, root
+from dffkit.support.files import find_notebooks, root
 
 
 def reproduce_main(arguments: argparse.Namespace) -> int:

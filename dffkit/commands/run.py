@@ -24,8 +24,7 @@ from dffkit.experiments import annotate
 from dffkit.experiments.live_recognition import LiveRecognition
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.support.errors import CommandError, DataError
-from dffkit.support.machine import keep_freed_memory
-from dffkit.support.processes import check_device, use_threads
+from dffkit.support.machine import check_device, keep_freed_memory, use_threads
 from dffkit.video import Recognition
 
 TOYTOWN = "toytown"  # the rendered street, an input without a file

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from dffkit.support.repository import root
+from dffkit.support.files import root
 
 # `loadfile` keeps the cells of a notebook together and in order. All other options are in pyproject.toml.
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile")

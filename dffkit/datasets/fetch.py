@@ -22,8 +22,7 @@ from pathlib import Path
 from dffkit import __version__
 from dffkit.datasets.public_copies import PUBLIC_COPIES, File, PublicCopy
 from dffkit.support.errors import CommandError, DataError
-from dffkit.support.files import locked, write
-from dffkit.support.repository import data_folder
+from dffkit.support.files import data_folder, locked, write
 
 HASHES = "fetched.json"
 TIMEOUTS = (10, 30)  # seconds until a server must have answered, and without a further byte

@@ -90,7 +90,7 @@ def stills(folder: Path | str, images: Path | str) -> list[Snippet]:
     data, notes = (_existing(Path(folder) / part / "DET") for part in ("Data", "Annotations"))
     names = [name for _, (name, _) in _lines(Path(images), STILLS_LINE)]
     once = dict.fromkeys(names)
-    warn_skipped(Path(images), {REPEATED: len(names) - len(once)})
+    warn_skipped(Path(images), REPEATED, len(names) - len(once))
     return [_still(data, notes, name) for name in once]
 
 
@@ -150,7 +150,7 @@ def _listed_frames(path: Path, split: str) -> Listed:
             raise DataError(f"{line}: expected a frame in 0..{known - 1}, got {frame}; {SOURCE}")
         frames.add(int(frame))
         count += 1
-    warn_skipped(path, {REPEATED: count - sum(len(frames) for frames, _ in videos.values())}, stacklevel=4)
+    warn_skipped(path, REPEATED, count - sum(len(frames) for frames, _ in videos.values()), stacklevel=4)
     return {video: (sorted(frames), length) for video, (frames, length) in videos.items()}
 
 

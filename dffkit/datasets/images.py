@@ -51,8 +51,12 @@ def read_frame(path: Path, upright: bool = False) -> Tensor:
     image = _open(path)
     if image.mode.startswith("I") or image.mode == "F":  # PIL would make white of all above 255
         raise DataError(f"{path}: expected 8 bits a colour, got mode {image.mode}; scale its values to 0..255 first")
-    pixels = np.array((_upright(image) if upright else image).convert("RGB"))
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    return channels_first(np.asarray((_upright(image) if upright else image).convert("RGB")))
+
+
+def channels_first(pixels: np.ndarray) -> Tensor:
+    """Copy pixels `(H, W, 3)` to a tensor `(3, H, W)`; a decoder may reuse its memory for the next frame."""
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
 
 
 def read_labels(path: Path, frame: Path | None = None) -> Tensor:

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dffkit.datasets.images import channels_first
 from dffkit.datasets.resized import clip_boxes_to_view
 from dffkit.datasets.snippets import Frames, OnDemand, Snippet
-from dffkit.datasets.sprites.drawing import to_tensor
 from dffkit.datasets.still_camera import Shot, draw_shot, moved_boxes
 from dffkit.networks.segmentation import IGNORE
 
@@ -65,7 +65,7 @@ class MovingStills(Sequence[Snippet]):
 
         def frame(t: int) -> Tensor:
             scene = self._scene(index)
-            return to_tensor(scene.shot.picture(scene.still, last - t, scene.fill))
+            return channels_first(scene.shot.picture(scene.still, last - t, scene.fill))
 
         def flow(i: int, k: int) -> tuple[Tensor, Tensor]:
             field, hidden = self._scene(index).shot.flow(last - i, last - k)
@@ -111,8 +111,8 @@ def _seen(target: Any, shot: Shot) -> Any:
     if isinstance(target, Tensor):
         flags = {"flags": cv2.INTER_NEAREST, "borderValue": IGNORE}
         return torch.from_numpy(cv2.warpAffine(target.numpy(), shot.view[:2], shot.size[::-1], **flags))
-    return clip_boxes_to_view(target, lambda boxes: _moved(boxes, shot), shot.size, VISIBLE)
 
+    def moved(boxes: Tensor) -> Tensor:
+        return torch.from_numpy(moved_boxes(boxes.double().numpy(), shot.view))
 
-def _moved(boxes: Tensor, shot: Shot) -> Tensor:
-    return torch.from_numpy(moved_boxes(boxes.double().numpy(), shot.view))
+    return clip_boxes_to_view(target, moved, shot.size, VISIBLE)

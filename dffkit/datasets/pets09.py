@@ -77,7 +77,7 @@ def snippets(folder: Path, split: str, *, size: Size | None = None) -> list[Snip
         return torch.tensor([iou[track] for track in targets[i]["tracks"].tolist()])
 
     regions = sum(len(target["ignore"]) for target in targets)
-    warn_skipped(video, {"boxes are regions to be ignored (not to be scored)": regions})
+    warn_skipped(video, "boxes are regions to be ignored (not to be scored)", regions)
     frames = Frames(lambda i: resized_frame(pictures[part[i]], size), len(part))
     annotated = range(len(part))
     name = f"{video.stem}[{part.start}:{part.stop}]"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from dffkit.support.processes import is_first_process
+from dffkit.support.machine import is_first_process
 
 SLOW, FAST = 0.9, 0.7  # motion IoU above 0.9 is slow, below 0.7 fast, between them medium (FGFA's evaluation)
 MOTION_CLASSES = ("slow", "medium", "fast")
@@ -119,19 +119,17 @@ class SkippedRecords(UserWarning):
     """Part of a data set does not count. Silence it by `warnings.simplefilter("ignore", SkippedRecords)`."""
 
 
-def warn_skipped(source: Path, skipped: Mapping[str, int] | str, stacklevel: int = 3) -> None:
+def warn_skipped(source: Path, text: str, count: int | None = None, stacklevel: int = 3) -> None:
     """Warn once about records that a reader skips, in the first process only.
 
     Python shows a warning once for each text, so several readers of one source repeat nothing.
 
     Args:
         source: the file or folder.
-        skipped: kind of record, in the plural, with the reason -> number of records, 0 to leave the kind out; or the
-            whole text, where the numbers are unknown.
+        text: kind of record, in the plural, with the reason.
+        count: number of these records, named before the text; 0 warns of nothing, None is an unknown number.
         stacklevel: of the code that the warning points at, as `warnings.warn` counts; 3 is the caller's caller.
     """
-    text = skipped
-    if not isinstance(skipped, str):
-        text = "; ".join(f"{count:,} {kind}" for kind, count in skipped.items() if count)
-    if text and is_first_process():
-        warnings.warn(f"{source}: {text}", SkippedRecords, stacklevel)
+    if count != 0 and is_first_process():
+        number = "" if count is None else f"{count:,} "
+        warnings.warn(f"{source}: {number}{text}", SkippedRecords, stacklevel)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dffkit.datasets.sprites.drawing import flow_of_layers, window
+from dffkit.datasets.sprites import flow_of_layers, window
 from dffkit.datasets.sprites.scene import apply, log_uniform, random_vector, shift
 
 REACH = 9  # frames: the farthest key frame of the paper's l = 10; the speeds below are counted over them

@@ -10,8 +10,7 @@ import cv2
 from torch import Tensor
 
 from dffkit.datasets import video_files
-from dffkit.datasets.images import list_images, read_frame
-from dffkit.datasets.video_files import channels_first
+from dffkit.datasets.images import channels_first, list_images, read_frame
 from dffkit.support.errors import DataError
 
 CAMERA = "camera:"

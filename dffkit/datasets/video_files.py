@@ -14,6 +14,7 @@ from av.video.reformatter import Colorspace
 from torch import Tensor
 from torch.nn import functional as F
 
+from dffkit.datasets.images import channels_first
 from dffkit.support.errors import DataError
 from dffkit.support.files import staged
 
@@ -56,11 +57,6 @@ def read(path: Path) -> Iterator[Tensor]:
     if damage:
         remedy = "get the file again, or use the frames before the damage" if count else "get the file again"
         raise DataError(f"{path}: is damaged after {count} frames: {damage}; {remedy}")
-
-
-def channels_first(pixels: np.ndarray) -> Tensor:
-    """Copy pixels `(H, W, 3)` to a tensor `(3, H, W)`; a decoder may reuse its memory for the next frame."""
-    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
 
 
 def _opened(path: Path) -> av.container.InputContainer:
@@ -184,13 +180,6 @@ class VideoWriter:
         picture = picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
         self._container.mux(self._stream.encode(picture))
 
-    def close(self) -> None:
-        """Finish the file. The end of a `with` block does that."""
-        if self._container is not None:
-            with self._staging:
-                container, self._container = self._container, None
-                container.mux(self._stream.encode(None))
-
     def _open(self, size: tuple[int, int]) -> None:
         beside = self._staging.enter_context(staged(self.path))
         container = self._staging.enter_context(av.open(beside, "w", format="mp4"))
@@ -205,4 +194,6 @@ class VideoWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        if self._container is not None:
+            with self._staging:
+                self._container.mux(self._stream.encode(None))

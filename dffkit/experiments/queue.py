@@ -13,8 +13,7 @@ from dffkit.experiments.results import EVALUATION, TRAINING, Score
 from dffkit.experiments.runs import Run, Workspace, data
 from dffkit.support.errors import CommandError, DffkitError
 from dffkit.support.files import locked
-from dffkit.support.machine import describe
-from dffkit.support.processes import is_distributed, is_first_process
+from dffkit.support.machine import describe, is_distributed, is_first_process
 from dffkit.training import checkpoint
 from dffkit.training.assembly import published
 from dffkit.training.checkpoint import FINISHED

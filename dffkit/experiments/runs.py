@@ -13,8 +13,7 @@ from dffkit.datasets.snippets import Snippet
 from dffkit.experiments import results, sources
 from dffkit.experiments.results import Score
 from dffkit.support.errors import CommandError, DataError
-from dffkit.support.files import locked
-from dffkit.support.repository import root
+from dffkit.support.files import locked, root
 from dffkit.training import checkpoint
 from dffkit.training.assembly import build
 from dffkit.training.checkpoint import FINISHED

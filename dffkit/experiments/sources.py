@@ -11,8 +11,7 @@ from typing import Any
 from dffkit.datasets.public_copies import PUBLIC_COPIES
 from dffkit.datasets.snippets import Snippet
 from dffkit.support.errors import DataError
-from dffkit.support.files import fingerprint
-from dffkit.support.repository import data_folder
+from dffkit.support.files import data_folder, fingerprint
 from dffkit.training.recipe import Recipe
 
 # Increase a version whenever the same recipe gets other frames or labels from its data set.

@@ -10,7 +10,7 @@ import torch
 import torchvision
 from IPython.display import Markdown
 
-from dffkit.support.repository import find_notebooks, root
+from dffkit.support.files import find_notebooks, root
 from dffkit.warp import warp
 
 if TYPE_CHECKING:

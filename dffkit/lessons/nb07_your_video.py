@@ -29,7 +29,7 @@ from dffkit.lessons.flow_pictures import colour_wheel, flow_colours
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, RED, styled
 from dffkit.support import files
 from dffkit.support.errors import CommandError, DataError
-from dffkit.support.repository import root
+from dffkit.support.files import root
 from dffkit.video import Recognition
 from dffkit.warp import propagate
 

@@ -15,7 +15,7 @@ from dffkit.experiments.runs import default_workspace, stored_scores
 from dffkit.experiments.scoring import METRIC
 from dffkit.experiments.speed import Architecture, Speed
 from dffkit.scores.differences import Difference, SampledScore, difference
-from dffkit.support.repository import root
+from dffkit.support.files import root
 from dffkit.training.recipe import Recipe
 from dffkit.training.recipes import RECIPES
 

@@ -19,7 +19,7 @@ from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow, KeyFrame
 from dffkit.scores.detection import DetectionScores
 from dffkit.scores.segmentation import SegmentationScores
-from dffkit.support.processes import is_distributed, rank_and_count
+from dffkit.support.machine import is_distributed, rank_and_count
 
 Scores = SegmentationScores | DetectionScores
 

@@ -1,1 +1,1 @@
-"""Files, errors, processes, the machine and the repository, for every room. Nothing here knows of the paper."""
+"""Files, errors and the machine, for every room. Nothing here knows of the paper."""

@@ -1,4 +1,4 @@
-"""The machine: its description in every result row, and two settings that make loops and frames fast on it."""
+"""The machine: its description in every result row, settings that make it fast, and processes that train together."""
 
 import ctypes
 import datetime
@@ -10,6 +10,9 @@ from pathlib import Path
 
 import torch
 import torchvision
+from torch import Tensor, distributed
+
+from dffkit.support.errors import CommandError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 KEEP = 2**31 - 1  # bytes; mallopt takes an int
@@ -55,25 +58,21 @@ def memory_gib() -> int:
 
 def commit() -> str:
     """Return the commit this code stands at, with "+" behind it if files were changed since; "unknown" outside git."""
-    here = Path(__file__).parent.parent
+    options = {"cwd": Path(__file__).parent.parent, "capture_output": True, "text": True, "check": True}
     try:
-        revision = _git("rev-parse", "--short=12", "HEAD", folder=here)
-        return revision + ("+" if _git("status", "--porcelain", "--", ".", folder=here) else "")
+        revision = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], **options).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "--", "."], **options).stdout
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-
-
-def _git(*arguments: str, folder: Path) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+    return revision + ("+" if changed else "")
 
 
 def keep_freed_memory() -> bool:
     """Keep the memory of freed tensors in this process, so that the next frame finds it ready.
 
-    Every frame needs maps of the same sizes. By default glibc returns blocks of more than 32 MB, and the top of its
-    heap, to the system as soon as they are free. The system then clears the pages for the next frame, which for a batch
-    takes about as long as the arithmetic of a small flow network. The price is that the process keeps its peak memory.
-    The setting holds for the whole process: programs make it once, at their start; libraries don't.
+    By default glibc returns large blocks to the system as soon as they are free. The system then clears the pages for
+    the next frame, which for a batch takes about as long as the arithmetic of a small flow network. The price is that
+    the process keeps its peak memory. Programs make the setting once, at their start; libraries don't.
 
     Returns:
         True if it took effect, which needs Linux with glibc. On a GPU torch keeps memory by itself.
@@ -93,3 +92,62 @@ def compiled(loops: Callable) -> Callable:
     from numba import njit  # here, since it takes half a second and most programs have no loops
 
     return njit(cache=True, nogil=True, error_model="numpy")(loops)
+
+
+def is_distributed() -> bool:
+    """Return True if this process has joined others."""
+    return distributed.is_available() and distributed.is_initialized()
+
+
+def rank_and_count() -> tuple[int, int]:
+    """Return this process's number, from 0, and the number of processes; (0, 1) for one alone."""
+    return (distributed.get_rank(), distributed.get_world_size()) if is_distributed() else (0, 1)
+
+
+def is_first_process() -> bool:
+    """Return True in the only process, or the first of several: the one that writes."""
+    return rank_and_count()[0] == 0
+
+
+def join_processes(device: str) -> str:
+    """Join the other processes if `torchrun` started this one, and return the device of this process.
+
+    Raises:
+        CommandError: if that device can't be used.
+    """
+    together, cuda = "WORLD_SIZE" in os.environ, device.partition(":")[0] == "cuda"
+    if together and cuda:
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+    check_device(device)  # each its own: all processes on the first GPU would fill its memory
+    if together:
+        if cuda:
+            torch.cuda.set_device(device)
+        distributed.init_process_group("nccl" if cuda else "gloo")
+    return device
+
+
+def average(tensors: list[Tensor]) -> None:
+    """Replace these tensors by their mean over the processes, in one message; one process alone keeps them."""
+    count = rank_and_count()[1]
+    if count == 1 or not tensors:
+        return
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    distributed.all_reduce(flat)
+    for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_((mean / count).view_as(tensor))
+
+
+def check_device(name: str) -> None:
+    """Raise `CommandError` unless a tensor can be made on this device and read back."""
+    try:
+        torch.zeros(1, device=name).cpu()
+    # The type of the error depends on how torch was built.
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        why = (str(error).splitlines() or [""])[0]
+        raise CommandError(f"--device {name}: can't be used here ({why}); leave it out, or give cpu") from error
+
+
+def use_threads(count: int | None) -> None:
+    """Compute with `count` threads; None keeps torch's own number."""
+    if count is not None:
+        torch.set_num_threads(count)

@@ -15,8 +15,7 @@ from dffkit.datasets.snippets import Snippet
 from dffkit.networks.precision import PRECISIONS
 from dffkit.support import files
 from dffkit.support.errors import TrainingError
-from dffkit.support.machine import describe
-from dffkit.support.processes import average, rank_and_count
+from dffkit.support.machine import average, describe, rank_and_count
 from dffkit.training import checkpoint
 from dffkit.training.assembly import load_part
 from dffkit.training.checkpoint import FINISHED

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dffkit.support import files
 from dffkit.support.errors import DataError
-from dffkit.support.repository import root
+from dffkit.support.files import root
 
 FORMAT = 2  # of the manifest
 MAX_FILE = 20_000_000  # bytes

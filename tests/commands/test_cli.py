@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from dffkit.commands import cli, selftest
-from dffkit.support import repository
+from dffkit.support import files
 from dffkit.support.errors import DataError
 
 
@@ -43,7 +43,7 @@ def test_help_loads_none_of_the_extras():
         "except SystemExit: print('loaded', *sys.modules, file=sys.stderr)"
     )
     command = [sys.executable, "-c", code]
-    result = subprocess.run(command, cwd=repository.root(), capture_output=True, text=True, check=True)
+    result = subprocess.run(command, cwd=files.root(), capture_output=True, text=True, check=True)
     loaded = result.stderr.partition("loaded ")[2].split()
     assert "dffkit.commands.cli" in loaded
     assert not {"jupyterlab", "nbclient", "nbconvert", "matplotlib", "pandas", "pytest"} & set(loaded)
@@ -73,7 +73,7 @@ def test_only_test_takes_further_arguments(capsys, monkeypatch):
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_a_missing_package_is_named_with_the_pip_command_of_its_extra(capsys, monkeypatch, command):
     absent = cli.EXTRAS[cli.COMMANDS[command].extra][0]
-    monkeypatch.setattr(repository, "find_spec", lambda module: None if module == absent else object())
+    monkeypatch.setattr(files, "find_spec", lambda module: None if module == absent else object())
     status, _, err = run(capsys, command)
     assert status == 1
     assert f"not installed: {absent}.\n" in err
@@ -92,14 +92,14 @@ for name in ("test", "reproduce", "lab", "figures", "notebooks"):
     except SystemExit as end: assert end.code == 0
 """
     command = [sys.executable, "-c", code]
-    result = subprocess.run(command, cwd=repository.root(), capture_output=True, text=True, check=True)
+    result = subprocess.run(command, cwd=files.root(), capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[0].split() == ["1"] * (len(cli.COMMANDS) + 1)
     assert result.stdout.count("examples:") == 5, "their help needs no packages"
     assert result.stderr.count("-m pip install -e") == len(cli.COMMANDS) + 1
 
 
 def test_the_packages_of_an_extra_are_those_of_pyproject():
-    project = tomllib.loads((repository.root() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((files.root() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     for extra, added in (("training", []), ("notebooks", ["training"]), ("all", ["training", "notebooks", "test"])):
         wanted = {Requirement(line).name for each in {extra, *added} for line in extras[each]} - {"dffkit"}
@@ -118,7 +118,7 @@ def test_an_error_that_a_user_can_mend_is_printed_without_a_traceback(capsys, mo
 
 
 def test_a_package_without_its_repository_says_so(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(repository, "__file__", str(tmp_path / "dffkit" / "repository.py"))
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "dffkit" / "support" / "files.py"))
     status, _, err = run(capsys, "notebooks")
     assert status == 1
     assert "Clone the repository" in err

@@ -8,17 +8,17 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from notebook_writer import write_notebook
 
 from dffkit.commands import notebooks
-from dffkit.support import repository
+from dffkit.support import files
 from dffkit.support.errors import CommandError
 
 
 def test_notebooks_are_found_in_order_and_by_number(tmp_path):
     for name in ("02_b.ipynb", "00_a.ipynb", "notes.ipynb", "04_c.ipynb"):
         write_notebook(tmp_path / name)
-    assert [path.name for path in repository.find_notebooks(tmp_path)] == ["00_a.ipynb", "02_b.ipynb", "04_c.ipynb"]
-    assert [path.name for path in repository.find_notebooks(tmp_path, ("04",))] == ["04_c.ipynb"]
+    assert [path.name for path in files.find_notebooks(tmp_path)] == ["00_a.ipynb", "02_b.ipynb", "04_c.ipynb"]
+    assert [path.name for path in files.find_notebooks(tmp_path, ("04",))] == ["04_c.ipynb"]
     with pytest.raises(CommandError, match="No notebook 07 in"):
-        repository.find_notebooks(tmp_path, ("04", "07"))
+        files.find_notebooks(tmp_path, ("04", "07"))
 
 
 def test_a_notebook_is_stored_whole_and_the_same_each_time(tmp_path):

@@ -6,7 +6,7 @@ from torch import distributed
 
 from dffkit.commands import cli
 from dffkit.support.errors import CommandError
-from dffkit.support.processes import join_processes, use_threads
+from dffkit.support.machine import join_processes, use_threads
 
 RECIPE = "toytown/segmentation/dff"
 WITH_DEVICE = [("train", RECIPE), ("evaluate", RECIPE), ("experiments",), ("speed",), ("benchmark",), ("run",)]

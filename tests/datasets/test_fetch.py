@@ -18,8 +18,7 @@ from dffkit.commands import fetch as command
 from dffkit.datasets import fetch as module
 from dffkit.datasets.public_copies import PUBLIC_COPIES, ZIP, File, PublicCopy
 from dffkit.support.errors import CommandError, DataError
-from dffkit.support.files import locked
-from dffkit.support.repository import root
+from dffkit.support.files import locked, root
 
 
 @pytest.fixture

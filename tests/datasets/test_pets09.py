@@ -12,7 +12,7 @@ import torch
 from dffkit.datasets import pets09, streams
 from dffkit.datasets.snippets import SkippedRecords
 from dffkit.datasets.video_files import VideoWriter
-from dffkit.support import processes
+from dffkit.support import machine
 from dffkit.support.errors import DataError
 from dffkit.training.pairs import Pairs, flip_target
 
@@ -142,9 +142,9 @@ def test_flagged_boxes_are_regions_to_ignore(tmp_path):
 
 def test_only_the_first_process_warns_and_counts_the_regions_of_its_part(tmp_path, monkeypatch):
     folder = film(tmp_path, "1,8,1,1,4,5,0,0,0,0", "3,8,11,12,4,5,0,0,0,0")
-    monkeypatch.setattr(processes, "rank_and_count", lambda: (1, 2))
+    monkeypatch.setattr(machine, "rank_and_count", lambda: (1, 2))
     assert skipped_warnings(lambda: pets09.snippets(folder, "train")) == []
-    monkeypatch.setattr(processes, "rank_and_count", lambda: (0, 2))
+    monkeypatch.setattr(machine, "rank_and_count", lambda: (0, 2))
     expected = ["2 boxes are regions to be ignored (not to be scored)"]
     assert skipped_warnings(lambda: pets09.snippets(folder, "train")) == expected
     assert skipped_warnings(lambda: pets09.snippets(folder, "val")) == []

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dffkit.datasets.sprites import SpriteWorld, data_version, mirrored, sprite_pair, stacked
-from dffkit.datasets.sprites.drawing import render_pair, texture
+from dffkit.datasets.sprites import SpriteWorld, data_version, mirrored, render_pair, sprite_pair, stacked, texture
 from dffkit.datasets.sprites.scene import Layer, shift, similarity
 from dffkit.warp import warp
 

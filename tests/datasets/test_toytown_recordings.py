@@ -101,10 +101,10 @@ def test_a_damaged_file_is_rendered_again(tmp_path):
 
 
 def test_all_streets_are_rendered_by_several_processes(tmp_path):
-    toytown.render_all("val", 17.0, 2, folder=tmp_path, length=2, world=SMALL, processes=2, progress=False)
+    toytown.render_all("val", 17.0, 2, folder=tmp_path, length=2, world=SMALL, progress=False)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
-    toytown.render_all("val", 17.0, 2, folder=tmp_path, length=2, world=SMALL, processes=2, progress=False)
+    toytown.render_all("val", 17.0, 2, folder=tmp_path, length=2, world=SMALL, progress=False)
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
 
 

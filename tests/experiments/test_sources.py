@@ -16,7 +16,7 @@ from small_runs import picture, small, trained_and_scored
 from dffkit.experiments import queue, sources
 from dffkit.experiments.runs import Run
 from dffkit.support.errors import DataError
-from dffkit.support.repository import data_folder
+from dffkit.support.files import data_folder
 from dffkit.training import jobs
 from dffkit.training.pairs import MixedPairs, Mixture
 from dffkit.training.recipes import REAL, find

@@ -9,7 +9,7 @@ from dffkit import complexity
 from dffkit.experiments import results
 from dffkit.paper import figures, ledger
 from dffkit.support.errors import DataError
-from dffkit.support.repository import root
+from dffkit.support.files import root
 from dffkit.training.recipes import find
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from dffkit.paper import moving_picture
 from dffkit.schedules import FixedInterval
 from dffkit.support.errors import DataError
-from dffkit.support.repository import root
+from dffkit.support.files import root
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 
 from dffkit.commands import notebooks
 from dffkit.lessons.check.exercise import NOT_ATTEMPTED, Exercise
-from dffkit.support.repository import find_notebooks, root
+from dffkit.support.files import find_notebooks, root
 
 FOLDER = root() / "notebooks"
 PATHS = find_notebooks(FOLDER)

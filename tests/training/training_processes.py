@@ -17,7 +17,7 @@ from dffkit.experiments import runs, scoring, sources
 from dffkit.experiments.queue import run_queue
 from dffkit.experiments.runs import Workspace
 from dffkit.support.errors import TrainingError
-from dffkit.support.processes import join_processes
+from dffkit.support.machine import join_processes
 from dffkit.training import checkpoint
 from dffkit.training.loop import train
 

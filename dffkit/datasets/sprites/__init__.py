@@ -5,17 +5,31 @@ current frame to the key frame. So the flow is known analytically, and occlusion
 Nothing looks like a street: F learns to match, not to know a data set. Every pair is a function of (seed, index) alone.
 """
 
+import functools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from dffkit.datasets.sprites.drawing import render, render_pair, to_tensor
-from dffkit.datasets.sprites.scene import SpriteWorld, data_version, draw_scene, log_uniform
+from dffkit.datasets.images import channels_first
+from dffkit.datasets.sprites.scene import (
+    TEXTURE_SIZE,
+    Layer,
+    SpriteWorld,
+    apply,
+    data_version,
+    draw_scene,
+    log_uniform,
+    shift,
+)  # fmt: skip
 
 __all__ = ["SpritePair", "SpriteWorld", "data_version", "mirrored", "sprite_pair", "stacked"]
+
+FINE = 4  # outlines are drawn this many times larger, for smooth edges
 
 
 class SpritePair(NamedTuple):
@@ -54,7 +68,7 @@ def sprite_pair(
     still = rng.random() < world.still
     layers = draw_scene(rng, size, world)
     if still:
-        image = to_tensor(render(layers, size)[0])
+        image = channels_first(render(layers, size)[0])
         return SpritePair(image, image.clone(), torch.zeros(2, *size), torch.zeros(size, dtype=torch.bool))
     current, key, flow, occluded = render_pair(layers, size)
     if rng.random() < world.flicker:
@@ -64,7 +78,7 @@ def sprite_pair(
     noise = world.noise * rng.random()
     current = _disturb(rng, current, 1, 0, noise)
     key = _disturb(rng, key, 1 + world.gain * rng.uniform(-1, 1), world.offset * rng.uniform(-1, 1), noise)
-    return SpritePair(to_tensor(current), to_tensor(key), torch.from_numpy(flow), torch.from_numpy(occluded))
+    return SpritePair(channels_first(current), channels_first(key), torch.from_numpy(flow), torch.from_numpy(occluded))
 
 
 def stacked(pairs: Sequence[SpritePair]) -> SpritePair:
@@ -91,3 +105,125 @@ def _disturb(rng: np.random.Generator, image: np.ndarray, gain: float, offset: f
     if noise:
         changed += rng.standard_normal(image.shape, dtype=np.float32) * np.float32(noise)
     return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+
+
+def render_pair(
+    layers: Sequence[Layer], size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return current and key frame `(H, W, 3)` uint8, flow `(2, H, W)` float32 and occlusion `(H, W)` of a scene."""
+    current, owner = render(layers, size)
+    key, owner_in_key = render(layers, size, in_key=True)
+    steps = np.stack([layer.motion - np.eye(3) for layer in layers]).astype(np.float32)
+    return current, key, *flow_of_layers(steps, owner, owner_in_key)
+
+
+def flow_of_layers(steps: np.ndarray, owner: np.ndarray, owner_there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the flow from one frame to another and its occlusion.
+
+    Args:
+        steps: `(N, 3, 3)`: the motion of each layer, less the identity.
+        owner, owner_there: `(H, W)`: the layer that each pixel shows in the two frames.
+
+    Returns:
+        The flow `(2, H, W)` of the steps' dtype, and `(H, W)` bool, true for points hidden there or outside.
+    """
+    height, width = owner.shape
+    y, x = np.mgrid[:height, :width].astype(steps.dtype)
+    steps = steps[owner]  # (H, W, 3, 3)
+    flow = np.stack([steps[:, :, i, 0] * x + steps[:, :, i, 1] * y + steps[:, :, i, 2] for i in range(2)])
+    to_x, to_y = np.rint(x + flow[0]).astype(int), np.rint(y + flow[1]).astype(int)
+    outside = (to_x < 0) | (to_x >= width) | (to_y < 0) | (to_y >= height)
+    # A higher layer there hides the point. A lower layer there only comes from rounding at an edge.
+    above = owner_there[to_y.clip(0, height - 1), to_x.clip(0, width - 1)]
+    return flow, outside | (above > owner)
+
+
+def render(layers: Sequence[Layer], size: tuple[int, int], *, in_key: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return one frame `(H, W, 3)` uint8, and `(H, W)` uint8, the topmost layer that covers over half of each pixel."""
+    image, owner = np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
+    for number, layer in enumerate(layers):
+        motion = layer.motion if in_key else np.eye(3)
+        x, y, alpha = _cover(layer.outline, motion, size)
+        height, width = alpha.shape
+        if not alpha.size:
+            continue
+        covered = (slice(y, y + height), slice(x, x + width))
+        to_texture = layer.to_texture @ np.linalg.inv(motion) @ shift(x, y)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        picture = texture(layer.texture)
+        patch = cv2.warpAffine(picture, to_texture[:2], (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
+        patch = cv2.transform(patch, layer.colours)
+        image[covered] = cv2.blendLinear(patch, image[covered], alpha, 1 - alpha)
+        owner[covered][alpha > 0.5] = number
+    return image, owner
+
+
+def _cover(outline: Sequence[np.ndarray] | None, motion: np.ndarray, size: tuple[int, int]) -> tuple:
+    """Return corner x, y of the window that the moved outline touches, and the share of each pixel that it covers."""
+    if outline is None:
+        return 0, 0, np.ones(size, np.float32)
+    moved = [apply(motion, polygon) for polygon in outline]
+    x, y, width, height = window(np.concatenate(moved), size)
+    if not width or not height:
+        return x, y, np.zeros((height, width), np.float32)
+    fine = np.zeros((height * FINE, width * FINE), np.uint8)
+    for polygon in moved:
+        corners = (polygon - (x, y) + 0.5) * FINE - 0.5
+        cv2.fillPoly(fine, [np.rint(corners * 16).astype(np.int32)], 255, shift=4)
+    return x, y, cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+def window(points: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return x, y, width and height of the smallest window in a frame (H, W) around points `(n, 2)`."""
+    x, y = np.floor(points.min(axis=0)).astype(int).clip(0, size[::-1])
+    right, bottom = (np.ceil(points.max(axis=0)).astype(int) + 1).clip((x, y), size[::-1])
+    return int(x), int(y), int(right - x), int(bottom - y)
+
+
+@functools.cache
+def texture(index: int) -> np.ndarray:
+    """Return texture number `index`, `(512, 512, 3)` uint8 about 128; it depends on the number alone."""
+    rng = np.random.default_rng([512, index])
+    kind = ("noise", "scatter", "stripes", "noise", "checks", "gradient", "scatter")[index % 7]
+    x, y = (np.mgrid[:TEXTURE_SIZE, :TEXTURE_SIZE] / TEXTURE_SIZE) - 0.5
+    angle, period = rng.uniform(0, math.pi), log_uniform(rng, 8, 64) / TEXTURE_SIZE
+    u, v = (x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle))
+    if kind == "noise":
+        field = _noise(rng, int(rng.integers(2, 5)), 9)
+    elif kind == "scatter":
+        field = _scatter(rng)
+    elif kind == "stripes":
+        field = np.sin(2 * math.pi * u / period) * rng.uniform(1, 6)
+    elif kind == "checks":
+        field = 6 * np.sin(2 * math.pi * u / period) * np.sin(2 * math.pi * v / (period * rng.uniform(0.5, 2)))
+    else:
+        field = 4 * u + _noise(rng, 1, 3)
+    # The pattern varies along one random colour; noise of many scales in all colours keeps it from repeating exactly.
+    colour = rng.uniform(0.4, 1, 3) * rng.choice([-1, 1], 3, p=[0.15, 0.85])
+    clutter = np.stack([_noise(rng, 2, 8) for _ in range(3)], axis=2) * rng.uniform(0.05, 0.35)
+    picture = 128 + 70 * (np.clip(field, -1, 1)[:, :, None] * colour + clutter)
+    picture = cv2.GaussianBlur(picture, (0, 0), 0.7)  # interpolation can't move details finer than a pixel
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
+def _noise(rng: np.random.Generator, first: int, last: int) -> np.ndarray:
+    """Return noise with 2**first to 2**last periods a texture, finer ones weaker; standard deviation 0.5."""
+    total, fade = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32), rng.uniform(0.5, 0.9)
+    for octave in range(first, last + 1):
+        grid = rng.standard_normal((2**octave, 2**octave), dtype=np.float32) * fade**octave
+        total += cv2.resize(grid, total.shape, interpolation=cv2.INTER_CUBIC)
+    return 0.5 * (total - total.mean()) / total.std()
+
+
+def _scatter(rng: np.random.Generator) -> np.ndarray:
+    """Return many filled rectangles and ellipses over each other, values -1 to 1."""
+    field = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), np.float32)
+    largest, round_ones = log_uniform(rng, 10, 60), rng.random()
+    for _ in range(int(3 * (TEXTURE_SIZE / largest) ** 2)):
+        centre, axes = rng.integers(0, TEXTURE_SIZE, 2).tolist(), rng.uniform(0.2, 1, 2) * largest
+        shade = rng.uniform(-1, 1)
+        if rng.random() < round_ones:
+            cv2.ellipse(field, centre, axes.astype(int).tolist(), rng.uniform(0, 180), 0, 360, shade, cv2.FILLED)
+        else:
+            cv2.rectangle(field, centre, (centre + axes).astype(int).tolist(), shade, cv2.FILLED)
+    return field

@@ -35,7 +35,9 @@ class Builder:
     Attributes:
         atlas: the textures; parts name them by number.
         objects: (label or -1 for no box, way, lean sideways and forwards) of each object.
-        quads, limbs, walkers, cyclists: the parts, as the methods of these names add them.
+        quads, limbs: the parts, as the methods `quad` and `limb` add them.
+        walkers, cyclists: (owner, height in metres, stride in metres, textures of `people.WALKER_LIMBS`) of each person
+            on foot, (owner, textures of `people.CYCLIST_LIMBS`) of each cyclist.
     """
 
     def __init__(self) -> None:
@@ -87,11 +89,3 @@ class Builder:
     def limb(self, a, b, radius, texture, label, owner=WORLD, light=1.0, cutout=False) -> None:
         """Add a round thing from `a` to `b`, drawn as a strip that always faces the camera."""
         self.limbs.append((*a, *b, radius, texture, LABEL[label], owner, light, cutout, 1.0, 1.0))
-
-    def walker(self, owner: int, height: float, stride: float, textures: list[int]) -> None:
-        """Add a person's limbs to an object; `textures` are those of `people.WALKER_LIMBS`, in order."""
-        self.walkers.append((owner, height, stride, textures))
-
-    def cyclist(self, owner: int, textures: list[int]) -> None:
-        """Add a bicycle's and its rider's limbs to an object; `textures` as for `people.CYCLIST_LIMBS`, in order."""
-        self.cyclists.append((owner, textures))

@@ -99,7 +99,7 @@ def person(builder: Builder, rng: Generator, way: Way, rare_poses: float) -> Non
     named = {"arm": arm, "thigh": thigh, "shin": shin, "trunk": trunk, "head": head}
     textures = [named[name.split()[-1]] for name, _ in WALKER_LIMBS]
     height = rng.uniform(1.5, 1.95) if rng.random() < 0.85 else rng.uniform(1.05, 1.4)
-    builder.walker(me, height, rng.uniform(1.2, 1.6) * height / 1.75, textures)
+    builder.walkers.append((me, height, rng.uniform(1.2, 1.6) * height / 1.75, textures))
     builder.shadow(me, 0.7, 0.7)
 
 
@@ -118,7 +118,7 @@ def cyclist(builder: Builder, rng: Generator, way: Way, rare_poses: float) -> No
         "tube": add(column(paint, rng)),
     }
     named["stay"] = named["fork"] = named["tube"]
-    builder.cyclist(me, [named[name.split()[-1]] for name, _ in CYCLIST_LIMBS])
+    builder.cyclists.append((me, [named[name.split()[-1]] for name, _ in CYCLIST_LIMBS]))
     wheel = add(draw_wheel(rng, spokes=8, bicycle=True))
     for z in (-0.53, 0.53):
         builder.wheel(0, z, 0.34, wheel, "cyclist", me)

@@ -145,15 +145,14 @@ def record(split: str, number: int, fps: float, length: int, world: World = DEFA
 
 
 def render_all(
-    split: str, fps: float, streets: int, *, folder: Path, length: int = LENGTH, world: World = DEFAULT,
-    processes: int | None = None, progress: bool = True,
-) -> None:  # fmt: skip
-    """Render the streets that are not in `folder` yet, on several processes, by default one for each core."""
+    split: str, fps: float, streets: int, *, folder: Path, length: int, world: World, progress: bool
+) -> None:
+    """Render the streets that are not in `folder` yet, one process for each core."""
     recordings = [Recording(split, number, fps, length, world, folder) for number in range(streets)]
     missing = [recording for recording in recordings if not recording.path.exists()]
     if not missing:
         return
-    with ProcessPoolExecutor(processes or os.cpu_count(), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         done = pool.map(_render, missing)
         for _ in tqdm(done, f"rendering {split} at {fps:g} fps", len(missing), unit="street", disable=not progress):
             pass

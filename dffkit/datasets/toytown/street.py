@@ -154,8 +154,7 @@ def draw_road(rng: Generator) -> np.ndarray:
     marks = np.zeros(size, bool)
     marks[64:320, 125:131] = True  # 6 m dashes, 15 cm wide
     marks[:, 49:52] = marks[:, 204:207] = True
-    image = np.where(marks[..., None], worn, image)
-    return np.broadcast_to(image, (*size, 3)).copy()
+    return np.where(marks[..., None], worn, image)
 
 
 def draw_crossing(rng: Generator) -> np.ndarray:
