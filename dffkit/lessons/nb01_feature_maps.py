@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dffkit.lessons.explore import Explorer, Picture, Slider
-from dffkit.paper.feature_maps import CLASSES, Choice, PropagatedClip, PropagatedStreet, Survey, correlation
+from dffkit.paper.feature_maps import CLASSES, Choice, PropagatedClip, Survey, correlation
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, PURPLE, RED, styled
 from dffkit.warp import CELL
 
@@ -150,7 +150,7 @@ def _listed(row: pandas.Series) -> str:
 
 
 @styled
-def propagated_filter(scene: PropagatedClip | PropagatedStreet, number: int, gap: int) -> Picture:
+def propagated_filter(scene: PropagatedClip, number: int, gap: int) -> Picture:
     """Draw a filter's map on the key frame, on the frame `gap` frames later, propagated there, and the difference."""
     key, own, carried = (part[number] for part in (scene.features[0], scene.features[gap], scene.propagated[gap]))
     brightest = float(scene.features[:, number].max()) or 1.0  # of all gaps, so that colours keep their meaning
@@ -171,7 +171,7 @@ def propagated_filter(scene: PropagatedClip | PropagatedStreet, number: int, gap
     return Picture.of(figure, f"Filter {number}, {gap} frames after the key frame. {_in_words(key, carried, own)}")
 
 
-def propagation_explorer(scene: PropagatedClip | PropagatedStreet, number: int, gap: int = 5) -> Explorer:
+def propagation_explorer(scene: PropagatedClip, number: int, gap: int = 5) -> Explorer:
     """Return a widget that compares a filter's propagated map with the frame's own, at a chosen gap."""
     last_frame, last_filter = len(scene.frames) - 1, scene.features.shape[1] - 1
     return Explorer(

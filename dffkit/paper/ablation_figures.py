@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
+from dffkit.experiments.scoring import TABLE_4
 from dffkit.paper import ablation, ledger
-from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED, by_task
 
 # Rows whose flow is compared: flow without training, then F trained on sprites, then F after joint training.
 FLOWS = {
@@ -54,16 +55,16 @@ def table4() -> tuple[Figure, pandas.DataFrame]:
 
     Rows with one training are hollow: their intervals do not cover other trainings.
     """
-    tables = {task: ablation.table(task) for task in METRICS}
-    run = [table.assign(task=task) for task, table in tables.items() if not table.empty]
-    numbers = pandas.concat(run, ignore_index=True)
+    tables = {task: table for task in METRICS if not (table := ablation.table(task)).empty}
+    numbers = by_task(tables)
     figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.6), layout="constrained", sharey=True)
     names = [name for name in ablation.ROWS if name in set(numbers.row)]
-    for axes, task in zip(panels, METRICS, strict=True):
-        _losses(axes, tables[task], task, names)
-    panels[0].set_yticks(range(len(names)), labels=names)
-    panels[0].invert_yaxis()
-    _legend(figure)
+    for axes, (task, metric) in zip(panels, METRICS.items(), strict=True):
+        axes.axvline(0, color=GREY, linewidth=0.8)
+        if task in tables:
+            _losses(axes, tables[task].assign(place=[names.index(row) for row in tables[task].row]), task)
+        axes.set_title(f"{task.capitalize()}: {metric}, l = {TABLE_4[task]}", loc="left")
+    _label_rows(figure, names, "points lost to Frame")
     return figure, numbers
 
 
@@ -92,52 +93,46 @@ def flow_quality() -> tuple[Figure, pandas.DataFrame]:
 
     The numbers are means over seeds, in pixels.
     """
-    tables = []
+    tables = {}
     for task in METRICS:
-        recipes = {row: ablation.recipe(task, row) for row in FLOWS}
-        table = ledger.flow_errors(recipes).rename(columns={"name": "row"})
-        tables.append(table.assign(task=task, flow=[FLOWS[row][0] for row in table.row]))
-    numbers = pandas.concat(tables, ignore_index=True)[["task", "row", "flow", "region", "error"]]
+        table = ledger.flow_errors({row: ablation.recipe(task, row) for row in FLOWS}).rename(columns={"name": "row"})
+        tables[task] = table.assign(flow=[FLOWS[row][0] for row in table.row])
+    numbers = by_task(tables)[["task", "row", "flow", "region", "error"]]
     figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.0), layout="constrained", sharey=True)
-    for axes, task in zip(panels, METRICS, strict=True):
-        _errors(axes, numbers[numbers.task == task], task)
-    names = [flow for flow, _ in FLOWS.values()]
-    panels[0].set_yticks(range(len(names)), labels=names)
-    panels[0].invert_yaxis()
-    _legend(figure)
+    for axes, (task, table) in zip(panels, tables.items(), strict=True):
+        for place, (row, (_, colour)) in enumerate(FLOWS.items()):
+            errors = table[table.row == row].set_index("region").error
+            for region, marker in REGIONS.items():
+                if region in errors:
+                    axes.plot(errors[region], place, marker, color=colour, markersize=6)
+        for region, marker in REGIONS.items():
+            axes.plot([], [], marker, color=DARK_GREY, linestyle="none", label=region)
+        axes.set_title(task.capitalize(), loc="left")
+        axes.set_xlim(left=0)
+    _label_rows(figure, [flow for flow, _ in FLOWS.values()], "mean endpoint error [pixels]")
     return figure, numbers
 
 
-def _losses(axes: Axes, table: pandas.DataFrame, task: str, names: list[str]) -> None:
-    axes.axvline(0, color=GREY, linewidth=0.8)
-    if not table.empty:
-        places = [names.index(row) for row in table.row]
-        for seeds, rows in table.assign(place=places).groupby("seeds"):
-            bars = np.abs(rows[["loss_low", "loss_high"]].to_numpy().T - rows.loss.to_numpy())
-            alone = seeds == 1  # its interval is not one over trainings
-            label = "one training, 95% interval over streets" if alone else "95% interval over streets and trainings"
-            look = {"markerfacecolor": "white" if alone else BLUE, "color": BLUE, "capsize": 2.5}
-            axes.errorbar(rows.loss, rows.place, xerr=bars, fmt="o", label=f"Toytown, {label}", **look)
-        printed = ablation.ROWS["Frame"].paper[task][0] - table.paper
-        axes.plot(printed, places, "o", markersize=11, markerfacecolor="none", color=RED, label="printed in the paper")
-    metric = {"segmentation": "mIoU, l = 5", "detection": "mAP@0.5, l = 10"}[task]
-    axes.set_title(f"{task.capitalize()}: {metric}", loc="left")
-    axes.set_xlabel("points lost to Frame")
-    axes.grid(axis="y", color=GREY, linewidth=0.4, linestyle=":")
+def _losses(axes: Axes, table: pandas.DataFrame, task: str) -> None:
+    for seeds, rows in table.groupby("seeds"):
+        bars = np.abs(rows[["loss_low", "loss_high"]].to_numpy().T - rows.loss.to_numpy())
+        alone = seeds == 1  # its interval is not one over trainings
+        label = "one training, 95% interval over streets" if alone else "95% interval over streets and trainings"
+        look = {"markerfacecolor": "white" if alone else BLUE, "color": BLUE, "capsize": 2.5}
+        axes.errorbar(rows.loss, rows.place, xerr=bars, fmt="o", label=f"Toytown, {label}", **look)
+    printed = ablation.ROWS["Frame"].paper[task][0] - table.paper
+    look = {"markersize": 11, "markerfacecolor": "none", "color": RED, "label": "printed in the paper"}
+    axes.plot(printed, table.place, "o", **look)
 
 
-def _errors(axes: Axes, numbers: pandas.DataFrame, task: str) -> None:
-    for place, (row, (_, colour)) in enumerate(FLOWS.items()):
-        errors = numbers[numbers.row == row].set_index("region").error
-        for region, marker in REGIONS.items():
-            if region in errors:
-                axes.plot(errors[region], place, marker, color=colour, markersize=6)
-    for region, marker in REGIONS.items():
-        axes.plot([], [], marker, color=DARK_GREY, linestyle="none", label=region)
-    axes.set_title(task.capitalize(), loc="left")
-    axes.set_xlabel("mean endpoint error [pixels]")
-    axes.set_xlim(left=0)
-    axes.grid(axis="y", color=GREY, linewidth=0.4, linestyle=":")
+def _label_rows(figure: Figure, names: list[str], unit: str) -> None:
+    """Name the rows of both panels and the unit of their values, and draw the legend."""
+    for axes in figure.axes:
+        axes.set_xlabel(unit)
+        axes.grid(axis="y", color=GREY, linewidth=0.4, linestyle=":")
+    figure.axes[0].set_yticks(range(len(names)), labels=names)
+    figure.axes[0].invert_yaxis()
+    _legend(figure)
 
 
 def _legend(figure: Figure) -> None:

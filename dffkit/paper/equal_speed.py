@@ -8,26 +8,23 @@ from dffkit.paper import ledger
 from dffkit.paper.speed_accuracy import best_on_val, compare, curves, scores_with_replicates
 from dffkit.scores.differences import Difference, below
 
-# The paper's text on Figure 3, with FlowNet Inception: N_feat, the score of Frame, the score of the fastest point, and
+# The paper's text on Figure 3, with this F: N_feat, the score of Frame, the score of the fastest point, and
 # the measured speedup of that point.
 PRINTED = {"segmentation": ("ResNet-50", 69.7, 62.4, 7.8), "detection": ("ResNet-101", 73.9, 69.5, 10.2)}
-SPEEDS = {
-    "counted (Eq. 7)": "speedup",
-    "measured": "speedup_measured",
-    "measured at full size": "speedup_full_size",
-}
+FLOW = "FlowNet Inception"
+SPEEDS = {  # as tables name them -> columns of `curves`
+    "counted (Eq. 7)": "speedup", "measured": "speedup_measured", "measured at full size": "speedup_full_size"
+}  # fmt: skip
 
 
-def loss_at_speed(
-    task: str, times: float = 10, column: str = "speedup", features: str = "ResNet-101", flow: str = "FlowNet Inception"
-) -> pandas.Series:
-    """Return the shortest key frame duration at which a pair of networks is `times` as fast as Frame, and its loss.
+def loss_at_speed(task: str, times: float = 10, column: str = "speedup", features: str = "ResNet-101") -> pandas.Series:
+    """Return the shortest key frame duration at which DFF with FlowNet Inception is `times` as fast as Frame.
 
     Args:
         task: "segmentation" or "detection".
         times: speedup over Frame with the same N_feat.
         column: one of the speeds of `curves`.
-        features, flow: the pair.
+        features: N_feat.
 
     Returns:
         A line of `curves` with the speedup over Frame with the same N_feat in `column`, and with `frame` (score of
@@ -38,10 +35,10 @@ def loss_at_speed(
         ValueError: if the pair, or Frame with its N_feat, has not been scored or measured.
     """
     points = curves(task)
-    points = points[(points.features == features) & points.flow.isin((flow, NO_FLOW)) & (points["shrink"] == 1)]
-    alone, pair = points[points.flow == NO_FLOW], points[points.flow == flow].sort_values("duration")
+    points = points[(points.features == features) & (points["shrink"] == 1)].sort_values("duration")
+    alone, pair = points[points.flow == NO_FLOW], points[points.flow == FLOW]
     if alone.empty or pair.empty:
-        raise ValueError(f"flow: expected Frame and a pair that are scored and measured, got {features} with {flow}")
+        raise ValueError(f"features: expected Frame and DFF that are scored and measured, got {features} with {FLOW}")
     pair = pair.assign(**{column: pair[column] / alone[column].item()})
     chosen = pair.loc[(pair[column] >= times).idxmax() if pair[column].max() >= times else pair[column].idxmax()]
     return _with_loss(chosen, alone.iloc[0], task)
@@ -50,8 +47,7 @@ def loss_at_speed(
 def best_at_speed(task: str, times: float = 10, column: str = "speedup") -> pandas.Series:
     """Return the pair most accurate on val among those at least `times` as fast as Frame with ResNet-101, and its loss.
 
-    Returns:
-        A line like that of `loss_at_speed`; of the fastest pair if none is as fast as asked.
+    The line is like that of `loss_at_speed`; it is that of the fastest pair if none is as fast as asked.
 
     Raises:
         ValueError: if Frame with ResNet-101, or every pair, has not been scored or measured.

@@ -3,6 +3,7 @@
 The measurements behind Figure 1 and notebook 01. Recognition needs none of them.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -110,7 +111,8 @@ def network_correlation(test: Survey) -> dict[str, float]:
 # Propagated maps
 
 
-class PropagatedClip(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class PropagatedClip:
     """T frames of any video, the first a key frame, with their own features and with the key frame's."""
 
     frames: Tensor  # (T, 3, H, W) uint8
@@ -119,13 +121,10 @@ class PropagatedClip(NamedTuple):
     flow: Tensor  # (T, 2, h, w): the flow network's, in cells
 
 
-class PropagatedStreet(NamedTuple):
-    """A `PropagatedClip` of a Toytown street, and the same along the exact flow; the index is the gap to the key."""
+@dataclasses.dataclass(frozen=True)
+class PropagatedStreet(PropagatedClip):
+    """A clip of a Toytown street, propagated along the exact flow too; the index is the gap to the key frame."""
 
-    frames: Tensor
-    features: Tensor
-    propagated: Tensor
-    flow: Tensor
     layers: dict[str, dict[str, Tensor]]  # one of `GRIDS` -> one of `LAYERS` -> (T, ., h, w)
     warped: Tensor  # (T, C, h, w): the key frame's features, warped by the exact flow (Eq. 1)
     exact_flow: Tensor  # (T, 2, h, w): the exact flow in cells, averaged over each cell
@@ -198,11 +197,11 @@ def propagation_errors(streets: Sequence[PropagatedStreet], least: float = 0.0) 
 
 
 @torch.no_grad()
-def flow_gain_by_layer(streets: Sequence[PropagatedStreet], least: float = 0.5) -> pandas.DataFrame:
+def flow_gain_by_layer(streets: Sequence[PropagatedStreet]) -> pandas.DataFrame:
     """Error of each layer's maps along the exact flow over their error without any flow.
 
     Below 1 the flow helps, above 1 it harms. All layers are averaged over the features' cells. Cells count whose
-    content has moved by at least `least` cells, with at most a tenth hidden in the key frame.
+    content has moved by at least half a cell, with at most a tenth hidden in the key frame.
 
     Returns:
         Index: the gap, from 1. Columns: `LAYERS`.
@@ -212,7 +211,7 @@ def flow_gain_by_layer(streets: Sequence[PropagatedStreet], least: float = 0.5) 
         with_flow = without = 0
         for street in streets:
             maps = street.layers["averaged over each cell"][name]
-            cells = ((street.exact_flow.norm(dim=1) >= least) & (street.hidden < 0.1))[:, None]
+            cells = ((street.exact_flow.norm(dim=1) >= 0.5) & (street.hidden < 0.1))[:, None]
             with_flow = with_flow + _difference(warp(maps[:1], street.exact_flow.to(maps.dtype)), maps, cells)
             without = without + _difference(maps[:1], maps, cells)
         columns[name] = (with_flow / without)[1:].tolist()

@@ -34,11 +34,13 @@ def numbers(scene: PropagatedStreet, gap: int, choices: list[Choice], random: li
 
     Columns: `of` (the class that the filter was chosen for, or "random"), `filter`, `panel`, `row`, `column`, `value`.
     """
-    rows = []
-    for of, filter_, maps in _panels(scene, gap, choices, random):
-        for name, values in zip(MAPS, maps, strict=True):
-            cells = ((row, column, value) for row, line in enumerate(values) for column, value in enumerate(line))
-            rows += [(of, filter_, name, row, column, value) for row, column, value in cells]
+    rows = [
+        (of, filter_, name, row, column, value)
+        for of, filter_, maps in _panels(scene, gap, choices, random)
+        for name, values in zip(MAPS, maps, strict=True)
+        for row, line in enumerate(values)
+        for column, value in enumerate(line)
+    ]
     return pandas.DataFrame(rows, columns=["of", "filter", "panel", "row", "column", "value"])
 
 
@@ -55,12 +57,11 @@ def paint(scene: PropagatedStreet, gap: int, choices: list[Choice], random: list
     panels = _panels(scene, gap, choices, random)
     figure = Figure(figsize=(9.4, 1.32 * (len(panels) + 1) + 0.35), layout="constrained")
     grid = figure.subplots(len(panels) + 1, 3)
-    for axes, frame in zip(grid[0], (scene.frames[0], scene.frames[gap], scene.frames[gap]), strict=True):
-        axes.imshow(frame.permute(1, 2, 0).numpy())
-    _arrows(grid[0, 2], scene, gap)
     titles = ("key frame k", f"current frame i = k + {gap}", "propagated from k to i")
-    for axes, title in zip(grid[0], titles, strict=True):
+    for axes, frame, title in zip(grid[0], scene.frames[[0, gap, gap]], titles, strict=True):
+        axes.imshow(frame.permute(1, 2, 0).numpy())
         axes.set_title(title)
+    _arrows(grid[0, 2], scene, gap)
     grid[0, 0].set_ylabel("the frames, and\nthe flow from i to k\n(every other cell)", **_BESIDE)
     total = scene.features.shape[1]
     for line, (of, filter_, maps) in zip(grid[1:], panels, strict=True):

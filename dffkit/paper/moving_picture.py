@@ -45,7 +45,7 @@ def write_moving_picture(folder: Path) -> list[Path]:
         DataError: if a method's stored speed or weights are missing.
     """
     shown = timeline()
-    panels = {method: _panels(method, lines) for method, lines in shown.groupby("method")}
+    panels = {method: _panels(method, lines.frame.max() + 1) for method, lines in shown.groupby("method")}
     pictures = [_picture(lines, panels) for _, lines in shown.groupby("picture")]
     moving, still = io.BytesIO(), io.BytesIO()
     look = {"quality": 45, "method": 4, "kmin": 9, "kmax": 18}  # whole pictures at times, or traces stay
@@ -53,10 +53,8 @@ def write_moving_picture(folder: Path) -> list[Path]:
         moving, "WEBP", save_all=True, append_images=pictures[1:], duration=round(1000 / RATE), loop=0, **look
     )
     pictures[len(pictures) * 2 // 3].save(still, "PNG", optimize=True)
-    return [
-        files.write(folder / f"three_ways.{kind}", stream.getvalue())
-        for kind, stream in (("webp", moving), ("png", still))
-    ]
+    streams = {"webp": moving, "png": still}
+    return [files.write(folder / f"three_ways.{kind}", stream.getvalue()) for kind, stream in streams.items()]
 
 
 def timeline() -> pandas.DataFrame:
@@ -70,11 +68,16 @@ def timeline() -> pandas.DataFrame:
     Raises:
         DataError: if a method's speed has not been measured.
     """
-    speeds, lines = _speeds(), []
+    speeds = {method: ablation.speed(TASK, method)["fps"] for method in METHODS}
+    if missing := [method for method, fps in speeds.items() if not fps > 0]:
+        path = ledger.folder() / TABLE
+        command = f"python -m dffkit speed --out {path}"
+        raise DataError(f"{path}: has no speed of {', '.join(missing)}; measure it by {command}")
+    lines = []
     for picture in range(SECONDS * RATE):
         seconds = picture / RATE
-        for method, duration in METHODS.items():
-            fps = speeds[method]
+        for method, fps in speeds.items():
+            duration = METHODS[method]
             frame = int(seconds / SLOWDOWN * fps)
             key = frame - frame % duration
             line = {"picture": picture, "seconds": seconds, "method": method, "fps": fps, "frame": frame}
@@ -82,21 +85,11 @@ def timeline() -> pandas.DataFrame:
     return pandas.DataFrame(lines)
 
 
-def _speeds() -> dict[str, float]:
-    """Frames a second of each method at its key frame duration, from the stored measurement."""
-    path = ledger.folder() / TABLE
-    found = {method: ablation.speed(TASK, method)["fps"] for method in METHODS}
-    if missing := [method for method, fps in found.items() if not fps > 0]:
-        command = f"python -m dffkit speed --out {path}"
-        raise DataError(f"{path}: has no speed of {', '.join(missing)}; measure it by {command}")
-    return found
-
-
-def _panels(method: str, lines: pandas.DataFrame) -> list[Image.Image]:
-    """The street's frames with the boxes of a method, up to the last frame that is shown."""
+def _panels(method: str, count: int) -> list[Image.Image]:
+    """The street's first `count` frames with the boxes of a method."""
     recipe, duration = ablation.recipe(TASK, method), METHODS[method]
     model, film = weights.load(recipe.name), Film("test", STREET, FPS[TASK], WORLDS[TASK])
-    frames = [film.frame(FIRST + index, clear=True) for index in range(lines.frame.max() + 1)]
+    frames = [film.frame(FIRST + index, clear=True) for index in range(count)]
     found = recognize(model, frames, FixedInterval(duration), look_ahead=max(1, duration - 1))
     return [_panel(frame, each.output, names(recipe)) for frame, each in zip(frames, found, strict=True)]
 

@@ -20,7 +20,7 @@ from matplotlib.patheffects import withStroke
 from dffkit.baselines import NO_FLOW
 from dffkit.experiments.speed import Architecture, Speed
 from dffkit.paper import ledger
-from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, METRICS
+from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, METRICS, by_task
 from dffkit.scores.differences import Difference, statement, with_interval
 from dffkit.training.recipes import CURVES, find
 
@@ -48,15 +48,12 @@ def curves(task: str, split: str = "test") -> pandas.DataFrame:
         copied = recipe.job == "frames" and point.duration > 1  # the row copy, no curve of the paper
         if recipe.name not in CURVES or own is None or reference is None or copied:
             continue
-        duration = point.duration
-        features, fps = f"ResNet-{recipe.depth}", own.fps(duration)
-        line = {"name": point.name, "features": features, "flow": recipe.flow, "shrink": recipe.shrink}
-        line |= {"duration": duration, "score": point.score, "speedup": reference.gflop(1) / own.gflop(duration)}
-        line |= {"fps": fps, "speedup_measured": fps / reference.fps(1), "speedup_full_size": np.nan}
+        duration, features, full = point.duration, f"ResNet-{recipe.depth}", np.nan
+        fps, counted = own.fps(duration), reference.gflop(1) / own.gflop(duration)
         if recipe.shrink == 1 and (features, recipe.flow) in large:
-            paper_frame = large["ResNet-101", NO_FLOW].fps(1)
-            line["speedup_full_size"] = large[features, recipe.flow].fps(duration) / paper_frame
-        lines.append(line)
+            full = large[features, recipe.flow].fps(duration) / large["ResNet-101", NO_FLOW].fps(1)
+        network = point.name, features, recipe.flow, recipe.shrink
+        lines.append((*network, duration, point.score, counted, fps, fps / reference.fps(1), full))
     return pandas.DataFrame(lines, columns=COLUMNS)
 
 
@@ -195,7 +192,7 @@ def _lead_of_resnet_101(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarr
 
 def figure3() -> tuple[Figure, pandas.DataFrame]:
     """Figure 3: accuracy over speed, counted and measured, for every pair of networks and key frame duration."""
-    numbers = pandas.concat([curves(task).assign(task=task) for task in METRICS], ignore_index=True)
+    numbers = by_task({task: curves(task) for task in METRICS})
     figure, grid = plt.subplots(2, 2, figsize=(10.6, 8.2), layout="constrained", sharey="col")
     for row, speed in zip(grid, AXES, strict=True):
         for axes, (task, metric) in zip(row, METRICS.items(), strict=True):

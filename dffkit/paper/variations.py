@@ -10,7 +10,7 @@ from dffkit.experiments.speed import Architecture
 from dffkit.paper import ledger
 from dffkit.paper.ablation import ROWS
 from dffkit.paper.ledger import common_difference, replicates_by_seed
-from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED, by_task
 from dffkit.scores.differences import SampledScore, statement, with_interval, within
 from dffkit.training.recipe import Recipe
 from dffkit.training.recipes import REAL, find
@@ -28,12 +28,8 @@ SPARSE = {"Frame": ("frame", False), "DFF, key frames": ("dff", False), "DFF": (
 FLAT = 0.015  # the kit's limit for "hardly a difference": the paper's own are up to 0.4 points from one layer
 # Real video: last part of the recipe's name -> method
 METHODS = {
-    "frame": "copy",
-    "frame-longer": "Frame, longer",
-    "dff": "DFF",
-    "separate": "DFF separate",
-    "sff-dis": "SFF-DIS",
-}
+    "frame": "copy", "frame-longer": "Frame, longer", "dff": "DFF", "separate": "DFF separate", "sff-dis": "SFF-DIS"
+}  # fmt: skip
 TITLES = {
     "camvid": ("CamVid, a clip of 101 frames", "mIoU of 11 classes [%]"),
     "pets09": ("PETS09-S2L1, frames 501 to 600", "AP@0.5 of people [%]"),
@@ -159,8 +155,7 @@ def draw_table5() -> tuple[Figure, pandas.DataFrame]:
         speed.set_xticks(range(len(SPLITS)), labels=SPLITS)
         speed.set_xlabel("layers in the task network")
     figure.legend(*grid[0, 1].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
-    numbers = pandas.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)
-    return figure, numbers
+    return figure, by_task(tables)
 
 
 def draw_sparse_labels() -> tuple[Figure, pandas.DataFrame]:
@@ -186,8 +181,7 @@ def draw_sparse_labels() -> tuple[Figure, pandas.DataFrame]:
         axes.minorticks_off()
         axes.set_title(task.capitalize(), loc="left")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
-    numbers = pandas.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)
-    return figure, numbers
+    return figure, by_task(tables)
 
 
 def real_video(data: str) -> pandas.DataFrame:

@@ -62,11 +62,11 @@ def test_without_a_pair_that_is_fast_enough_the_fastest_is_returned(tmp_path):
 
 def test_another_pair_is_compared_with_frame_of_its_own_features(tmp_path):
     two_curves(tmp_path, "segmentation", faster_is_better=False)
-    point = equal_speed.loss_at_speed("segmentation", 3, features="ResNet-50", flow="FlowNet")
-    # l frames cost 6 + (l - 1), and Frame 6 l: l = 5 is 3 times as fast.
-    assert (point.duration, point.speedup) == (5, pytest.approx(3))
+    point = equal_speed.loss_at_speed("segmentation", 3, features="ResNet-50")
+    # l frames cost 6 + 0.2 (l - 1), and Frame 6 l: l = 4 is 3.64 times as fast.
+    assert (point.duration, point.speedup) == (4, pytest.approx(24 / 6.6))
     assert point.frame == pytest.approx(68)
-    assert point.loss == pytest.approx(4 * 2)
+    assert point.loss == pytest.approx(0.5 + 3 * 2)
 
 
 def test_the_loss_in_the_papers_text_stands_beside_ours(tmp_path, monkeypatch):
@@ -79,8 +79,8 @@ def test_the_loss_in_the_papers_text_stands_beside_ours(tmp_path, monkeypatch):
 
 def test_a_pair_without_results_is_named(tmp_path):
     two_curves(tmp_path, "segmentation", faster_is_better=True)
-    with pytest.raises(ValueError, match="got ResNet-26 with FlowNet Half"):
-        equal_speed.loss_at_speed("segmentation", features="ResNet-26", flow="FlowNet Half")
+    with pytest.raises(ValueError, match="got ResNet-26 with FlowNet Inception"):
+        equal_speed.loss_at_speed("segmentation", features="ResNet-26")
 
 
 def test_without_results_the_error_names_task_and_split(tmp_path):

@@ -190,7 +190,7 @@ def test_errors_can_be_limited_to_cells_that_moved(street):
 
 
 def test_the_gain_of_a_layer_is_its_error_with_the_exact_flow_over_its_error_without(street):
-    table = feature_maps.flow_gain_by_layer([street, street], least=0.5)
+    table = feature_maps.flow_gain_by_layer([street, street])
     assert table.index.tolist() == [1, 2, 3]
     assert list(table.columns) == list(LAYERS)
     moved = (street.exact_flow[3].norm(dim=0) >= 0.5) & (street.hidden[3] < 0.1)
