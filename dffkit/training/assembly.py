@@ -1,7 +1,8 @@
-"""Build the network that a recipe describes, and load the weights that its parts start from."""
+"""Build the network and the optimiser that a recipe describes, and load the weights that parts start from."""
 
+import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
@@ -117,3 +118,35 @@ def load_part(module: nn.Module, part: str, state: dict[str, Tensor]) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())  # torch names every layer in a line of its own
         raise ValueError(f"start: expected the weights of this {part}, got others: {reason:.300}") from error
+
+
+def rate_factor(recipe: Recipe, iteration: int) -> float:
+    """Return the factor on the learning rate at an iteration, 0 .. iterations - 1."""
+    warm = min(1.0, (iteration + 1) / (recipe.warm_up + 1))
+    if recipe.schedule == "cosine":
+        return warm * (1 + math.cos(math.pi * iteration / recipe.iterations)) / 2
+    return warm * (0.1 if iteration >= recipe.iterations * recipe.step_at else 1.0)
+
+
+def make_optimiser(parameters: Mapping[str, nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser; its groups differ in the learning rate or in the weight decay."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in parameters.items():
+        factor = next((factor for start, factor in recipe.lr_factors if name.startswith(start)), 1.0)
+        decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((factor, decay), []).append(parameter)
+    settings = [
+        {"params": members, "lr": factor * recipe.lr, "factor": factor, "weight_decay": decay}
+        for (factor, decay), members in groups.items()
+    ]
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(settings, momentum=0.9)
+    return torch.optim.AdamW(settings, fused=True)  # one kernel instead of hundreds of small ones
+
+
+def trainable(module: nn.Module, recipe: Recipe) -> dict[str, nn.Parameter]:
+    """Switch off the gradients of the parameters that the recipe freezes, and return all others by name."""
+    for name, parameter in module.named_parameters():
+        if name.startswith(recipe.freeze):
+            parameter.requires_grad_(False)
+    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}

@@ -1,7 +1,8 @@
 """Training objectives: each job makes the batches of a run, and their losses; F's own loss is at the end."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -141,6 +142,23 @@ def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob
     options = {"max_offset": offset, "label_interval": recipe.label_interval, "flip": recipe.flip}
     pairs = (MixedPairs if isinstance(data, Mixture) else Pairs)(data, seed, **options)
     return (StillsJob if recipe.job == "stills" else RecognitionJob)(module, pairs)
+
+
+def prefetch(make: Callable[[int], Any], iterations: Sequence[int], workers: int) -> Iterator[Any]:
+    """Yield `make(i)` for each iteration in order; up to `workers` threads make the next ones meanwhile."""
+    if not workers:
+        yield from map(make, iterations)
+        return
+    pool = ThreadPoolExecutor(workers)
+    try:
+        coming = [pool.submit(make, i) for i in iterations[:workers]]
+        for i in range(len(iterations)):
+            batch = coming.pop(0).result()
+            if i + workers < len(iterations):
+                coming.append(pool.submit(make, iterations[i + workers]))
+            yield batch
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def pyramid_loss(predictions: Sequence[Tensor], flow: Tensor, forward_flow: Tensor | None = None) -> dict[str, Tensor]:
