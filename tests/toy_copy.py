@@ -72,7 +72,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def get(place, **options):
-    return module.fetch("toy", place, progress=False, **options)
+    return module.fetch("toy", place, **options)
 
 
 def names(folder):

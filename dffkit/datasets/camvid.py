@@ -83,14 +83,13 @@ def _check_steps(images: list[Path]) -> None:
         before = match
 
 
-def _snippet(name: str, fps: float, images: list[Path], labels: list[Path]) -> Snippet:
-    targets = OnDemand(lambda i: _labels(labels[i], images[i]), range(len(images)))
-    return Snippet(name, fps, ImageFrames(images), targets)
+def _snippet(name: str, fps: float, images: list[Path], label_maps: list[Path]) -> Snippet:
+    def target(i: int) -> Tensor:
+        path = label_maps[i]
+        labels = read_labels(path, images[i])
+        wrong = labels[labels > VOID].unique().tolist()
+        if wrong:
+            raise DataError(f"{path}: expected label ids 0..{VOID}, got {wrong}; are these CamVid's 11 classes?")
+        return torch.where(labels == VOID, IGNORE, labels)
 
-
-def _labels(path: Path, image: Path) -> Tensor:
-    labels = read_labels(path, image)
-    wrong = labels[labels > VOID].unique().tolist()
-    if wrong:
-        raise DataError(f"{path}: expected label ids 0..{VOID}, got {wrong}; are these CamVid's 11 classes?")
-    return torch.where(labels == VOID, IGNORE, labels)
+    return Snippet(name, fps, ImageFrames(images), OnDemand(target, range(len(images))))

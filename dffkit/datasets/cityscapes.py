@@ -70,8 +70,8 @@ def snippets(folder: Path | str, split: str) -> list[Snippet]:
 
 def _city(videos: Path, labels: Path) -> list[Snippet]:
     """Return a city's snippets. Snippets of one sequence number may follow without a gap, so labels tell them apart."""
-    frames = {_position(path, FRAME): path for path in list_images(videos, [".png"])}
-    images = list_images(labels, [".png"])  # pictures of colours and instances as well
+    frames = {_position(path, FRAME): path for path in list_images(videos, (".png",))}
+    images = list_images(labels, (".png",))  # pictures of colours and instances as well
     annotated = {
         _position(path, ending): path
         for ending in (LABEL_IDS, TRAIN_IDS)

@@ -32,14 +32,13 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, Ov
 SAFE_PART = re.compile(r"[^\\:]*[^\\:. ]")  # Windows reads \ and : as separators, and drops dots and blanks at the end
 
 
-def fetch(name: str, folder: Path | None = None, *, force: bool = False, progress: bool = True) -> Path:
+def fetch(name: str, folder: Path | None = None, *, force: bool = False) -> Path:
     """Download a data set and unpack it to a folder of its name; an existing folder is left alone.
 
     Args:
         name: key of `PUBLIC_COPIES`.
         folder: the folder of all data sets; by default the one that DFFKIT_DATA names, or data/real/.
         force: download the data set again and, when it is complete, replace the old one.
-        progress: show progress bars.
 
     Returns:
         The folder of the data set.
@@ -59,7 +58,7 @@ def fetch(name: str, folder: Path | None = None, *, force: bool = False, progres
             known = file.sha256 or f"not known in advance; the first download's is stored in {HASHES} and compared"
             print(f"from     {file.address}\n         {readable(file.size)}, SHA-256: {known}")
         print(f"to       {target}, {readable(copy.unpacked)}")
-        _fetch(copy, target, progress)
+        _fetch(copy, target)
         print(f"{name} is in {target}, its SHA-256 in {folder / HASHES}")
     return target
 
@@ -72,7 +71,7 @@ def readable(size: int) -> str:
     return f"{size} bytes"
 
 
-def _fetch(copy: PublicCopy, target: Path, progress: bool) -> None:
+def _fetch(copy: PublicCopy, target: Path) -> None:
     """Download all files, unpack them, show the result as `target`, and delete the downloads."""
     downloads, hashes = target.parent / "downloads", target.parent / HASHES
     downloads.mkdir(exist_ok=True)
@@ -85,7 +84,7 @@ def _fetch(copy: PublicCopy, target: Path, progress: bool) -> None:
         path = downloads / file.name
         was_there = path.exists()
         if not was_there:
-            _download(file, path, progress)
+            _download(file, path)
         new[file.address] = _checked(file, path, stored.get(file.address), was_there)
     with tempfile.TemporaryDirectory(dir=downloads, prefix="tmp") as staging:
         staged = Path(staging) / "new"
@@ -94,7 +93,7 @@ def _fetch(copy: PublicCopy, target: Path, progress: bool) -> None:
             if file.inside is None:
                 shutil.copyfile(downloads / file.name, staged / file.name)
             else:
-                _unpack(file, downloads / file.name, staged, progress)
+                _unpack(file, downloads / file.name, staged)
         # After unpacking, so that a refused archive is not expected from now on; before the data set is visible.
         write(hashes, f"{json.dumps(stored | new, indent=2, sort_keys=True)}\n")
         if os.path.lexists(target):
@@ -133,7 +132,7 @@ def _by_hand(file: File, path: Path) -> str:
     return f"If you can download it by other means, put it there as {path}, and run this again. This resumes:\n  {curl}"
 
 
-def _download(file: File, path: Path, progress: bool) -> None:
+def _download(file: File, path: Path) -> None:
     """Download a file as a whole to a path where none is yet."""
     import pooch  # here, since `--help` and the list must work without the extra
     import requests
@@ -145,7 +144,7 @@ def _download(file: File, path: Path, progress: bool) -> None:
 
     headers = {"User-Agent": f"dffkit/{__version__}", "Accept-Encoding": "identity"}
     options = {"headers": headers, "timeout": TIMEOUTS, "hooks": {"response": require_encryption}}
-    downloader = pooch.HTTPDownloader(progress, CHUNK, **options)
+    downloader = pooch.HTTPDownloader(True, CHUNK, **options)
     pooch.get_logger().setLevel("WARNING")
     print(f"downloading {file.name}")
     try:
@@ -179,7 +178,7 @@ def _checked(file: File, path: Path, stored: str | None, was_there: bool) -> str
     raise DataError(f"{file.address}: {problem} Nothing of it was kept. {_by_hand(file, path)}")
 
 
-def _unpack(file: File, archive: Path, folder: Path, progress: bool) -> None:
+def _unpack(file: File, archive: Path, folder: Path) -> None:
     """Unpack the files in the folder `file.inside` of a zip archive, after a check of all its members.
 
     Raises:
@@ -204,7 +203,7 @@ def _unpack(file: File, archive: Path, folder: Path, progress: bool) -> None:
             if not wanted:
                 raise DataError(f"{archive}: expected files in its folder '{file.inside}', found none, {remedy}")
             _require_room(folder, sum(member.file_size for member in wanted))
-            for member in tqdm(wanted, desc=f"unpacking {archive.name}", unit="file", disable=not progress):
+            for member in tqdm(wanted, desc=f"unpacking {archive.name}", unit="file"):
                 path = folder / member.filename.removeprefix(start)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(member) as content, path.open("xb") as out:

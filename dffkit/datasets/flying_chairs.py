@@ -98,12 +98,11 @@ def _pairs(folder: Path) -> dict[int, list[Path]]:
     names = {match[0]: match[1] for match in (_NAME.fullmatch(path.name) for path in folder.iterdir()) if match}
     if not names:
         raise DataError(f"{folder}: has no pair (00001_img1.ppm ...); is this the right folder?")
-    pairs = {}
-    for digits in sorted(set(names.values()), key=int):
-        pairs[int(digits)] = [folder / f"{digits}_{part}" for part in _PARTS]
-        for path in pairs[int(digits)]:
-            if path.name not in names:
-                raise DataError(f"{path}: no such file, but others of this pair; get the data again")
+    numbers = sorted(set(names.values()), key=int)
+    pairs = {int(digits): [folder / f"{digits}_{part}" for part in _PARTS] for digits in numbers}
+    for path in (path for files in pairs.values() for path in files):
+        if path.name not in names:
+            raise DataError(f"{path}: no such file, but others of this pair; get the data again")
     return pairs
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from dffkit.datasets.images import ImageFrames, read_frame
-from dffkit.datasets.snippets import Frames, OnDemand, Snippet, motion_iou, warn_skipped
+from dffkit.datasets.snippets import REACH, Frames, OnDemand, Snippet, motion_iou, warn_skipped
 from dffkit.datasets.vid_annotations import CLASSES, read_annotation
 from dffkit.support.errors import DataError
 from dffkit.support.files import read_text
@@ -27,7 +27,6 @@ __all__ = ["CLASSES", "snippets", "stills"]
 
 FPS = 30.0  # a round number: the videos come from many sources, and the data set does not give their rates
 STILL_FPS = 1.0  # any rate fits a single frame
-REACH = 10  # frames before and after a frame that its motion IoU compares (FGFA)
 SOURCE = "the authors' lists are at https://github.com/msracver/Deep-Feature-Flow, data/ILSVRC2015/ImageSets"
 # The forms of a list's lines, each with an example.
 NAME, NUMBER = r"([\w-]+(?:/[\w-]+)+)", "([0-9]+)"
@@ -105,7 +104,7 @@ def _video(folder: Path, name: str, annotated: Sequence[int], length: int) -> Sn
         # The overlap of boxes does not depend on the images, so 21 images need not be opened.
         around = [read_annotation(notes / f"{t:06d}.xml", True)[0] for t in range(first, min(length, i + REACH + 1))]
         tracks = [dict(zip(t["tracks"].tolist(), t["boxes"], strict=True)) for t in around]
-        return torch.tensor(list(motion_iou(tracks, i - first, REACH).values()), dtype=torch.float32)
+        return torch.tensor(list(motion_iou(tracks, i - first).values()), dtype=torch.float32)
 
     frames = Frames(lambda i: read_frame(images / f"{i:06d}.JPEG"), length)
     return Snippet(name, FPS, frames, OnDemand(target, annotated), OnDemand(motion, annotated))

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ def natural(path: Path | str) -> list[tuple[bool, int | str]]:
     return [(True, int(part)) if part.isdecimal() else (False, part) for part in parts]
 
 
-def list_images(folder: Path, endings: Iterable[str] = IMAGES) -> list[Path]:
+def list_images(folder: Path, endings: tuple[str, ...] = IMAGES) -> list[Path]:
     """Return the images of a folder in natural order.
 
     Raises:
@@ -31,7 +31,6 @@ def list_images(folder: Path, endings: Iterable[str] = IMAGES) -> list[Path]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; put the data set there, or name another folder")
-    endings = tuple(endings)
     found = [path for path in folder.iterdir() if path.suffix.lower() in endings and not path.name.startswith(".")]
     if not found:
         raise DataError(f"{folder}: has no image ({', '.join(endings)}); is this the right folder?")

@@ -84,7 +84,9 @@ class MovingStills(Sequence[Snippet]):
     def _make_scene(self, index: int) -> "_Scene":
         snippet, frame = self.places[index // self.variants]
         still, target = snippet.frames[frame].permute(1, 2, 0).contiguous().numpy(), snippet.targets[frame]
-        boxes = _boxes(target)
+        parts = target if isinstance(target, tuple) else (target,)
+        found = [part["boxes"].numpy() for part in parts if isinstance(part, dict)]
+        boxes = np.concatenate(found) if found else None
         rng = np.random.default_rng(list(f"{self.seed}/{self._name(index)}".encode()))
         shot = draw_shot(rng, still.shape[:2], self.size, boxes)
         return _Scene(still, target, shot, None if boxes is None else tuple(cv2.mean(still)[:3]))
@@ -95,13 +97,6 @@ class _Scene(NamedTuple):
     target: Any
     shot: Shot
     fill: tuple[float, float, float] | None
-
-
-def _boxes(target: Any) -> np.ndarray | None:
-    """Return all boxes of a target, or None if it has only label maps."""
-    parts = target if isinstance(target, tuple) else (target,)
-    found = [part["boxes"].numpy() for part in parts if isinstance(part, dict)]
-    return np.concatenate(found) if found else None
 
 
 def _seen(target: Any, shot: Shot) -> Any:

@@ -21,6 +21,7 @@ FPS = 10.0  # the file's rate; the scene was filmed at about 7 frames a second
 # MOTChallenge counts frames from 1: 1-400 for training, 401-500 for validation, 501-600 for test. The rest of the video
 # has no boxes.
 SPLITS = {"train": range(400), "val": range(400, 500), "test": range(500, 600)}
+COUNT = 600
 ANNOTATED = (576, 768)  # (H, W) of OpenCV's video, in which the boxes were drawn; a copy may be smaller
 _COLUMNS = "frame, id, left, top, width, height, flag, x, y, z"
 _Decoded = type("_Decoded", (list,), {})  # a plain list takes no weak references
@@ -28,21 +29,13 @@ _in_use: "weakref.WeakValueDictionary[tuple, list[Tensor]]" = weakref.WeakValueD
 
 
 class Box(NamedTuple):
-    """A box of a `gt.txt`.
+    """A box of a `gt.txt`."""
 
-    Attributes:
-        line: line of the file, from 1.
-        frame: index, from 0.
-        track: number of the person.
-        corners: x1, y1, x2, y2 in pixels of the annotated picture, x2 and y2 exclusive; it may reach out of it.
-        counts: True for a person, False for a region to ignore.
-    """
-
-    line: int
-    frame: int
-    track: int
-    corners: tuple[float, float, float, float]
-    counts: bool
+    line: int  # of the file, from 1
+    frame: int  # index, from 0
+    track: int  # number of the person
+    corners: tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of `ANNOTATED`, x2 and y2 exclusive
+    counts: bool  # True for a person, False for a region to ignore
 
 
 def snippets(folder: Path, split: str, *, size: Size | None = None) -> list[Snippet]:
@@ -90,14 +83,10 @@ def _decoded(path: Path) -> list[Tensor]:
     key = (path.resolve(), path.stat().st_mtime_ns)
     decoded = _in_use.get(key)
     if decoded is None:
-        _in_use[key] = decoded = _Decoded(islice(stream, _count()))
-    if len(decoded) < _count():
-        raise DataError(f"{path}: expected at least {_count()} frames, got {len(decoded)}; get the file again")
+        _in_use[key] = decoded = _Decoded(islice(stream, COUNT))
+    if len(decoded) < COUNT:
+        raise DataError(f"{path}: expected at least {COUNT} frames, got {len(decoded)}; get the file again")
     return decoded
-
-
-def _count() -> int:
-    return max(part.stop for part in SPLITS.values())
 
 
 def _rows(file: Path, size: Size) -> list[list[tuple[Box, Tensor]]]:
@@ -108,7 +97,7 @@ def _rows(file: Path, size: Size) -> list[list[tuple[Box, Tensor]]]:
     found = read_boxes(file)
     corners, share = clip_boxes(torch.tensor([box.corners for box in found], dtype=torch.float64), ANNOTATED)
     ratio = torch.tensor([size[1] / ANNOTATED[1], size[0] / ANNOTATED[0]] * 2, dtype=torch.float64)
-    rows = [[] for _ in range(_count())]
+    rows = [[] for _ in range(COUNT)]
     for box, scaled, seen in zip(found, (corners * ratio).float(), share, strict=True):
         if seen == 0:
             picture = f"{ANNOTATED[1]}x{ANNOTATED[0]}"
@@ -141,7 +130,7 @@ def read_boxes(path: Path) -> list[Box]:
         except ValueError:
             values = []
         if not _is_box(values):
-            expected = f"{_COLUMNS}: finite numbers, a frame of 1..{_count()}, a whole id, some width and height"
+            expected = f"{_COLUMNS}: finite numbers, a frame of 1..{COUNT}, a whole id, some width and height"
             raise DataError(f"{path}:{number}: expected {expected}, got {line!r}; get the file again")
         frame, track, left, top, width, height, flag = values[:7]
         first = lines.setdefault((frame, track), number)
@@ -150,8 +139,8 @@ def read_boxes(path: Path) -> list[Box]:
         corners = (left - 1, top - 1, left - 1 + width, top - 1 + height)
         boxes.append(Box(number, int(frame) - 1, int(track), corners, flag != 0))
     last = max((box.frame + 1 for box in boxes), default=0)
-    if last < _count():
-        raise DataError(f"{path}: expected boxes up to frame {_count()}, got {last} as the last; get the file again")
+    if last < COUNT:
+        raise DataError(f"{path}: expected boxes up to frame {COUNT}, got {last} as the last; get the file again")
     return boxes
 
 
@@ -159,4 +148,4 @@ def _is_box(values: list[float]) -> bool:
     if len(values) != len(_COLUMNS.split()) or not all(map(math.isfinite, values)):
         return False
     frame, track, _, _, width, height = values[:6]
-    return frame == int(frame) and track == int(track) and 1 <= frame <= _count() and min(width, height) > 0
+    return frame == int(frame) and track == int(track) and 1 <= frame <= COUNT and min(width, height) > 0

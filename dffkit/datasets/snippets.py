@@ -14,6 +14,7 @@ from dffkit.support.machine import is_first_process
 
 SLOW, FAST = 0.9, 0.7  # motion IoU above 0.9 is slow, below 0.7 fast, between them medium (FGFA's evaluation)
 MOTION_CLASSES = ("slow", "medium", "fast")
+REACH = 10  # frames before and after a frame that its motion IoU compares (FGFA)
 NO_MOTION = 255  # in a motion map: pixels of no object
 
 
@@ -96,7 +97,7 @@ def motion_class(motion_iou: Tensor) -> Tensor:
     return torch.where(motion_iou.isnan(), NO_MOTION, classes).to(torch.uint8)
 
 
-def motion_iou(tracks: Sequence[Mapping[int, Tensor]], frame: int, reach: int = 10) -> dict[int, float]:
+def motion_iou(tracks: Sequence[Mapping[int, Tensor]], frame: int, reach: int = REACH) -> dict[int, float]:
     """Return the mean IoU of each object's box with its own boxes in the frames around (FGFA's motion IoU).
 
     Args:

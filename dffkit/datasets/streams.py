@@ -57,7 +57,15 @@ def frames(source: str | Path) -> FrameStream:
     """
     if str(source).startswith(CAMERA):
         return _camera(str(source))
-    return _folder(Path(source)) if Path(source).is_dir() else _video(Path(source))
+    path = Path(source)
+    if path.is_dir():
+        paths = list_images(path)
+        return _stream(str(path), lambda: ((str(p), read_frame(p, upright=True)) for p in paths), count=len(paths))
+
+    def read() -> Iterator[tuple[str, Tensor]]:
+        return ((f"{path}: frame {index}", frame) for index, frame in enumerate(video_files.read(path)))
+
+    return _stream(str(path), read, *video_files.facts(path))
 
 
 def _stream(
@@ -83,13 +91,6 @@ def _stream(
             yield frame
 
     return FrameStream(name, size, fps, count, same_size)
-
-
-def _folder(folder: Path) -> FrameStream:
-    paths = list_images(folder)
-    return _stream(
-        str(folder), lambda: ((str(path), read_frame(path, upright=True)) for path in paths), count=len(paths)
-    )
 
 
 def _camera(name: str) -> FrameStream:
@@ -120,12 +121,3 @@ def _from_camera(name: str) -> Iterator[tuple[str, Tensor]]:
             index += 1
     finally:
         capture.release()
-
-
-def _video(path: Path) -> FrameStream:
-    fps, count = video_files.facts(path)
-
-    def read() -> Iterator[tuple[str, Tensor]]:
-        return ((f"{path}: frame {index}", frame) for index, frame in enumerate(video_files.read(path)))
-
-    return _stream(str(path), read, fps, count)

@@ -47,7 +47,8 @@ def read(path: Path) -> Iterator[Tensor]:
                 if frame.is_corrupt:
                     damage = "the next frame is incomplete"
                     break
-                yield _upright(frame)
+                pixels = frame.to_ndarray(format="rgb24")
+                yield channels_first(np.rot90(pixels, round(frame.rotation / 90)))  # both count turns to the left
                 count += 1
                 end = max(end, ((frame.pts or 0) + (frame.duration or 0)) * stream.time_base)
                 chunk = max(chunk, (frame.dts or 0) * stream.time_base)
@@ -126,11 +127,6 @@ def avi_video_pieces(path: Path, stream: int) -> int:
             count += name in names and place <= size
             place += length % 2
     return count
-
-
-def _upright(frame: av.VideoFrame) -> Tensor:
-    pixels = frame.to_ndarray(format="rgb24")
-    return channels_first(np.rot90(pixels, round(frame.rotation / 90)))  # both count turns to the left
 
 
 class VideoWriter:

@@ -105,11 +105,7 @@ def require(extra: str, modules: tuple[str, ...]) -> None:
 
 
 def find_notebooks(folder: Path, numbers: tuple[str, ...] = ()) -> list[Path]:
-    """Return the numbered notebooks of `folder` in reading order: all of them, or those with the given numbers.
-
-    Raises:
-        CommandError: if a number has no notebook, or the folder has none.
-    """
+    """Return the numbered notebooks of a folder in reading order, all or those asked for; refuse a missing one."""
     paths = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     absent = set(numbers) - {path.name[:2] for path in paths}
     if absent or not paths:

@@ -22,7 +22,7 @@ def unpack(folder, content, **options):
     archive.write_bytes(content)
     place.mkdir(parents=True, exist_ok=True)
     options = {"inside": "set", "max_files": 10, "max_size": 10_000} | options
-    fetch._unpack(File("", "", 0, ZIP, **options), archive, place, progress=False)
+    fetch._unpack(File("", "", 0, ZIP, **options), archive, place)
     return contents(place)
 
 

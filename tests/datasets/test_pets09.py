@@ -27,6 +27,7 @@ def _short_video(request, monkeypatch):
     """Let the tests without real data use a video of 13 frames, of which 12 have boxes."""
     if "real_data" not in request.fixturenames:
         monkeypatch.setattr(pets09, "SPLITS", {"train": range(6), "val": range(6, 9), "test": range(9, 12)})
+        monkeypatch.setattr(pets09, "COUNT", 12)
         monkeypatch.setattr(pets09, "ANNOTATED", SIZE)
 
 

@@ -204,7 +204,7 @@ def test_a_mirrored_pair_fits_as_well_and_only_with_its_own_flow(left_right, ups
 
 def test_a_pair_without_a_mirror_is_returned_unchanged():
     pair = sprite_pair(0, 0, SIZE)
-    assert mirrored(pair) is pair
+    assert same(mirrored(pair), pair)
 
 
 def test_the_data_version_names_parameters_and_code(monkeypatch):
@@ -223,8 +223,3 @@ def test_the_data_version_names_parameters_and_code(monkeypatch):
 def test_wrong_arguments_are_named(seed, index, size):
     with pytest.raises(ValueError, match="seed, index, size: expected at least 0, 0 and"):
         sprite_pair(seed, index, size)
-
-
-def test_an_empty_batch_is_named():
-    with pytest.raises(ValueError, match="pairs: expected at least one"):
-        stacked([])

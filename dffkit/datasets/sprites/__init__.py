@@ -82,28 +82,21 @@ def sprite_pair(
 
 
 def stacked(pairs: Sequence[SpritePair]) -> SpritePair:
-    """Return a batch of these pairs. Raises `ValueError` if there are none."""
-    if not pairs:
-        raise ValueError("pairs: expected at least one, got none")
+    """Return a batch of these pairs, at least one."""
     return SpritePair(*map(torch.stack, zip(*pairs, strict=True)))
 
 
 def mirrored(pair: SpritePair, *, left_right: bool = False, upside_down: bool = False) -> SpritePair:
     """Return the pair mirrored, its flow included."""
     axes = [axis for axis, mirror in ((-1, left_right), (-2, upside_down)) if mirror]
-    if not axes:
-        return pair
     signs = torch.tensor([-1.0 if mirror else 1.0 for mirror in (left_right, upside_down)])
     current, key, flow, occluded = (tensor.flip(axes) for tensor in pair)
     return SpritePair(current, key, flow * signs[:, None, None], occluded)
 
 
 def _disturb(rng: np.random.Generator, image: np.ndarray, gain: float, offset: float, noise: float) -> np.ndarray:
-    if gain == 1 and offset == 0 and noise == 0:
-        return image
     changed = (image - np.float32(128)) * np.float32(gain) + np.float32(128 + offset)
-    if noise:
-        changed += rng.standard_normal(image.shape, dtype=np.float32) * np.float32(noise)
+    changed += rng.standard_normal(image.shape, dtype=np.float32) * np.float32(noise)
     return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
 

@@ -73,11 +73,7 @@ def data_version(world: World = DEFAULT) -> str:
 
 @lru_cache(maxsize=8)
 def street(split: str, number: int, world: World = DEFAULT) -> Street:
-    """Return one street of a split.
-
-    Raises:
-        ValueError: for a split that is not in `SPLITS`, or a number below 0.
-    """
+    """Return one street of a split."""
     if split not in SPLITS:
         raise ValueError(f"split: expected one of {SPLITS}, got {split!r}")
     if number < 0:

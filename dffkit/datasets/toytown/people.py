@@ -7,8 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.random import Generator
 
-from dffkit.datasets.toytown.model import LABEL, Builder, Way
-from dffkit.datasets.toytown.textures import HAIR, PAINT, SHIRTS, SKIN, TROUSERS, Canvas, column, pick
+from dffkit.datasets.toytown.model import HAIR, LABEL, PAINT, SHIRTS, SKIN, TROUSERS, Builder, Canvas, Way, column, pick
 from dffkit.datasets.toytown.vehicles import DARK, draw_wheel
 
 # name, radius in metres (for a person of 1.75 m)
@@ -133,27 +132,25 @@ def _lean(rng: Generator, rare_poses: float) -> tuple[float, float]:
 
 def draw_limb(colour: np.ndarray, end: np.ndarray | None = None, split: float = 0.8) -> np.ndarray:
     """Draw a capsule (32 x 16) with soft shading; below `split` it has the colour `end` (a hand, a shoe)."""
-    y, light, alpha = _capsule()
+    y, x = _grid(32, 16)
     image = np.broadcast_to(colour, (*y.shape, 3)).copy()
     if end is not None:
         image[int(split * len(y)) :] = end
-    return np.concatenate([image * light, alpha], 2)
+    cap = np.minimum(np.minimum(y + 0.5, len(y) - 0.5 - y) / 5, 1)  # rounded ends
+    alpha = 255.0 * (np.abs(x) < np.sqrt(1 - (1 - cap) ** 2))
+    return np.concatenate([image * (1.06 - 0.16 * x - 0.22 * x**2)[..., None], alpha[..., None]], 2)
 
 
 @cache
-def _capsule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the row of each texel of a limb (H, W), its light and its alpha (H, W, 1)."""
-    h, w = 32, 16
-    y, x = np.mgrid[0:h, 0:w].astype(float)
-    x = (x - (w - 1) / 2) / (w / 2)
-    cap = np.minimum(np.minimum(y + 0.5, h - 0.5 - y) / 5, 1)  # rounded ends
-    alpha = 255.0 * (np.abs(x) < np.sqrt(1 - (1 - cap) ** 2))
-    return y, (1.06 - 0.16 * x - 0.22 * x**2)[..., None], alpha[..., None]
+def _grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return y in 0..height and x in -1..1 of each texel, both (H, W)."""
+    y, x = np.mgrid[0:height, 0:width].astype(float)
+    return y, (x - (width - 1) / 2) / (width / 2)
 
 
 def draw_trunk(rng: Generator, shirt: np.ndarray, trousers: np.ndarray) -> np.ndarray:
     """Draw a rounded trunk (64 x 32), wide at the shoulders: a plain shirt, or one with stripes, a print or a bag."""
-    y, x, light, alpha = _trunk()
+    y, x = _grid(64, 32)
     image = np.broadcast_to(shirt, (*y.shape, 3)).copy()
     kind = rng.integers(4)
     if kind == 1:
@@ -163,18 +160,9 @@ def draw_trunk(rng: Generator, shirt: np.ndarray, trousers: np.ndarray) -> np.nd
     elif kind == 3:  # a rucksack
         image[(np.abs(x) < 0.62) & (y > 8) & (y < 44)] = pick(rng, PAINT) * 0.7
     image[y > 54] = trousers
-    return np.concatenate([image * light, alpha], 2)
-
-
-@cache
-def _trunk() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the row and column of each texel of a trunk (H, W), its light and its alpha (H, W, 1)."""
-    h, w = 64, 32
-    y, x = np.mgrid[0:h, 0:w].astype(float)
-    x = (x - (w - 1) / 2) / (w / 2)
-    half = 0.98 - 0.22 * (y / h) - 0.6 * np.maximum(0, 1 - y / 9) ** 2
+    half = 0.98 - 0.22 * (y / len(y)) - 0.6 * np.maximum(0, 1 - y / 9) ** 2
     alpha = 255.0 * (np.abs(x) < half)
-    return y, x, (1.06 - 0.14 * x - 0.2 * x**2)[..., None], alpha[..., None]
+    return np.concatenate([image * (1.06 - 0.14 * x - 0.2 * x**2)[..., None], alpha[..., None]], 2)
 
 
 def draw_head(rng: Generator, faces_camera: bool, helmet: bool = False) -> np.ndarray:
@@ -188,13 +176,7 @@ def draw_head(rng: Generator, faces_camera: bool, helmet: bool = False) -> np.nd
         for x in (0.34, 0.66):
             canvas.rectangle((x - 0.06, 0.5, x + 0.06, 0.62), (30, 24, 24), 0.06)
         canvas.rectangle((0.38, 0.78, 0.62, 0.83), (150, 60, 60))
-    light, alpha = _ball()
-    return np.concatenate([canvas.picture() * light, alpha], 2)
-
-
-@cache
-def _ball() -> tuple[np.ndarray, np.ndarray]:
-    """Return light and alpha (H, W, 1) of a head."""
     y, x = np.mgrid[0:32, 0:32] / 15.5 - 1
     alpha = 255.0 * (np.hypot(x * 1.12, y) < 1)
-    return (1.06 - 0.12 * x - 0.16 * (x**2 + y**2))[..., None], alpha[..., None]
+    light = 1.06 - 0.12 * x - 0.16 * (x**2 + y**2)
+    return np.concatenate([canvas.picture() * light[..., None], alpha[..., None]], 2)

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.random import Generator
 
-from dffkit.datasets.toytown.model import BACKDROP, Builder
-from dffkit.datasets.toytown.textures import LEAVES, PAINT, SHIRTS, WALLS, Canvas, column, noise, pick
+from dffkit.datasets.toytown.model import BACKDROP, LEAVES, PAINT, SHIRTS, WALLS, Builder, Canvas, column, noise, pick
 
 ROAD = 4.6  # half the road's width, in metres
 BEGIN, END = -12.0, 260.0  # the street, along z
@@ -161,8 +160,7 @@ def draw_crossing(rng: Generator) -> np.ndarray:
     """Draw a zebra crossing, 8 stripes across the road."""
     size = (32, 128)
     stripes = (np.arange(128) // 8 % 2 == 0)[None, :, None]
-    image = np.where(stripes, 215.0, 96.0) + 8 * noise(rng, size)[..., None]
-    return np.broadcast_to(image, (*size, 3)).copy()
+    return (np.where(stripes, 215.0, 96.0) + 8 * noise(rng, size)[..., None]).repeat(3, axis=2)
 
 
 def draw_pavement(rng: Generator) -> np.ndarray:

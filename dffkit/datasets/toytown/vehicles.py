@@ -1,13 +1,11 @@
 """Cars, trucks and wheels: a texture for each face, and the boxes that carry the faces."""
 
 import math
-from functools import cache
 
 import numpy as np
 from numpy.random import Generator
 
-from dffkit.datasets.toytown.model import Builder, Way
-from dffkit.datasets.toytown.textures import PAINT, Canvas, column, noise, pick
+from dffkit.datasets.toytown.model import PAINT, Builder, Canvas, Way, column, noise, pick
 
 GLASS = ((46, 58, 70), (70, 86, 100), (34, 38, 46))
 DARK = np.array([26.0, 26.0, 30.0])
@@ -77,7 +75,8 @@ def draw_plain(colour: np.ndarray, rng: Generator) -> np.ndarray:
 
 def draw_wheel(rng: Generator, spokes: int = 5, bicycle: bool = False) -> np.ndarray:
     """Draw a wheel, cut out round; a bicycle's is open between the spokes."""
-    r, angle = _disc()
+    y, x = np.mgrid[0:64, 0:64] / 31.5 - 1
+    r, angle = np.hypot(x, y), np.arctan2(y, x)
     rim = np.array([190.0, 192, 196]) * rng.uniform(0.7, 1.05)
     image = np.broadcast_to(np.array([30.0, 30, 32]), (*r.shape, 3)).copy()
     spoke = np.cos(spokes * angle) > (0.75 if bicycle else 0.1)
@@ -88,14 +87,6 @@ def draw_wheel(rng: Generator, spokes: int = 5, bicycle: bool = False) -> np.nda
         image[(r < 0.66) & (spoke | (r > 0.56) | (r < 0.2))] = rim
         solid = r < 1
     return np.concatenate([image, 255.0 * solid[..., None]], 2)
-
-
-@cache
-def _disc() -> tuple[np.ndarray, np.ndarray]:
-    """Return the distance of each texel of a wheel from its hub, and its angle, both (H, W)."""
-    n = 64
-    y, x = np.mgrid[0:n, 0:n] / ((n - 1) / 2) - 1
-    return np.hypot(x, y), np.arctan2(y, x)
 
 
 def draw_truck_end(paint: np.ndarray, rear: bool, rng: Generator) -> np.ndarray:
