@@ -151,17 +151,19 @@ def _panel(axes: Axes, title: str, part: dict, *, train: bool = False) -> None:
         _arrow(axes, maps, loss)
         for start, end in [*learned, (maps, loss)]:
             _arrow(axes, end, start, GRADIENT, shift=-0.22, style="--")
-        way_back = "red: the gradient's way back, into N_task,\nthrough W (Eq. 4) into N_feat, F and S"
-        _note(axes, 13.6, top, way_back, GRADIENT)
+        note = "red: the gradient's way back, into N_task,\nthrough W (Eq. 4) into N_feat, F and S"
+        x, y, colour = 13.6, top, GRADIENT
     else:
         own = Box(16.4, top, 1.9), Box(19.1, top)
         _box(axes, own[0], f"N_task\n{_cost(part['score maps'])}", CHEAP)
         _box(axes, own[1], f"score maps of k\n{part['score maps'].shape}")
         _arrow(axes, features, own[0])
         _arrow(axes, *own)
-        legend = "orange: expensive, on key frames only\n"
-        legend += "green: cheap; F and W on all other frames, N_task on every frame"
-        _note(axes, 14.6, bottom, f"{legend}\nGMAC: 10⁹ multiply-adds for one frame of 600 × 1000", "#333333")
+        note = "orange: expensive, on key frames only\n"
+        note += "green: cheap; F and W on all other frames, N_task on every frame"
+        note += "\nGMAC: 10⁹ multiply-adds for one frame of 600 × 1000"
+        x, y, colour = 14.6, bottom, "#333333"
+    axes.text(x, y, note, ha="center", va="center", fontsize=9.5, color=colour)
     axes.set(xlim=(0, 20.4), ylim=(0.2, 5.9), aspect="equal")
     axes.set_title(title, loc="left", fontsize=12)
     axes.axis("off")
@@ -180,14 +182,9 @@ def _box(axes: Axes, box: Box, text: str, colour: str | None = None) -> None:
     axes.text(box.x, box.y, text, ha="center", va="center", fontsize=9)
 
 
-def _note(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
-    axes.text(x, y, text, ha="center", va="center", fontsize=9.5, color=colour)
-
-
 def _arrow(axes: Axes, start: Box, end: Box, colour: str = "#333333", shift: float = 0.0, style: str = "-") -> None:
     """Draw an arrow from edge to edge: sideways where the boxes are apart sideways, else up or down."""
-    sideways = abs(end.x - start.x) > (start.width + end.width) / 2
-    if sideways:
+    if abs(end.x - start.x) > (start.width + end.width) / 2:
         half = 0.5 if end.x > start.x else -0.5
         a, b = (start.x + half * start.width, start.y + shift), (end.x - half * end.width, end.y + shift)
     else:

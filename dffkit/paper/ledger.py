@@ -139,7 +139,7 @@ def claims_beside_ours() -> pandas.DataFrame:
 
 
 def _inverse_ratio(features: str, flow: str) -> float:
-    return _table2().loc[(features, flow), "inverse"]
+    return _inverse_ratios()[features, flow]
 
 
 def _measured(task: str, features: str, flow: str, duration: int, column: str) -> float:
@@ -148,8 +148,8 @@ def _measured(task: str, features: str, flow: str, duration: int, column: str) -
 
 
 @functools.cache
-def _table2() -> pandas.DataFrame:
-    return complexity.table2().set_index(["features", "flow"])
+def _inverse_ratios() -> pandas.Series:
+    return complexity.table2().set_index(["features", "flow"]).inverse
 
 
 FUNCTIONS = {"inverse_ratio": _inverse_ratio, "measured": _measured}

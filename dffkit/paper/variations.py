@@ -159,20 +159,15 @@ def draw_table5() -> tuple[Figure, pandas.DataFrame]:
 
 
 def draw_sparse_labels() -> tuple[Figure, pandas.DataFrame]:
-    """Draw Frame, DFF and copy over the interval between labelled frames (Sec. 3), with 95% intervals.
-
-    There is a panel for each task that has been run.
-    """
+    """Draw Frame, DFF and copy over the interval between labelled frames (Sec. 3), with 95% intervals."""
     styles = {
         "Frame": ("*-", "black"), "DFF, key frames": ("o--", BLUE), "DFF": ("o-", BLUE), "copy": ("s:", DARK_GREY),
     }  # fmt: skip
-    tables = {task: table for task in METRICS if not (table := sparse_labels(task)).empty}
-    figure, panels = plt.subplots(
-        1, len(tables), figsize=(1.8 + 4.6 * len(tables), 4.0), layout="constrained", squeeze=False
-    )
-    for axes, task in zip(panels[0], tables, strict=True):
+    tables = {task: sparse_labels(task) for task in METRICS}
+    figure, panels = plt.subplots(1, 2, figsize=(11.0, 4.0), layout="constrained")
+    for axes, (task, table) in zip(panels, tables.items(), strict=True):
         for number, (method, (style, colour)) in enumerate(styles.items()):
-            line = tables[task][tables[task].method == method]
+            line = table[table.method == method]
             reach = [line.score - line.low, line.high - line.score]
             apart = 1.03 ** (number - 1.5)  # so that bars stand side by side
             axes.errorbar(line.interval * apart, line.score, reach, fmt=style, color=colour, capsize=3, label=method)
@@ -180,7 +175,7 @@ def draw_sparse_labels() -> tuple[Figure, pandas.DataFrame]:
         axes.set_xticks(INTERVALS, labels=INTERVALS)
         axes.minorticks_off()
         axes.set_title(task.capitalize(), loc="left")
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return figure, by_task(tables)
 
 
