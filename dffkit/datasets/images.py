@@ -88,11 +88,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 class ImageFrames(Frames):
-    """The frames of a video that is stored as images, each decoded on access.
-
-    Args:
-        paths: the images, in the order of the frames.
-    """
+    """The frames of a video that is stored as images, given by their paths in order; each is decoded on access."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = list(paths)

@@ -30,7 +30,6 @@ CLASS_OF_SYNSET = {
     "n04530566": "watercraft", "n02062744": "whale", "n02391049": "zebra",
 }  # fmt: skip
 CLASSES = tuple(CLASS_OF_SYNSET.values())
-TOO_LARGE = 2**63  # for an int64
 _LABEL = {synset: label for label, synset in enumerate(CLASS_OF_SYNSET, start=1)}
 
 
@@ -128,6 +127,6 @@ def _number(node: Element, name: str, kind: type = float) -> Any:
         number = kind(text)
     except ValueError:
         number = math.nan
-    if not abs(number) < TOO_LARGE:  # neither is NaN
+    if not abs(number) < 2**63:  # too large for an int64, or NaN
         raise ValueError(f"<{name}>: expected a{' whole' if kind is int else ''} number, got {text[:80]!r}")
     return number

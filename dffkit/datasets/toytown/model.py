@@ -173,17 +173,14 @@ class Builder:
         self.quads.append((*corner, *u, *v, texture, LABEL[label], owner, *repeat, light, cutout, spin))
 
     def box(self, low, high, textures, label, owner=WORLD) -> None:
-        """Add a box from `low` to `high` (x, y, z), y down. `textures`: rear, front, side, top; None leaves one out."""
+        """Add a box from `low` to `high` (x, y, z), y down. `textures`: rear, front, side, top or None."""
         (x0, y0, z0), (x1, y1, z1) = low, high
         rear, front, side, top = textures
         x, y, z = (x1 - x0, 0, 0), (0, y1 - y0, 0), (0, 0, z1 - z0)
-        if rear is not None:
-            self.quad((x0, y0, z0), x, y, rear, label, owner, light=0.94)
-        if front is not None:
-            self.quad((x0, y0, z1), x, y, front, label, owner, light=0.94)
-        if side is not None:
-            for x_side in (x0, x1):
-                self.quad((x_side, y0, z0), z, y, side, label, owner, light=0.8)
+        self.quad((x0, y0, z0), x, y, rear, label, owner, light=0.94)
+        self.quad((x0, y0, z1), x, y, front, label, owner, light=0.94)
+        for x_side in (x0, x1):
+            self.quad((x_side, y0, z0), z, y, side, label, owner, light=0.8)
         if top is not None:
             self.quad((x0, y0, z0), x, z, top, label, owner, light=1.08)
 

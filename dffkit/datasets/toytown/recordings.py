@@ -114,9 +114,8 @@ class Recording:
             return self["motion", i] if task == "segmentation" else self.boxes(i)["motion"]
 
         frames = Frames(lambda i: self["frames", i], self.length)
-        return Snippet(
-            self.name, self.fps, frames, OnDemand(targets[task], annotated), OnDemand(motion, annotated), self.flow
-        )
+        found, motions = OnDemand(targets[task], annotated), OnDemand(motion, annotated)
+        return Snippet(self.name, self.fps, frames, found, motions, self.flow)
 
 
 def record(split: str, number: int, fps: float, length: int, world: World = DEFAULT) -> dict[str, Tensor]:
