@@ -10,7 +10,7 @@ from hypothesis import settings
 from places import REPOSITORY
 
 # Helpers that assert show what they have compared, as tests do.
-pytest.register_assert_rewrite("scored_snippets", "small_runs", "tiny_queue")
+pytest.register_assert_rewrite("mot_tree", "scored_snippets", "small_runs", "tiny_queue")
 
 # The same examples on every run, so that a failure can be repeated; no deadline, since a busy machine is not a fault.
 settings.register_profile("dffkit", derandomize=True, deadline=None)

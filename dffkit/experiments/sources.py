@@ -213,7 +213,7 @@ def _pets09() -> Source:
     People are about as wide as one cell of the feature map, so frames are enlarged by the data option "scale". Training
     uses random windows of the enlarged frames; the data option "windows" is their number.
     """
-    from dffkit.datasets import pets09
+    from dffkit.datasets import mot
     from dffkit.datasets.resized import Crops
 
     def options(recipe: Recipe) -> dict[str, Any]:
@@ -222,8 +222,8 @@ def _pets09() -> Source:
     def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
         scale, video = options(recipe)["scale"], real_folder("pets09")
         if split != "train":
-            return pets09.snippets(video, split, size=tuple(round(side * scale) for side in REAL_SIZE))
-        found = pets09.snippets(video, split)
+            return mot.pets09_snippets(video, split, size=tuple(round(side * scale) for side in REAL_SIZE))
+        found = mot.pets09_snippets(video, split)
         scale *= REAL_SIZE[1] / found[0].frames[0].shape[2]  # the original video has larger frames
         scales = scale / PETS09_SPREAD, scale * PETS09_SPREAD
         windows = options(recipe)["windows"]
@@ -231,7 +231,7 @@ def _pets09() -> Source:
 
     return Source(
         "pets09", snippets, _of_version("pets09"), counts={"val": None, "test": None}, durations={"detection": 10},
-        names={"detection": pets09.CLASSES},
+        names={"detection": mot.CLASSES},
         scored_side=lambda recipe: round(min(REAL_SIZE) * options(recipe)["scale"]),
     )  # fmt: skip
 

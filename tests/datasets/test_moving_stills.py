@@ -5,7 +5,7 @@ import pytest
 import torch
 from made_up_stills import BOXES, SIZE, STILL, boxed, interior, label_map, moving, smooth, still
 
-from dffkit.datasets import camvid, pets09
+from dffkit.datasets import camvid, mot
 from dffkit.datasets.moving_stills import VISIBLE, MovingStills
 from dffkit.datasets.snippets import Snippet
 from dffkit.datasets.still_camera import moved_boxes
@@ -194,7 +194,7 @@ def test_real_stills_move(real_data):
 
 @pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.SkippedRecords")
 def test_real_people_move(real_data):
-    people = pets09.snippets(real_data("pets09"), "train")
+    people = mot.pets09_snippets(real_data("pets09"), "train")
     data = MovingStills(people, variants=1, seed=0, size=(256, 320))
     assert len(data) == 400
     assert sum(len(data[i].targets[9]["boxes"]) for i in range(0, 400, 20)) > 20
