@@ -1,17 +1,16 @@
-"""Pictures of a model's results on Toytown: labels and boxes drawn over frames, beside the ground truth."""
+"""Pictures and tables of a model's results on Toytown: beside the ground truth, and where the key frame misses."""
 
-import io
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
-from PIL import Image
 from torch import Tensor
 from torchvision.ops import box_iou
 
@@ -19,7 +18,7 @@ from dffkit.datasets.toytown import CLASSES, LABELS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import annotate
 from dffkit.experiments.annotate import SURE
-from dffkit.lessons.explore import Explorer, Picture, Slider
+from dffkit.lessons.explore import Explorer, Picture, slider
 from dffkit.networks.segmentation import ScoreMaps
 from dffkit.paper.style import DARK_GREY, styled
 from dffkit.video import Recognition
@@ -32,15 +31,6 @@ MATCH_IOU = 0.5  # IoU with a true box of the same class
 def tinted_frame(frame: Tensor, labels: Tensor, strength: float = 0.6) -> np.ndarray:
     """Return a frame `(3, H, W)` uint8 tinted by its label map `(H, W)`, as RGB `(H, W, 3)` in 0..1."""
     return ((1 - strength) * frame.permute(1, 2, 0) / 255 + strength * PALETTE[labels.long()]).numpy()
-
-
-def compact_picture(figure: Figure, alt: str, bits: int = 5) -> Picture:
-    """Return `Picture.of` with `bits` for each colour, which halves the file: notebooks hold many video frames."""
-    picture, step = Picture.of(figure, alt), 255 / (2**bits - 1)
-    image = Image.open(io.BytesIO(picture.png)).convert("RGB").point(lambda value: round(round(value / step) * step))
-    buffer = io.BytesIO()
-    image.save(buffer, format="png", optimize=True)
-    return Picture(buffer.getvalue(), picture.alt, picture.width)
 
 
 def target_of(film: Film, index: int, boxes: bool) -> Any:
@@ -88,16 +78,13 @@ def clip_strip(film: Film, results: Mapping[int, Sequence[Recognition]], columns
         words = []
         small = spot.subgridspec(rows, columns, wspace=0.02, hspace=0.03)
         for found, place in zip(block, small, strict=False):
-            axes = figure.add_subplot(place)
-            draw_result(axes, film.frame(found.index), found.output)
-            word = "" if name == "truth" else score_text(found.output, target_of(film, found.index, boxes))
-            corner_labels(axes, f"i = {found.index}{' · key' if found.is_key_frame else ''}", word, found.is_key_frame)
+            word = draw_recognition(figure.add_subplot(place), film, found, scored=name != "truth")
             words.append(f"{'key frame ' if found.is_key_frame else ''}{found.index}: {word}")
         if name != "truth":
             texts.append(f"With {name}, {', '.join(words)}.")
     add_class_legend(figure, boxes, loc="lower center")
     what, unit = ("boxes", "objects found") if boxes else ("labels", "pixels right")
-    return compact_picture(
+    return Picture.of(
         figure,
         f"""Frames 0 to {len(first) - 1} of a street with the model's {what}, key frames framed in black, and with the
         true {what}; in each frame the {unit}. {" ".join(texts)}""",
@@ -110,7 +97,7 @@ def recognized_frame(film: Film, model: DeepFeatureFlow, frame: int, duration: i
     """Draw a key frame, a frame recognized by its features, and the same frame with the truth."""
     boxes = not isinstance(model.task_network, ScoreMaps)
     key_index = frame - frame % duration
-    result = recognize_frame(model, film.frame(frame), film.frame(key_index), same=frame == key_index)
+    result = recognize_frame(model, film, frame, key_index)
     target = target_of(film, frame, boxes)
     figure = Figure(figsize=(8.8, 2.05), layout="constrained")
     key, ours, true = figure.subplots(1, 3)
@@ -123,10 +110,11 @@ def recognized_frame(film: Film, model: DeepFeatureFlow, frame: int, duration: i
     true.set_title("the truth")
     add_class_legend(figure, boxes)
     source = "is a key frame itself" if frame == key_index else f"gets its features from key frame {key_index}"
-    return compact_picture(
+    return Picture.of(
         figure,
         f"""Key frame {key_index}; frame {frame} with the model's result, {score_text(result, target)} {right}; and
         frame {frame} with the truth. With l = {duration} it {source}.""",
+        bits=5,
     )
 
 
@@ -134,16 +122,17 @@ def clip_explorer(film: Film, model: DeepFeatureFlow, frames: int = 30) -> Explo
     """Return a widget that moves along a clip and changes the key frame duration."""
     return Explorer(
         partial(recognized_frame, film, model),
-        frame=Slider("frame i", 0, frames - 1, 1, 9),
-        duration=Slider("key frame duration l", 1, 20, 1, 10),
+        frame=slider("frame i", 0, frames - 1, 1, 9),
+        duration=slider("key frame duration l", 1, 20, 1, 10),
     )
 
 
 @torch.no_grad()
-def recognize_frame(model: DeepFeatureFlow, frame: Tensor, key_frame: Tensor, *, same: bool) -> Any:
-    """Return the result for one frame `(3, H, W)` by the features of its key frame, which may be the `same` frame."""
-    maps, key = model.on_key_frame(key_frame[None])
-    if not same:
+def recognize_frame(model: DeepFeatureFlow, film: Film, index: int, key_index: int) -> Any:
+    """Return the result for a frame by the features of its key frame, which may be the frame itself."""
+    frame = film.frame(index)
+    maps, key = model.on_key_frame(film.frame(key_index)[None])
+    if index != key_index:
         maps = model.on_current_frame(frame[None], key)
     return model.task_network.decode(maps, frame.shape[1:])[0]
 
@@ -162,15 +151,23 @@ def draw_result(axes: Axes, frame: Tensor, result: Any = None) -> None:
                 axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=line, linewidth=width))
 
 
-def corner_labels(axes: Axes, left: str, right: str, framed: bool) -> None:
-    """Write in the upper corners of a small frame; `framed` draws a black frame, for key frames."""
+def draw_recognition(axes: Axes, film: Film, found: Recognition, title: str = "", *, scored: bool = True) -> str:
+    """Draw a result with `title` (default: the frame's number) and its score in the upper corners, key frames framed.
+
+    Returns:
+        The score, or "" if it is not to be `scored`.
+    """
+    draw_result(axes, film.frame(found.index), found.output)
+    boxes = not isinstance(found.output, Tensor)
+    score = score_text(found.output, target_of(film, found.index, boxes)) if scored else ""
+    title = title or f"i = {found.index}{' · key' if found.is_key_frame else ''}"
     behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-    for x, side, text in ((0.015, "left", left), (0.985, "right", right)):
+    for x, side, text in ((0.015, "left", title), (0.985, "right", score)):
         if text:
-            place = {"ha": side, "va": "top", "transform": axes.transAxes}
-            axes.text(x, 0.96, text, fontsize=7, bbox=behind, **place)
-    if framed:
+            axes.text(x, 0.96, text, fontsize=7, bbox=behind, ha=side, va="top", transform=axes.transAxes)
+    if found.is_key_frame:
         axes.spines[:].set(visible=True, color="black", linewidth=2.5)
+    return score
 
 
 def add_class_legend(figure: Figure, boxes: bool, loc: str = "outside lower center") -> None:
@@ -178,3 +175,59 @@ def add_class_legend(figure: Figure, boxes: bool, loc: str = "outside lower cent
     names = CLASSES if boxes else LABELS
     patches = [Patch(facecolor=COLOURS[name], edgecolor=DARK_GREY, linewidth=0.4, label=name) for name in names]
     figure.legend(handles=patches, loc=loc, ncols=10, fontsize=7.5, handlelength=1)
+
+
+# Where propagation fails
+
+
+@torch.no_grad()
+def accuracy_by_gap(films: Sequence[Film], model: DeepFeatureFlow, gaps: Sequence[int]) -> pandas.DataFrame:
+    """Return the share of right labels where the key frame, frame 0, shows the same surface, and where it does not.
+
+    Returns:
+        One row for each gap in frames. `new` is the percentage of pixels that the key frame does not show. `seen,
+        carried` and `new, carried` are the percentages of right labels among the other pixels and among the new
+        ones with the key frame's features; `seen, own` and `new, own` those with the frame's own features.
+    """
+    keys = [model.key_frame(film.frame(0)[None]) for film in films]  # once, for all gaps
+    lines = []
+    for gap in gaps:
+        new = torch.stack([film.flow(gap, 0)[1] for film in films])
+        labels = torch.stack([film.labels(gap) for film in films])
+        line = {"gap": gap, "new": 100 * float(new.double().mean())}
+        frames = [film.frame(gap)[None] for film in films]
+        own = [model(frame) for frame in frames]
+        pairs = zip(frames, keys, strict=True)
+        carried = [model.on_current_frame(*pair) for pair in pairs] if gap else own  # i == k: no propagation
+        for source, maps in (("carried", carried), ("own", own)):
+            found = torch.stack([model.task_network.decode(each, labels.shape[1:])[0] for each in maps])
+            right = (found == labels).double()
+            line[f"seen, {source}"] = 100 * float(right[~new].mean())
+            line[f"new, {source}"] = 100 * float(right[new].mean())
+        lines.append(line)
+    return pandas.DataFrame(lines)
+
+
+@styled
+def new_region_errors(film: Film, model: DeepFeatureFlow, frame: int, key_frame: int) -> Picture:
+    """Draw a key frame, a later frame with its new pixels darkened, and the later frame's wrong pixels."""
+    wrong = recognize_frame(model, film, frame, key_frame) != film.labels(frame)
+    new, picture = film.flow(frame, key_frame)[1], film.frame(frame)
+    figure = Figure(figsize=(8.8, 1.75), layout="constrained")
+    panels = {
+        f"key frame {key_frame}": film.frame(key_frame),
+        f"frame {frame}, what is new darkened": torch.where(new, picture // 4, picture),
+        "wrong pixels": picture,
+    }
+    for axes, (title, shown) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+        draw_result(axes, shown)
+        axes.set_title(title)
+    axes.imshow(np.where(wrong.numpy(), 1.0, np.nan), cmap="autumn", vmin=0, vmax=2, alpha=0.9)
+    share, inside = float(new.float().mean()), float(wrong[new].float().mean())
+    return Picture.of(
+        figure,
+        f"""Key frame {key_frame}; frame {frame}, with {100 * share:.0f}% of its pixels darkened, which the key frame
+        does not show; and frame {frame} with the wrongly labelled pixels in colour: {100 * inside:.0f}% of the darkened
+        pixels are among them.""",
+        bits=5,
+    )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -43,9 +43,7 @@ class Scene(NamedTuple):
     uncovered: Tensor  # (H, W) bool: background of the current frame that the ball hid in the key frame
 
 
-def moving_scene(
-    height: int = 600, width: int = 1000, *, zoom: float = 1.08, step: tuple[int, int] = (140, 20)
-) -> Scene:
+def moving_scene(height: int = 600, width: int = 1000, step: tuple[int, int] = (140, 20)) -> Scene:
     """Return a scene of a camera that comes nearer while a ball crosses its view.
 
     Ground and ball have textures of sine waves, which can be computed at any position. So the current frame is drawn
@@ -53,9 +51,9 @@ def moving_scene(
 
     Args:
         height, width: of the frames, in pixels.
-        zoom: how much larger the background is in the current frame.
         step: the ball's motion in pixels, to the right and down.
     """
+    zoom = 1.08  # of the background, from the key frame to the current frame
     y, x = torch.arange(height)[:, None].float(), torch.arange(width)[None].float()
     left, top, radius = 0.33 * width, 0.55 * height, 0.18 * height  # the ball in the key frame
     background_y, background_x = height / 2 + (y - height / 2) / zoom, width / 2 + (x - width / 2) / zoom
@@ -64,12 +62,8 @@ def moving_scene(
     key_frame = torch.where(ball_then, _ball(x - left, y - top), _ground(x, y))
     current_ball = _ball(x - left - step[0], y - top - step[1])
     current_frame = torch.where(ball_now, current_ball, _ground(background_x, background_y))
-    flow = torch.stack(
-        [
-            torch.where(ball_now, torch.tensor(-float(step[0])), background_x - x),
-            torch.where(ball_now, torch.tensor(-float(step[1])), background_y - y),
-        ]
-    )
+    ground_flow = torch.stack(torch.broadcast_tensors(background_x - x, background_y - y))
+    flow = torch.where(ball_now, -torch.tensor(step).float()[:, None, None], ground_flow)
     return Scene(key_frame, current_frame, flow, covered_then & ~ball_now)
 
 
@@ -122,20 +116,22 @@ def landings(flow: Tensor) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
                 yield (row, column), (y, x)
 
 
-def grid_sample_warp(features: Tensor, flow: Tensor, *, divide_by_size: bool = False, **options: Any) -> Tensor:
+def grid_sample_warp(
+    features: Tensor, flow: Tensor, *, divide_by_size: bool = False, align_corners: bool = True
+) -> Tensor:
     """Warp by `F.grid_sample`, which takes coordinates scaled to -1..1.
 
     Args:
         features, flow: as for `warp`.
         divide_by_size: make the mistake of dividing by w instead of w - 1.
-        options: for `F.grid_sample`; `align_corners=True` puts -1 and 1 on the centres of the border cells.
+        align_corners: for `F.grid_sample`; True puts -1 and 1 on the centres of the border cells.
     """
     height, width = flow.shape[2:]
     x = flow[:, 0] + torch.arange(width, dtype=flow.dtype)
     y = flow[:, 1] + torch.arange(height, dtype=flow.dtype)[:, None]
     less = 0 if divide_by_size else 1
     grid = torch.stack([2 * x / (width - less) - 1, 2 * y / (height - less) - 1], dim=-1)
-    return F.grid_sample(features, grid, **{"align_corners": True, **options})
+    return F.grid_sample(features, grid, align_corners=align_corners)
 
 
 def _disc(x: Tensor, y: Tensor, radius: float) -> Tensor:

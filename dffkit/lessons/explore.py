@@ -12,12 +12,13 @@ import io
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import ipywidgets
 import pandas
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
+from PIL import Image
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
@@ -36,10 +37,18 @@ class Picture:
     width: int | None = None  # pixels on the screen; None for the file's own
 
     @classmethod
-    def of(cls, figure: Figure, alt: str) -> "Picture":
-        """Return the picture of a matplotlib figure. A line break in `alt` counts as a space."""
+    def of(cls, figure: Figure, alt: str, bits: int | None = None) -> "Picture":
+        """Return the picture of a matplotlib figure. A line break in `alt` counts as a space.
+
+        With 5 `bits` for each colour the file of a video frame has half the size.
+        """
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=DPI)
+        if bits:
+            step = 255 / (2**bits - 1)
+            image = Image.open(buffer).convert("RGB").point(lambda value: round(round(value / step) * step))
+            buffer = io.BytesIO()
+            image.save(buffer, format="png", optimize=True)
         return cls(buffer.getvalue(), " ".join(alt.split()), round(figure.get_figwidth() * SHOWN_DPI))
 
     def to_html(self) -> str:
@@ -69,32 +78,16 @@ def source(function: Callable[..., Any]) -> HTML:
     return HTML(highlight("\n".join(lines), PythonLexer(), HtmlFormatter(noclasses=True, prestyles=look)))
 
 
-class Slider(NamedTuple):
-    """A number that a picture depends on. Whole `low`, `high`, `step` and `start` give whole numbers."""
-
-    label: str
-    low: float
-    high: float
-    step: float
-    start: float
-
-    def widget(self) -> ipywidgets.Widget:
-        """Return the slider."""
-        whole = all(isinstance(value, int) for value in self[1:])
-        kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-        return kind(value=self.start, min=self.low, max=self.high, step=self.step, description=self.label, **_LOOK)
+def slider(label: str, low: float, high: float, step: float, start: float) -> ipywidgets.Widget:
+    """Return a slider for a number that a picture depends on; four whole numbers give whole numbers."""
+    whole = all(isinstance(value, int) for value in (low, high, step, start))
+    kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
+    return kind(value=start, min=low, max=high, step=step, description=label, **_LOOK)
 
 
-class Choice(NamedTuple):
-    """A word that a picture depends on, one of a few."""
-
-    label: str
-    options: tuple[str, ...]
-    start: str
-
-    def widget(self) -> ipywidgets.Widget:
-        """Return a drop-down list."""
-        return ipywidgets.Dropdown(value=self.start, options=self.options, description=self.label, **_LOOK)
+def choice(label: str, options: tuple[str, ...], start: str) -> ipywidgets.Widget:
+    """Return a drop-down list for a word that a picture depends on."""
+    return ipywidgets.Dropdown(value=start, options=options, description=label, **_LOOK)
 
 
 class Explorer(ipywidgets.VBox):
@@ -102,21 +95,20 @@ class Explorer(ipywidgets.VBox):
 
     Args:
         picture: returns a `Picture`; called with the sliders' values by name.
-        sliders: a `Slider` or `Choice` for each parameter of `picture`.
+        sliders: a `slider` or `choice` for each parameter of `picture`.
     """
 
-    def __init__(self, picture: Callable[..., Picture], **sliders: Slider | Choice) -> None:
-        self.picture = picture
-        self.sliders = {name: slider.widget() for name, slider in sliders.items()}
+    def __init__(self, picture: Callable[..., Picture], **sliders: ipywidgets.Widget) -> None:
+        self.picture, self.sliders = picture, sliders
         self.fallback = self.draw()
         self.view = ipywidgets.HTML(self.fallback.to_html())
-        for slider in self.sliders.values():
-            slider.observe(self._redraw, names="value")
-        super().__init__([*self.sliders.values(), self.view])
+        for widget in sliders.values():
+            widget.observe(self._redraw, names="value")
+        super().__init__([*sliders.values(), self.view])
 
     def draw(self) -> Picture:
         """Return the picture of the sliders' present values."""
-        return self.picture(**{name: slider.value for name, slider in self.sliders.items()})
+        return self.picture(**{name: widget.value for name, widget in self.sliders.items()})
 
     def _redraw(self, _change: Any) -> None:
         self.view.value = self.draw().to_html()

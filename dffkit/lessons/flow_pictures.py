@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from dffkit.datasets.sprites import SpritePair
-from dffkit.lessons.clip_pictures import compact_picture
 from dffkit.lessons.explore import Picture
 from dffkit.paper.style import styled
 from dffkit.training.jobs import FINEST, PIXELS_TO_PREDICTION, endpoint_error
@@ -64,14 +63,14 @@ def sprite_flow(pair: SpritePair, every: int = 32) -> Picture:
     colour_wheel(flow)
     for axes, title in ((key, "key frame k"), (current, "current frame i, its flow"), (flow, "its flow in colours")):
         axes.set(title=title, xticks=[], yticks=[], xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    return compact_picture(
+    return Picture.of(
         figure,
         f"""A key frame and a current frame with the same flat, textured shapes, a little further on. Arrows on the
         current frame point to where each surface is in the key frame, up to {longest:.0f} pixels away. Beside it the
         same flow in colours, the hue for the direction and stronger for longer: the ground changes smoothly, shapes
         that move by themselves stand out. It is darkened where the key frame hides the surface, on
         {100 * float(pair.occluded.float().mean()):.0f}% of the pixels.""",
-        BITS,
+        bits=BITS,
     )
 
 
@@ -127,11 +126,11 @@ def flow_estimates(named: Mapping[str, Estimate]) -> Picture:
         for axes in row:
             axes.set(xticks=[], yticks=[], xlim=row[0].get_xlim(), ylim=row[0].get_ylim())
         texts.append(f"{name}: F's flow is off by {pair.error:.1f} pixels where the mean flow is {pair.motion:.1f}.")
-    return compact_picture(
+    return Picture.of(
         figure,
         f"""For each pair the current frame, its exact flow in colours, and in the same colours the flow that F finds,
         which is coarse, on cells of 16 pixels. {" ".join(texts)}""",
-        BITS,
+        bits=BITS,
     )
 
 

@@ -3,18 +3,15 @@
 import re
 import sys
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import nbformat
+import pandas
 import torch
 import torchvision
 from IPython.display import Markdown
 
 from dffkit.support.files import find_notebooks, root
 from dffkit.warp import warp
-
-if TYPE_CHECKING:
-    import pandas
 
 # The paper's Table 1, with the code's word for each symbol.
 GLOSSARY = (
@@ -71,7 +68,10 @@ def setup_check() -> None:
     checks = {
         "Python 3.11 or newer": (sys.version_info >= (3, 11), "make the environment with a newer Python"),
         "torch and torchvision are a matching pair": (_matching(), "reinstall both from requirements.lock"),
-        "packages for the notebooks": (_packages(), 'pip install -e ".[notebooks]"'),
+        "packages for the notebooks": (
+            all(find_spec(name) for name in ("ipywidgets", "matplotlib", "pandas", "tqdm")),
+            'pip install -e ".[notebooks]"',
+        ),
         "zero flow leaves features as they are, bit by bit": (
             torch.equal(warp(identity, torch.zeros(1, 2, 5, 7)), identity),
             "report it: the warp is broken here",
@@ -81,10 +81,8 @@ def setup_check() -> None:
         print(f"{'yes' if passed else 'NO '}  {name}{'' if passed else f': {remedy}'}")
 
 
-def glossary() -> "pandas.DataFrame":
+def glossary() -> pandas.DataFrame:
     """Return the paper's Table 1 and a few more words: symbol, name, the code's word, meaning."""
-    import pandas
-
     return pandas.DataFrame(GLOSSARY + WORDS, columns=["symbol", "name", "in the code", "what it is"])
 
 
@@ -94,7 +92,3 @@ def _matching() -> bool:
         return torchvision.ops.nms(torch.tensor([[0.0, 0, 1, 1]]), torch.ones(1), 0.5).tolist() == [0]
     except RuntimeError:
         return False
-
-
-def _packages() -> bool:
-    return all(find_spec(name) for name in ("ipywidgets", "matplotlib", "pandas", "tqdm"))

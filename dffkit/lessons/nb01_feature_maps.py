@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import pandas
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dffkit.lessons.explore import Explorer, Picture, Slider
+from dffkit.lessons.explore import Explorer, Picture, slider
 from dffkit.paper.feature_maps import CLASSES, Choice, PropagatedClip, Survey, correlation
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, PURPLE, RED, styled
 from dffkit.warp import CELL
@@ -87,19 +88,18 @@ def filter_ranking(
 @styled
 def similarity_curves(curves: Mapping[str, pandas.DataFrame], label: str = "similarity") -> Picture:
     """Draw similarity over the gap, one panel for each table; a row "another street" becomes dashes at the right."""
-    figure = Figure(figsize=(9, 3.3), layout="constrained")
+    in_time = {title: table.drop("another street", errors="ignore") for title, table in curves.items()}
+    figure = _curves(in_time, LAYER_LINES, "gap between the two frames [frames]", markersize=4)
     texts = []
-    for axes, (title, table) in zip(figure.subplots(1, len(curves), sharey=True), curves.items(), strict=True):
-        in_time, others = table.drop("another street", errors="ignore"), table.reindex(["another street"]).dropna()
-        gaps = [int(gap) for gap in in_time.index]
-        for layer, look in LAYER_LINES.items():
-            axes.plot(gaps, in_time[layer].tolist(), markersize=4, label=layer, **look)
-            for level in others[layer]:
-                axes.hlines(level, gaps[-1] + 0.6, gaps[-1] + 1.6, color=look["color"], linestyle=look["linestyle"])
-        axes.set(title=title, xlabel="gap between the two frames [frames]", ylim=(0, 1.02), xticks=gaps)
-        texts.append(f"{title}, at {gaps[-1]} frames: {_listed(in_time.iloc[-1])}")
+    for axes, (title, table) in zip(figure.axes, curves.items(), strict=True):
+        last, others = in_time[title].index[-1], table.reindex(["another street"]).dropna()
+        axes.set_ylim(0, 1.02)
+        texts.append(f"{title}, at {last} frames: {_listed(table.loc[last])}")
         if len(others):
-            axes.annotate("another\nstreet", (gaps[-1] + 1.1, 0.02), ha="center", fontsize=8, color=DARK_GREY)
+            for layer, look in LAYER_LINES.items():
+                dash = {"color": look["color"], "linestyle": look["linestyle"]}
+                axes.hlines(others[layer].item(), last + 0.6, last + 1.6, **dash)
+            axes.annotate("another\nstreet", (last + 1.1, 0.02), ha="center", fontsize=8, color=DARK_GREY)
             texts.append(f"in another street: {_listed(others.iloc[0])}")
     figure.axes[0].set_ylabel(label)
     figure.axes[0].legend(loc="lower left")
@@ -109,37 +109,44 @@ def similarity_curves(curves: Mapping[str, pandas.DataFrame], label: str = "simi
 @styled
 def error_curves(tables: Mapping[str, pandas.DataFrame]) -> Picture:
     """Draw the error of propagated features over the gap, one panel for each table of `propagation_errors`."""
-    figure = Figure(figsize=(9, 3.3), layout="constrained")
-    texts = []
-    for axes, (title, table) in zip(figure.subplots(1, len(tables), sharey=True), tables.items(), strict=True):
-        for name, look in FLOW_LINES.items():
-            axes.plot(table.index, table[name].tolist(), markersize=4.5, label=name, **look)
-        axes.set(title=title, xlabel="gap to the key frame [frames]", xticks=table.index)
-        texts.append(f"{title}, after {table.index[-1]} frames: {_listed(table.iloc[-1])}")
-    figure.axes[0].set_ylim(bottom=0)  # after all lines are drawn: the panels share it
-    figure.axes[0].set_ylabel("error, in parts of\nthe features' own mean")
+    figure = _curves(tables, FLOW_LINES)
+    figure.axes[0].set(ylabel="error, in parts of\nthe features' own mean", ylim=(0, None))
     figure.axes[0].legend(loc="upper left")
+    texts = [f"{title}, after {table.index[-1]} frames: {_listed(table.iloc[-1])}" for title, table in tables.items()]
     return Picture.of(figure, f"Error of the propagated features over the gap. {'; '.join(texts)}.")
 
 
 @styled
 def flow_gain_curves(table: pandas.DataFrame) -> Picture:
     """Draw each layer's error with the exact flow over its error without, a table of `flow_gain_by_layer`."""
-    figure = Figure(figsize=(6.4, 3.3), layout="constrained")
-    axes = figure.subplots()
-    axes.axhline(1, color=GREY, linewidth=0.8)
-    for layer, look in LAYER_LINES.items():
-        axes.plot(table.index, table[layer].tolist(), markersize=4.5, label=layer, **look)
-    axes.set(
-        xlabel="gap to the key frame [frames]", ylabel="error with the exact flow\nover error without", ylim=(0, None)
-    )
-    axes.set(xticks=table.index)
+    figure = _curves({"": table}, LAYER_LINES, width=6.4)
+    figure.axes[0].axhline(1, color=GREY, linewidth=0.8, zorder=1.9)
+    figure.axes[0].set(ylabel="error with the exact flow\nover error without", ylim=(0, None))
     figure.legend(loc="outside right upper")
     return Picture.of(
         figure,
         "Error with the exact flow over error without any, for each layer; below 1 the flow helps. "
         f"After {table.index[0]} frames: {_listed(table.iloc[0])}; after {table.index[-1]}: {_listed(table.iloc[-1])}.",
     )
+
+
+def _curves(
+    tables: Mapping[str, pandas.DataFrame],
+    lines: Mapping[str, Mapping[str, Any]],
+    xlabel: str = "gap to the key frame [frames]",
+    *,
+    width: float = 9,
+    markersize: float = 4.5,
+) -> Figure:
+    """Draw a panel for each table with a line for each of its columns named in `lines`."""
+    figure = Figure(figsize=(width, 3.3), layout="constrained")
+    panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
+    for axes, (title, table) in zip(panels, tables.items(), strict=True):
+        gaps = table.index.tolist()
+        for name, look in lines.items():
+            axes.plot(gaps, table[name].tolist(), markersize=markersize, label=name, **look)
+        axes.set(title=title, xlabel=xlabel, xticks=gaps)
+    return figure
 
 
 def _listed(row: pandas.Series) -> str:
@@ -176,8 +183,8 @@ def propagation_explorer(scene: PropagatedClip, number: int, gap: int = 5) -> Ex
     last_frame, last_filter = len(scene.frames) - 1, scene.features.shape[1] - 1
     return Explorer(
         partial(propagated_filter, scene),
-        number=Slider("filter", 0, last_filter, 1, number),
-        gap=Slider("frames since the key frame", 0, last_frame, 1, min(gap, last_frame)),
+        number=slider("filter", 0, last_filter, 1, number),
+        gap=slider("frames since the key frame", 0, last_frame, 1, min(gap, last_frame)),
     )
 
 

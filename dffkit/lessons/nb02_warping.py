@@ -1,6 +1,7 @@
-"""Notebook 02: pictures of the kernel, of forward and backward warping, of the gradient, and of a scene."""
+"""Notebook 02: pictures of the kernel, warping, its gradient and a scene; a widget that reads four cells (Eq. 1)."""
 
-from itertools import pairwise
+from itertools import pairwise, product
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -8,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from dffkit.lessons.examples import Scene
-from dffkit.lessons.explore import Picture
+from dffkit.lessons.explore import Explorer, Picture, slider
 from dffkit.lessons.flow_pictures import draw_arrows
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED, SKY, styled
 from dffkit.warp import CELL, bilinear_kernel
@@ -20,10 +22,10 @@ PALE = LinearSegmentedColormap.from_list("pale", ["#FFFFFF", "#9FD0F0"])  # blac
 
 
 @styled
-def kernel_tent(position: float, size: int = 5) -> Picture:
+def kernel_tent(position: float) -> Picture:
     """Draw Eq. 2 on one axis: the tent of the kernel over a position, and its height at each cell."""
-    cells = range(size)
-    weights = bilinear_kernel(torch.arange(size), position).tolist()
+    cells = range(5)
+    weights = bilinear_kernel(torch.arange(5), position).tolist()
     figure = Figure(figsize=(6.4, 2.6), layout="constrained")
     axes = figure.subplots()
     ramp = [position - 1, position, position + 1]
@@ -34,8 +36,8 @@ def kernel_tent(position: float, size: int = 5) -> Picture:
     for cell, weight in zip(cells, weights, strict=True):
         if weight:
             axes.annotate(f"{weight:g}", (cell, weight), (7, 3), textcoords="offset points", color=RED)
-    axes.set(xticks=cells, xlim=(-0.6, size - 0.4), ylim=(0, 1.12), xlabel="cell q", ylabel="weight g(q, p)")
-    axes.legend(loc="upper left" if position > (size - 1) / 2 else "upper right")
+    axes.set(xticks=cells, xlim=(-0.6, 4.6), ylim=(0, 1.12), xlabel="cell q", ylabel="weight g(q, p)")
+    axes.legend(loc="upper left" if position > 2 else "upper right")
     heights = ", ".join(f"{weight:g} at cell {cell}" for cell, weight in enumerate(weights))
     return Picture.of(figure, f"A tent one cell wide to each side of {position:g}. Its heights are {heights}.")
 
@@ -62,18 +64,16 @@ def number_grids(**named: Tensor) -> Picture:
 
 
 @styled
-def forward_and_backward(zoom: int = 2, centre: int = 1, size: int = 4) -> Picture:
-    """Draw a row of cells magnified around `centre`: thrown from the key frame, fetched by the current frame."""
-    cells = range(size)
-    landed = [centre + zoom * (cell - centre) for cell in cells]
-    fetched = [centre + (cell - centre) / zoom for cell in cells]
+def forward_and_backward() -> Picture:
+    """Draw four cells magnified by 2 around cell 1: thrown from the key frame, fetched by the current frame."""
+    cells = range(4)
+    landed, fetched = [2 * cell - 1 for cell in cells], [(cell + 1) / 2 for cell in cells]
     holes = [cell for cell in cells if cell not in landed]
     figure = Figure(figsize=(8.6, 1.8), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.set_title("forward: each key cell throws its value")
-    right.set_title("backward: each current cell fetches its value")
-    for axes in (left, right):
-        axes.set(xlim=(centre - zoom * centre - 0.5, size + zoom - 0.5), ylim=(2.0, -0.5), aspect="equal")
+    titles = "forward: each key cell throws its value", "backward: each current cell fetches its value"
+    for axes, title in zip((left, right), titles, strict=True):
+        axes.set(xlim=(-1.5, 5.5), ylim=(2.0, -0.5), aspect="equal", title=title)
         axes.axis("off")
         for row, name in ((0, "key frame"), (1.5, "current frame")):
             axes.text(-0.65, row, name, ha="right", va="center")
@@ -92,7 +92,7 @@ def forward_and_backward(zoom: int = 2, centre: int = 1, size: int = 4) -> Pictu
         _arrow(right, (cell, 1.08), (place, 0.42), BLUE)
     return Picture.of(
         figure,
-        f"A row of {size} cells magnified by {zoom} around cell {centre}. Forward: the arrows from the key frame's "
+        f"A row of 4 cells magnified by 2 around cell 1. Forward: the arrows from the key frame's "
         f"cells land on {', '.join(map(str, landed))}, so current cells {' and '.join(map(str, holes))} stay holes. "
         f"Backward: each current cell has an arrow into the key frame, to {', '.join(f'{s:g}' for s in fetched)}; "
         "none stays empty.",
@@ -107,9 +107,9 @@ def _box(axes: Axes, column: float, row: float, text: str, colour: str) -> None:
     axes.text(column, row, text, ha="center", va="center", bbox=behind)
 
 
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], colour: str) -> None:
-    arrow = {"arrowstyle": "-|>", "mutation_scale": 11, "shrinkA": 1, "shrinkB": 1, "linewidth": 1.4}
-    axes.add_patch(FancyArrowPatch(start, end, color=colour, **arrow))
+def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], colour: str, **look: float) -> None:
+    look = {"mutation_scale": 11, "shrinkA": 1, "shrinkB": 1, "linewidth": 1.4} | look
+    axes.add_patch(FancyArrowPatch(start, end, color=colour, arrowstyle="-|>", **look))
 
 
 @styled
@@ -145,10 +145,8 @@ def scene_frames(scene: Scene, every: int = 64) -> Picture:
     left.imshow(scene.key_frame.permute(1, 2, 0).numpy())
     right.imshow(scene.current_frame.permute(1, 2, 0).numpy())
     draw_arrows(right, scene.flow, every, color=ORANGE, width=0.006)
-    left.set_title("key frame k")
-    right.set_title("current frame i, and its flow into the key frame")
-    for axes in (left, right):
-        axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xlabel="x [pixels]")
+    for axes, title in ((left, "key frame k"), (right, "current frame i, and its flow into the key frame")):
+        axes.set(title=title, xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xlabel="x [pixels]")
     left.set_ylabel("y [pixels]")
     return Picture.of(
         figure,
@@ -159,15 +157,15 @@ def scene_frames(scene: Scene, every: int = 64) -> Picture:
 
 
 @styled
-def warped_features(key: Tensor, warped: Tensor, current: Tensor, uncovered: Tensor, channel: int = 3) -> Picture:
+def warped_features(key: Tensor, warped: Tensor, current: Tensor, uncovered: Tensor) -> Picture:
     """Draw a feature map before and after warping, the change that warping leaves, and the uncovered ground.
 
     Args:
-        key, warped, current: feature maps `(1, C, h, w)`. The picture shows one channel of each, and the mean absolute
+        key, warped, current: feature maps `(1, C, h, w)`. The picture shows channel 3 of each, and the mean absolute
             difference of all channels from `current` without and with the warp.
         uncovered: `(H, W)` bool, the pixels of the current frame that the key frame does not show.
-        channel: the channel to show.
     """
+    channel = 3
     figure = Figure(figsize=(8.8, 3.9), layout="constrained")
     above, below = figure.subplots(2, 3, sharex=True, sharey=True)
     named = {"key frame's features": key, "carried along the flow": warped, "current frame's own": current}
@@ -183,12 +181,9 @@ def warped_features(key: Tensor, warped: Tensor, current: Tensor, uncovered: Ten
     share = F.avg_pool2d(uncovered[None].float(), CELL, ceil_mode=True)[0]
     below[2].imshow(share.numpy(), cmap="Greys_r", vmin=0, vmax=1)
     below[2].set_title("white: hidden in the key frame")
-    for axes in (*above, *below):
-        axes.set(xticks=[0, 20, 40, 60], yticks=[0, 20])
-    for axes in below:
-        axes.set_xlabel("column [cells]")
-    for axes in (above[0], below[0]):
-        axes.set_ylabel("row [cells]")
+    for axes in figure.axes:
+        axes.set(xticks=[0, 20, 40, 60], yticks=[0, 20], xlabel="column [cells]", ylabel="row [cells]")
+        axes.label_outer()
     figure.colorbar(values, ax=list(above), label=f"channel {channel}", pad=0.01)
     figure.colorbar(differences, ax=list(below), label="mean |difference|", pad=0.01)
     return Picture.of(
@@ -199,3 +194,105 @@ def warped_features(key: Tensor, warped: Tensor, current: Tensor, uncovered: Ten
         left but a disc at the ball's old place and a thin ring around its new one. The disc is the last map's white
         region, the ground that the ball hid in the key frame.""",
     )
+
+
+# The widget
+
+
+class Reading(NamedTuple):
+    """The cells, weights and values that one cell of the current frame reads in the key frame (Eq. 1)."""
+
+    point: tuple[float, float]  # p + flow: column, row
+    # column, row, kernel G and value of upper left, upper right, lower left, lower right; value None outside the map
+    neighbours: list[tuple[int, int, float, float | None]]
+    result: float
+
+
+def read(dx: float, dy: float, cell: tuple[int, int] = (1, 1)) -> Reading:
+    """Read the 4x4 address map at `cell` = (column, row) plus the flow (dx, dy), in cells."""
+    x, y = cell[0] + dx, cell[1] + dy
+    left, top = int(x // 1), int(y // 1)
+    neighbours = []
+    for column, row in ((left, top), (left + 1, top), (left, top + 1), (left + 1, top + 1)):
+        weight = float(bilinear_kernel(column, x) * bilinear_kernel(row, y))
+        inside = 0 <= column < 4 and 0 <= row < 4
+        neighbours.append((column, row, weight, 10.0 * row + column if inside else None))
+    return Reading((x, y), neighbours, sum(weight * (value or 0) for *_, weight, value in neighbours))
+
+
+@styled
+def bilinear_reading(dx: float, dy: float) -> Picture:
+    """Draw where cell (1, 1) of the current frame reads in a 4x4 key frame for one flow vector, and the sum."""
+    reading = read(dx, dy)
+    figure = Figure(figsize=(7.6, 4.3))
+    plan, words = figure.subplots(1, 2, width_ratios=[1.35, 1])
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.02, top=0.92, wspace=0.04)
+    _plan(plan, reading)
+    _sum_in_words(words, reading)
+    terms = [
+        (weight, "0, outside the map" if value is None else f"{value:g}") for *_, weight, value in reading.neighbours
+    ]
+    x, y = reading.point
+    return Picture.of(
+        figure,
+        f"A 4x4 map of the key frame. Cell p is row 1, column 1. The flow, {dx:g} cells to the right and {dy:g} "
+        f"down, points to column {x:g}, row {y:g}. The value read there is "
+        f"{'; plus '.join(f'{weight:g} times {value}' for weight, value in terms if weight)}; "
+        f"in all {reading.result:g}.",
+    )
+
+
+def bilinear_explorer() -> Explorer:
+    """Return a widget that moves one flow vector and shows the cells of the key frame that it reads."""
+    return Explorer(
+        bilinear_reading,
+        dx=slider("flow x: cells to the right", -3.0, 3.0, 0.25, 1.25),
+        dy=slider("flow y: cells down", -3.0, 3.0, 0.25, 0.5),
+    )
+
+
+def _plan(axes: Axes, reading: Reading) -> None:
+    """Draw the map and the zeros around it, the four neighbours shaded by their weights, and the flow as an arrow."""
+    halo = [withStroke(linewidth=2, foreground="white", alpha=0.8)]
+    centred = {"ha": "center", "va": "center"}
+    axes.set(xlim=(-2.55, 5.55), ylim=(5.55, -2.55), aspect="equal")
+    axes.set_title("the key frame: a map of 4×4 cells, zeros around it")
+    axes.axis("off")
+    for begin, end, colour, dashes in ((-2.5, 5.5, GREY, (0, (2, 3))), (-0.5, 3.5, "black", "solid")):
+        lines = [begin + n for n in range(int(end - begin) + 1)]
+        axes.hlines(lines, begin, end, color=colour, linestyle=dashes, linewidth=0.8)
+        axes.vlines(lines, begin, end, color=colour, linestyle=dashes, linewidth=0.8)
+    for row, column in product(range(4), repeat=2):
+        axes.text(column, row, f"{10 * row + column}", **centred)
+    for column, row, weight, value in reading.neighbours:
+        if weight:
+            shade = {"color": ORANGE, "alpha": 0.15 + 0.7 * weight, "linewidth": 0, "zorder": 0.6}
+            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **shade))
+            axes.text(column, row + 0.34, f"×{weight:.4g}", path_effects=halo, fontsize=7.5, zorder=4, **centred)
+            if value is None:
+                axes.text(column, row, "0", color=DARK_GREY, **centred)
+    axes.add_patch(Rectangle((0.54, 0.54), 0.92, 0.92, fill=False, edgecolor=BLUE, linewidth=2, zorder=3))
+    axes.text(0.6, 0.73, "p", color=BLUE, weight="bold", ha="left", va="center", zorder=4)
+    if reading.point != (1, 1):
+        _arrow(axes, (1, 1), reading.point, BLUE, mutation_scale=13, shrinkA=0, shrinkB=0, linewidth=1.8, zorder=3)
+    axes.plot(*reading.point, "o", color=BLUE, markersize=5, zorder=4)
+
+
+def _sum_in_words(axes: Axes, reading: Reading) -> None:
+    """Write Eq. 1 for this cell, term by term."""
+    axes.set(xlim=(0, 10), ylim=(10, 0))
+    axes.axis("off")
+    x, y = reading.point
+    axes.text(0, 1.2, f"p + flow: column {x:g}, row {y:g}", color=BLUE, weight="bold")
+    axes.text(0, 2.5, "weight × value of each neighbour:")
+    for line, (column, row, weight, value) in enumerate(reading.neighbours):
+        place, outside = 3.5 + 0.9 * line, value is None
+        axes.text(2.2, place, f"{weight:.4g}", ha="right", va="center")
+        axes.text(2.5, place, "× 0" if outside else f"× {value:g}", va="center")
+        where = "outside" if outside else f"row {row}, column {column}"
+        axes.text(4.5, place, where, va="center", color="black" if weight and not outside else DARK_GREY)
+    axes.hlines(6.7, 0.2, 9, color="black", linewidth=0.8)
+    axes.text(0.2, 7.55, f"sum = {reading.result:g}", va="center", weight="bold", fontsize=12)
+    inside = sum(weight for *_, weight, value in reading.neighbours if value is not None)
+    colour = "black" if inside < 1 else DARK_GREY
+    axes.text(0.2, 8.6, f"weight inside the map: {inside:.4g}", va="center", color=colour)

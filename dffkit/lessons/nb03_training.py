@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from dffkit.lessons.clip_pictures import add_class_legend, compact_picture, draw_result
+from dffkit.lessons.clip_pictures import add_class_legend, draw_result
 from dffkit.lessons.explore import Picture
 from dffkit.paper.style import BLUE, DARK_GREY, GREY, ORANGE, styled
 from dffkit.training.pairs import Pairs, Sample
@@ -62,10 +62,11 @@ def pair_batch(pairs: Pairs, numbers: Sequence[int]) -> Picture:
                 row.set_ylabel(name)
     add_class_legend(figure, False)
     offsets = ", ".join(f"{sample.frame} and {sample.key}" for sample in samples)
-    return compact_picture(
+    return Picture.of(
         figure,
         f"""{len(samples)} columns with a key frame, a current frame of the same street a moment later, and the current
         frame under the colours of its label map. Current frames and key frames: {offsets}.""",
+        bits=5,
     )
 
 
@@ -94,11 +95,12 @@ def flow_gradient(frame: Tensor, gradient: Tensor, exact: Tensor, wrong: Tensor)
     lengths, _ = lengths.flatten().sort(descending=True)
     share = float(lengths[: len(lengths) // 10].sum() / lengths.sum())
     spread = f"a tenth of the cells has {100 * share:.0f}% of it" if lengths[0] else "here it is zero everywhere"
-    return compact_picture(
+    return Picture.of(
         figure,
         f"""Two copies of the current frame with a grid of arrows. Left, the pull of the loss: long at the outlines of
         things, where pixels shaded red get a wrong label, and almost zero inside; {spread}. Right, the exact flow into
         the key frame: smooth, and longest near the camera.""",
+        bits=5,
     )
 
 

@@ -2,12 +2,11 @@
 
 import pandas
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dffkit import complexity
 from dffkit.dff import DeepFeatureFlow
-from dffkit.lessons.explore import Explorer, Picture, Slider
+from dffkit.lessons.explore import Explorer, Picture, slider
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS
@@ -36,9 +35,23 @@ def stretch_cost(duration: int, ratio: float) -> Picture:
     speedup, cost = complexity.speedup(duration, ratio), 1 + (duration - 1) * ratio
     figure = Figure(figsize=(8.6, 3.6), layout="constrained")
     frames, curve = figure.subplots(1, 2, width_ratios=[1.25, 1])
-    _draw_costs(frames, duration, ratio)
+    # A bar for the cost of each frame, inside the outline of its cost as a key frame.
+    frames.bar(range(duration), [1] * duration, width=0.8, facecolor="none", edgecolor=GREY, linewidth=0.8)
+    colours = [ORANGE] + [GREEN] * (duration - 1)
+    frames.bar(range(duration), [1] + [ratio] * (duration - 1), width=0.8, color=colours)
+    frames.set(xlabel="frame", ylabel="cost [key frames]", xlim=(-0.8, max(duration, 5) - 0.2), ylim=(0, 1.25))
+    frames.set_xticks(sorted({0, duration - 1}), labels=sorted({0, duration - 1}))
+    frames.text(-0.4, 1.06, "key", color=DARK_GREY)
     frames.set_title(f"{duration} × 1 = {duration} becomes 1 + {duration - 1} × {ratio:.3g} = {cost:.3g}")
-    _draw_curve(curve, duration, ratio, speedup)
+    durations = range(1, LONGEST + 1)
+    curve.plot(durations, durations, color=GREY, linestyle=":", linewidth=1)
+    curve.plot(durations, [complexity.speedup(n, ratio) for n in durations], color=BLUE, linestyle="-")
+    if ratio and 1 / ratio < LONGEST:
+        curve.axhline(1 / ratio, color=DARK_GREY, linestyle="--", linewidth=1)
+        curve.text(LONGEST, 1 / ratio + 0.5, f"1/r = {1 / ratio:.3g}", ha="right", va="bottom", color=DARK_GREY)
+    curve.plot(duration, speedup, "o", color=BLUE, markersize=8)
+    curve.set(xlabel="key frame duration l [frames]", ylabel="speedup s", xlim=(0, LONGEST + 1), ylim=(0, LONGEST + 1))
+    curve.set_title(f"l = {duration}, r = {ratio:.3g}: s = {speedup:.2f}")
     limit = f"; no duration reaches 1/r = {1 / ratio:.3g}" if ratio else ""
     return Picture.of(
         figure,
@@ -51,8 +64,8 @@ def speedup_explorer() -> Explorer:
     """Return a widget that shows costs and speedup for a chosen cost ratio and key frame duration."""
     return Explorer(
         stretch_cost,
-        duration=Slider("key frame duration l", 1, LONGEST, 1, 10),
-        ratio=Slider("cost ratio r", 0.0, 0.5, 0.005, 0.08),
+        duration=slider("key frame duration l", 1, LONGEST, 1, 10),
+        ratio=slider("cost ratio r", 0.0, 0.5, 0.005, 0.08),
     )
 
 
@@ -76,32 +89,9 @@ def other_conventions() -> pandas.DataFrame:
     return pandas.concat(tables, ignore_index=True)
 
 
-def benchmark_table(precision: str = "float32", duration: int = 10) -> pandas.DataFrame:
-    """Return the stored benchmark, data/results/benchmark.csv: measured speedup and Eq. 7's, for each pair and task."""
-    rows = ledger.benchmark().query("precision == @precision and duration == @duration")
+def benchmark_table() -> pandas.DataFrame:
+    """Return the stored benchmark in float32 at l = 10: measured speedup and Eq. 7's, for each pair and task."""
+    rows = ledger.benchmark().query("precision == 'float32' and duration == 10")
     columns = ["frame_ms", "current_ms", "speedup_decoded", "speedup_live", "speedup", "eq7", "of_eq7", "of_eq7_eq6"]
     table = rows.set_index(["task", "features", "flow"])[columns].round(2)
     return table.astype({"frame_ms": int, "current_ms": int})
-
-
-def _draw_costs(axes: Axes, duration: int, ratio: float) -> None:
-    """Draw a bar for the cost of each frame, inside the outline of its cost as a key frame."""
-    axes.bar(range(duration), [1] * duration, width=0.8, facecolor="none", edgecolor=GREY, linewidth=0.8)
-    colours = [ORANGE] + [GREEN] * (duration - 1)
-    axes.bar(range(duration), [1] + [ratio] * (duration - 1), width=0.8, color=colours)
-    axes.set(xlabel="frame", ylabel="cost [key frames]", xlim=(-0.8, max(duration, 5) - 0.2), ylim=(0, 1.25))
-    axes.set_xticks(sorted({0, duration - 1}), labels=sorted({0, duration - 1}))
-    axes.text(-0.4, 1.06, "key", color=DARK_GREY)
-
-
-def _draw_curve(axes: Axes, duration: int, ratio: float, speedup: float) -> None:
-    """Draw Eq. 7 at this ratio, the point of this duration, and the limit 1/r."""
-    durations = range(1, LONGEST + 1)
-    axes.plot(durations, durations, color=GREY, linestyle=":", linewidth=1)
-    axes.plot(durations, [complexity.speedup(n, ratio) for n in durations], color=BLUE, linestyle="-")
-    if ratio and 1 / ratio < LONGEST:
-        axes.axhline(1 / ratio, color=DARK_GREY, linestyle="--", linewidth=1)
-        axes.text(LONGEST, 1 / ratio + 0.5, f"1/r = {1 / ratio:.3g}", ha="right", va="bottom", color=DARK_GREY)
-    axes.plot(duration, speedup, "o", color=BLUE, markersize=8)
-    axes.set(xlabel="key frame duration l [frames]", ylabel="speedup s", xlim=(0, LONGEST + 1), ylim=(0, LONGEST + 1))
-    axes.set_title(f"l = {duration}, r = {ratio:.3g}: s = {speedup:.2f}")

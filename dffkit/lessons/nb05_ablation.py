@@ -5,10 +5,8 @@ rows from data/results.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dffkit import weights
@@ -22,11 +20,11 @@ from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.scoring import METRIC, TABLE_4
 from dffkit.lessons import clip_pictures
 from dffkit.lessons.explore import Picture
-from dffkit.lessons.failure_cases import accuracy_by_gap
 from dffkit.networks.segmentation import ScoreMaps
 from dffkit.paper.ablation import recipe
 from dffkit.paper.style import styled
 from dffkit.scores.evaluation import evaluate
+from dffkit.video import Recognition
 
 SHIPPED = ("DFF", "DFF fix N", "DFF fix F")
 LIVE_ROWS = ("Frame", *SHIPPED, "DFF separate", "SFF-DIS", "copy", "exact flow")
@@ -88,7 +86,7 @@ def accuracy_by_visibility(rows: Sequence[str], gap: int, streets: int = 3, spli
     films = [Film(split, street) for street in range(streets)]
     lines = []
     for row in rows:
-        found = accuracy_by_gap(films, compose("segmentation", row, snippets), [gap]).iloc[0]
+        found = clip_pictures.accuracy_by_gap(films, compose("segmentation", row, snippets), [gap]).iloc[0]
         source = "own" if row == "Frame" else "carried"
         lines.append({"row": row, "seen": found[f"seen, {source}"], "new": found[f"new, {source}"]})
     return pandas.DataFrame(lines)
@@ -107,7 +105,6 @@ def row_comparison(
         columns: pictures in a line.
     """
     boxes = not isinstance(next(iter(models.values())).task_network, ScoreMaps)
-    target = clip_pictures.target_of(film, frame, boxes)
     count = len(models) + 1
     lines = -(-count // columns)
     figure = Figure(figsize=(8.8, 1.55 * lines + 0.3), layout="constrained")
@@ -116,21 +113,18 @@ def row_comparison(
         axes.axis("off")
     words = []
     for axes, (row, model) in zip(grid, models.items(), strict=False):
-        source = film.frame(frame if row == "Frame" else key_frame)
-        result = clip_pictures.recognize_frame(model, film.frame(frame), source, same=row == "Frame")
-        _panel(axes, film, frame, result, row, clip_pictures.score_text(result, target))
-        words.append(f"{row} {clip_pictures.score_text(result, target)}")
-    _panel(grid[count - 1], film, frame, target, "the truth", "")
+        axes.axis("on")
+        result = clip_pictures.recognize_frame(model, film, frame, frame if row == "Frame" else key_frame)
+        score = clip_pictures.draw_recognition(axes, film, Recognition(frame, False, result), row)
+        words.append(f"{row} {score}")
+    grid[count - 1].axis("on")
+    truth = Recognition(frame, False, clip_pictures.target_of(film, frame, boxes))
+    clip_pictures.draw_recognition(grid[count - 1], film, truth, "the truth", scored=False)
     clip_pictures.add_class_legend(figure, boxes)
     unit = "objects found" if boxes else "pixels right"
-    return clip_pictures.compact_picture(
+    return Picture.of(
         figure,
         f"""Frame {frame} of a street with the results of several rows and with the truth. All rows but Frame have only
         the features of key frame {key_frame}. {unit.capitalize()}: {", ".join(words)}.""",
+        bits=5,
     )
-
-
-def _panel(axes: Axes, film: Film, index: int, result: Any, left: str, right: str) -> None:
-    axes.axis("on")
-    clip_pictures.draw_result(axes, film.frame(index), result)
-    clip_pictures.corner_labels(axes, left, right, framed=False)

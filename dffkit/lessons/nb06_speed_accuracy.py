@@ -17,11 +17,11 @@ from dffkit.datasets.toytown import FPS, WORLDS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.sources import TOYTOWN_DURATIONS
 from dffkit.lessons import clip_pictures
-from dffkit.lessons.explore import Choice, Explorer, Picture, Slider
+from dffkit.lessons.explore import Explorer, Picture, choice, slider
 from dffkit.paper import speed_accuracy
 from dffkit.paper.style import BLUE, COLOURS, DARK_GREY, GREY, LINES, ORANGE, RED, styled
 from dffkit.schedules import FixedInterval
-from dffkit.video import recognize
+from dffkit.video import Recognition, recognize
 from dffkit.warp import CELL
 
 # Names of the networks with shipped weights -> last part of their recipes' names.
@@ -35,8 +35,8 @@ def plane_explorer(film: Film, task: str, split: str = "test") -> Explorer:
     points = speed_accuracy.curves(task, split)
     return Explorer(
         partial(point_in_plane, film, models, points),
-        network=Choice("network", tuple(NETWORKS), "DFF, FlowNet"),
-        duration=Slider("key frame duration l", 1, TOYTOWN_DURATIONS[task], 1, 5),
+        network=choice("network", tuple(NETWORKS), "DFF, FlowNet"),
+        duration=slider("key frame duration l", 1, TOYTOWN_DURATIONS[task], 1, 5),
     )
 
 
@@ -63,13 +63,15 @@ def point_in_plane(
     shown = [0, duration // 2, duration - 1]
     seen = []
     for axes, index in zip(below.subplots(1, 3), shown, strict=True):
-        seen.append(_draw_frame(axes, film, models[network], index))
+        result = clip_pictures.recognize_frame(models[network], film, index, 0)
+        seen.append(clip_pictures.draw_recognition(axes, film, Recognition(index, index == 0, result)))
     boxes = not seen[0].endswith("%")
     clip_pictures.add_class_legend(figure, boxes)
-    return clip_pictures.compact_picture(
+    return Picture.of(
         figure,
         f"""Accuracy over speed, one curve for each pair of networks, and on it the chosen point: {words}. Below, frames
         {shown[0]}, {shown[1]} and {shown[2]} of a street with its results; right are {", ".join(seen)}.""",
+        bits=5,
     )
 
 
@@ -87,14 +89,6 @@ def _draw_plane(axes: Axes, points: pandas.DataFrame, chosen: pandas.Series) -> 
     axes.minorticks_off()
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7.5, frameon=False, labelcolor=DARK_GREY)
 
-
-def _draw_frame(axes: Axes, film: Film, model: DeepFeatureFlow, index: int) -> str:
-    """Draw the result for a frame whose key frame is frame 0, and return its score as text."""
-    result = clip_pictures.recognize_frame(model, film.frame(index), film.frame(0), same=index == 0)
-    clip_pictures.draw_result(axes, film.frame(index), result)
-    word = clip_pictures.score_text(result, clip_pictures.target_of(film, index, isinstance(result, dict)))
-    clip_pictures.corner_labels(axes, f"i = {index}{' · key' if index == 0 else ''}", word, framed=index == 0)
-    return word
 
 def detection_street(number: int, split: str = "val") -> Film:
     """Return a street at the frame rate and in the town of the recipes for detection."""
@@ -114,10 +108,9 @@ def found_by_width(
         for index in frames:
             target = film.boxes(index)
             widths.append((target["boxes"][:, 2] - target["boxes"][:, 0]) / CELL)
-            current, earlier = film.frame(index), film.frame(index - gap)
             for name, model in models.items():
-                own = name.startswith("Frame")
-                result = clip_pictures.recognize_frame(model, current, current if own else earlier, same=own)
+                key_index = index if name.startswith("Frame") else index - gap
+                result = clip_pictures.recognize_frame(model, film, index, key_index)
                 hits[name].append(clip_pictures.found_targets(result, target))
     width, lines = torch.cat(widths), []
     for low, high in WIDTHS.values():

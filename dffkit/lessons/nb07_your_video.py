@@ -23,7 +23,7 @@ from dffkit.datasets.toytown import FPS, Film
 from dffkit.datasets.video_files import VideoWriter
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.annotate import result_over
-from dffkit.lessons.clip_pictures import compact_picture, draw_result
+from dffkit.lessons.clip_pictures import draw_result
 from dffkit.lessons.explore import Picture
 from dffkit.lessons.flow_pictures import colour_wheel, flow_colours
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, RED, styled
@@ -108,10 +108,11 @@ def result_grid(
         row[0].set_ylabel(title)
     keys = {title: [i for i in shown if found[i].is_key_frame] for title, found in methods.items()}
     texts = [f"{title} has key frames {', '.join(map(str, found)) or 'elsewhere'}." for title, found in keys.items()]
-    return compact_picture(
+    return Picture.of(
         figure,
         f"""Frames {", ".join(map(str, shown))} of a clip, and below them the same frames under the results of
         {" and ".join(methods)}. {" ".join(texts)}""",
+        bits=5,
     )
 
 
@@ -189,12 +190,13 @@ def propagation_picture(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor
     below[3].set_title(f"likeness {float(similar.mean()):.2f}")
     for axes in (*above, *below):
         axes.set(xticks=[], yticks=[])
-    return compact_picture(
+    return Picture.of(
         figure,
         f"""Above, a key frame, a current frame, the flow between them in colours, up to {longest:.1f} cells long, and
         the scale field, {float(scale.mean()):.2f} in the mean. Below, feature map {liveliest} of the key frame, the
         same map propagated to the current frame, and computed from the current frame itself; and the similarity of all
         propagated and own maps in each cell, {float(similar.mean()):.2f} in the mean.""",
+        bits=5,
     )
 
 

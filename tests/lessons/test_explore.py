@@ -9,8 +9,8 @@ import matplotlib.image
 from matplotlib.figure import Figure
 
 from dffkit.lessons import explore, nb02_warping
-from dffkit.lessons.explore import Explorer, Picture, Slider
-from dffkit.lessons.nb02_widgets import bilinear_explorer, bilinear_reading
+from dffkit.lessons.explore import Explorer, Picture, slider
+from dffkit.lessons.nb02_warping import bilinear_explorer, bilinear_reading
 from dffkit.warp import warp
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -31,7 +31,7 @@ def test_a_slider_redraws_the_picture():
 
 
 def test_whole_numbers_give_a_slider_of_whole_numbers():
-    explorer = Explorer(name_and_size, name=Slider("a name", 1, 20, 1, 10), size=Slider("a size", 0, 1.0, 0.5, 0.5))
+    explorer = Explorer(name_and_size, name=slider("a name", 1, 20, 1, 10), size=slider("a size", 0, 1.0, 0.5, 0.5))
     explorer.sliders["name"].value = 20
     explorer.sliders["size"].value = 1
     assert isinstance(explorer.sliders["name"].value, int)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dffkit.lessons import examples, nb02_warping
 from dffkit.lessons.explore import Picture
-from dffkit.lessons.nb02_widgets import bilinear_reading, read
+from dffkit.lessons.nb02_warping import bilinear_reading, read
 from dffkit.warp import bilinear_kernel, warp
 
 EXTREMES = [-3.0, -2.25, -1.0, -0.5, 0.0, 0.75, 2.0, 2.25, 3.0]  # the slider's ends, the map's borders, between cells
@@ -34,11 +34,11 @@ def test_the_value_read_is_that_of_the_warp(dx, dy, column, row):
 @pytest.mark.parametrize(("dx", "dy"), list(product(EXTREMES, EXTREMES)))
 def test_weights_sum_to_one_and_cells_outside_have_no_value(dx, dy):
     reading = read(dx, dy)
-    assert sum(reading.weights) == pytest.approx(1)
-    for (column, row), value in zip(reading.cells, reading.values, strict=True):
+    assert sum(weight for *_, weight, _ in reading.neighbours) == pytest.approx(1)
+    for column, row, _, value in reading.neighbours:
         assert (value is None) == (not (0 <= column < 4 and 0 <= row < 4))
         assert value is None or value == 10 * row + column
-    within = sum(weight for weight, value in zip(reading.weights, reading.values, strict=True) if value is not None)
+    within = sum(weight for *_, weight, value in reading.neighbours if value is not None)
     x, y = reading.point
     assert (within == pytest.approx(1)) == (0 <= x <= 3 and 0 <= y <= 3)
 

@@ -64,8 +64,8 @@ def test_each_row_s_result_is_scored_in_the_text(task, unit):
     picture = row_comparison(film, models, 15, 10)
     target = film.labels(15) if task == "segmentation" else film.boxes(15)
     found = {
-        row: score_text(recognize_frame(models[row], film.frame(15), film.frame(k), same=same), target)
-        for row, k, same in (("Frame", 15, True), ("DFF", 10, False), ("copy", 10, False))
+        row: score_text(recognize_frame(models[row], film, 15, k), target)
+        for row, k in (("Frame", 15), ("DFF", 10), ("copy", 10))
     }
     assert f"{unit}: Frame {found['Frame']}, DFF {found['DFF']}, copy {found['copy']}, DFF separate" in picture.alt
     assert "features of key frame 10" in picture.alt

@@ -42,7 +42,7 @@ def test_the_text_holds_the_point_and_the_scores_of_its_frames(models, points, n
     film = Film("val", 4)
     picture = point_in_plane(film, models, points, network, duration)
     last = 0 if network == "per frame" else duration - 1
-    found = recognize_frame(models[network], film.frame(last), film.frame(0), same=last == 0)
+    found = recognize_frame(models[network], film, last, 0)
     point = points[(points.name == NETWORKS[network]) & (points.duration == last + 1)].iloc[0]
     assert f"l = {last + 1}: {point.score:.1f}% at {point.speedup:.1f} times" in picture.alt
     assert picture.alt.endswith(f"{score_text(found, film.labels(last))}.")
@@ -64,9 +64,9 @@ def calls(monkeypatch):
     """Replace recognition by one that finds every second true box; give the list of its calls."""
     found = []
 
-    def recognize(model, frame, key_frame, *, same):
-        found.append((model, frame, key_frame, same))
-        return {"of": frame}
+    def recognize(model, film, index, key_index):
+        found.append((model, index, key_index))
+        return {"of": index}
 
     monkeypatch.setattr(clip_pictures, "recognize_frame", recognize)
     every_second = lambda result, target: torch.arange(len(target["boxes"])) % 2 == 0  # noqa: E731
@@ -89,12 +89,7 @@ def test_boxes_are_sorted_by_width_and_counted(calls):
 
 def test_frame_uses_its_own_features_and_the_others_earlier_ones(calls):
     found_by_width({"Frame": "one", "DFF": "another"}, gap=9, streets=1, frames=(19,))
-    (own_model, frame, own_key, own_same), (model, same_frame, key, same) = calls
-    film = detection_street(0)
-    assert (own_model, own_same, model, same) == ("one", True, "another", False)
-    for shown in (frame, own_key, same_frame):
-        assert torch.equal(shown, film.frame(19))
-    assert torch.equal(key, film.frame(10))
+    assert calls == [("one", 19, 19), ("another", 19, 10)]
 
 
 def test_each_frame_has_its_own_time(monkeypatch):

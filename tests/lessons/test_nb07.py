@@ -10,7 +10,7 @@ from dffkit import DeepFeatureFlow, FeatureNetwork, FixedInterval, ScoreMaps, fl
 from dffkit.datasets import streams, toytown
 from dffkit.datasets.images import read_labels
 from dffkit.datasets.toytown import Film
-from dffkit.lessons import failure_cases, nb07_your_video
+from dffkit.lessons import clip_pictures, nb07_your_video
 from dffkit.lessons.check import is_key_frame, longest_duration
 from dffkit.support.errors import CommandError, DataError
 
@@ -103,26 +103,26 @@ def test_propagation_without_motion_changes_nothing(model, clip):
 
 def test_new_pixels_are_counted_apart_from_the_others(model):
     films = [Film("val", 0)]
-    table = failure_cases.accuracy_by_gap(films, model, gaps=(1, 4))
-    new = failure_cases.newly_visible(films[0], 4, 0)
+    table = clip_pictures.accuracy_by_gap(films, model, gaps=(1, 4))
+    new = films[0].flow(4, 0)[1]
     assert table.new.tolist()[1] == pytest.approx(100 * float(new.double().mean()))
     assert table.new.is_monotonic_increasing
-    own = failure_cases.recognize_frame(model, films[0].frame(4), films[0].frame(4), same=True) == films[0].labels(4)
+    own = clip_pictures.recognize_frame(model, films[0], 4, 4) == films[0].labels(4)
     parts = table.iloc[1]
     whole = (1 - parts.new / 100) * parts["seen, own"] + parts.new / 100 * parts["new, own"]
     assert whole == pytest.approx(100 * float(own.double().mean()))
-    assert "Key frame 0; frame 4" in failure_cases.new_region_errors(films[0], model, 4, 0).alt
+    assert "Key frame 0; frame 4" in clip_pictures.new_region_errors(films[0], model, 4, 0).alt
 
 
 def test_a_key_frame_s_features_are_computed_once_for_all_gaps(model):
     films, seen = [Film("val", number) for number in range(2)], []
     hook = model.feature_network.register_forward_hook(lambda *_: seen.append(1))
-    table = failure_cases.accuracy_by_gap(films, model, gaps=(0, 2, 4))
+    table = clip_pictures.accuracy_by_gap(films, model, gaps=(0, 2, 4))
     hook.remove()
     assert len(seen) == len(films) * (1 + 3)  # the key frame, and each later frame's own
     for parts in table.itertuples(index=False):
-        gap, new = parts.gap, torch.stack([failure_cases.newly_visible(film, parts.gap, 0) for film in films])
-        found = [failure_cases.recognize_frame(model, film.frame(gap), film.frame(0), same=gap == 0) for film in films]
+        gap, new = parts.gap, torch.stack([film.flow(parts.gap, 0)[1] for film in films])
+        found = [clip_pictures.recognize_frame(model, film, gap, 0) for film in films]
         right = torch.stack([labels == film.labels(gap) for film, labels in zip(films, found, strict=True)])
         assert parts[2] == 100 * float(right[~new].double().mean())
         assert gap == 0 or parts[3] == 100 * float(right[new].double().mean())
