@@ -16,7 +16,7 @@ from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import map_similarity
 from dffkit.lessons import nb01_feature_maps
-from dffkit.lessons.check import filter_correlation, similarity_over_gap
+from dffkit.lessons.check.nb01 import filter_correlation, similarity_over_gap
 from dffkit.lessons.explore import Picture
 from dffkit.paper import feature_maps, figure1
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dffkit.lessons.check import flow_in_cells, four_weights, warp_one_channel
+from dffkit.lessons.check.nb02 import flow_in_cells, four_weights, warp_one_channel
 from dffkit.warp import warp, warp_loops
 
 

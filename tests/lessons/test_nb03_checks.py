@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dffkit.lessons.check import draw_pair, flow_target, switch
+from dffkit.lessons.check.nb03 import draw_pair, flow_target, switch
 from dffkit.training.jobs import pyramid_loss
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from dffkit import complexity
 from dffkit.lessons import nb04_complexity
-from dffkit.lessons.check import duration_for, speedup
+from dffkit.lessons.check.nb04 import duration_for, speedup
 from dffkit.paper import ledger
 
 

@@ -7,7 +7,7 @@ import torch
 from dffkit import complexity, weights
 from dffkit.datasets import toytown
 from dffkit.datasets.toytown import FPS, WORLDS, Film
-from dffkit.lessons.check import paired_interval, split_ratio
+from dffkit.lessons.check.nb05 import paired_interval, split_ratio
 from dffkit.lessons.clip_pictures import recognize_frame, score_text
 from dffkit.lessons.nb05_ablation import LIVE_ROWS, accuracy_by_visibility, compose, live_scores, row_comparison
 from dffkit.scores.differences import SampledScore, difference

@@ -10,7 +10,7 @@ import torch
 from dffkit import weights
 from dffkit.datasets.toytown import Film
 from dffkit.lessons import clip_pictures, nb06_speed_accuracy
-from dffkit.lessons.check import envelope, fastest_within
+from dffkit.lessons.check.nb06 import envelope, fastest_within
 from dffkit.lessons.clip_pictures import recognize_frame, score_text
 from dffkit.lessons.nb06_speed_accuracy import (
     NETWORKS,

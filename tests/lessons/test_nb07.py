@@ -11,7 +11,7 @@ from dffkit.datasets import streams, toytown
 from dffkit.datasets.images import read_labels
 from dffkit.datasets.toytown import Film
 from dffkit.lessons import clip_pictures, nb07_your_video
-from dffkit.lessons.check import is_key_frame, longest_duration
+from dffkit.lessons.check.nb07 import is_key_frame, longest_duration
 from dffkit.support.errors import CommandError, DataError
 
 

@@ -1,6 +1,7 @@
 """The form of the numbered notebooks: head, rhythm, stored outputs, pictures with texts, exercises, links."""
 
 import copy
+import importlib
 import re
 import statistics
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from nbformat import NotebookNode
 
 from dffkit.commands import notebooks
-from dffkit.lessons.check.exercise import NOT_ATTEMPTED, Exercise
+from dffkit.lessons.check import NOT_ATTEMPTED, Exercise
 from dffkit.support.files import find_notebooks, root
 
 FOLDER = root() / "notebooks"
@@ -198,11 +199,11 @@ def test_the_folded_solution_passes_its_check(task, capsys):
     assert capsys.readouterr().out.startswith(f"{task.title}: correct")
 
 
-def test_every_check_is_used():
-    from dffkit.lessons import check
-
-    names = {name for name, value in vars(check).items() if isinstance(value, Exercise)}
-    used = {name for task in TASKS for name in re.findall(r"check\.(\w+)\(", task.stub.source)}
+@every_lesson
+def test_every_check_is_used(path):
+    module = importlib.import_module(f"dffkit.lessons.check.nb{path.name[:2]}")
+    names = {name for name, value in vars(module).items() if isinstance(value, Exercise)}
+    used = {name for cell in code_cells(path) for name in re.findall(r"^check\.(\w+)\(", cell.source, re.MULTILINE)}
     assert used == names
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dffkit.experiments import map_similarity
-from dffkit.lessons.check.exercise import Example, Exercise, Mistake
+from dffkit.lessons.check import Example, Exercise, Mistake
 from dffkit.paper import feature_maps
 
 # Exercise 1: the correlation of each filter with a class

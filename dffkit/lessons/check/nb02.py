@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dffkit.lessons.check.exercise import Example, Exercise, Mistake
+from dffkit.lessons.check import Example, Exercise, Mistake
 from dffkit.lessons.examples import address_map, grid_sample_warp, landings, same_everywhere
 from dffkit.warp import CELL, bilinear_kernel, warp
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dffkit.lessons.check.exercise import Example, Exercise, Mistake
+from dffkit.lessons.check import Example, Exercise, Mistake
 from dffkit.lessons.examples import same_everywhere
 
 # Exercise 1: what the pyramid should predict

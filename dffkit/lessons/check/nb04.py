@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 from dffkit import complexity
-from dffkit.lessons.check.exercise import Example, Exercise, Mistake
+from dffkit.lessons.check import Example, Exercise, Mistake
 
 speedup = Exercise(
     "Exercise 1",

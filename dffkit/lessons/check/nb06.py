@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 
-from dffkit.lessons.check.exercise import Example, Exercise, Mistake
+from dffkit.lessons.check import Example, Exercise, Mistake
 
 Point = tuple[float, float]  # speed, score
 

@@ -1,6 +1,6 @@
 """Exercises of notebook 07: when to take a key frame, and how long a still box overlaps its moving object by half."""
 
-from dffkit.lessons.check.exercise import Example, Exercise, Mistake
+from dffkit.lessons.check import Example, Exercise, Mistake
 
 is_key_frame = Exercise(
     "Exercise 1",
