@@ -48,7 +48,8 @@ def noise(rng: Generator, size: tuple[int, int], finest: int = 2, octaves: int =
     for octave in range(octaves):
         cell = finest * 2**octave
         grid = rng.normal(size=(max(1, height // cell), max(1, width // cell)))
-        grid = np.pad(grid, 1, mode="wrap")  # one more cell at each end, from the other end
+        for axis in (0, 1):  # one more cell at each end, from the other end; faster than np.pad
+            grid = grid.take(range(-1, grid.shape[axis] + 1), axis, mode="wrap")
         enlarged = grid.shape[1] * cell, grid.shape[0] * cell
         big = Image.fromarray(grid.astype(np.float32)).resize(enlarged, Image.BICUBIC)
         total += np.asarray(big)[cell : cell + height, cell : cell + width] / 2
@@ -94,7 +95,7 @@ class Atlas:
     """Pictures in one flat uint8 array, each with its smaller versions.
 
     Attributes:
-        pieces: the texels of each picture and level.
+        pieces: the texels of each picture, all of its sizes.
         table: for each picture and level: first byte, height, width, number of levels.
         size: bytes so far.
     """
@@ -109,14 +110,15 @@ class Atlas:
         height, width = picture.shape[:2]
         level = np.full((height, width, 4), 255, np.float32)  # opaque if the picture has no alpha
         level[:, :, : picture.shape[2]] = picture
-        rows, count = [], min(LEVELS, height.bit_length(), width.bit_length())
+        rows, levels, count = [], [], min(LEVELS, height.bit_length(), width.bit_length())
         for i in range(count):
             if i:
                 above, below = level[::2, ::2] + level[::2, 1::2], level[1::2, ::2] + level[1::2, 1::2]
                 level = (above + below) * np.float32(0.25)
             rows.append([self.size, *level.shape[:2], count])
             self.size += level.size
-            self.pieces.append(np.rint(level.clip(0, 255)).astype(np.uint8).ravel())
+            levels.append(level.ravel())
+        self.pieces.append(np.rint(np.concatenate(levels).clip(0, 255)).astype(np.uint8))
         self.table.append(rows + [rows[-1]] * (LEVELS - count))
         return len(self.table) - 1
 
