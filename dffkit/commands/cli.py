@@ -1,4 +1,7 @@
-"""`python -m dffkit COMMAND`: the parser. The module that does a command's work is imported when it is called."""
+"""`python -m dffkit COMMAND`: the parser, and options that several commands share.
+
+The module that does a command's work is imported when it is called.
+"""
 
 import argparse
 import importlib
@@ -38,7 +41,7 @@ EXTRAS = {"training": TRAINING, "notebooks": NOTEBOOKS, "all": (*TESTS, *NOTEBOO
 # fmt: off
 COMMANDS = {
     "test": Command(
-        "selftest", "all", "lint, then all tests and all notebooks; further arguments go to pytest",
+        "reproduce", "all", "lint, then all tests and all notebooks; further arguments go to pytest",
         ("test", "test -k warp", "test tests/library/test_warp.py -x"),
     ),
     "reproduce": Command(
@@ -46,7 +49,7 @@ COMMANDS = {
         ("reproduce",),
     ),
     "lab": Command(
-        "lab", "notebooks", "read the notebooks in JupyterLab",
+        "reproduce", "notebooks", "read the notebooks in JupyterLab",
         ("lab", "lab --no-browser --port 9000"),
     ),
     "figures": Command(
@@ -118,6 +121,30 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
         if name == chosen and (add_arguments := _function(name, f"add_{name}_arguments")):
             add_arguments(subparser)
     return parser
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Return an argparse type for integers of at least `least`."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} on, got {text!r}")
+        return int(text)
+
+    return number
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add `--device`, by default the GPU if torch finds one; the command calls `check_device` with it."""
+    from torch import cuda
+
+    default = "cuda" if cuda.is_available() else "cpu"
+    parser.add_argument("--device", default=default, help="cpu, or a GPU: cuda, cuda:1 (default: cuda if there is one)")
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add `--threads`, by default torch's own number; the command calls `use_threads` with it."""
+    parser.add_argument("--threads", type=at_least(1), metavar="N", help="computing threads (default: torch's choice)")
 
 
 def _function(command: str, name: str) -> Callable | None:

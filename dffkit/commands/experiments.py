@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from torch import distributed
 
 from dffkit import weights
-from dffkit.commands.options import add_device, add_threads, at_least
+from dffkit.commands.cli import add_device, add_threads, at_least
 from dffkit.experiments import queue, runs, scoring, shipping, sources
 from dffkit.experiments.own_data import REMEDY, class_names
 from dffkit.experiments.queue import rehearsal, rehearsed, run_queue, status

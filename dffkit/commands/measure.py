@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dffkit import weights
 from dffkit.baselines import EXACT_FLOW
-from dffkit.commands.options import add_device, add_threads, at_least
+from dffkit.commands.cli import add_device, add_threads, at_least
 from dffkit.experiments import benchmark, results, speed
 from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.networks.precision import PRECISIONS

@@ -1,5 +1,6 @@
 """Run the notebooks from a fresh kernel, store their outputs, and turn them into HTML pages."""
 
+import copy
 import hashlib
 import os
 import re
@@ -15,7 +16,6 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbconvert.filters import strip_ansi
-from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
 from tqdm import tqdm
 
@@ -30,16 +30,6 @@ METADATA = {
 }
 # Fields that editors and runners write into a cell's metadata and that change from run to run.
 VOLATILE = ("execution", "ExecuteTime", "collapsed", "scrolled", "trusted")
-
-
-class _FreshKernelClient(NotebookClient):
-    """Run a notebook in a kernel of this very interpreter."""
-
-    def create_kernel_manager(self) -> AsyncKernelManager:
-        # Without folders to search only this interpreter's kernel is found: a reader may have another named python3.
-        native_only = KernelSpecManager(kernel_dirs=[])
-        self.km = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=native_only)
-        return self.km
 
 
 def execute(
@@ -58,8 +48,11 @@ def execute(
     """
     notebook = nbformat.read(path, as_version=4)
     started: list[NotebookNode] = []
-    client = _FreshKernelClient(
+    # Without folders to search only this interpreter's kernel is found: a reader may have another named python3.
+    native_only = KernelSpecManager(kernel_dirs=[])
+    client = NotebookClient(
         notebook,
+        AsyncKernelManager(kernel_name="python3", kernel_spec_manager=native_only),
         timeout=cell_timeout,
         resources={"metadata": {"path": str(path.parent)}},
         # The kernel warns that it listens on this machine only, which would break the progress bar.
@@ -71,7 +64,7 @@ def execute(
         on_cell_executed=lambda cell, cell_index, execute_reply: on_cell(),
     )
     try:
-        client.execute()
+        client.execute(cleanup_kc=True)  # the kernel ends
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         place = f"cell In [{len(started)}] failed:" if started else "the kernel did not start:"
         raise CommandError(f"{path.name}, {place}\n{strip_ansi(str(error))}") from error
@@ -139,29 +132,6 @@ def before_saving(*, model: dict[str, Any], path: str, **_: Any) -> None:
         model["content"] = notebook
 
 
-class _PageWithoutKernel(Preprocessor):
-    """Let links lead from a page to other pages, and show still pictures for widgets."""
-
-    def preprocess_cell(
-        self, cell: NotebookNode, resources: dict[str, Any], cell_index: int
-    ) -> tuple[NotebookNode, dict[str, Any]]:
-        """Change one cell; `resources["above"]` is the way from the page to the folder above the notebook's."""
-        if cell.cell_type == "markdown":
-            cell.source = _links_of_a_page(cell.source, resources["above"])
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in map(_without_widget, cell.outputs) if output is not None]
-            for output in cell.outputs:
-                if text := output.get("data", {}).get("text/markdown"):
-                    output.data["text/markdown"] = _links_of_a_page(text, resources["above"])
-        return cell, resources
-
-
-def _links_of_a_page(text: str, above: str) -> str:
-    """Return Markdown with links for a page; `above` leads from the page to the folder above the notebook's."""
-    text = re.sub(r"\]\((\d\d_\w+)\.ipynb", r"](\1.html", text)
-    return re.sub(r"(?<=\]\()\.\./", f"{above}/", text)
-
-
 def export_html(notebook: NotebookNode, out: Path, *, folder: Path) -> None:
     """Write an executed notebook as one HTML file.
 
@@ -173,24 +143,23 @@ def export_html(notebook: NotebookNode, out: Path, *, folder: Path) -> None:
         out: the page.
         folder: the folder from which links in the notebook start.
     """
-    above = Path(os.path.relpath(folder.parent, out.parent)).as_posix()
-    resources = {"metadata": {"name": out.stem, "path": str(folder)}, "above": above}
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if WIDGET_VIEW in output.get("data", {}):
+                output.data = {kind: it for kind, it in output.data.items() if kind not in (WIDGET_VIEW, "text/plain")}
+        if "outputs" in cell:  # without widgets that have no picture
+            cell.outputs = [output for output in cell.outputs if output.get("data") != {}]
     # With embed_images the exporter parses each piece of HTML alone, which closes a <details> before its text.
-    exporter = HTMLExporter(embed_images=False, require_js_url="", preprocessors=[_PageWithoutKernel])
-    body, _ = exporter.from_notebook_node(notebook, resources=resources)
-    files.write(out, body)
+    exporter = HTMLExporter(embed_images=False, require_js_url="")
+    resources = {"metadata": {"name": out.stem, "path": str(folder)}}
+    page, _ = exporter.from_notebook_node(notebook, resources=resources)
+    above = Path(os.path.relpath(folder.parent, out.parent)).as_posix()
+    page = re.sub(r'(?<=href=")(\d\d_\w+)\.ipynb', r"\1.html", page)
+    files.write(out, page.replace('href="../', f'href="{above}/'))
 
 
 def _code_cells(path: Path) -> int:
     """Return the number of cells that a run of this notebook executes."""
     cells = nbformat.read(path, as_version=4).cells
     return sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in cells)
-
-
-def _without_widget(output: NotebookNode) -> NotebookNode | None:
-    """Return an output without its widget: the widget's still picture, or None if it has no picture."""
-    data = output.get("data", {})
-    if WIDGET_VIEW not in data:
-        return output
-    fallback = {mime: value for mime, value in data.items() if mime not in (WIDGET_VIEW, "text/plain")}
-    return nbformat.from_dict({**output, "data": fallback}) if fallback else None

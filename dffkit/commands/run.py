@@ -5,18 +5,18 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from dffkit import weights
-from dffkit.commands.options import add_device, add_threads, at_least
+from dffkit.commands.cli import add_device, add_threads, at_least
 from dffkit.datasets.images import IMAGES
 from dffkit.datasets.streams import CAMERA, FrameStream, frames
 from dffkit.datasets.video_files import VideoWriter
@@ -44,19 +44,14 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", metavar="NAME", help="shipped weights, or the folder of a run (default: toytown/TASK/dff)"
     )
     parser.add_argument("-l", "--key-frame-duration", type=at_least(1), metavar="L", help="default: 5, for boxes 10")
-    parser.add_argument(
-        "--out", type=Path, default=Path("annotated.mp4"), metavar="FILE", help="default: annotated.mp4"
-    )
+    out = Path("annotated.mp4")
+    parser.add_argument("--out", type=Path, default=out, metavar="FILE", help=f"default: {out}")
     parser.add_argument("--json", metavar="FILE", help="a line of results for each frame; - for standard output")
     parser.add_argument("--compare", action="store_true", help="per-frame recognition at the left, DFF at the right")
     parser.add_argument("--compare-with", metavar="NAME", help="the same, with these weights per frame")
     parser.add_argument("--frames", type=at_least(1), metavar="N", help=f"stop after N (toytown: {TOYTOWN_FRAMES})")
-    parser.add_argument(
-        "--short-side",
-        type=at_least(0),
-        metavar="N",
-        help="scale frames for the networks; default: as trained; 0: never",
-    )
+    scaling = "scale frames for the networks; default: as trained; 0: never"
+    parser.add_argument("--short-side", type=at_least(0), metavar="N", help=scaling)
     add_device(parser)
     add_threads(parser)
     parser.add_argument("--no-progress", action="store_true", help="show no bar")
@@ -96,8 +91,12 @@ def _recognize(
         stopped = _loop(islice(stream, count), methods, video, lines, bar)
     done = len(next(iter(methods.values())).milliseconds)
     print(f"{arguments.out}: {done} frames{f', then {stopped}' if stopped else ''}", file=sys.stderr)
-    for line in _summary(methods):
-        print(line, file=sys.stderr)
+    rates = {title: method.fps for title, method in methods.items() if method.milliseconds}
+    for title, fps in rates.items():
+        print(f"{title:14} {fps:7.1f} frames per second", file=sys.stderr)
+    if len(rates) == 2:
+        frame, dff = rates.values()
+        print(f"{'speedup':14} {dff / frame:7.2f}", file=sys.stderr)
     return {"": 0, "interrupted": 130}.get(stopped, 1)
 
 
@@ -112,7 +111,9 @@ def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
     methods = {f"DFF, l = {dff.duration}": dff}
     if not (arguments.compare or arguments.compare_with):
         return methods
-    title, other = _per_frame(name, arguments.compare_with)
+    # Per-frame recognition by the network of the same folder, or, if none is shipped, by DFF's own N.
+    other = arguments.compare_with or f"{name.rpartition('/')[0]}/frame"
+    title, other = ("Frame", other) if arguments.compare_with or other in weights.names() else ("DFF per frame", name)
     frame = LiveRecognition(other, 1, *settings)
     if frame.recipe.task != dff.recipe.task:
         trained = f"its network is for {frame.recipe.task}, that of {name} for {dff.recipe.task}"
@@ -120,20 +121,8 @@ def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
     return {title: frame, **methods}
 
 
-def _per_frame(name: str, wanted: str | None) -> tuple[str, str]:
-    """Return title and weights of the method beside DFF: a per-frame network, or DFF itself on each frame."""
-    beside = f"{name.rpartition('/')[0]}/frame"
-    if wanted or beside in weights.names():
-        return "Frame", wanted or beside
-    return "DFF per frame", name
-
-
 def _loop(
-    stream: Iterable[Tensor],
-    methods: dict[str, LiveRecognition],
-    video: VideoWriter,
-    lines: Callable[[str], Any],
-    bar: tqdm,
+    stream: Iterable[Tensor], methods: dict[str, LiveRecognition], video: VideoWriter, lines: TextIO, bar: tqdm
 ) -> str:
     """Recognize, draw and write the frames one by one; return the reason for an early end, "" for none."""
     try:
@@ -145,8 +134,8 @@ def _loop(
                 marked = found.is_key_frame and len(methods) == len(shown) + 1  # every frame is one for Frame
                 caption = f"{title}   {method.fps:.1f} fps{'   key frame' if marked else ''}"
                 shown.append(annotate.captioned(drawn, caption, marked))
-            lines(json.dumps(_line(found, method)) + "\n")
-            video.write(annotate.beside(shown))
+            lines.write(json.dumps(_line(found, method)) + "\n")
+            video.write(torch.cat(shown, 2))
             bar.update()
             bar.set_postfix({title.partition(",")[0]: f"{method.fps:.1f} fps" for title, method in methods.items()})
     except KeyboardInterrupt:
@@ -172,16 +161,6 @@ def _line(found: Recognition, method: LiveRecognition) -> dict[str, Any]:
     return {**about, "boxes": boxes}
 
 
-def _summary(methods: dict[str, LiveRecognition]) -> list[str]:
-    """Return a line for each method with its frames per second, and one for the speedup of two."""
-    rates = {title: method.fps for title, method in methods.items() if method.milliseconds}
-    lines = [f"{title:14} {fps:7.1f} frames per second" for title, fps in rates.items()]
-    if len(rates) == 2:
-        frame, dff = rates.values()
-        lines.append(f"{'speedup':14} {dff / frame:7.2f}")
-    return lines
-
-
 def _legible(frame: Tensor, result: Any) -> tuple[Tensor, Any]:
     """Return frame and result, enlarged if the frame is so small that text in it could not be read."""
     factor = -(-LEGIBLE // min(frame.shape[1:]))
@@ -199,25 +178,17 @@ def _toytown(task: str) -> FrameStream:
     from dffkit.datasets.toytown import WORLDS, Film
 
     film = Film("val", TOYTOWN_STREET, RATES[task], WORLDS[task])
-
-    def read() -> Iterator[Tensor]:
-        return (film.frame(index) for index in range(TOYTOWN_FRAMES))
-
-    return FrameStream(TOYTOWN, tuple(film.frame(0).shape[1:]), Fraction(RATES[task]), TOYTOWN_FRAMES, read)
+    size, rate = tuple(film.frame(0).shape[1:]), Fraction(RATES[task])
+    return FrameStream(TOYTOWN, size, rate, TOYTOWN_FRAMES, lambda: map(film.frame, range(TOYTOWN_FRAMES)))
 
 
-@contextlib.contextmanager
-def _lines(target: str | None) -> Iterator[Callable[[str], Any]]:
-    """Give the function that writes JSON lines to a file, to standard output for "-", or nowhere for None."""
-    if target is None:
-        yield lambda line: None
-    elif target == "-":
-        yield sys.stdout.write
-    else:
-        path = Path(target)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8") as file:
-            yield file.write
+def _lines(target: str | None) -> contextlib.AbstractContextManager[TextIO]:
+    """Return the file for JSON lines: standard output for "-"; for None they are dropped."""
+    if target == "-":
+        return contextlib.nullcontext(sys.stdout)
+    path = Path(target or os.devnull)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("w", encoding="utf-8")
 
 
 def check_outputs(source: Path | None, video: Path, lines: Path | None) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dffkit.commands.options import at_least
+from dffkit.commands.cli import at_least
 from dffkit.datasets import toytown
 from dffkit.datasets.snippets import MOTION_CLASSES, motion_class
 from dffkit.networks.proposals import make_anchors, overlaps
@@ -65,12 +65,12 @@ def report(task: str, records: Sequence[dict[str, Tensor]]) -> list[str]:
     return lines
 
 
-def anchor_recall(boxes: Sequence[Tensor], size: tuple[int, int] = (192, 384), iou: float = 0.5) -> float:
-    """Return the share of boxes `(N, 4)` that overlap some anchor of the detection recipes with at least this IoU."""
+def anchor_recall(boxes: Sequence[Tensor]) -> float:
+    """Return the share of boxes `(N, 4)` that have an IoU of at least 0.5 with some anchor of the recipes."""
     options = {name.removeprefix("anchor_"): v for name, v in dict(DETECTION[1]).items() if name.startswith("anchor_")}
-    anchors = make_anchors(-(-size[0] // 16), -(-size[1] // 16), **options)
+    anchors = make_anchors(192 // 16, 384 // 16, **options)
     best = torch.cat([overlaps(anchors, each)[:, :-1].amax(0) for each in boxes if len(each)])
-    return float((best >= iou).float().mean())
+    return float((best >= 0.5).float().mean())
 
 
 def averaged_ceiling(labels: Tensor) -> float:
@@ -79,10 +79,10 @@ def averaged_ceiling(labels: Tensor) -> float:
     return _miou(upsample(shares, tuple(labels.shape[1:])).argmax(1), labels)
 
 
-def fitted_ceiling(labels: Tensor, batch: int = 6) -> float:
+def fitted_ceiling(labels: Tensor) -> float:
     """Return the mIoU of score maps of stride 16 fitted to each label map by gradient descent: a ceiling."""
     predictions = []
-    for some in labels.split(batch):
+    for some in labels.split(6):
         maps = (F.avg_pool2d(_one_hot(some), 16, ceil_mode=True) * 6).requires_grad_()
         optimiser = torch.optim.Adam([maps], lr=FIT_RATE)
         for _ in range(FIT_STEPS):

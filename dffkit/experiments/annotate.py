@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 from torch import Tensor
 
 # Twenty colours that differ in brightness as well as in hue, so that colour-blind readers can distinguish most of them:
@@ -16,33 +16,32 @@ COLOURS = (
     "#88CCEE", "#44AA99", "#117733", "#999933", "#DDCC77", "#CC6677", "#882255", "#AA4499", "#DDDDDD", "#333333",
 )  # fmt: skip
 BOX_COLOURS = 5  # index where Toytown's labels of things begin, so that boxes and labels have the same colours
-_PARTS = ("boxes", "labels", "scores")
 SURE = 0.5  # boxes with at least this score are drawn and counted
 
 
 def labels_over(frame: Tensor, labels: Tensor, strength: float = 0.55) -> Tensor:
     """Return a frame `(3, H, W)` uint8 tinted by its label map `(H, W)`; pixels with label 255 stay as they are."""
-    table = torch.tensor([_rgb(colour) for colour in COLOURS], dtype=torch.float32)
+    table = torch.tensor([ImageColor.getrgb(colour) for colour in COLOURS], dtype=torch.float32)
     known = labels < len(table)
     colours = table[torch.where(known, labels, 0).long()].permute(2, 0, 1)
     mixed = (1 - strength) * frame + strength * colours
     return torch.where(known, mixed.round(), frame.float()).to(torch.uint8)
 
 
-def boxes_over(frame: Tensor, detections: dict[str, Tensor], names: Sequence[str], sure: float = SURE) -> Tensor:
-    """Return a frame with its detections drawn.
+def boxes_over(frame: Tensor, detections: dict[str, Tensor], names: Sequence[str]) -> Tensor:
+    """Return a frame with its detections of at least score `SURE` drawn.
 
     Args:
         frame: `(3, H, W)` uint8.
         detections: `boxes` (N, 4) xyxy in pixels, `labels` (N,) in 1..C, `scores` (N,).
         names: of the classes; label i is `names[i - 1]`.
-        sure: the lowest score of a box that is drawn.
     """
-    chosen = detections["scores"] >= sure
+    chosen = detections["scores"] >= SURE
     image = Image.fromarray(frame.permute(1, 2, 0).cpu().numpy())
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=_text_size(frame))
     width = max(1, round(min(image.size) / 120))
-    for box, label, score in zip(*(detections[name][chosen].tolist() for name in _PARTS), strict=True):
+    parts = (detections[name][chosen].tolist() for name in ("boxes", "labels", "scores"))
+    for box, label, score in zip(*parts, strict=True):
         colour, words = COLOURS[(label + BOX_COLOURS) % len(COLOURS)], f"{names[label - 1]} {score:.0%}"
         draw.rectangle(box, outline=colour, width=width)
         place = draw.textbbox((box[0], box[1]), words, font=font, anchor="lb" if box[1] > 2 * font.size else "lt")
@@ -51,9 +50,9 @@ def boxes_over(frame: Tensor, detections: dict[str, Tensor], names: Sequence[str
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
-def result_over(frame: Tensor, result: Any, names: Sequence[str], sure: float = SURE) -> Tensor:
+def result_over(frame: Tensor, result: Any, names: Sequence[str]) -> Tensor:
     """Return a frame with the result of a task network's `decode` drawn over it: a label map, or detections."""
-    return labels_over(frame, result) if isinstance(result, Tensor) else boxes_over(frame, result, names, sure)
+    return labels_over(frame, result) if isinstance(result, Tensor) else boxes_over(frame, result, names)
 
 
 def captioned(frame: Tensor, text: str, framed: bool = False) -> Tensor:
@@ -67,11 +66,6 @@ def captioned(frame: Tensor, text: str, framed: bool = False) -> Tensor:
     return torch.cat([band, frame], 1)
 
 
-def beside(frames: Sequence[Tensor]) -> Tensor:
-    """Return frames of one size side by side, as one frame."""
-    return torch.cat(list(frames), 2)
-
-
 @lru_cache(maxsize=64)
 def _band(text: str, width: int, height: int) -> Tensor:
     image = Image.new("RGB", (width, height))
@@ -82,7 +76,3 @@ def _band(text: str, width: int, height: int) -> Tensor:
 
 def _text_size(frame: Tensor) -> int:
     return max(8, round(min(frame.shape[1:]) / 24))
-
-
-def _rgb(colour: str) -> tuple[int, ...]:
-    return tuple(bytes.fromhex(colour[1:]))

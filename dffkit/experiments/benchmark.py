@@ -1,10 +1,9 @@
 """Measured speedup beside Eq. 7's, and memory over a long stream: `python -m dffkit benchmark`."""
 
 import argparse
-import itertools
 import statistics
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,27 +45,22 @@ def measure(args: argparse.Namespace, precision: str, task: str, depth: int, flo
         times = _times(model, bare, frames, args.look_ahead, args.repeats)
     case = {"precision": precision, "task": task, "features": f"ResNet-{depth}", "flow": flow, "height": height}
     case |= {"width": width, "duration": args.key_frame_duration, "look_ahead": args.look_ahead, "seed": 0}
-    parts = {f"{part}_ms": time for part, time in times.items()}
-    peak = {"peak_mib": _peak_memory_mib(args.device)}
-    return case | parts | _speedups(times, costs, args.key_frame_duration) | peak
-
-
-def _speedups(times: dict[str, float], costs: complexity.Costs, duration: int) -> dict[str, float]:
-    """Return speedups over per-frame recognition: measured, and by Eq. 7 with the r of Eq. 5 and of Eq. 6."""
-    measured = duration * times["frame"] / times["cycle"]
-    eq7 = complexity.speedup(duration, complexity.cost_ratio(costs))
+    duration = args.key_frame_duration
+    frames_ms, decoding_ms = duration * times["frame"], duration * times["decode"]
+    speedup = frames_ms / times["cycle"]
+    eq7 = complexity.speedup(duration, complexity.cost_ratio(costs))  # with the r of Eq. 5
     eq7_eq6 = complexity.speedup(duration, complexity.cost_ratio_approximate(costs))
-    decoding = duration * times["decode"]
-    return {
+    return case | {f"{part}_ms": time for part, time in times.items()} | {
         "features_of_bare": times["features"] / times["bare"],
-        "speedup": measured,
-        "speedup_live": duration * times["frame"] / times["live"],
-        "speedup_decoded": (duration * times["frame"] + decoding) / (times["cycle"] + decoding),
+        "speedup": speedup,
+        "speedup_live": frames_ms / times["live"],
+        "speedup_decoded": (frames_ms + decoding_ms) / (times["cycle"] + decoding_ms),
         "eq7": eq7,
         "eq7_eq6": eq7_eq6,
-        "of_eq7": measured / eq7,
-        "of_eq7_eq6": measured / eq7_eq6,
-    }
+        "of_eq7": speedup / eq7,
+        "of_eq7_eq6": speedup / eq7_eq6,
+        "peak_mib": _peak_memory_mib(args.device),
+    }  # fmt: skip
 
 
 def torchvision_resnet(depth: int) -> nn.Module:
@@ -156,23 +150,18 @@ def stream_memory(frames: int, *, look_ahead: int = 1, size: tuple[int, int] = (
     features = FeatureNetwork(14, width=0.25)
     flow = flownet(width=0.125, scale_channels=features.channels)
     model = DeepFeatureFlow(features, flow, ScoreMaps(in_channels=features.channels, num_classes=11)).eval()
-    stream = recognize(model, itertools.islice(_random_frames(size), frames), FixedInterval(10), look_ahead=look_ahead)
+    generator = torch.Generator().manual_seed(0)
+    random = (torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=generator) for _ in range(frames))
+    stream = recognize(model, random, FixedInterval(10), look_ahead=look_ahead)
     process = psutil.Process()
     return [process.memory_info().rss / 2**20 for _ in tqdm(stream, total=frames, desc="stream", unit="frame")]
 
 
 def report_memory(memory: list[float]) -> str:
     """Return a line with the range of the resident memory after it has settled."""
-    settled = memory[min(SETTLED, len(memory)) - 1]
-    later = memory[SETTLED - 1 :] or memory[-1:]
-    low, high = min(later), max(later)
+    first = min(SETTLED, len(memory))
+    settled, low, high = memory[first - 1], min(memory[first - 1 :]), max(memory[first - 1 :])
     return (
-        f"{len(memory)} frames; resident memory after frame {min(SETTLED, len(memory))}: {settled:.1f} MiB; "
+        f"{len(memory)} frames; resident memory after frame {first}: {settled:.1f} MiB; "
         f"from then on {low:.1f} to {high:.1f} MiB ({low / settled - 1:+.2%} to {high / settled - 1:+.2%})"
     )
-
-
-def _random_frames(size: tuple[int, int]) -> Iterator[Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    while True:
-        yield torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=generator)

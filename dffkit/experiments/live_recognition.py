@@ -1,9 +1,8 @@
 """A trained network on a live stream: one frame in, its result in the frame's own pixels out, and the time it took."""
 
+import itertools
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,7 +51,8 @@ class LiveRecognition:
         self.short_side = scored_side(self.recipe) if short_side is None else short_side
         self._device, self._waiting = device, []
         self._model.to(device)
-        self._results = recognize(self._model, self._feed(), FixedInterval(self.duration))
+        stream = (self._waiting.pop() for _ in itertools.count())
+        self._results = recognize(self._model, stream, FixedInterval(self.duration))
 
     def step(self, frame: Tensor) -> Recognition:
         """Return the result for the next frame `(3, H, W)` uint8: a label map `(H, W)`, or boxes in its pixels.
@@ -60,13 +60,15 @@ class LiveRecognition:
         Raises:
             ValueError: if its size differs from that of the first frame.
         """
-        seen = self._scaled(frame).to(self._device)
+        fit = short_side(self.short_side) if self.short_side else None
+        seen = (resized_frame(frame, fit(tuple(frame.shape[1:]))) if fit else frame).to(self._device)
         if not self.milliseconds:  # the first calls of a network are slow and not representative
             list(recognize(self._model, [seen, seen], FixedInterval(2)))
         start = time.perf_counter()
         self._waiting.append(seen)
         found = next(self._results)
-        _wait_for(found.output)
+        if torch.device(self._device).type == "cuda":
+            torch.cuda.synchronize(self._device)
         self.milliseconds.append(1000 * (time.perf_counter() - start))
         sizes = (tuple(picture.shape[1:]) for picture in (seen, frame))
         return found._replace(output=resized_target(move(found.output, Tensor.cpu), *sizes))
@@ -76,24 +78,9 @@ class LiveRecognition:
         """Mean frames per second so far."""
         return 1000 * len(self.milliseconds) / max(sum(self.milliseconds), 1e-9)
 
-    def _feed(self) -> Iterator[Tensor]:
-        while True:
-            yield self._waiting.pop()
-
-    def _scaled(self, frame: Tensor) -> Tensor:
-        if not self.short_side:
-            return frame
-        return resized_frame(frame, short_side(self.short_side)(tuple(frame.shape[1:])))
-
 
 def _trained(name: str) -> tuple[Recipe, DeepFeatureFlow, tuple[str, ...]]:
     if Path(name).is_dir():
         return load_trained(Path(name))
     recipe = Recipe(**weights.entry(name)["recipe"])
     return recipe, weights.load(name), names(recipe)
-
-
-def _wait_for(result: Any) -> None:
-    tensor = result if isinstance(result, Tensor) else result["boxes"]
-    if tensor.is_cuda:
-        torch.cuda.synchronize(tensor.device)

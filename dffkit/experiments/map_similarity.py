@@ -3,8 +3,8 @@
 On streets it is computed by a notebook; on CamVid's clip it is stored beside the scores of the runs on CamVid.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
@@ -58,12 +58,7 @@ def at_points(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return maps[:, :, rows[:, None], columns]
 
 
-def over_cells(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring `(N, C, H, W)` to a grid of `size` by averaging over each cell."""
-    return F.adaptive_avg_pool2d(maps, size)
-
-
-GRIDS = {"read at one point of each cell": at_points, "averaged over each cell": over_cells}
+GRIDS = {"read at one point of each cell": at_points, "averaged over each cell": F.adaptive_avg_pool2d}
 
 
 def similarity(first: Tensor, second: Tensor) -> float:
@@ -85,13 +80,12 @@ def standardized(maps: Tensor) -> Tensor:
 
 def on_grids(network: FeatureNetwork, frames: Iterable[Tensor]) -> dict[str, dict[str, Tensor]]:
     """Return the maps of T frames `(3, H, W)` on the features' grid: `GRIDS` -> `LAYERS` -> `(T, ., h, w)`."""
-    grids = {grid: {name: [] for name in LAYERS} for grid in GRIDS}
+    reduced: dict[tuple[str, str], list[Tensor]] = {}
     for frame in frames:
         found = layers(network, frame)
-        for grid, reduce in GRIDS.items():
-            for name in LAYERS:
-                grids[grid][name].append(reduce(found[name], found["features"].shape[2:]))
-    return {grid: {name: torch.cat(maps) for name, maps in named.items()} for grid, named in grids.items()}
+        for (grid, reduce), name in itertools.product(GRIDS.items(), LAYERS):
+            reduced.setdefault((grid, name), []).append(reduce(found[name], found["features"].shape[2:]))
+    return {grid: {name: torch.cat(reduced[grid, name]) for name in LAYERS} for grid in GRIDS}
 
 
 def between_streets(stretches: Sequence[Mapping[str, Tensor]]) -> "pandas.DataFrame":
@@ -160,7 +154,7 @@ def scores(network: FeatureNetwork, measurement: Measurement) -> list[Score]:
         DataError: as `datasets.camvid.snippets`.
     """
     parts = [camvid.snippets(real_folder("camvid"), split) for split in ("test", "val")]
-    clip, stills = (on_grids(network, chain.from_iterable(each.frames for each in part)) for part in parts)
+    clip, stills = (on_grids(network, itertools.chain.from_iterable(each.frames for each in part)) for part in parts)
     count = sum(len(snippet.frames) for snippet in parts[0])
     return [
         Score(measurement, f"{METRIC} {layer}", value, grid, None if gap == ANOTHER else gap, count)

@@ -3,8 +3,7 @@
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -74,10 +73,17 @@ def train_run(run: Run, workspace: Workspace, *, resume: bool = True) -> nn.Modu
         CommandError: if another process is training it, or a run it starts from is not finished.
     """
     recipe, folder = run.recipe, run.folder(workspace)
+
+    def remove_old_scores() -> None:  # just before the weights are replaced; an interrupted training keeps them
+        if is_first_process():
+            results.remove(workspace.results / EVALUATION, recipe.hash, run.seed)
+
     start = {part: runs.state(needed, workspace) for part, needed in run.starts().items()}
     if recipe.weights and not (resume and run.iteration(workspace)):
         start["feature_network"] = _published(run)
-    with hold_run(run, workspace):
+    busy = f"{run} is being trained by another process."
+    # Two queues don't train the same run; of several processes that train together the first holds its folder.
+    with locked(folder, busy=busy) if is_first_process() else contextlib.nullcontext():
         model = train(
             recipe,
             folder,
@@ -91,7 +97,7 @@ def train_run(run: Run, workspace: Workspace, *, resume: bool = True) -> nn.Modu
             validate=scoring.validation(run, workspace),
             workers=workspace.workers,
             names=sources.names(recipe),
-            before_result=partial(_remove_scores, run, workspace),
+            before_result=remove_old_scores,
         )
         measurement = run.measurement(recipe.data_split)
         last = {name: text for row in results.read_rows(folder / "log.csv")[-1:] for name, text in row.items() if text}
@@ -137,20 +143,6 @@ def rehearsal(workspace: Workspace) -> Workspace:
     return dataclasses.replace(workspace, runs=folder / "runs", results=folder / "results", streets=REHEARSED)
 
 
-@contextlib.contextmanager
-def hold_run(run: Run, workspace: Workspace) -> Iterator[None]:
-    """Hold the run's folder, so that two queues don't train the same run; only the first of several processes does.
-
-    Raises:
-        CommandError: if another process holds it.
-    """
-    if not is_first_process():
-        yield
-        return
-    with locked(run.folder(workspace), busy=f"{run} is being trained by another process."):
-        yield
-
-
 def _published(run: Run) -> dict[str, Tensor]:
     try:
         return published(run.recipe, run.seed)
@@ -163,27 +155,19 @@ def _published(run: Run) -> dict[str, Tensor]:
         ) from error
 
 
-def _remove_scores(run: Run, workspace: Workspace) -> None:
-    """Remove the old weights' scores just before the weights are replaced; an interrupted training keeps them."""
-    if is_first_process():
-        results.remove(workspace.results / EVALUATION, run.recipe.hash, run.seed)
-
-
 def _add_rows(run: Run, workspace: Workspace, table: str, rows: Sequence[Score]) -> None:
     """Add a run's rows to a table, with the recipe's name, the cost of the training, the machine and the versions."""
-    if is_first_process():
-        done = checkpoint.read(run.folder(workspace) / FINISHED) if run.finished(workspace) else {}
-        # The machine of a training is the one that trained, which may not be this one.
-        trained_on = json.loads(done.get("machine", "null")) if table == TRAINING else None
-        seconds = round(done["seconds"], 1) if done else _training_seconds(run, workspace)
-        provenance = {"recipe": run.recipe.name, "iterations": run.recipe.iterations, "seconds": seconds}
-        provenance |= trained_on or describe(workspace.device)
-        results.add(workspace.results / table, [row._replace(provenance=provenance) for row in rows])
-
-
-def _training_seconds(run: Run, workspace: Workspace) -> str:
-    """Return the training time of shipped weights, from `training.csv`; "" if it has no row of this run."""
-    rows = results.read(workspace.results / TRAINING)
-    wanted = run.recipe.hash, run.seed
-    found = (row for row in rows if (row.measurement.recipe_hash, row.measurement.seed) == wanted)
-    return next((row.provenance["seconds"] for row in found), "")
+    if not is_first_process():
+        return
+    done = checkpoint.read(run.folder(workspace) / FINISHED) if run.finished(workspace) else {}
+    # The machine of a training is the one that trained, which may not be this one.
+    trained_on = json.loads(done.get("machine", "null")) if table == TRAINING else None
+    if done:
+        seconds = round(done["seconds"], 1)
+    else:  # shipped weights
+        stored = ((row.measurement, row) for row in results.read(workspace.results / TRAINING))
+        wanted = run.recipe.hash, run.seed
+        seconds = next((row.provenance["seconds"] for it, row in stored if (it.recipe_hash, it.seed) == wanted), "")
+    provenance = {"recipe": run.recipe.name, "iterations": run.recipe.iterations, "seconds": seconds}
+    provenance |= trained_on or describe(workspace.device)
+    results.add(workspace.results / table, [row._replace(provenance=provenance) for row in rows])

@@ -7,6 +7,7 @@ place, so it never has a part of a row.
 import csv
 import functools
 import io
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,7 +61,12 @@ def add(path: Path, scores: Sequence[Score]) -> None:
     with locked(path.parent):
         _write_replicates(path.parent, [score for score in scores if score.replicates is not None])
         rows = {score.key: score for score in [*map(_from_row, read_rows(path)), *scores]}
-        write_rows(path, [_as_row(score) for score in rows.values()])
+        columns = ("duration", "metric", "subset", "value", "frames")
+        write_rows(path, [
+            {"recipe": "", **each.measurement.as_dict(), **{name: getattr(each, name) for name in columns}}
+            | each.provenance
+            for each in rows.values()
+        ])  # fmt: skip
 
 
 def remove(path: Path, recipe_hash: str, seed: int) -> None:
@@ -113,12 +119,6 @@ def write_rows(path: Path, rows: Collection[Mapping[str, Any]]) -> None:
     files.write(path, text.getvalue())
 
 
-def _as_row(score: Score) -> dict[str, Any]:
-    about = {"duration": score.duration, "metric": score.metric, "subset": score.subset}
-    about |= {"value": score.value, "frames": score.frames}
-    return {"recipe": "", **score.measurement.as_dict(), **about, **score.provenance}
-
-
 def _from_row(row: dict[str, str]) -> Score:
     identity = row.pop("recipe_hash"), int(row.pop("seed")), row.pop("data_version"), row.pop("split")
     metric, value, subset = row.pop("metric"), float(row.pop("value")), row.pop("subset", "")
@@ -137,10 +137,8 @@ def _array_name(score: Score) -> str:
 
 def _write_replicates(folder: Path, scores: Sequence[Score]) -> None:
     """Write the replicates of each run into its file, beside the arrays that are there."""
-    by_run: dict[tuple[str, int], list[Score]] = {}
-    for score in scores:
-        by_run.setdefault((score.measurement.recipe_hash, score.measurement.seed), []).append(score)
-    for (recipe_hash, seed), rows in by_run.items():
+    runs = itertools.groupby(scores, lambda score: (score.measurement.recipe_hash, score.measurement.seed))
+    for (recipe_hash, seed), (*rows,) in runs:
         arrays = {}
         if old := _replicates_file(folder, recipe_hash, seed):
             with np.load(old, allow_pickle=False) as stored:

@@ -66,8 +66,7 @@ def score(
             recognition.flow_network.register(snippets)
         if recipe.flow in HAND_CRAFTED:  # the slowest takes a second a pair, and its flow serves every seed
             recognition.flow_network.folder = workspace.cache / "flow"
-        longest = duration or _longest_duration(single, snippets)
-        _check_history(single, snippets, longest)
+        longest = _longest_duration(single, snippets, duration)
         evaluation = evaluate(
             recognition,
             snippets,
@@ -112,18 +111,16 @@ def _has_measurable_flow(recipe: Recipe, split: str) -> bool:
     return carries and recipe.data == "toytown" and split != "elsewhere"
 
 
-def _check_history(recipe: Recipe, snippets: Sequence[Snippet], longest: int) -> None:
+def _longest_duration(recipe: Recipe, snippets: Sequence[Snippet], wanted: int | None) -> int:
+    """Return the longest key frame duration to score: most recipes on Toytown need only that of Table 4."""
+    all_durations = recipe.data != "toytown" or recipe.name in AT_ALL_DURATIONS
+    longest = wanted or (sources.longest_duration(recipe, snippets) if all_durations else TABLE_4[recipe.task])
     if not any(frame >= longest - 1 for snippet in snippets for frame in snippet.targets):
         raise DataError(
             f"{recipe.name}: at key frame duration {longest}, expected an annotated frame with {longest - 1} frames "
             f"before it, got none in {len(snippets)} snippets of {recipe.data}; give longer ones, or fewer --durations"
         )
-
-
-def _longest_duration(recipe: Recipe, snippets: Sequence[Snippet]) -> int:
-    """Return the longest key frame duration to score: most recipes on Toytown need only that of Table 4."""
-    all_durations = recipe.data != "toytown" or recipe.name in AT_ALL_DURATIONS
-    return sources.longest_duration(recipe, snippets) if all_durations else TABLE_4[recipe.task]
+    return longest
 
 
 def _errors_by_region(flow_network: nn.Module, measurement: Measurement, task: str, streets: int) -> list[Score]:

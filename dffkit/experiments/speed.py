@@ -91,18 +91,17 @@ def measure(
         repeats: number of rounds that count.
         device: where the networks run.
     """
-    parts: dict[tuple[int, str], Callable[[], Any]] = {}
-    models = [build(recipe).to(device).eval() for recipe in recipes]
-    for number, (recipe, model) in enumerate(zip(recipes, models, strict=True)):
-        parts |= {(number, name): part for name, part in _parts(recipe, model, trained[recipe.task], device).items()}
+    models, parts = {recipe: build(recipe).to(device).eval() for recipe in recipes}, {}
+    for recipe, model in models.items():
+        parts |= {(recipe, name): part for name, part in _parts(recipe, model, trained[recipe.task], device).items()}
     with torch.inference_mode():
         times = times_in_turns(parts, device, repeats, progress=True)
     shared: dict[tuple, list[float]] = {}
-    for (number, name), values in times.items():
-        shared.setdefault(_same(recipes[number], name, number), []).extend(values)
+    for measurement, values in times.items():
+        shared.setdefault(_same(*measurement), []).extend(values)
     rows = []
-    for number, (recipe, model) in enumerate(zip(recipes, models, strict=True)):
-        times = {part: shared[_same(recipe, part, number)] for part in ("key", "current", "decode")}
+    for recipe, model in models.items():
+        times = {part: shared[_same(recipe, part)] for part in ("key", "current", "decode")}
         medians = {f"{part}_ms": round(statistics.median(each), 3) for part, each in times.items()}
         rows.append(Architecture.of(recipe)._asdict() | medians | _counted(recipe, model))
     return rows
@@ -135,10 +134,10 @@ def _parts(
     }
 
 
-def _same(recipe: Recipe, part: str, number: int) -> tuple:
+def _same(recipe: Recipe, part: str) -> tuple:
     """Return a key that is the same for equal computations: a key frame runs all layers of N at any split point."""
     if part == "current":
-        return part, number
+        return part, recipe
     return (part, recipe.task, recipe.shrink) + ((recipe.depth, recipe.width) if part == "key" else ())
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import packages_distributions
 import pytest
 from packaging.requirements import Requirement
 
-from dffkit.commands import cli, selftest
+from dffkit.commands import cli, reproduce
 from dffkit.support import files
 from dffkit.support.errors import DataError
 
@@ -65,7 +65,7 @@ def test_an_unknown_command_is_refused_with_the_known_ones(capsys):
 def test_only_test_takes_further_arguments(capsys, monkeypatch):
     assert run(capsys, "figures", "-k", "warp")[0] == 2
     handed_on = []
-    monkeypatch.setattr(selftest, "test_main", lambda arguments: handed_on.extend(arguments.rest) or 0)
+    monkeypatch.setattr(reproduce, "test_main", lambda arguments: handed_on.extend(arguments.rest) or 0)
     assert run(capsys, "test", "-k", "warp", "tests/project/test_cli.py", "-x")[0] == 0
     assert handed_on == ["-k", "warp", "tests/project/test_cli.py", "-x"]
 

@@ -1,4 +1,4 @@
-"""lab.py: JupyterLab's settings, and a repository that it leaves as it was."""
+"""`dffkit lab`: JupyterLab's settings, and a repository that it leaves as it was."""
 
 import asyncio
 import json
@@ -14,14 +14,16 @@ from jupyterlab.labapp import LabApp
 from places import REPOSITORY
 from traitlets.config import Config
 
-from dffkit.commands import lab
+from dffkit.commands import reproduce
 
 SETTINGS = json.loads((REPOSITORY / "dffkit/commands/jupyter/jupyter_server_config.json").read_text(encoding="utf-8"))
 
 
 def settings(folder, **options):
     """Return all settings that `lab` passes to Jupyter, in arguments and file, as (class, name, value)."""
-    arguments = [re.fullmatch(r"--(\w+)\.(\w+)=(.+)", word).groups() for word in lab.lab_arguments(folder, **options)]
+    arguments = [
+        re.fullmatch(r"--(\w+)\.(\w+)=(.+)", word).groups() for word in reproduce.lab_arguments(folder, **options)
+    ]
     return arguments + [(owner, *pair) for owner, values in SETTINGS.items() for pair in values.items()]
 
 
@@ -42,7 +44,7 @@ def test_lab_asks_nothing_about_news_and_keeps_the_readers_own_settings(monkeypa
     from jupyterlab_server.config import get_static_page_config
 
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
-    monkeypatch.setenv("JUPYTER_CONFIG_PATH", lab.config_path())
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", reproduce.config_path())
     assert os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)[1:] == [str(tmp_path)]
     assert get_static_page_config(level="all")["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"]
 
@@ -55,7 +57,7 @@ def test_jupyter_reads_the_settings_and_knows_each_of_them(monkeypatch, tmp_path
     classes = {base.__name__: base for owner in owners for base in reversed(owner.mro())}
     for owner, name, _ in settings(tmp_path, port=9000, browser=True):
         assert classes[owner].class_traits(config=True)[name]
-    monkeypatch.setenv("JUPYTER_CONFIG_PATH", lab.config_path())
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", reproduce.config_path())
     app = ServerApp()
     app.load_config_file()
     assert {owner: app.config[owner] for owner in SETTINGS} == SETTINGS
@@ -64,10 +66,10 @@ def test_jupyter_reads_the_settings_and_knows_each_of_them(monkeypatch, tmp_path
 def test_a_notebook_that_lab_saves_keeps_its_bytes_and_its_folder_stays_clean(tmp_path):
     path = tmp_path / "notebooks" / "02_feature_warping.ipynb"
     path.parent.mkdir()
-    (lab.checkpoints_folder(tmp_path) / "notebooks").mkdir(parents=True)
+    (reproduce.checkpoints_folder(tmp_path) / "notebooks").mkdir(parents=True)
     shutil.copy(REPOSITORY / "notebooks" / path.name, path)
     before = path.read_bytes()
-    checkpoints = {"FileCheckpoints": {"root_dir": str(lab.checkpoints_folder(tmp_path))}}
+    checkpoints = {"FileCheckpoints": {"root_dir": str(reproduce.checkpoints_folder(tmp_path))}}
     manager = AsyncLargeFileManager(config=Config(SETTINGS | checkpoints), root_dir=str(tmp_path))
 
     async def open_and_save():
@@ -82,7 +84,7 @@ def test_a_notebook_that_lab_saves_keeps_its_bytes_and_its_folder_stays_clean(tm
     asyncio.run(open_and_save())
     assert path.read_bytes() == before
     assert [each.name for each in path.parent.iterdir()] == [path.name]
-    assert list(lab.checkpoints_folder(tmp_path).rglob("*.ipynb"))
+    assert list(reproduce.checkpoints_folder(tmp_path).rglob("*.ipynb"))
 
 
 @pytest.mark.parametrize("path", ["scratch.ipynb", "notebooks/my_own.ipynb"])

@@ -1,4 +1,4 @@
-"""options.py: a wrong device or number ends a command with one line, before any work."""
+"""Shared options: a wrong device or number ends a command with one line, before any work."""
 
 import pytest
 import torch

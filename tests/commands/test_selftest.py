@@ -1,4 +1,4 @@
-"""selftest.py: one lint and one pytest run; nbval ignores meaningless differences and nothing else."""
+"""`dffkit test`: one lint and one pytest run; nbval ignores meaningless differences and nothing else."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell
 from notebook_writer import write_notebook
 from places import REPOSITORY
 
-from dffkit.commands import notebooks, selftest
+from dffkit.commands import notebooks, reproduce
 
 SANITIZER = REPOSITORY / "tests" / "nbval_sanitize.cfg"
 
@@ -32,12 +32,12 @@ class Calls(list):
 @pytest.fixture
 def calls(monkeypatch) -> Calls:
     calls = Calls()
-    monkeypatch.setattr(selftest.subprocess, "run", calls)
+    monkeypatch.setattr(reproduce.subprocess, "run", calls)
     return calls
 
 
 def run_tests(*words: str) -> int:
-    return selftest.test_main(argparse.Namespace(rest=list(words)))
+    return reproduce.test_main(argparse.Namespace(rest=list(words)))
 
 
 def test_tests_are_one_lint_and_one_pytest_run(calls):

@@ -39,7 +39,8 @@ def test_the_layers_are_the_network_s():
 def test_both_ways_to_a_grid():
     maps = torch.arange(32.0).view(1, 1, 4, 8)
     assert map_similarity.at_points(maps, (2, 4))[0, 0].tolist() == [[9, 11, 13, 15], [25, 27, 29, 31]]
-    assert map_similarity.over_cells(maps, (2, 4))[0, 0].tolist() == [[4.5, 6.5, 8.5, 10.5], [20.5, 22.5, 24.5, 26.5]]
+    averaged = map_similarity.GRIDS["averaged over each cell"](maps, (2, 4))
+    assert averaged[0, 0].tolist() == [[4.5, 6.5, 8.5, 10.5], [20.5, 22.5, 24.5, 26.5]]
     for reduce in map_similarity.GRIDS.values():
         assert torch.equal(reduce(maps, (4, 8)), maps)
 
