@@ -27,14 +27,13 @@ def table(workspace, name):
 def workspace(tmp_path, monkeypatch):
     """A workspace of its own, with hand-made data."""
 
-    def data(tiny, split, streets=None, folder=None):
+    def data(tiny, split, streets=None, folder=None, progress=False):
         assert folder == tmp_path / "cache"
         if tiny.job == "flow":
             return ()
         return snippets("both" if tiny.job == "stills" else tiny.task, count=streets or 3)
 
     monkeypatch.setattr(sources, "snippets", data)
-    monkeypatch.setattr(sources, "prepare", lambda *words: None)
     monkeypatch.setattr(sources, "data_version", lambda tiny, split="train": f"version of {tiny.data}")
     monkeypatch.setattr(sources, "counts", lambda tiny: {"val": 1, "test": 2})
     monkeypatch.setattr(scoring, "STREETS_IN_TRAINING", 2)

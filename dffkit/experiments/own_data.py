@@ -13,7 +13,6 @@ from dffkit.support.files import fingerprint
 from dffkit.training.recipe import Recipe
 
 REMEDY = 'give "module:function" with a module in the present folder or installed, e.g. --data my_clips:dataset'
-LONGEST = 10  # key frame duration that is scored
 FIRST = {"segmentation": 0, "detection": 1}  # label of the first class
 
 
@@ -32,7 +31,7 @@ def source(name: str) -> Source:
     """
     function = _function(name)
 
-    def snippets(recipe: Recipe, split: str, count: int | None, folder: Path | None) -> Sequence[Snippet]:
+    def snippets(recipe: Recipe, split: str, count: int | None, *_: Any) -> Sequence[Snippet]:
         found = _checked(name, function, split)
         if count is None or split == recipe.data_split:
             return found
@@ -50,23 +49,6 @@ def source(name: str) -> Source:
 def class_names(name: str) -> tuple[str, ...]:
     """Return the names of the classes that the function "module:function" declares; empty if it declares none."""
     return tuple(getattr(_function(name), "names", ()))
-
-
-def longest_duration(name: str, scored: Sequence[Snippet]) -> int:
-    """Return the longest key frame duration for these snippets: up to 10, if an annotated frame has that many frames
-    up to and including itself.
-
-    Raises:
-        DataError: if no frame has a target.
-    """
-    last = max((max(snippet.targets, default=-1) for snippet in scored), default=-1)
-    if last < 0:
-        names = ", ".join(snippet.name for snippet in scored[:4]) or "no snippets"
-        raise DataError(
-            f"{name}: expected targets in the {len(scored)} snippets that are scored, got none ({names}); "
-            "give at least one frame there its target"
-        )
-    return min(LONGEST, last + 1)
 
 
 def _function(name: str) -> Callable[[str], Any]:

@@ -117,9 +117,7 @@ def evaluate_run(run: Run, workspace: Workspace, *, split: str = "val", duration
         split: one of `sources.counts`.
         duration: the longest key frame duration; by default that of Fig. 3.
     """
-    model = runs.trained(run, workspace)
-    replicates = split != "val"  # val serves to choose; the intervals in tables are of the other splits
-    rows = scoring.score(run, model, workspace, split=split, duration=duration, replicates=replicates)
+    rows = scoring.score(run, runs.trained(run, workspace), workspace, split=split, duration=duration)
     _add_rows(run, workspace, EVALUATION, rows)
     return rows
 

@@ -52,8 +52,7 @@ def default_workspace(**options: Any) -> Workspace:
 def data(recipe: Recipe, workspace: Workspace, split: str, streets: int | None = None) -> Sequence[Snippet]:
     """Return snippets for a recipe, rendered; processes that need the same ones wait for the first to render them."""
     with locked(workspace.cache):
-        sources.prepare(recipe, split, streets, workspace.cache, workspace.progress)
-    return sources.snippets(recipe, split, streets, workspace.cache)
+        return sources.snippets(recipe, split, streets, workspace.cache, workspace.progress)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,10 +32,12 @@ def score(
     split: str,
     streets: int | None = None,
     duration: int | None = None,
-    replicates: bool = False,
     quick: bool = False,
 ) -> list[Score]:
     """Return a run's scores on a split: mIoU or mAP by the paper's protocol; for job "flow" endpoint errors.
+
+    Overall scores have bootstrap replicates at the durations of the paper's tables and curves; those on val have none,
+    as val serves to choose.
 
     Args:
         run: what `model` was trained by.
@@ -44,8 +46,6 @@ def score(
         split: one of `sources.counts`.
         streets: number of snippets; None for the workspace's number, or all of the split.
         duration: the longest key frame duration; None for the recipe's own.
-        replicates: add the bootstrap's replicates to the overall scores, at the durations of the paper's tables and
-            curves.
         quick: leave out the errors of the flow on streets, as during training.
 
     Raises:
@@ -74,7 +74,7 @@ def score(
             history=longest,
             progress=workspace.progress and not quick,
         )
-        drawn = _replicates(evaluation, recipe) if replicates and recipe.job != "stills" else {}
+        drawn = _replicates(evaluation, recipe) if split != "val" and recipe.job != "stills" else {}
         for length, subset in itertools.product(range(1, evaluation.max_duration + 1), ("all", *MOTION_CLASSES)):
             value = evaluation.score(METRIC[task], subset, duration=length)
             stored = drawn.get(length) if subset == "all" else None
@@ -118,7 +118,8 @@ def _longest_duration(recipe: Recipe, snippets: Sequence[Snippet], wanted: int |
     if not any(frame >= longest - 1 for snippet in snippets for frame in snippet.targets):
         raise DataError(
             f"{recipe.name}: at key frame duration {longest}, expected an annotated frame with {longest - 1} frames "
-            f"before it, got none in {len(snippets)} snippets of {recipe.data}; give longer ones, or fewer --durations"
+            f"before it, got none in {len(snippets)} snippets of {recipe.data}; "
+            "give a later frame its target, longer snippets, or fewer --durations"
         )
     return longest
 

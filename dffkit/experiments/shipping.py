@@ -82,12 +82,10 @@ def _metadata(run: Run, workspace: Workspace) -> dict[str, Any]:
             scores[f"val {row.metric}@{row.duration}"] = row.value
     machine = describe()
     commit = rows[0].provenance["commit"] if rows else machine["commit"]
-    identity = run.measurement(run.recipe.data_split)
+    identity = run.measurement(run.recipe.data_split).as_dict()
     return {
         "recipe": dataclasses.asdict(run.recipe),
-        "recipe_hash": identity.recipe_hash,
-        "data_version": identity.data_version,
-        "seed": identity.seed,
+        **{name: identity[name] for name in ("recipe_hash", "data_version", "seed")},
         "scores": scores,
         "commit": commit.replace("+", "-dirty"),
         "date": machine["date"],

@@ -16,6 +16,7 @@ from dffkit.training.recipe import Recipe
 
 # Increase a version whenever the same recipe gets other frames or labels from its data set.
 VERSIONS = {"camvid": 2, "pets09": 3, "cityscapes": 1, "imagenet_vid": 1, "flying_chairs": 1}
+LONGEST = 10  # key frame duration that one's own data is scored at
 TOYTOWN_DURATIONS = {"segmentation": 10, "detection": 20}
 # Shorter side and longest side of frames in pixels, as in the paper (Sec. 5).
 SIDES = {"cityscapes": (512, 1024), "imagenet_vid": (600, 1000)}
@@ -28,8 +29,6 @@ PETS09_SPREAD = 1.6
 # The authors' lists, in the folder ImageSets of their repository.
 VID_LISTS = {"vid": "VID_train_15frames.txt", "det": "DET_train_30classes.txt", "val": "VID_val_videos.txt"}
 
-Count = int | Sequence[int] | None
-
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -37,26 +36,26 @@ class Source:
 
     Attributes:
         name: the recipe's `data`.
-        snippets: (recipe, split, count, folder) -> snippets; see the function `snippets`.
+        snippets: (recipe, split, count, folder, progress) -> snippets; see the function `snippets`.
         data_version: (recipe, split) -> hexadecimal digits that change with the frames or targets.
         counts: split -> number of snippets that are scored, None for all.
         durations: task -> longest key frame duration that is scored; empty if it depends on the snippets.
         names: task -> names of the classes.
-        prepare: (recipe, split, count, folder, progress): render snippets into `folder`; None if nothing is rendered.
         scored_side: recipe -> shorter side in pixels of the frames that are scored; None if frames are not scaled.
     """
 
     name: str
-    snippets: Callable[[Recipe, str, Count, Path | None], Sequence[Any]]
+    snippets: Callable[[Recipe, str, int | None, Path | None, bool], Sequence[Any]]
     data_version: Callable[[Recipe, str], str]
     counts: Mapping[str, int | None]
     durations: Mapping[str, int] = dataclasses.field(default_factory=dict)
     names: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    prepare: Callable[[Recipe, str, int | None, Path, bool], None] | None = None
     scored_side: Callable[[Recipe], int] | None = None
 
 
-def snippets(recipe: Recipe, split: str, count: Count = None, folder: Path | None = None) -> Sequence[Any]:
+def snippets(
+    recipe: Recipe, split: str, count: int | None = None, folder: Path | None = None, progress: bool = False
+) -> Sequence[Any]:
     """Return a split of the recipe's data set, with the targets that its heads need.
 
     Job "flow" gets pairs with exact flow instead, and an empty sequence for sprites, which the job renders itself.
@@ -64,20 +63,15 @@ def snippets(recipe: Recipe, split: str, count: Count = None, folder: Path | Non
     Args:
         recipe: names the data set and the task.
         split: "train", or another split of the data set.
-        count: number or indices of the snippets; None for the recipe's own number.
-        folder: where rendered snippets are kept; None renders them again whenever they are used.
+        count: number of snippets; None for the recipe's own number.
+        folder: where snippets are rendered to, on all cores; None renders them again whenever they are used.
+        progress: show a bar while rendering.
 
     Raises:
         ValueError: if there is no data set of this name.
         DataError: if its files are missing or damaged.
     """
-    return find(recipe).snippets(recipe, split, count, folder)
-
-
-def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool = True) -> None:
-    """Render in advance, on all cores, the snippets that `snippets` with the same arguments would render one by one."""
-    if render := find(recipe).prepare:
-        render(recipe, split, count, folder, progress)
+    return find(recipe).snippets(recipe, split, count, folder, progress)
 
 
 def data_version(recipe: Recipe, split: str = "train") -> str:
@@ -91,12 +85,10 @@ def counts(recipe: Recipe) -> Mapping[str, int | None]:
 
 
 def longest_duration(recipe: Recipe, scored: Sequence[Snippet]) -> int:
-    """Return the longest key frame duration that these snippets are scored at."""
+    """Return the longest key frame duration to score: of one's own data up to 10, if some frame has that history."""
     if durations := find(recipe).durations:
         return durations[recipe.task]
-    from dffkit.experiments import own_data
-
-    return own_data.longest_duration(recipe.data, scored)
+    return min(LONGEST, 1 + max((max(snippet.targets, default=0) for snippet in scored), default=0))
 
 
 def scored_side(recipe: Recipe) -> int | None:
@@ -161,21 +153,20 @@ def _toytown() -> Source:
         length = recipe.length if split == "train" else recordings.LENGTH
         return split, {"world": world, "fps": toytown.FPS[recipe.task], "length": length}
 
-    def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
+    def snippets(
+        recipe: Recipe, split: str, count: int | None, folder: Path | None, progress: bool
+    ) -> Sequence[Snippet]:
         part, film = filmed(recipe, split)
         targets, count = "both" if recipe.job == "stills" else recipe.task, recipe.streets if count is None else count
+        if folder:
+            recordings.render_all(part, streets=count, folder=folder, progress=progress, **film)
         annotated = range(recipe.first_label, recipe.length) if split == "train" else None
         return toytown.snippets(part, targets, count, annotated=annotated, folder=folder, **film)
-
-    def prepare(recipe: Recipe, split: str, count: int | None, folder: Path, progress: bool) -> None:
-        part, film = filmed(recipe, split)
-        count = recipe.streets if count is None else count
-        recordings.render_all(part, streets=count, folder=folder, progress=progress, **film)
 
     return Source(
         "toytown", snippets, lambda recipe, split: toytown.data_version(filmed(recipe, split)[1]["world"]),
         counts={"val": 48, "test": 60, "elsewhere": 60}, durations=TOYTOWN_DURATIONS,
-        names={"segmentation": toytown.LABELS, "detection": toytown.CLASSES}, prepare=prepare,
+        names={"segmentation": toytown.LABELS, "detection": toytown.CLASSES},
         scored_side=lambda recipe: min(toytown.WORLDS[recipe.task].size),
     )  # fmt: skip
 
@@ -193,7 +184,7 @@ def _camvid() -> Source:
     from dffkit.datasets import camvid
     from dffkit.datasets.moving_stills import MovingStills
 
-    def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
+    def snippets(recipe: Recipe, split: str, count: int | None, *_: Any) -> Sequence[Snippet]:
         found = camvid.snippets(real_folder("camvid"), split)
         if split == "test":
             return found
@@ -219,7 +210,7 @@ def _pets09() -> Source:
     def options(recipe: Recipe) -> dict[str, Any]:
         return {"scale": 1.0, "windows": 100} | dict(recipe.data_options)
 
-    def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
+    def snippets(recipe: Recipe, split: str, count: int | None, *_: Any) -> Sequence[Snippet]:
         scale, video = options(recipe)["scale"], real_folder("pets09")
         if split != "train":
             return mot.pets09_snippets(video, split, size=tuple(round(side * scale) for side in REAL_SIZE))
@@ -241,7 +232,7 @@ def _cityscapes() -> Source:
     from dffkit.datasets import cityscapes
     from dffkit.datasets.resized import resized, short_side
 
-    def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
+    def snippets(recipe: Recipe, split: str, count: int | None, *_: Any) -> Sequence[Snippet]:
         found = cityscapes.snippets(real_folder("cityscapes"), split)
         found = found if count is None or split == "train" else found[:count]
         return [resized(snippet, short_side(*SIDES["cityscapes"])) for snippet in found]
@@ -262,7 +253,7 @@ def _imagenet_vid() -> Source:
     from dffkit.datasets.resized import resized, short_side
     from dffkit.training.pairs import Mixture
 
-    def snippets(recipe: Recipe, split: str, count: Count, folder: Path | None) -> Sequence[Snippet]:
+    def snippets(recipe: Recipe, split: str, count: int | None, *_: Any) -> Sequence[Snippet]:
         root, fit = real_folder("ILSVRC2015"), short_side(*SIDES["imagenet_vid"])
         lists = {name: root / "ImageSets" / file for name, file in VID_LISTS.items()}
         if split == "train":

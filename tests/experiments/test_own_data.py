@@ -1,6 +1,5 @@
 """own_data.py: from a function to scores, and the errors for data sets that can't be used."""
 
-import re
 import textwrap
 
 import pytest
@@ -8,9 +7,10 @@ from places import REPOSITORY
 from small_runs import picture, small, trained_and_scored
 
 from dffkit.datasets.snippets import Snippet
-from dffkit.experiments import queue, results, sources
+from dffkit.experiments import queue, results, scoring, sources
 from dffkit.experiments.runs import Run
 from dffkit.support.errors import DataError
+from dffkit.training.assembly import build
 
 YOURS = """
 import torch
@@ -87,16 +87,17 @@ def test_boxes_without_names_count_from_one(yours):
     assert sources.names(small("toytown/segmentation/dff", data="my_clips:short"))[0] == "0"
 
 
-def test_short_clips_limit_the_longest_duration(yours):
+def test_short_clips_limit_the_longest_duration(bare_workspace, yours):
     def longest(data):
         recipe = small("toytown/segmentation/dff", data=data)
         return sources.longest_duration(recipe, sources.snippets(recipe, "val"))
 
     assert longest("my_clips:dataset") == 10
     assert longest("my_clips:short") == 4
-    nothing = "my_clips:unlabelled: expected targets in the 2 snippets that are scored, got none (val-0, val-1); give"
-    with pytest.raises(DataError, match=re.escape(nothing)):
-        longest("my_clips:unlabelled")
+    recipe = small("toytown/segmentation/dff", data="my_clips:unlabelled")
+    nothing = "expected an annotated frame with 0 frames before it, got none in 2 snippets of my_clips:unlabelled; give"
+    with pytest.raises(DataError, match=nothing):
+        scoring.score(Run(recipe), build(recipe), bare_workspace, split="val")
 
 
 def test_the_longest_duration_depends_on_the_scored_clips_alone(bare_workspace, yours):

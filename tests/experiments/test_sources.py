@@ -147,7 +147,7 @@ def test_toytown_is_rendered_in_advance_where_its_snippets_are_read(tmp_path, mo
     tiny = STILLS if job == "stills" else recipe(length=12, first_label=9)
     monkeypatch.setattr(recordings, "record", lambda *words: {"frames": torch.zeros(1, 3, 2, 2, dtype=torch.uint8)})
     monkeypatch.setattr(recordings, "ProcessPoolExecutor", lambda *words: contextlib.nullcontext(builtins))
-    sources.prepare(tiny, split, 2, tmp_path, progress=False)
+    sources.snippets(tiny, split, 2, tmp_path)
     files = {path.relative_to(tmp_path): path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     assert len(files) == 2
     for snippet in sources.snippets(tiny, split, 2, tmp_path):
