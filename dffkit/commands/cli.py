@@ -87,7 +87,7 @@ COMMANDS = {
          "run camera:0 --frames 500"),
     ),
     "fetch": Command(
-        "fetch", "training", "download a public copy of a data set; without a name, list them",
+        "reproduce", "training", "download a public copy of a data set; without a name, list them",
         ("fetch", "fetch camvid", "fetch pets09 --to /data"),
     ),
     "benchmark": Command(

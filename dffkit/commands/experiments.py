@@ -20,12 +20,12 @@ from dffkit.training.recipe import Recipe
 from dffkit.training.recipes import REAL, RECIPES, find, on_own_data, with_imagenet
 
 DFF = "toytown/segmentation/dff"
+SPLIT_HELP = 'val (default), "test", or for Toytown "elsewhere"'
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `train`."""
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="without one, list all recipes")
-    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N")
     _add_changes(parser)
     parser.add_argument("--fresh", action="store_true", help="begin again, even if a training is there")
     _add_common(parser)
@@ -55,16 +55,16 @@ def _changed(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
         CommandError: if the recipe can't have one of the changes.
     """
     if (arguments.data or arguments.classes or arguments.imagenet) and recipe.pretraining:
-        options_given = "--data, --classes, --imagenet"
-        raise CommandError(f"{options_given}: expected a recipe for one task, such as {DFF}, got {recipe.name}")
+        raise CommandError(
+            f"--data, --classes, --imagenet: expected a recipe for one task, such as {DFF}, got {recipe.name}"
+        )
     if arguments.data and ":" not in arguments.data:
         raise CommandError(f'--data: expected "module:function", got {arguments.data!r}; {REMEDY}')
     recipe = with_imagenet(recipe) if arguments.imagenet else recipe
     changes = {"iterations": arguments.iterations, "precision": arguments.precision}
     changes = {name: value for name, value in changes.items() if value is not None}
     try:
-        recipe = on_own_data(recipe, arguments.data, _classes(arguments))
-        return dataclasses.replace(recipe, **changes)
+        return dataclasses.replace(on_own_data(recipe, arguments.data, _classes(arguments)), **changes)
     except ValueError as error:
         raise CommandError(str(error)) from error
 
@@ -92,12 +92,10 @@ def _with_results_folder(workspace: Workspace, recipe: Recipe) -> Workspace:
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `evaluate`."""
     parser.add_argument("recipe", nargs="?", default=DFF, metavar="RECIPE", help=f"by default {DFF}")
-    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N")
-    parser.add_argument("--split", default="val", help='val (default), "test", or for Toytown "elsewhere"')
+    parser.add_argument("--split", default="val", help=SPLIT_HELP)
     _add_changes(parser)
-    parser.add_argument(
-        "--durations", type=at_least(1), metavar="L", help="only 1 to L, stored nowhere (default: 10, for boxes 20)"
-    )
+    durations_help = "only 1 to L, stored nowhere (default: 10, for boxes 20)"
+    parser.add_argument("--durations", type=at_least(1), metavar="L", help=durations_help)
     _add_common(parser)
 
 
@@ -126,11 +124,10 @@ def evaluate_main(arguments: argparse.Namespace) -> int:
 def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `experiments`."""
     parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these and the recipes that they start from")
-    parser.add_argument("--seeds", type=at_least(0), nargs="+", default=[0], metavar="N")
-    parser.add_argument("--split", default="val", help='val (default), "test", or for Toytown "elsewhere"')
-    parser.add_argument(
-        "--rehearse", action="store_true", help="do everything at a thousandth of the iterations, in build/rehearsal"
-    )
+    parser.add_argument("--seeds", type=at_least(0), nargs="+", default=[0], metavar="N", help="default: 0")
+    parser.add_argument("--split", default="val", help=SPLIT_HELP)
+    rehearsal_help = "do everything at a thousandth of the iterations, in build/rehearsal"
+    parser.add_argument("--rehearse", action="store_true", help=rehearsal_help)
     parser.add_argument("--list", action="store_true", help="only list what is trained and scored")
     parser.add_argument("--ship", action="store_true", help="then write the weights of seed 0 to data/weights")
     _add_common(parser)
@@ -155,13 +152,13 @@ def experiments_main(arguments: argparse.Namespace) -> int:
 
 
 def _add_changes(parser: argparse.ArgumentParser) -> None:
-    """Options that change a recipe: a changed recipe has runs and weights of its own."""
+    """Options that choose a run: its seed, and changes of the recipe, which then has runs and weights of its own."""
+    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="of the training (default: 0)")
     parser.add_argument("--iterations", type=at_least(1), metavar="N", help="another number; changes the recipe")
     parser.add_argument("--precision", choices=PRECISIONS, help="another one; changes the recipe")
     parser.add_argument("--data", metavar="MODULE:FUNCTION", help="a data set of your own; changes the recipe")
-    parser.add_argument(
-        "--imagenet", action="store_true", help="N_feat at full width, from torchvision's weights; changes the recipe"
-    )
+    imagenet_help = "N_feat at full width, from torchvision's weights; changes the recipe"
+    parser.add_argument("--imagenet", action="store_true", help=imagenet_help)
     parser.add_argument("--classes", type=at_least(1), metavar="C", help="number of classes of --data")
 
 

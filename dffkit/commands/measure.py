@@ -18,21 +18,21 @@ from dffkit.training.toytown_recipes import HEADS
 
 def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `benchmark`; the defaults are the paper's full size."""
-    many = {"nargs": "+", "metavar": "NAME"}
-    parser.add_argument("--size", nargs=2, type=at_least(1), default=[600, 1000], metavar=("H", "W"))
+    many = {"nargs": "+", "metavar": "NAME", "help": "one or several of %(choices)s (default: all)"}
+    parser.add_argument("--size", nargs=2, type=at_least(1), default=[600, 1000], metavar=("H", "W"), help="of frames")
     # At l = 1 every frame is a key frame, so there is no speedup to measure.
-    parser.add_argument("-l", "--key-frame-duration", type=at_least(2), default=10, metavar="L")
+    parser.add_argument("-l", "--key-frame-duration", type=at_least(2), default=10, metavar="L", help="default: 10")
     parser.add_argument("--task", choices=benchmark.TASK_NETWORKS, default=list(benchmark.TASK_NETWORKS), **many)
-    parser.add_argument("--depth", type=int, choices=(50, 101), default=[101, 50], nargs="+")
+    parser.add_argument("--depth", type=int, choices=(50, 101), default=[101, 50], nargs="+", help="of the ResNet")
     parser.add_argument("--flow", choices=FLOW_NETWORKS, default=list(FLOW_NETWORKS), **many)
     parser.add_argument("--precision", choices=PRECISIONS, default=list(PRECISIONS), **many)
     parser.add_argument("--look-ahead", type=at_least(1), metavar="N", help="current frames in a batch (default l - 1)")
     parser.add_argument("--repeats", type=at_least(1), default=3, metavar="N", help="report medians of N (default: 3)")
     add_device(parser)
-    parser.add_argument(
-        "--stream", type=at_least(1), metavar="N", help="measure only the resident memory over N small frames"
-    )
-    parser.add_argument("--out", type=Path, default=Path("build/benchmark.csv"), metavar="FILE.csv")
+    stream_help = "measure only the resident memory over N small frames"
+    parser.add_argument("--stream", type=at_least(1), metavar="N", help=stream_help)
+    out = Path("build/benchmark.csv")
+    parser.add_argument("--out", type=Path, default=out, metavar="FILE.csv", help=f"the table (default: {out})")
 
 
 def benchmark_main(arguments: argparse.Namespace) -> int:

@@ -204,7 +204,8 @@ def check_outputs(source: Path | None, video: Path, lines: Path | None) -> None:
     """
     outputs = {"--out": video} | ({} if lines is None else {"--json": lines})
     for option, path in outputs.items():
-        if source is not None and _is_part(path, source):
+        is_image = path.suffix.lower() in IMAGES  # of the folder that is read
+        if source is not None and (_same(path, source) or (is_image and _same(path.parent, source))):
             raise CommandError(f"{option} {path}: is the input, which would be overwritten; give it another name")
     if lines is not None and _same(lines, video):
         raise CommandError(f"--json {lines}: is the file of --out too; give one of them another name")
@@ -214,15 +215,10 @@ def check_outputs(source: Path | None, video: Path, lines: Path | None) -> None:
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Return whether two paths name one file."""
+    """Return True if two paths name one file."""
     if one.exists() and other.exists():
         return one.samefile(other)  # under another spelling or another link too
     return one.resolve() == other.resolve()
-
-
-def _is_part(path: Path, source: Path) -> bool:
-    """Return whether a file written at `path` would be the source or an image in the source folder."""
-    return _same(path, source) or (path.suffix.lower() in IMAGES and _same(path.parent, source))
 
 
 def _problem(path: Path) -> str | None:

@@ -22,7 +22,7 @@ FIT_STEPS, FIT_RATE = 80, 0.3
 
 def add_toytown_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `toytown`."""
-    parser.add_argument("--split", choices=toytown.SPLITS[:3], default="val")
+    parser.add_argument("--split", choices=toytown.SPLITS[:3], default="val", help="default: val")
     parser.add_argument("--streets", type=at_least(1), default=12, metavar="N", help="number of streets (default: 12)")
 
 

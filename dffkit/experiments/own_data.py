@@ -31,19 +31,19 @@ def source(name: str) -> Source:
     """
     function = _function(name)
 
-    def snippets(recipe: Recipe, split: str, count: int | None, *_: Any) -> Sequence[Snippet]:
-        found = _checked(name, function, split)
-        if count is None or split == recipe.data_split:
-            return found
-        return [found[i] for i in range(min(count, len(found)))]
+    def snippets(recipe: Recipe, split: str, *_: Any) -> Sequence[Snippet]:
+        found = function(split)
+        if not isinstance(found, Sequence) or (len(found) and not isinstance(found[0], Snippet)):
+            raise DataError(f"{name}: expected a list of dffkit.Snippet for {split!r}, got {type(found).__name__}")
+        return found
 
     def data_version(recipe: Recipe, split: str) -> str:
-        found = [(each.name, len(each.frames), list(each.targets)) for each in _checked(name, function, split)]
+        found = [(each.name, len(each.frames), list(each.targets)) for each in snippets(recipe, split)]
         return fingerprint({"data": name, "version": str(getattr(function, "version", "")), "snippets": found})
 
     declared = class_names(name)
     names = {task: declared or tuple(map(str, range(first, first + 256))) for task, first in FIRST.items()}
-    return Source(name, snippets, data_version, {"val": None, "test": None}, names=names)
+    return Source(snippets, {"val": None, "test": None}, data_version, names=names)
 
 
 def class_names(name: str) -> tuple[str, ...]:
@@ -61,11 +61,4 @@ def _function(name: str) -> Callable[[str], Any]:
         raise DataError(f"{name}: can't be imported: {error}; {REMEDY}") from error
     if not callable(found):
         raise DataError(f"{name}: expected a function, got {type(found).__name__}; {REMEDY}")
-    return found
-
-
-def _checked(name: str, function: Callable[[str], Any], split: str) -> Sequence[Snippet]:
-    found = function(split)
-    if not isinstance(found, Sequence) or not all(isinstance(found[i], Snippet) for i in range(min(len(found), 1))):
-        raise DataError(f"{name}: expected a list of dffkit.Snippet for {split!r}, got {type(found).__name__}")
     return found

@@ -7,13 +7,15 @@ import numpy as np
 from torch import nn
 
 from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED
+from dffkit.baselines.classical_flow import ClassicalFlow
 from dffkit.baselines.without_flow import NoFlow
+from dffkit.datasets.flying_chairs import FlyingChairs, batches
 from dffkit.datasets.snippets import MOTION_CLASSES, Snippet
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import map_similarity, sources
 from dffkit.experiments.results import Score
 from dffkit.experiments.runs import Run, Workspace, data, one_head
-from dffkit.scores import Evaluation, differences, evaluate
+from dffkit.scores import Evaluation, differences, evaluate, flow_error
 from dffkit.support.errors import DataError
 from dffkit.training.recipe import Measurement, Recipe
 from dffkit.training.recipes import AT_ALL_DURATIONS
@@ -126,8 +128,6 @@ def _longest_duration(recipe: Recipe, snippets: Sequence[Snippet], wanted: int |
 
 def _errors_by_region(flow_network: nn.Module, measurement: Measurement, task: str, streets: int) -> list[Score]:
     """Return endpoint errors of the flow that features are carried along, by region of the frame."""
-    from dffkit.scores import flow_error
-
     flow, frames = flow_error.network_flow(flow_network), streets * len(flow_error.OFFSETS)
     errors = flow_error.errors_by_region(flow, task, measurement.split, range(streets))
     return [Score(measurement, "EPE", error, region, frames=frames) for region, error in errors.items()]
@@ -135,9 +135,6 @@ def _errors_by_region(flow_network: nn.Module, measurement: Measurement, task: s
 
 def _flow_errors(flow_network: nn.Module, run: Run, split: str, streets: int | None, quick: bool) -> list[Score]:
     """Return endpoint errors in pixels of the frame; unless `quick`, those of no flow and of DIS too."""
-    from dffkit.baselines.classical_flow import ClassicalFlow
-    from dffkit.scores import flow_error
-
     networks = {"EPE": flow_network}
     if not quick:
         networks |= {"EPE of no flow": NoFlow(), "EPE of DIS": ClassicalFlow("DIS")}
@@ -152,11 +149,7 @@ def _flow_errors(flow_network: nn.Module, run: Run, split: str, streets: int | N
 
 def _flow_pairs(recipe: Recipe, split: str, streets: int, quick: bool) -> dict[str, tuple[int, Callable[[], Iterator]]]:
     """Return the pairs that a flow network is scored on: name -> (number of pairs, function that makes them)."""
-    from dffkit.scores import flow_error
-
     if "flying_chairs" in (recipe.data, split):
-        from dffkit.datasets.flying_chairs import FlyingChairs, batches
-
         chairs = FlyingChairs(sources.real_folder("flying_chairs"), None if split == "flying_chairs" else split)
         count = min(len(chairs), SPRITE_PAIRS) if quick else len(chairs)
         return {"flying chairs": (count, lambda: batches([chairs[i] for i in range(count)]))}

@@ -35,19 +35,19 @@ class Source:
     """A data set as runs use it.
 
     Attributes:
-        name: the recipe's `data`.
-        snippets: (recipe, split, count, folder, progress) -> snippets; see the function `snippets`.
-        data_version: (recipe, split) -> hexadecimal digits that change with the frames or targets.
+        snippets: (recipe, split, count, folder, progress) -> snippets, perhaps more than `count`; see the function
+            `snippets`.
         counts: split -> number of snippets that are scored, None for all.
+        data_version: (recipe, split) -> hexadecimal digits that change with the frames or targets; None if the number
+            in `VERSIONS` stands for them.
         durations: task -> longest key frame duration that is scored; empty if it depends on the snippets.
         names: task -> names of the classes.
         scored_side: recipe -> shorter side in pixels of the frames that are scored; None if frames are not scaled.
     """
 
-    name: str
     snippets: Callable[[Recipe, str, int | None, Path | None, bool], Sequence[Any]]
-    data_version: Callable[[Recipe, str], str]
     counts: Mapping[str, int | None]
+    data_version: Callable[[Recipe, str], str] | None = None
     durations: Mapping[str, int] = dataclasses.field(default_factory=dict)
     names: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     scored_side: Callable[[Recipe], int] | None = None
@@ -71,12 +71,15 @@ def snippets(
         ValueError: if there is no data set of this name.
         DataError: if its files are missing or damaged.
     """
-    return find(recipe).snippets(recipe, split, count, folder, progress)
+    found = find(recipe).snippets(recipe, split, count, folder, progress)
+    return found if count is None or len(found) <= count else [found[i] for i in range(count)]
 
 
 def data_version(recipe: Recipe, split: str = "train") -> str:
     """Return hexadecimal digits that change when the frames or targets of the recipe's data change."""
-    return find(recipe).data_version(recipe, split)
+    if version := find(recipe).data_version:
+        return version(recipe, split)
+    return fingerprint({"data": recipe.data, "version": VERSIONS[recipe.data]})
 
 
 def counts(recipe: Recipe) -> Mapping[str, int | None]:
@@ -164,8 +167,8 @@ def _toytown() -> Source:
         return toytown.snippets(part, targets, count, annotated=annotated, folder=folder, **film)
 
     return Source(
-        "toytown", snippets, lambda recipe, split: toytown.data_version(filmed(recipe, split)[1]["world"]),
-        counts={"val": 48, "test": 60, "elsewhere": 60}, durations=TOYTOWN_DURATIONS,
+        snippets, {"val": 48, "test": 60, "elsewhere": 60}, durations=TOYTOWN_DURATIONS,
+        data_version=lambda recipe, split: toytown.data_version(filmed(recipe, split)[1]["world"]),
         names={"segmentation": toytown.LABELS, "detection": toytown.CLASSES},
         scored_side=lambda recipe: min(toytown.WORLDS[recipe.task].size),
     )  # fmt: skip
@@ -176,7 +179,7 @@ def _sprites() -> Source:
     from dffkit.datasets import sprites
 
     counts = {"val": 48, "test": 60, "flying_chairs": None}  # streets of Toytown, pairs of FlyingChairs
-    return Source("sprites", lambda *_: (), lambda *_: sprites.data_version(), counts)
+    return Source(lambda *_: (), counts, lambda *_: sprites.data_version())
 
 
 def _camvid() -> Source:
@@ -184,16 +187,15 @@ def _camvid() -> Source:
     from dffkit.datasets import camvid
     from dffkit.datasets.moving_stills import MovingStills
 
-    def snippets(recipe: Recipe, split: str, count: int | None, *_: Any) -> Sequence[Snippet]:
+    def snippets(recipe: Recipe, split: str, *_: Any) -> Sequence[Snippet]:
         found = camvid.snippets(real_folder("camvid"), split)
         if split == "test":
             return found
         options = {"length": recipe.length, "seed": VERSIONS["camvid"], "size": recipe.size}
-        moving = MovingStills(found, variants=CAMVID_VARIANTS[split], **options)
-        return moving if count is None or split == "train" else [moving[i] for i in range(count)]
+        return MovingStills(found, variants=CAMVID_VARIANTS[split], **options)
 
     return Source(
-        "camvid", snippets, _of_version("camvid"), counts={"val": None, "test": None}, durations={"segmentation": 10},
+        snippets, {"val": None, "test": None}, durations={"segmentation": 10},
         names={"segmentation": camvid.CLASSES}, scored_side=lambda recipe: min(REAL_SIZE),
     )  # fmt: skip
 
@@ -207,23 +209,22 @@ def _pets09() -> Source:
     from dffkit.datasets import mot
     from dffkit.datasets.resized import Crops
 
-    def options(recipe: Recipe) -> dict[str, Any]:
-        return {"scale": 1.0, "windows": 100} | dict(recipe.data_options)
+    def scale_of(recipe: Recipe) -> float:
+        return dict(recipe.data_options).get("scale", 1.0)
 
-    def snippets(recipe: Recipe, split: str, count: int | None, *_: Any) -> Sequence[Snippet]:
-        scale, video = options(recipe)["scale"], real_folder("pets09")
+    def snippets(recipe: Recipe, split: str, *_: Any) -> Sequence[Snippet]:
+        scale, video = scale_of(recipe), real_folder("pets09")
         if split != "train":
             return mot.pets09_snippets(video, split, size=tuple(round(side * scale) for side in REAL_SIZE))
         found = mot.pets09_snippets(video, split)
         scale *= REAL_SIZE[1] / found[0].frames[0].shape[2]  # the original video has larger frames
         scales = scale / PETS09_SPREAD, scale * PETS09_SPREAD
-        windows = options(recipe)["windows"]
+        windows = dict(recipe.data_options).get("windows", 100)
         return Crops(found, count=windows, size=recipe.size, scales=scales, seed=VERSIONS["pets09"])
 
     return Source(
-        "pets09", snippets, _of_version("pets09"), counts={"val": None, "test": None}, durations={"detection": 10},
-        names={"detection": mot.CLASSES},
-        scored_side=lambda recipe: round(min(REAL_SIZE) * options(recipe)["scale"]),
+        snippets, {"val": None, "test": None}, durations={"detection": 10}, names={"detection": mot.CLASSES},
+        scored_side=lambda recipe: round(min(REAL_SIZE) * scale_of(recipe)),
     )  # fmt: skip
 
 
@@ -232,14 +233,13 @@ def _cityscapes() -> Source:
     from dffkit.datasets import cityscapes
     from dffkit.datasets.resized import resized, short_side
 
-    def snippets(recipe: Recipe, split: str, count: int | None, *_: Any) -> Sequence[Snippet]:
+    def snippets(recipe: Recipe, split: str, *_: Any) -> Sequence[Snippet]:
         found = cityscapes.snippets(real_folder("cityscapes"), split)
-        found = found if count is None or split == "train" else found[:count]
         return [resized(snippet, short_side(*SIDES["cityscapes"])) for snippet in found]
 
     # The labels of the test split are not public.
     return Source(
-        "cityscapes", snippets, _of_version("cityscapes"), counts={"val": None}, durations={"segmentation": 10},
+        snippets, {"val": None}, durations={"segmentation": 10},
         names={"segmentation": cityscapes.CLASSES}, scored_side=lambda recipe: SIDES["cityscapes"][0],
     )  # fmt: skip
 
@@ -253,19 +253,18 @@ def _imagenet_vid() -> Source:
     from dffkit.datasets.resized import resized, short_side
     from dffkit.training.pairs import Mixture
 
-    def snippets(recipe: Recipe, split: str, count: int | None, *_: Any) -> Sequence[Snippet]:
+    def snippets(recipe: Recipe, split: str, *_: Any) -> Sequence[Snippet]:
         root, fit = real_folder("ILSVRC2015"), short_side(*SIDES["imagenet_vid"])
         lists = {name: root / "ImageSets" / file for name, file in VID_LISTS.items()}
         if split == "train":
             videos = imagenet_vid.snippets(root, "train", frames=lists["vid"])
             shares = (videos, 2), (imagenet_vid.stills(root, lists["det"]), 1)
             return Mixture([([resized(each, fit) for each in found], share) for found, share in shares])
-        found = imagenet_vid.snippets(root, split, videos=lists["val"])
-        return [resized(each, fit) for each in (found if count is None else found[:count])]
+        return [resized(each, fit) for each in imagenet_vid.snippets(root, split, videos=lists["val"])]
 
     # The labels of the test split are not public.
     return Source(
-        "imagenet_vid", snippets, _of_version("imagenet_vid"), counts={"val": None}, durations={"detection": 20},
+        snippets, {"val": None}, durations={"detection": 20},
         names={"detection": imagenet_vid.CLASSES}, scored_side=lambda recipe: SIDES["imagenet_vid"][0],
     )  # fmt: skip
 
@@ -274,14 +273,7 @@ def _flying_chairs() -> Source:
     """FlyingChairs, on which the paper's FlowNet was pre-trained (Sec. 4.2): pairs with exact flow, official split."""
     from dffkit.datasets.flying_chairs import FlyingChairs
 
-    return Source(
-        "flying_chairs", lambda recipe, split, *_: FlyingChairs(real_folder("flying_chairs"), split),
-        _of_version("flying_chairs"), counts={"val": None},
-    )  # fmt: skip
-
-
-def _of_version(name: str) -> Callable[[Recipe, str], str]:
-    return lambda recipe, split: fingerprint({"data": name, "version": VERSIONS[name]})
+    return Source(lambda recipe, split, *_: FlyingChairs(real_folder("flying_chairs"), split), {"val": None})
 
 
 SOURCES: Mapping[str, Callable[[], Source]] = {
