@@ -9,7 +9,6 @@ from torch import Tensor
 
 from dffkit import weights
 from dffkit.datasets.resized import resized_frame, resized_target, short_side
-from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.runs import load_trained
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.sources import names, scored_side
@@ -43,7 +42,11 @@ class LiveRecognition:
     def __init__(
         self, name: str, duration: int | None = None, device: str = "cpu", short_side: int | None = None
     ) -> None:
-        self.recipe, self._model, self.names = _trained(name)
+        if Path(name).is_dir():
+            self.recipe, self._model, self.names = load_trained(Path(name))
+        else:
+            self.recipe, self._model = Recipe(**weights.entry(name)["recipe"]), weights.load(name)
+            self.names = names(self.recipe)
         if self.recipe.job not in ("frames", "pairs"):
             raise ValueError(f"name: expected a network that recognizes frames, got {name!r}, which is pre-training")
         self.duration = TABLE_4[self.recipe.task] if duration is None else duration
@@ -77,10 +80,3 @@ class LiveRecognition:
     def fps(self) -> float:
         """Mean frames per second so far."""
         return 1000 * len(self.milliseconds) / max(sum(self.milliseconds), 1e-9)
-
-
-def _trained(name: str) -> tuple[Recipe, DeepFeatureFlow, tuple[str, ...]]:
-    if Path(name).is_dir():
-        return load_trained(Path(name))
-    recipe = Recipe(**weights.entry(name)["recipe"])
-    return recipe, weights.load(name), names(recipe)

@@ -3,6 +3,7 @@
 On streets it is computed by a notebook; on CamVid's clip it is stored beside the scores of the runs on CamVid.
 """
 
+import contextlib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -35,18 +36,15 @@ def layers(network: FeatureNetwork, frame: Tensor) -> dict[str, Tensor]:
     Pixels have stride 1, conv1 2, conv3 8, conv5 and the features (after the 3x3 reduction) 16.
     """
     found = {"pixels": frame[None].double()}
-    modules = {"conv1": network.bn1, "conv3": network.layer2[-1], "conv5": network.layer4[-1]}
-    hooks = [
-        # A copy, as later layers work in place. All layers share one ReLU module, so conv1 gets its own ReLU.
-        module.register_forward_hook(lambda _m, _i, maps, name=name: found.__setitem__(name, maps.relu().double()))
-        for name, module in modules.items()
-    ]
-    try:
-        features = network(frame[None])
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return found | {"features": features.double()}
+    modules = {"conv1": network.bn1, "conv3": network.layer2[-1], "conv5": network.layer4[-1], "features": network}
+    with contextlib.ExitStack() as hooks:
+        for name, module in modules.items():
+            # A copy, as later layers work in place. All layers share one ReLU module, so conv1 gets its own ReLU.
+            hooks.enter_context(module.register_forward_hook(
+                lambda _m, _i, maps, name=name: found.__setitem__(name, maps.relu().double())
+            ))  # fmt: skip
+        network(frame[None])
+    return found
 
 
 def at_points(maps: Tensor, size: tuple[int, int]) -> Tensor:

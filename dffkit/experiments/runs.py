@@ -113,9 +113,7 @@ def in_order(wanted: Sequence[Run]) -> list[Run]:
     """Return these runs and all runs that they start from, each once, after the runs it starts from."""
     order: dict[Run, None] = {}
     for run in wanted:
-        for needed in in_order(list(run.starts().values())):
-            order[needed] = None
-        order[run] = None
+        order |= dict.fromkeys([*in_order(list(run.starts().values())), run])
     return list(order)
 
 

@@ -10,7 +10,6 @@ from dffkit.experiments import results, runs, scoring
 from dffkit.experiments.results import EVALUATION
 from dffkit.experiments.runs import Run, Workspace
 from dffkit.support.machine import describe
-from dffkit.training.assembly import build
 from dffkit.training.recipes import find
 
 # The check on every machine: Toytown's first streets of val, at two key frame durations.
@@ -35,9 +34,7 @@ def ship(workspace: Workspace, folder: Path | None = None) -> list[str]:
     models = {}
     for name in SHIPPED:
         run = Run(find(name))
-        model = build(run.recipe)
-        model.load_state_dict(runs.state(run, workspace))
-        models[name] = (model, _metadata(run, workspace))
+        models[name] = (runs.trained(run, workspace).cpu(), _metadata(run, workspace))
     with TemporaryDirectory() as aside:  # so that shipped weights never lack their scores
         weights.save(models, Path(aside))
         for name in _checked_models():  # scores of the weights as they are stored, in half precision
