@@ -81,7 +81,9 @@ def score(
             value = evaluation.score(METRIC[task], subset, duration=length)
             stored = drawn.get(length) if subset == "all" else None
             rows.append(Score(measurement, METRIC[task], value, subset, length, evaluation.frames, stored))
-        if not quick and _has_measurable_flow(recipe, split):
+        # Toytown has exact flow to compare with, and the features of this run are carried along a flow of its own.
+        exact_is_known = recipe.data == "toytown" and split != "elsewhere" and recipe.shrink == 1
+        if not quick and exact_is_known and recipe.job != "stills" and recipe.flow != EXACT_FLOW:
             rows += _errors_by_region(recognition.flow_network, measurement, task, streets)
         if not quick and map_similarity.is_measured(recipe, split):
             rows += map_similarity.scores(recognition.feature_network, measurement)
@@ -105,12 +107,6 @@ def _replicates(evaluation: Evaluation, recipe: Recipe) -> dict[int, np.ndarray]
     durations = range(1, evaluation.max_duration + 1) if all_durations else (1, TABLE_4[recipe.task])
     found = differences.replicates(evaluation).numpy()
     return {duration: found[duration - 1] for duration in durations if duration <= evaluation.max_duration}
-
-
-def _has_measurable_flow(recipe: Recipe, split: str) -> bool:
-    """Return True if features are carried along a flow that can be compared with Toytown's exact flow."""
-    carries = recipe.job != "stills" and recipe.flow != EXACT_FLOW and recipe.shrink == 1
-    return carries and recipe.data == "toytown" and split != "elsewhere"
 
 
 def _longest_duration(recipe: Recipe, snippets: Sequence[Snippet], wanted: int | None) -> int:

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import shutil
+from unittest import mock
 
 import pandas
 import pytest
@@ -22,12 +23,8 @@ from dffkit.training.recipes import REAL, RECIPES
 @pytest.fixture
 def tiny_recipes(monkeypatch):
     """Replace the kit's recipes by tiny ones."""
-    kept = dict(RECIPES)
-    RECIPES.clear()
-    RECIPES.update({each.name: each for each in (FLOW, STILLS, PAIRS, FRAMES)})
-    yield
-    RECIPES.clear()
-    RECIPES.update(kept)
+    with mock.patch.dict(RECIPES, {each.name: each for each in (FLOW, STILLS, PAIRS, FRAMES)}, clear=True):
+        yield
 
 
 @pytest.fixture

@@ -1,14 +1,26 @@
-"""reproduce.py: pages of the notebooks, the paper's numbers beside ours, figures and tables."""
+"""reproduce.py: lint and tests, JupyterLab, pages of the notebooks, the paper's numbers, figures and tables."""
 
 import argparse
+import asyncio
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 
+import nbformat
 import pytest
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
+from jupyterlab.labapp import LabApp
 from nbformat.v4 import new_code_cell
 from notebook_writer import write_notebook
 from pandas import DataFrame
+from places import REPOSITORY
+from traitlets.config import Config
 
-from dffkit.commands import reproduce
+from dffkit.commands import notebooks, reproduce
 from dffkit.paper import figures, ledger
 
 
@@ -42,3 +54,207 @@ def test_figures_writes_the_tables_too(repository, monkeypatch, capsys):
     monkeypatch.setattr(figures, "write_tables", lambda path: path)
     assert reproduce.figures_main(argparse.Namespace(moving=False)) == 0
     assert capsys.readouterr().out == "2 files written: data/, figures/\n"
+
+
+SANITIZER = REPOSITORY / "tests" / "nbval_sanitize.cfg"
+
+
+# Lint and tests
+
+
+class Calls(list):
+    """Replace `subprocess.run`: keep the calls; a call whose command has the word `failing` fails."""
+
+    failing = ""
+
+    def __call__(self, command, **options):
+        self.append((command, options))
+        return subprocess.CompletedProcess(command, int(self.failing in command if self.failing else False))
+
+
+@pytest.fixture
+def calls(monkeypatch) -> Calls:
+    calls = Calls()
+    monkeypatch.setattr(reproduce.subprocess, "run", calls)
+    return calls
+
+
+def run_tests(*words: str) -> int:
+    return reproduce.test_main(argparse.Namespace(rest=list(words)))
+
+
+def test_tests_are_one_lint_and_one_pytest_run(calls):
+    assert run_tests("-k", "warp") == 0
+    (lint, _), (tests, options) = calls
+    assert lint[1:] == ["-m", "ruff", "check", "."]
+    assert tests[1:] == ["-m", "pytest", "-n", "2", "--dist", "loadfile", "-k", "warp"]
+    assert options["env"]["OMP_NUM_THREADS"] == "1"
+
+
+def test_every_pytest_run_compares_the_notebooks(pytestconfig):
+    option = pytestconfig.option
+    assert option.nbval
+    assert option.nbval_current_env
+    assert REPOSITORY / option.nbval_sanitize_with == SANITIZER
+    assert option.nbval_cell_timeout == notebooks.CELL_TIMEOUT
+
+
+def test_a_failed_lint_stops_before_the_tests(calls, capsys):
+    calls.failing = "ruff"
+    assert run_tests() == 1
+    assert len(calls) == 1
+    assert "not run" in capsys.readouterr().err
+
+
+def test_failed_tests_fail_the_command(calls):
+    calls.failing = "pytest"
+    assert run_tests() == 1
+
+
+# nbval
+
+
+def sanitized(text: str) -> str:
+    from nbval.plugin import get_sanitize_patterns
+
+    for pattern, replacement in get_sanitize_patterns(SANITIZER.read_text(encoding="utf-8")):
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
+def test_every_pattern_of_the_sanitizer_is_read():
+    from nbval.plugin import get_sanitize_patterns
+
+    text = SANITIZER.read_text(encoding="utf-8")
+    assert len(get_sanitize_patterns(text)) == len(re.findall("^regex: ", text, re.MULTILINE)) == 5
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("<Warp at 0x7f5c1a2b3c4d>", "<Warp at 0x55aa01020304>"),
+        ('<img src="data:image/png;base64,iVBORw0KGgo=">', '<img src="data:image/png;base64,AAAA/+8=">'),
+        ("\r  0%|     | 0/3 [00:00<?]\r100%|#####| 3/3 [00:01<00:00]", "\r100%|#####| 3/3 [00:09<00:00]"),
+        ("/scratch/ipykernel_12/345.py:3: UserWarning", r"C:\Temp\my folder\ipykernel_6\78.py:3: UserWarning"),
+        ("anim" + " 0123456789abcdef" * 2, "anim" + " 0123456789abcdef" * 2),
+        ('id="' + "0a" * 16 + '"', 'id="' + "1b" * 16 + '"'),
+    ],
+)
+def test_meaningless_differences_are_sanitized(one, other):
+    assert sanitized(one) == sanitized(other)
+
+
+@pytest.mark.parametrize("text", ["1/r = 9.20", "torch.Size([1, 1024, 38, 63])", "71.1% | 69.2%", "0x10", "r = 10.87%"])
+def test_what_a_notebook_prints_is_not_sanitized(text):
+    assert sanitized(text) == text
+
+
+def test_the_sanitizer_is_quick_on_long_outputs():
+    assert len(sanitized("a/b" * 300_000)) == 900_000
+
+
+def test_nbval_passes_a_true_notebook_and_fails_a_changed_one(tmp_path):
+    cells = [new_code_cell("object()"), new_code_cell("print(round(1 / 0.1087, 2))")]
+    path = write_notebook(tmp_path / "00_true.ipynb", *cells)
+    notebooks.execute_in_place([path])
+    changed = json.loads(path.read_text(encoding="utf-8"))
+    changed["cells"][1]["outputs"][0]["text"] = ["9.21\n"]
+    (tmp_path / "01_changed.ipynb").write_text(json.dumps(changed), encoding="utf-8")
+    options = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", str(SANITIZER), "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, "-q", str(tmp_path)]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "1 failed, 3 passed" in result.stdout, result.stdout
+    assert re.search(r"^FAILED .*01_changed\.ipynb", result.stdout, re.MULTILINE)
+
+
+SETTINGS = json.loads((REPOSITORY / "dffkit/commands/jupyter/jupyter_server_config.json").read_text(encoding="utf-8"))
+
+
+def settings(folder, **options):
+    """Return all settings that `lab` passes to Jupyter, in arguments and file, as (class, name, value)."""
+    arguments = [
+        re.fullmatch(r"--(\w+)\.(\w+)=(.+)", word).groups() for word in reproduce.lab_arguments(folder, **options)
+    ]
+    return arguments + [(owner, *pair) for owner, values in SETTINGS.items() for pair in values.items()]
+
+
+def test_lab_is_reachable_from_this_machine_only_and_keeps_its_token(tmp_path):
+    found = settings(tmp_path, port=9000, browser=False)
+    for expected in [
+        ("ServerApp", "ip", "127.0.0.1"),
+        ("ServerApp", "port", "9000"),
+        ("ServerApp", "open_browser", "False"),
+        ("LabApp", "default_url", "/lab/tree/notebooks/00_index.ipynb"),
+        ("LabApp", "news_url", None),
+    ]:
+        assert expected in found
+    assert not [name for _, name, _ in found if re.search("token|password|authenticat|xsrf|origin|remote", name)]
+
+
+def test_lab_asks_nothing_about_news_and_keeps_the_readers_own_settings(monkeypatch, tmp_path):
+    from jupyterlab_server.config import get_static_page_config
+
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", reproduce.config_path())
+    assert os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)[1:] == [str(tmp_path)]
+    assert get_static_page_config(level="all")["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"]
+
+
+def test_jupyter_reads_the_settings_and_knows_each_of_them(monkeypatch, tmp_path):
+    from jupyter_lsp.manager import LanguageServerManager
+    from jupyter_server.services.contents.filecheckpoints import FileCheckpoints
+
+    owners = [ServerApp, LabApp, AsyncLargeFileManager, FileCheckpoints, LanguageServerManager]
+    classes = {base.__name__: base for owner in owners for base in reversed(owner.mro())}
+    for owner, name, _ in settings(tmp_path, port=9000, browser=True):
+        assert classes[owner].class_traits(config=True)[name]
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", reproduce.config_path())
+    app = ServerApp()
+    app.load_config_file()
+    assert {owner: app.config[owner] for owner in SETTINGS} == SETTINGS
+
+
+def test_a_notebook_that_lab_saves_keeps_its_bytes_and_its_folder_stays_clean(tmp_path):
+    path = tmp_path / "notebooks" / "02_feature_warping.ipynb"
+    path.parent.mkdir()
+    (reproduce.checkpoints_folder(tmp_path) / "notebooks").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "notebooks" / path.name, path)
+    before = path.read_bytes()
+    checkpoints = {"FileCheckpoints": {"root_dir": str(reproduce.checkpoints_folder(tmp_path))}}
+    manager = AsyncLargeFileManager(config=Config(SETTINGS | checkpoints), root_dir=str(tmp_path))
+
+    async def open_and_save():
+        model = await manager.get(f"notebooks/{path.name}")
+        notebook = model["content"]  # JupyterLab changes this much when the kernel starts
+        notebook.metadata.language_info.version = "3.99.0"
+        notebook.metadata.kernelspec.display_name = "Python 3 (ipykernel)"
+        notebook.cells[1].metadata.execution = {"iopub.status.busy": "2017-07-21T00:00:00Z"}
+        await manager.save(model, f"notebooks/{path.name}")
+        await manager.create_checkpoint(f"notebooks/{path.name}")
+
+    asyncio.run(open_and_save())
+    assert path.read_bytes() == before
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert list(reproduce.checkpoints_folder(tmp_path).rglob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", ["scratch.ipynb", "notebooks/my_own.ipynb"])
+def test_a_notebook_of_the_readers_own_keeps_its_metadata(path):
+    from dffkit.commands.notebooks import before_saving
+
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "ir", "display_name": "R"}})
+    before_saving(model={"type": "notebook", "content": notebook}, path=path, contents_manager=None)
+    assert notebook.metadata.kernelspec.name == "ir"
+
+
+def test_a_saved_notebook_shows_pictures_in_place_of_widgets():
+    from dffkit.commands.notebooks import WIDGET_VIEW, before_saving
+
+    view = {"model_id": "0" * 32, "version_major": 2, "version_minor": 0}
+    data = {WIDGET_VIEW: view, "image/png": "iVBORw0KGgo=", "text/plain": "a picture"}
+    outputs = [nbformat.v4.new_output("execute_result", each) for each in (data, {WIDGET_VIEW: view})]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=outputs)])
+    model = {"type": "notebook", "content": notebook}
+    before_saving(model=model, path="my_copy.ipynb", contents_manager=None)
+    saved = model["content"].cells[0].outputs
+    assert [list(output.data) for output in saved] == [["image/png", "text/plain"], [WIDGET_VIEW]]

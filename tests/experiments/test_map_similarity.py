@@ -78,18 +78,10 @@ def test_the_curves_are_those_of_the_pairs(street):
         both = torch.stack([each.layers[grid]["conv3"] for each in (street, other)])
         z = ((both - both.mean((0, 1, 3, 4), keepdim=True)) / both.std((0, 1, 3, 4), keepdim=True)).nan_to_num()
         products = sum((a * b).sum() for street in z for a, b in itertools.pairwise(street))
-        squares = [sum((a * a).sum() for street in z for a in part(street)) for part in (_but_last, _but_first)]
+        squares = [sum((a * a).sum() for street in z for a in street[part]) for part in (slice(-1), slice(1, None))]
         assert curves["conv3"][1] == pytest.approx(float(products / (squares[0] * squares[1]).sqrt()), abs=1e-6)
         crossed = 2 * (z[0] * z[1]).sum() / z.square().sum()
         assert curves["conv3"]["another street"] == pytest.approx(float(crossed), abs=1e-6)
-
-
-def _but_last(street):
-    return street[:-1]
-
-
-def _but_first(street):
-    return street[1:]
 
 
 def test_above_chance_another_street_is_0_and_the_same_frame_1():

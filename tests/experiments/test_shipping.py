@@ -1,6 +1,7 @@
 """Shipping trained runs, and scoring what was shipped again."""
 
 import dataclasses
+from unittest import mock
 
 import pytest
 import torch
@@ -28,12 +29,8 @@ def workspace(workspace, monkeypatch):
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 3, "detection": 3})
     monkeypatch.setattr(shipping, "SHIPPED", ("flow", "seg/frame", "seg/dff"))
     monkeypatch.setattr(shipping, "CHECKED", {"segmentation": (1, 2)})
-    kept = dict(RECIPES)
-    RECIPES.clear()
-    RECIPES.update({each.name: each for each in (FLOW, STILLS, PAIRS, FRAME)})
-    yield workspace
-    RECIPES.clear()
-    RECIPES.update(kept)
+    with mock.patch.dict(RECIPES, {each.name: each for each in (FLOW, STILLS, PAIRS, FRAME)}, clear=True):
+        yield workspace
 
 
 def test_what_is_not_trained_is_not_shipped(workspace, tmp_path):
