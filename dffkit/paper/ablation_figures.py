@@ -9,7 +9,7 @@ from matplotlib.ticker import MultipleLocator
 
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.paper import ablation, ledger
-from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED, by_task
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED
 
 # Rows whose flow is compared: flow without training, then F trained on sprites, then F after joint training.
 FLOWS = {
@@ -56,7 +56,7 @@ def table4() -> tuple[Figure, pandas.DataFrame]:
     Rows with one training are hollow: their intervals do not cover other trainings.
     """
     tables = {task: table for task in METRICS if not (table := ablation.table(task)).empty}
-    numbers = by_task(tables)
+    numbers = ledger.by_task(tables)
     figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.6), layout="constrained", sharey=True)
     names = [name for name in ablation.ROWS if name in set(numbers.row)]
     for axes, (task, metric) in zip(panels, METRICS.items(), strict=True):
@@ -97,7 +97,7 @@ def flow_quality() -> tuple[Figure, pandas.DataFrame]:
     for task in METRICS:
         table = ledger.flow_errors({row: ablation.recipe(task, row) for row in FLOWS}).rename(columns={"name": "row"})
         tables[task] = table.assign(flow=[FLOWS[row][0] for row in table.row])
-    numbers = by_task(tables)[["task", "row", "flow", "region", "error"]]
+    numbers = ledger.by_task(tables)[["task", "row", "flow", "region", "error"]]
     figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.0), layout="constrained", sharey=True)
     for axes, (task, table) in zip(panels, tables.items(), strict=True):
         for place, (row, (_, colour)) in enumerate(FLOWS.items()):

@@ -110,6 +110,11 @@ def training_hours() -> pandas.DataFrame:
     return found.assign(hours=found["sum"] / 3600).rename(columns={"count": "trainings"}).drop(columns="sum")
 
 
+def by_task(tables: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
+    """Return the tables of the tasks one below the other, with a column `task`."""
+    return pandas.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)
+
+
 # The paper's
 
 

@@ -20,7 +20,7 @@ from matplotlib.patheffects import withStroke
 from dffkit.baselines import NO_FLOW
 from dffkit.experiments.speed import Architecture, Speed
 from dffkit.paper import ledger
-from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, METRICS, by_task
+from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, METRICS
 from dffkit.scores.differences import Difference, statement, with_interval
 from dffkit.training.recipes import CURVES, find
 
@@ -192,7 +192,7 @@ def _lead_of_resnet_101(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarr
 
 def figure3() -> tuple[Figure, pandas.DataFrame]:
     """Figure 3: accuracy over speed, counted and measured, for every pair of networks and key frame duration."""
-    numbers = by_task({task: curves(task) for task in METRICS})
+    numbers = ledger.by_task({task: curves(task) for task in METRICS})
     figure, grid = plt.subplots(2, 2, figsize=(10.6, 8.2), layout="constrained", sharey="col")
     for row, speed in zip(grid, AXES, strict=True):
         for axes, (task, metric) in zip(row, METRICS.items(), strict=True):

@@ -1,9 +1,7 @@
 """The look of every picture: one style file, colours that every kind of colour vision can tell apart, and labels."""
 
-from collections.abc import Mapping
 from importlib.resources import files
 
-import pandas
 from matplotlib import style
 
 STYLE = str(files("dffkit.paper") / "style.mplstyle")
@@ -19,8 +17,3 @@ MARKERS = {"FlowNet": "o", "FlowNet Half": "s", "FlowNet Inception": "D"}
 LINES = {"ResNet-50": "--", "ResNet-101": "-"}
 
 METRICS = {"segmentation": "mIoU", "detection": "mAP@0.5"}  # task -> its score, in figures and tables
-
-
-def by_task(tables: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
-    """Return the tables of the tasks one below the other, with a column `task`."""
-    return pandas.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)

@@ -10,7 +10,7 @@ from dffkit.experiments.speed import Architecture
 from dffkit.paper import ledger
 from dffkit.paper.ablation import ROWS
 from dffkit.paper.ledger import common_difference, replicates_by_seed
-from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED, by_task
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED
 from dffkit.scores.differences import SampledScore, statement, with_interval, within
 from dffkit.training.recipe import Recipe
 from dffkit.training.recipes import REAL, find
@@ -155,7 +155,7 @@ def draw_table5() -> tuple[Figure, pandas.DataFrame]:
         speed.set_xticks(range(len(SPLITS)), labels=SPLITS)
         speed.set_xlabel("layers in the task network")
     figure.legend(*grid[0, 1].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
-    return figure, by_task(tables)
+    return figure, ledger.by_task(tables)
 
 
 def draw_sparse_labels() -> tuple[Figure, pandas.DataFrame]:
@@ -176,7 +176,7 @@ def draw_sparse_labels() -> tuple[Figure, pandas.DataFrame]:
         axes.minorticks_off()
         axes.set_title(task.capitalize(), loc="left")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
-    return figure, by_task(tables)
+    return figure, ledger.by_task(tables)
 
 
 def real_video(data: str) -> pandas.DataFrame:
