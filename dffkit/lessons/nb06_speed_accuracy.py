@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 import pandas
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -57,7 +56,18 @@ def point_in_plane(
     figure = Figure(figsize=(8.8, 4.9), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[1.5, 1])
     plane = above.subplots()
-    _draw_plane(plane, points, chosen)
+    for (features, flow), curve in points[points.flow != NO_FLOW].groupby(["features", "flow"], sort=False):
+        ordered = curve.sort_values("duration")
+        mine = (features, flow) == (chosen.features, chosen.flow)
+        look = {"color": COLOURS[flow], "linestyle": LINES[features], "linewidth": 2 if mine else 0.8}
+        plane.plot(ordered.speedup, ordered.score, label=f"{features}, {flow}", **look)
+    single = points[points.flow == NO_FLOW]
+    plane.plot(single.speedup, single.score, "*", color=GREY, markersize=8, label="per frame")
+    plane.plot(chosen.speedup, chosen.score, "o", color=RED, markersize=10, markeredgecolor="black")
+    plane.set(xscale="log", xlabel="speedup over Frame with ResNet-101 (Eq. 7)", ylabel="score [%]")
+    plane.set_xticks([1, 2, 5, 10, 20], labels=["1", "2", "5", "10", "20"])
+    plane.minorticks_off()
+    plane.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7.5, frameon=False, labelcolor=DARK_GREY)
     words = f"{network}, l = {duration}: {chosen.score:.1f}% at {chosen.speedup:.1f} times Frame's speed"
     plane.set_title(words, loc="left")
     shown = [0, duration // 2, duration - 1]
@@ -73,21 +83,6 @@ def point_in_plane(
         {shown[0]}, {shown[1]} and {shown[2]} of a street with its results; right are {", ".join(seen)}.""",
         bits=5,
     )
-
-
-def _draw_plane(axes: Axes, points: pandas.DataFrame, chosen: pandas.Series) -> None:
-    for (features, flow), curve in points[points.flow != NO_FLOW].groupby(["features", "flow"], sort=False):
-        ordered = curve.sort_values("duration")
-        mine = (features, flow) == (chosen.features, chosen.flow)
-        look = {"color": COLOURS[flow], "linestyle": LINES[features], "linewidth": 2 if mine else 0.8}
-        axes.plot(ordered.speedup, ordered.score, label=f"{features}, {flow}", **look)
-    single = points[points.flow == NO_FLOW]
-    axes.plot(single.speedup, single.score, "*", color=GREY, markersize=8, label="per frame")
-    axes.plot(chosen.speedup, chosen.score, "o", color=RED, markersize=10, markeredgecolor="black")
-    axes.set(xscale="log", xlabel="speedup over Frame with ResNet-101 (Eq. 7)", ylabel="score [%]")
-    axes.set_xticks([1, 2, 5, 10, 20], labels=["1", "2", "5", "10", "20"])
-    axes.minorticks_off()
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7.5, frameon=False, labelcolor=DARK_GREY)
 
 
 def detection_street(number: int, split: str = "val") -> Film:

@@ -134,8 +134,8 @@ def agreement_curves(lines: Mapping[str, Sequence[float]], cut: int | None = Non
         axes.annotate("cut", (cut, axes.get_ylim()[0]), (3, 3), textcoords="offset points")
     axes.set(xlabel="frame", ylabel="pixels as per frame [%]")
     axes.legend(loc="lower left", ncols=len(lines))
-    texts = [f"{title}: at worst {min(values):.0f}%, at frame {values.index(min(values))}." for title, values in
-             lines.items()]  # fmt: skip
+    worst = {title: min(values) for title, values in lines.items()}
+    texts = [f"{title}: at worst {low:.0f}%, at frame {lines[title].index(low)}." for title, low in worst.items()]
     where = f", and a cut at frame {cut}" if cut is not None else ""
     return Picture.of(
         figure, f"The share of pixels labelled as per-frame recognition labels them, by frame{where}. {' '.join(texts)}"
@@ -154,11 +154,6 @@ def propagation_parts(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor) 
     moved = propagate(key.features, flow, scale)
     found = {"key": key.features, "flow": flow, "scale": scale, "carried": moved, "own": current.features}
     return {name: value[0] for name, value in found.items()}
-
-
-def feature_similarity(one: Tensor, other: Tensor) -> Tensor:
-    """Return the cosine similarity of two frames' features `(C, h, w)` in each cell, `(h, w)`."""
-    return F.cosine_similarity(one, other, dim=0)
 
 
 @styled
@@ -185,7 +180,7 @@ def propagation_picture(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor
     for axes, (name, values) in zip(below, maps.items(), strict=False):
         axes.imshow(values.numpy(), cmap="viridis", vmin=0, vmax=top)
         axes.set_title(titles[name])
-    similar = feature_similarity(parts["carried"], parts["own"])
+    similar = F.cosine_similarity(parts["carried"], parts["own"], dim=0)
     below[3].imshow(similar.numpy(), cmap="Greys_r", vmin=0.5, vmax=1)
     below[3].set_title(f"likeness {float(similar.mean()):.2f}")
     for axes in (*above, *below):

@@ -1,7 +1,7 @@
 """Exercises of notebook 01: the correlation of filters with a class, and the similarity of frames over a gap."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -27,16 +27,11 @@ def _from_centred(formula: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tens
     return lambda values, share: formula(values - values.mean(1, keepdim=True), share - share.mean())
 
 
-def _random_filters(filters: int, cells: int, seed: int) -> tuple[Tensor, Tensor]:
+def _random_filters(filters: int, cells: int, seed: int, dead: Sequence[int] = ()) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     share = torch.rand(cells, generator=generator)
     values = 3 * torch.rand(filters, cells, generator=generator) + 2 * share
-    return values, share
-
-
-def _filters_with_a_dead_one() -> tuple[Tensor, Tensor]:
-    values, share = _random_filters(3, 8, seed=2)
-    values[1] = 0
+    values[list(dead)] = 0
     return values, share
 
 
@@ -50,7 +45,7 @@ filter_correlation = Exercise(
         Example("the filter 1, 3, 5, 7 and the share 0, 0, 1, 1", (torch.tensor([[1.0, 3, 5, 7]]), _SHARE)),
         Example("the filter 7, 5, 3, 1 and the share 0, 0, 1, 1", (torch.tensor([[7.0, 5, 3, 1]]), _SHARE)),
         Example("five random filters on 20 cells", _random_filters(5, 20, seed=1)),
-        Example("three filters on 8 cells; filter 1 is 0 everywhere", _filters_with_a_dead_one()),
+        Example("three filters on 8 cells; filter 1 is 0 everywhere", _random_filters(3, 8, seed=2, dead=[1])),
     ],
     [
         Mistake("A filter with the same value everywhere gives 0 / 0: return 0 for it.", _from_centred(_cosine)),
@@ -77,10 +72,6 @@ def _of_pairs(formula: Callable[[Tensor, Tensor], Tensor | float]) -> Callable[[
     return lambda maps, gap: formula(maps[: len(maps) - gap], maps[gap:])
 
 
-def _similarity_or_nan(maps: Tensor, gap: int) -> float:
-    return map_similarity.over_gap(maps, gap) if gap < len(maps) else math.nan
-
-
 def _slow_maps(length: int, seed: int) -> Tensor:
     """Return standardised maps of 3 channels that change slowly."""
     steps = torch.randn(length, 3, 2, 4, generator=torch.Generator().manual_seed(seed)).cumsum(0)
@@ -104,11 +95,11 @@ similarity_over_gap = Exercise(
         Mistake("roll goes round in a circle: it pairs the last frames with the first, which are not `gap` apart.",
                 lambda maps, gap: map_similarity.similarity(maps, maps.roll(gap, 0))),
         Mistake("Gap 0 gives nothing: in Python maps[:-0] is empty. maps[: len(maps) - gap] works for every gap.",
-                lambda maps, gap: _similarity_or_nan(maps, gap) if gap else math.nan),
+                lambda maps, gap: map_similarity.over_gap(maps, gap) if gap else math.nan),
         Mistake("You compare with the first frame only; take every pair of frames that are `gap` apart.",
                 lambda maps, gap: map_similarity.similarity(maps[0], maps[gap])),
         Mistake("Your pairs are one frame further apart than `gap`: the partner of frame t is frame t + gap.",
-                lambda maps, gap: _similarity_or_nan(maps, gap + 1)),
+                lambda maps, gap: map_similarity.over_gap(maps, gap + 1) if gap + 1 < len(maps) else math.nan),
         Mistake("That is the sum of the products: divide by the root of the product of both sums of squares.",
                 _of_pairs(lambda one, other: (one * other).sum())),
         Mistake("You take the mean of the products. That is nearly right for standardised maps, but the pairs leave "

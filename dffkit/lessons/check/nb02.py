@@ -120,13 +120,7 @@ def _magnifying_flow() -> Tensor:
 
 
 def _example(description: str, flow: Tensor) -> Example:
-    return Example(
-        f"on a 3x4 map that holds 10 * row + column + 1, {description}", (address_map(3, 4)[0, 0] + 1, flow)
-    )
-
-
-def _everywhere(x: float, y: float) -> Tensor:
-    return same_everywhere(float(x), float(y), 3, 4)[0]
+    return Example(f"on a 3x4 map that holds 10 * row + column + 1, {description}", (address_map(3, 4)[0, 0] + 1, flow))
 
 
 _FORWARD = (
@@ -138,13 +132,13 @@ warp_one_channel = Exercise(
     "Exercise 2",
     _warp,
     [
-        _example("no flow", _everywhere(0, 0)),
-        _example("flow x = 1 everywhere", _everywhere(1, 0)),
-        _example("flow y = 1 everywhere", _everywhere(0, 1)),
-        _example("flow x = 0.5 everywhere", _everywhere(0.5, 0)),
-        _example("flow x = 0.25, y = -0.5 everywhere", _everywhere(0.25, -0.5)),
-        _example("flow x = -1.25, y = 0.75 everywhere", _everywhere(-1.25, 0.75)),
-        _example("flow x = 9 everywhere, far outside", _everywhere(9, 0)),
+        _example("no flow", same_everywhere(0, 0, 3, 4)[0]),
+        _example("flow x = 1 everywhere", same_everywhere(1, 0, 3, 4)[0]),
+        _example("flow y = 1 everywhere", same_everywhere(0, 1, 3, 4)[0]),
+        _example("flow x = 0.5 everywhere", same_everywhere(0.5, 0, 3, 4)[0]),
+        _example("flow x = 0.25, y = -0.5 everywhere", same_everywhere(0.25, -0.5, 3, 4)[0]),
+        _example("flow x = -1.25, y = 0.75 everywhere", same_everywhere(-1.25, 0.75, 3, 4)[0]),
+        _example("flow x = 9 everywhere, far outside", same_everywhere(9, 0, 3, 4)[0]),
         _example("a flow that magnifies around row 1, column 1", _magnifying_flow()),
     ],
     [

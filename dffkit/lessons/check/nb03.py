@@ -96,11 +96,7 @@ draw_pair = Exercise(
     "Exercise 2",
     _draw(),
     [
-        _draw_example(20, 0.35, False),
-        _draw_example(20, 0.0, False),
-        _draw_example(20, 0.999, False),
-        _draw_example(20, 0.79, False),
-        _draw_example(20, 0.96, False),
+        *(_draw_example(20, u, False) for u in (0.35, 0.0, 0.999, 0.79, 0.96)),
         _draw_example(15, 0.35, True),
         _draw_example(5, 0.5, False),
         _draw_example(3, 0.75, False),
@@ -151,9 +147,8 @@ switch = Exercise(
     [
         Example(f"one sample, i != k; {_HOLD}", _batch(False)),
         Example(f"one sample, i == k; {_HOLD}", _batch(True)),
-        Example(f"same = [False, True, False]; {_HOLD}", _batch(False, True, False)),
-        Example(f"same = [True, False, False]; {_HOLD}", _batch(True, False, False)),
-        Example(f"same = [True, True, False]; {_HOLD}", _batch(True, True, False)),
+        *(Example(f"same = {same}; {_HOLD}", _batch(*same))
+          for same in ([False, True, False], [True, False, False], [True, True, False])),
     ],
     [
         Mistake("You always propagate: where i == k, the key features are right as they are.", lambda k, p, same: p),
