@@ -100,19 +100,16 @@ def recognized_frame(film: Film, model: DeepFeatureFlow, frame: int, duration: i
     result = recognize_frame(model, film, frame, key_index)
     target = target_of(film, frame, boxes)
     figure = Figure(figsize=(8.8, 2.05), layout="constrained")
-    key, ours, true = figure.subplots(1, 3)
-    draw_result(key, film.frame(key_index))
-    draw_result(ours, film.frame(frame), result)
-    draw_result(true, film.frame(frame), target)
-    key.set_title(f"key frame k = {key_index}")
-    right = "objects found" if boxes else "of the pixels right"
-    ours.set_title(f"frame i = {frame}: {score_text(result, target)} {right}")
-    true.set_title("the truth")
+    score = f"{score_text(result, target)} {'objects found' if boxes else 'of the pixels right'}"
+    shown = ((key_index, None, f"key frame k = {key_index}"), (frame, result, f"frame i = {frame}: {score}"))
+    for axes, (index, found, title) in zip(figure.subplots(1, 3), (*shown, (frame, target, "the truth")), strict=True):
+        draw_result(axes, film.frame(index), found)
+        axes.set_title(title)
     add_class_legend(figure, boxes)
     source = "is a key frame itself" if frame == key_index else f"gets its features from key frame {key_index}"
     return Picture.of(
         figure,
-        f"""Key frame {key_index}; frame {frame} with the model's result, {score_text(result, target)} {right}; and
+        f"""Key frame {key_index}; frame {frame} with the model's result, {score}; and
         frame {frame} with the truth. With l = {duration} it {source}.""",
         bits=5,
     )

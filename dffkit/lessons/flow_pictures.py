@@ -119,12 +119,10 @@ def flow_estimates(named: Mapping[str, Estimate]) -> Picture:
         height, width = (CELL * size for size in pair.found.shape[1:])
         row[2].imshow(flow_colours(pair.found * CELL, longest), extent=(-0.5, width - 0.5, height - 0.5, -0.5))
         row[0].set_ylabel(name)
-        row[0].set_title("current frame")
-        row[1].set_title("exact flow")
-        row[2].set_title(f"F's flow: off by {pair.error:.1f} of {pair.motion:.1f} px")
         colour_wheel(row[1])
-        for axes in row:
-            axes.set(xticks=[], yticks=[], xlim=row[0].get_xlim(), ylim=row[0].get_ylim())
+        titles = "current frame", "exact flow", f"F's flow: off by {pair.error:.1f} of {pair.motion:.1f} px"
+        for axes, title in zip(row, titles, strict=True):
+            axes.set(title=title, xticks=[], yticks=[], xlim=row[0].get_xlim(), ylim=row[0].get_ylim())
         texts.append(f"{name}: F's flow is off by {pair.error:.1f} pixels where the mean flow is {pair.motion:.1f}.")
     return Picture.of(
         figure,
