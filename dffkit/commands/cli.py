@@ -49,7 +49,7 @@ COMMANDS = {
         ("reproduce",),
     ),
     "lab": Command(
-        "reproduce", "notebooks", "read the notebooks in JupyterLab",
+        "lab", "notebooks", "read the notebooks in JupyterLab",
         ("lab", "lab --no-browser --port 9000"),
     ),
     "figures": Command(
@@ -87,7 +87,7 @@ COMMANDS = {
          "run camera:0 --frames 500"),
     ),
     "fetch": Command(
-        "reproduce", "training", "download a public copy of a data set; without a name, list them",
+        "fetch", "training", "download a public copy of a data set; without a name, list them",
         ("fetch", "fetch camvid", "fetch pets09 --to /data"),
     ),
     "benchmark": Command(

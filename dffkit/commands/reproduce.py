@@ -1,4 +1,4 @@
-"""`python -m dffkit test`, `lab`, `fetch`, `reproduce`, `notebooks` and `figures`: the repository as a whole."""
+"""`python -m dffkit test`, `reproduce`, `notebooks` and `figures`: the repository as a whole."""
 
 import argparse
 import dataclasses
@@ -7,12 +7,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
-from dffkit.datasets.fetch import fetch, readable
-from dffkit.datasets.public_copies import PUBLIC_COPIES
-from dffkit.support.errors import CommandError
 from dffkit.support.files import find_notebooks, root
 
 # `loadfile` keeps the cells of a notebook together and in order. All other options are in pyproject.toml.
@@ -31,73 +27,6 @@ def test_main(arguments: argparse.Namespace) -> int:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pytest", *TWO_WORKERS, *arguments.rest]
     return subprocess.run(command, cwd=repository, env=environment).returncode
-
-
-def add_lab_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `lab`."""
-    parser.add_argument("--port", type=int, default=8888, help="the port to serve on (default: 8888)")
-    parser.add_argument("--no-browser", action="store_true", help="print the address, open no browser")
-
-
-def lab_main(arguments: argparse.Namespace) -> int:
-    """Serve JupyterLab to this machine only until Ctrl-C. If the port is taken, Jupyter tries the next ones.
-
-    JupyterLab's settings are the files in the folder `jupyter`: no news, no search for updates and no installation of
-    extensions. No setting touches its token: a new random one guards every start.
-    """
-    from jupyterlab.labapp import LabApp
-
-    repository = root()
-    (checkpoints_folder(repository) / "notebooks").mkdir(parents=True, exist_ok=True)
-    os.environ["JUPYTER_CONFIG_PATH"] = config_path()
-    LabApp.launch_instance(argv=lab_arguments(repository, port=arguments.port, browser=not arguments.no_browser))
-    return 0
-
-
-def lab_arguments(repository: Path, *, port: int, browser: bool) -> list[str]:
-    """Return JupyterLab's arguments. `answer_yes` lets Ctrl-C end it without a question."""
-    return [
-        f"--ServerApp.root_dir={repository}",
-        f"--ServerApp.port={port}",
-        f"--ServerApp.open_browser={browser}",
-        "--ServerApp.answer_yes=True",
-        f"--FileCheckpoints.root_dir={checkpoints_folder(repository)}",
-    ]
-
-
-def checkpoints_folder(repository: Path) -> Path:
-    """Return the folder for checkpoints of notebooks, which by default lie beside them.
-
-    Jupyter writes a checkpoint of another file to the system's folder for temporary files.
-    """
-    return repository / "build" / "checkpoints"
-
-
-def config_path() -> str:
-    """Return Jupyter's search path for settings: the folder `jupyter`, which has precedence, then the reader's own."""
-    ours = str(files("dffkit.commands") / "jupyter")
-    return os.pathsep.join(filter(None, [ours, os.environ.get("JUPYTER_CONFIG_PATH")]))
-
-
-def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `fetch`."""
-    parser.add_argument("name", nargs="?", choices=tuple(PUBLIC_COPIES), metavar="NAME", help="without one, list them")
-    parser.add_argument("--to", type=Path, metavar="FOLDER", help="where the data sets are (default: data/real/)")
-    parser.add_argument("--force", action="store_true", help="download it again and replace what is there")
-
-
-def fetch_main(arguments: argparse.Namespace) -> int:
-    """Fetch one data set, or list all; return the exit status."""
-    if arguments.name is None:
-        for name, copy in PUBLIC_COPIES.items():
-            size = readable(sum(file.size for file in copy.files))
-            print(f"{name:14} {size:>9}  {copy.about}")
-        return 0
-    try:
-        fetch(arguments.name, arguments.to, force=arguments.force)
-    except OSError as error:  # of the disk: full, read-only, a file in the folder's place
-        raise CommandError(str(error)) from error
-    return 0
 
 
 def reproduce_main(arguments: argparse.Namespace) -> int:

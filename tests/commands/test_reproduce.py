@@ -1,24 +1,16 @@
-"""reproduce.py: lint and tests, JupyterLab, pages of the notebooks, the paper's numbers, figures and tables."""
+"""reproduce.py: lint and tests, pages of the notebooks, the paper's numbers, figures and tables."""
 
 import argparse
-import asyncio
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 
-import nbformat
 import pytest
-from jupyter_server.serverapp import ServerApp
-from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
-from jupyterlab.labapp import LabApp
 from nbformat.v4 import new_code_cell
 from notebook_writer import write_notebook
 from pandas import DataFrame
 from places import REPOSITORY
-from traitlets.config import Config
 
 from dffkit.commands import notebooks, reproduce
 from dffkit.paper import figures, ledger
@@ -165,96 +157,3 @@ def test_nbval_passes_a_true_notebook_and_fails_a_changed_one(tmp_path):
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert "1 failed, 3 passed" in result.stdout, result.stdout
     assert re.search(r"^FAILED .*01_changed\.ipynb", result.stdout, re.MULTILINE)
-
-
-SETTINGS = json.loads((REPOSITORY / "dffkit/commands/jupyter/jupyter_server_config.json").read_text(encoding="utf-8"))
-
-
-def settings(folder, **options):
-    """Return all settings that `lab` passes to Jupyter, in arguments and file, as (class, name, value)."""
-    arguments = [
-        re.fullmatch(r"--(\w+)\.(\w+)=(.+)", word).groups() for word in reproduce.lab_arguments(folder, **options)
-    ]
-    return arguments + [(owner, *pair) for owner, values in SETTINGS.items() for pair in values.items()]
-
-
-def test_lab_is_reachable_from_this_machine_only_and_keeps_its_token(tmp_path):
-    found = settings(tmp_path, port=9000, browser=False)
-    for expected in [
-        ("ServerApp", "ip", "127.0.0.1"),
-        ("ServerApp", "port", "9000"),
-        ("ServerApp", "open_browser", "False"),
-        ("LabApp", "default_url", "/lab/tree/notebooks/00_index.ipynb"),
-        ("LabApp", "news_url", None),
-    ]:
-        assert expected in found
-    assert not [name for _, name, _ in found if re.search("token|password|authenticat|xsrf|origin|remote", name)]
-
-
-def test_lab_asks_nothing_about_news_and_keeps_the_readers_own_settings(monkeypatch, tmp_path):
-    from jupyterlab_server.config import get_static_page_config
-
-    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
-    monkeypatch.setenv("JUPYTER_CONFIG_PATH", reproduce.config_path())
-    assert os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)[1:] == [str(tmp_path)]
-    assert get_static_page_config(level="all")["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"]
-
-
-def test_jupyter_reads_the_settings_and_knows_each_of_them(monkeypatch, tmp_path):
-    from jupyter_lsp.manager import LanguageServerManager
-    from jupyter_server.services.contents.filecheckpoints import FileCheckpoints
-
-    owners = [ServerApp, LabApp, AsyncLargeFileManager, FileCheckpoints, LanguageServerManager]
-    classes = {base.__name__: base for owner in owners for base in reversed(owner.mro())}
-    for owner, name, _ in settings(tmp_path, port=9000, browser=True):
-        assert classes[owner].class_traits(config=True)[name]
-    monkeypatch.setenv("JUPYTER_CONFIG_PATH", reproduce.config_path())
-    app = ServerApp()
-    app.load_config_file()
-    assert {owner: app.config[owner] for owner in SETTINGS} == SETTINGS
-
-
-def test_a_notebook_that_lab_saves_keeps_its_bytes_and_its_folder_stays_clean(tmp_path):
-    path = tmp_path / "notebooks" / "02_feature_warping.ipynb"
-    path.parent.mkdir()
-    (reproduce.checkpoints_folder(tmp_path) / "notebooks").mkdir(parents=True)
-    shutil.copy(REPOSITORY / "notebooks" / path.name, path)
-    before = path.read_bytes()
-    checkpoints = {"FileCheckpoints": {"root_dir": str(reproduce.checkpoints_folder(tmp_path))}}
-    manager = AsyncLargeFileManager(config=Config(SETTINGS | checkpoints), root_dir=str(tmp_path))
-
-    async def open_and_save():
-        model = await manager.get(f"notebooks/{path.name}")
-        notebook = model["content"]  # JupyterLab changes this much when the kernel starts
-        notebook.metadata.language_info.version = "3.99.0"
-        notebook.metadata.kernelspec.display_name = "Python 3 (ipykernel)"
-        notebook.cells[1].metadata.execution = {"iopub.status.busy": "2017-07-21T00:00:00Z"}
-        await manager.save(model, f"notebooks/{path.name}")
-        await manager.create_checkpoint(f"notebooks/{path.name}")
-
-    asyncio.run(open_and_save())
-    assert path.read_bytes() == before
-    assert [each.name for each in path.parent.iterdir()] == [path.name]
-    assert list(reproduce.checkpoints_folder(tmp_path).rglob("*.ipynb"))
-
-
-@pytest.mark.parametrize("path", ["scratch.ipynb", "notebooks/my_own.ipynb"])
-def test_a_notebook_of_the_readers_own_keeps_its_metadata(path):
-    from dffkit.commands.notebooks import before_saving
-
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "ir", "display_name": "R"}})
-    before_saving(model={"type": "notebook", "content": notebook}, path=path, contents_manager=None)
-    assert notebook.metadata.kernelspec.name == "ir"
-
-
-def test_a_saved_notebook_shows_pictures_in_place_of_widgets():
-    from dffkit.commands.notebooks import WIDGET_VIEW, before_saving
-
-    view = {"model_id": "0" * 32, "version_major": 2, "version_minor": 0}
-    data = {WIDGET_VIEW: view, "image/png": "iVBORw0KGgo=", "text/plain": "a picture"}
-    outputs = [nbformat.v4.new_output("execute_result", each) for each in (data, {WIDGET_VIEW: view})]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=outputs)])
-    model = {"type": "notebook", "content": notebook}
-    before_saving(model=model, path="my_copy.ipynb", contents_manager=None)
-    saved = model["content"].cells[0].outputs
-    assert [list(output.data) for output in saved] == [["image/png", "text/plain"], [WIDGET_VIEW]]
