@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from toy_copy import FIRST, SECOND, SECOND_UNPACKED, SPLIT, UNPACKED, contents, get, names, serve, sha256, stored, toy
 
-from dffkit.commands import reproduce as command
+from dffkit.commands import fetch as command
 from dffkit.datasets import fetch as module
 from dffkit.datasets.public_copies import PUBLIC_COPIES, ZIP, File, PublicCopy
 from dffkit.support.errors import CommandError, DataError
@@ -98,7 +98,7 @@ def test_trouble_with_the_disk_is_no_traceback(place):
 
 
 def test_help_and_list_need_no_extra():
-    code = "import sys, dffkit.commands.reproduce; print(*{'pooch', 'requests', 'tqdm'} & set(sys.modules))"
+    code = "import sys, dffkit.commands.fetch; print(*{'pooch', 'requests', 'tqdm'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], cwd=root(), capture_output=True, text=True, check=True)
     assert result.stdout == "\n"
 

@@ -93,8 +93,8 @@ def train_shared(folder, rank, processes):
             train(recipe(batch=3), folder / "odd", data=snippets(), progress=False)
         except TrainingError as error:
             print(error)
-        sources.snippets = lambda tiny, split, streets, folder: snippets(count=streets or 3)
-        sources.prepare, sources.data_version = lambda *words: None, lambda tiny, split="train": "hand-made"
+        sources.snippets = lambda tiny, split, streets, *more: snippets(count=streets or 3)
+        sources.data_version = lambda tiny, split="train": "hand-made"
         sources.counts = lambda tiny: {"val": 3}
         scoring.STREETS_IN_TRAINING = 1  # fewer streets than processes
         workspace = Workspace(folder / "runs", folder / "results", folder / "cache", progress=False)
