@@ -234,7 +234,7 @@ def in_process(rank, folder):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # in the convolutions' sums the last bit depends on it
     distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2, timeout=timedelta(minutes=2)
+        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2, timeout=timedelta(minutes=15)
     )
     try:
         torch.save(both_tasks(), f"{folder}/{rank}.pt")

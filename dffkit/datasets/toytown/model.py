@@ -13,6 +13,8 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageDraw
 
+from dffkit.support.machine import compiled
+
 LABELS = ("road", "pavement", "building", "vegetation", "sky", "pole", "car", "truck", "person", "cyclist")
 CLASSES = ("car", "truck", "person", "cyclist")  # of boxes: 1 is "car"
 LABEL = {name: i for i, name in enumerate(LABELS)}
@@ -108,23 +110,44 @@ class Atlas:
     def add(self, picture: np.ndarray) -> int:
         """Add a picture (H, W, 3 or 4), values in 0..255, and return its number. Sides are powers of two."""
         height, width = picture.shape[:2]
-        level = np.full((height, width, 4), 255, np.float32)  # opaque if the picture has no alpha
-        level[:, :, : picture.shape[2]] = picture
-        rows, levels, count = [], [], min(LEVELS, height.bit_length(), width.bit_length())
-        for i in range(count):
-            if i:
-                above, below = level[::2, ::2] + level[::2, 1::2], level[1::2, ::2] + level[1::2, 1::2]
-                level = (above + below) * np.float32(0.25)
-            rows.append([self.size, *level.shape[:2], count])
-            self.size += level.size
-            levels.append(level.ravel())
-        self.pieces.append(np.rint(np.concatenate(levels).clip(0, 255)).astype(np.uint8))
+        count = min(LEVELS, height.bit_length(), width.bit_length())
+        sizes = [(height >> i, width >> i) for i in range(count)]
+        starts = self.size + 4 * np.cumsum([0, *(h * w for h, w in sizes)])
+        rows = [[int(start), *size, count] for start, size in zip(starts, sizes, strict=False)]
+        texels = np.empty(int(starts[-1]) - self.size, np.uint8)
+        shrink(np.ascontiguousarray(picture, np.float64), count, texels)
+        self.pieces.append(texels)
+        self.size = int(starts[-1])
         self.table.append(rows + [rows[-1]] * (LEVELS - count))
         return len(self.table) - 1
 
     def pack(self) -> tuple[np.ndarray, np.ndarray]:
         """Return all texels (n,) uint8, and the table of levels (pictures, LEVELS, 4) int64."""
         return np.concatenate(self.pieces), np.array(self.table, np.int64)
+
+
+@compiled
+def shrink(picture, levels, texels):
+    """Write a picture (H, W, 3 or 4), opaque if it has no alpha, and its halves to `texels`, level by level."""
+    height, width, channels = picture.shape
+    level = np.full((height, width, 4), 255, np.float32)
+    for y in range(height):
+        for x in range(width):
+            for c in range(channels):
+                level[y, x, c] = picture[y, x, c]
+    n = 0
+    for i in range(levels):
+        if i:
+            height, width = height // 2, width // 2
+        for y in range(height):
+            for x in range(width):
+                for c in range(4):
+                    if i:  # in place: the texels that are still to be read lie ahead
+                        above = level[2 * y, 2 * x, c] + level[2 * y, 2 * x + 1, c]
+                        below = level[2 * y + 1, 2 * x, c] + level[2 * y + 1, 2 * x + 1, c]
+                        level[y, x, c] = (above + below) * np.float32(0.25)
+                    texels[n] = np.uint8(np.rint(min(max(level[y, x, c], np.float32(0)), np.float32(255))))
+                    n += 1
 
 
 @dataclass(frozen=True)
