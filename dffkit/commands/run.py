@@ -18,7 +18,7 @@ from tqdm import tqdm
 from dffkit import weights
 from dffkit.commands.cli import add_device, add_threads, at_least
 from dffkit.datasets.images import IMAGES
-from dffkit.datasets.streams import CAMERA, FrameStream, frames
+from dffkit.datasets.streams import CAMERA, FrameStream, at_rate, frames
 from dffkit.datasets.video_files import VideoWriter
 from dffkit.experiments import annotate
 from dffkit.experiments.live_recognition import LiveRecognition
@@ -178,8 +178,8 @@ def _toytown(task: str) -> FrameStream:
     from dffkit.datasets.toytown import WORLDS, Film
 
     film = Film("val", TOYTOWN_STREET, RATES[task], WORLDS[task])
-    size, rate = tuple(film.frame(0).shape[1:]), Fraction(RATES[task])
-    return FrameStream(TOYTOWN, size, rate, TOYTOWN_FRAMES, lambda: map(film.frame, range(TOYTOWN_FRAMES)))
+    size, rate, indices = tuple(film.frame(0).shape[1:]), Fraction(RATES[task]), range(TOYTOWN_FRAMES)
+    return FrameStream(TOYTOWN, size, rate, TOYTOWN_FRAMES, lambda: at_rate(map(film.frame, indices), rate))
 
 
 def _lines(target: str | None) -> contextlib.AbstractContextManager[TextIO]:

@@ -1,5 +1,6 @@
 """Frames from a video file, a folder of images, or a camera."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -11,9 +12,11 @@ from torch import Tensor
 
 from dffkit.datasets import video_files
 from dffkit.datasets.images import channels_first, list_images, read_frame
+from dffkit.datasets.video_files import TimedFrame, at_rate
 from dffkit.support.errors import DataError
 
 CAMERA = "camera:"
+FPS = 25  # frames a second of a folder of images without another rate
 
 
 @dataclass(frozen=True)
@@ -25,22 +28,24 @@ class FrameStream(Iterable[Tensor]):
     Attributes:
         name: name of the source in messages.
         size: `(H, W)` of every frame, upright.
-        fps: frames a second; None where the source has no rate, as images have none.
+        fps: nominal frames a second; None where the source has no rate, as images have none.
         count: number of frames that the source states; None where it states none.
-        read: starts a loop over the frames.
+        timed: starts a loop over the frames with their times.
+        has_sound: whether the source has sound too, which nothing here reads.
     """
 
     name: str
     size: tuple[int, int]
     fps: Fraction | None
     count: int | None
-    read: Callable[[], Iterator[Tensor]] = field(repr=False)
+    timed: Callable[[], Iterator[TimedFrame]] = field(repr=False)
+    has_sound: bool = False
 
     def __iter__(self) -> Iterator[Tensor]:
-        return self.read()
+        return (timed.frame for timed in self.timed())
 
 
-def frames(source: str | Path) -> FrameStream:
+def frames(source: str | Path, fps: Fraction | float | None = None) -> FrameStream:
     """Open a video whose frames are decoded one by one.
 
     Frames are turned by a video file's rotation or an image's EXIF orientation, and come in the order in which they are
@@ -50,54 +55,63 @@ def frames(source: str | Path) -> FrameStream:
     Args:
         source: a video file (what FFmpeg reads: mp4, avi, mkv, webm, ...), a folder of images, in natural order, or
             "camera:0".
+        fps: frames a second of a folder of images (25 unless given) or a camera (at the times of the clock unless
+            given). A video file has its own times.
 
     Raises:
         DataError: if there is no such source, or no frame in it; in the loop, if the next frame is damaged.
-        ValueError: for a camera without a number.
+        ValueError: for a camera without a number, or a rate for a video file or not above 0.
     """
+    if fps is not None and not fps > 0:
+        raise ValueError(f"fps: expected more than 0 frames a second, got {fps!r}")
+    fps = fps and Fraction(fps).limit_denominator(1001)
     if str(source).startswith(CAMERA):
-        return _camera(str(source))
+        return _camera(str(source), fps)
     path = Path(source)
     if path.is_dir():
         paths = list_images(path)
-        return _stream(str(path), lambda: ((str(p), read_frame(p, upright=True)) for p in paths), count=len(paths))
-
-    def read() -> Iterator[tuple[str, Tensor]]:
-        return ((f"{path}: frame {index}", frame) for index, frame in enumerate(video_files.read(path)))
-
-    return _stream(str(path), read, *video_files.facts(path))
+        return _stream(
+            str(path), lambda: at_rate((read_frame(p, upright=True) for p in paths), fps or FPS), fps, len(paths),
+            place=lambda index: str(paths[index]),
+        )  # fmt: skip
+    if fps is not None:
+        raise ValueError(f"fps: {path} is no folder of images and has its own times; leave the rate out")
+    return _stream(str(path), partial(video_files.read, path), *video_files.facts(path))
 
 
 def _stream(
     name: str,
-    read: Callable[[], Iterator[tuple[str, Tensor]]],
+    read: Callable[[], Iterator[TimedFrame]],
     fps: Fraction | None = None,
     count: int | None = None,
+    has_sound: bool = False,
+    place: Callable[[int], str] | None = None,
 ) -> FrameStream:
     """Return a stream after reading its first frame, so that an empty source is refused at once.
 
-    `read` starts a loop over pairs of a frame's name in messages and the frame; the rest is as in `FrameStream`.
+    `read` starts a loop over the frames, `place` names a frame in messages; the rest is as in `FrameStream`.
     """
     first = next(read(), None)
     if first is None:
         raise DataError(f"{name}: has no frame; is this the right video?")
-    size = tuple(first[1].shape[1:])
+    size = tuple(first.frame.shape[1:])
 
-    def same_size() -> Iterator[Tensor]:
-        for place, frame in read():
-            if tuple(frame.shape[1:]) != size:
-                got, expected = (f"{width}x{height}" for height, width in (frame.shape[1:], size))
-                raise DataError(f"{place}: is {got}, those before it {expected}; scale them all to one size first")
-            yield frame
+    def same_size() -> Iterator[TimedFrame]:
+        for timed in read():
+            if tuple(timed.frame.shape[1:]) != size:
+                got, expected = (f"{width}x{height}" for height, width in (timed.frame.shape[1:], size))
+                where = place(timed.index) if place else f"{name}: frame {timed.index}"
+                raise DataError(f"{where}: is {got}, those before it {expected}; scale them all to one size first")
+            yield timed
 
-    return FrameStream(name, size, fps, count, same_size)
+    return FrameStream(name, size, fps, count, same_size, has_sound)
 
 
-def _camera(name: str) -> FrameStream:
+def _camera(name: str, fps: Fraction | None) -> FrameStream:
     probe = _capture(name)
-    fps = Fraction(probe.get(cv2.CAP_PROP_FPS)).limit_denominator(1001)
+    stated = Fraction(probe.get(cv2.CAP_PROP_FPS)).limit_denominator(1001)
     probe.release()
-    return _stream(name, partial(_from_camera, name), fps=fps if fps > 0 else None)
+    return _stream(name, partial(_from_camera, name, fps), fps or (stated if stated > 0 else None))
 
 
 def _capture(name: str) -> cv2.VideoCapture:
@@ -110,14 +124,17 @@ def _capture(name: str) -> cv2.VideoCapture:
     return capture
 
 
-def _from_camera(name: str) -> Iterator[tuple[str, Tensor]]:
-    capture, index = _capture(name), 0
+def _from_camera(name: str, fps: Fraction | None) -> Iterator[TimedFrame]:
+    capture, index, start = _capture(name), 0, None
     try:
         while True:
             there, pixels = capture.read()
             if not there:
                 raise DataError(f"{name}: gave no frame after {index} frames; was it unplugged?")
-            yield f"{name}: frame {index}", channels_first(pixels[:, :, ::-1])  # OpenCV has BGR
+            start = time.monotonic_ns() if start is None else start
+            seconds = index / fps if fps else Fraction(time.monotonic_ns() - start, 10**9)
+            frame = channels_first(pixels[:, :, ::-1])  # OpenCV has BGR
+            yield TimedFrame(index, frame, seconds, 1 / fps if fps else None)
             index += 1
     finally:
         capture.release()

@@ -3,9 +3,10 @@
 import contextlib
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -21,19 +22,40 @@ from dffkit.support.files import staged
 QUALITY = 18  # x264's constant rate factor: lower is better and larger; at 18 hardly anyone sees a difference
 
 
-def facts(path: Path) -> tuple[Fraction | None, int | None]:
-    """Return the frames a second and the number of frames that the file states, None where it states nothing.
+class TimedFrame(NamedTuple):
+    """A frame and when a viewer sees it.
+
+    Attributes:
+        index: the source's own number of the frame, from 0; lost frames leave a gap.
+        frame: `(3, H, W)` uint8 RGB, upright, square pixels.
+        seconds: start of the frame after the start of the first frame.
+        duration: seconds for which the frame is shown; None where the source does not know, as a camera.
+    """
+
+    index: int
+    frame: Tensor
+    seconds: Fraction
+    duration: Fraction | None
+
+
+def at_rate(frames: Iterable[Tensor], fps: Fraction | int) -> Iterator[TimedFrame]:
+    """Yield the frames with their times at a constant rate."""
+    return (TimedFrame(i, frame, i / Fraction(fps), 1 / Fraction(fps)) for i, frame in enumerate(frames))
+
+
+def facts(path: Path) -> tuple[Fraction | None, int | None, bool]:
+    """Return frames a second and number of frames as the file states them, or None, and whether it has sound.
 
     Raises:
         DataError: as `read`.
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
-        return stream.average_rate or stream.guessed_rate, stream.frames or None
+        return stream.average_rate or stream.guessed_rate, stream.frames or None, bool(container.streams.audio)
 
 
-def read(path: Path) -> Iterator[Tensor]:
-    """Yield the frames of a video file, `(3, H, W)` uint8 RGB, in the order in which they are shown, and upright.
+def read(path: Path) -> Iterator[TimedFrame]:
+    """Yield the frames of a video file with their times, in the order in which they are shown.
 
     Raises:
         DataError: if there is no such file, or no video in it; after the frames before the damage, if the file is
@@ -41,14 +63,17 @@ def read(path: Path) -> Iterator[Tensor]:
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
-        count, end, chunk, damage = 0, Fraction(0), Fraction(0), None
+        count, end, chunk, damage, first = 0, Fraction(0), Fraction(0), None, None
         try:
             for frame in _decoded(container, stream):
                 if frame.is_corrupt:
                     damage = "the next frame is incomplete"
                     break
                 pixels = frame.to_ndarray(format="rgb24")
-                yield channels_first(np.rot90(pixels, round(frame.rotation / 90)))  # both count turns to the left
+                upright = channels_first(np.rot90(pixels, round(frame.rotation / 90)))  # both count turns to the left
+                start = (frame.pts or 0) * stream.time_base
+                first = start if first is None else first
+                yield TimedFrame(count, upright, start - first, (frame.duration or 0) * stream.time_base or None)
                 count += 1
                 end = max(end, ((frame.pts or 0) + (frame.duration or 0)) * stream.time_base)
                 chunk = max(chunk, (frame.dts or 0) * stream.time_base)
