@@ -79,6 +79,97 @@ def test_wrong_arguments_of_the_writer_are_reported(path, fps, named):
         VideoWriter(path, fps)
 
 
+def written(path, fps, times, last=None):
+    """Write a frame at each time; return start and duration of each frame of the file in seconds, and its length."""
+    with VideoWriter(path, fps) as writer:
+        for index, seconds in enumerate(times):
+            writer.write(PICTURES[index % len(PICTURES)], seconds, last)
+    with av.open(path) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        assert [packet.dts for packet in packets] == [packet.pts for packet in packets]
+        shown = [(packet.pts * packet.time_base, packet.duration * packet.time_base) for packet in packets]
+        return shown, container.streams.video[0].duration * packets[0].time_base
+
+
+@pytest.mark.parametrize(
+    ("times", "last"),
+    [
+        ([0, Fraction(40, 1000), Fraction(2040, 1000)], Fraction(1, 2)),  # the delays of an animation
+        ([Fraction(ms, 1000) for ms in (0, 1, 35, 66, 67, 1301)], Fraction(1, 30)),  # a browser's recording
+        ([0, Fraction(1, 25), Fraction(2, 25) + Fraction(26, 10)], None),  # a still end
+        ([3600 * hour for hour in range(4)], 3600),
+        ([0], 7),
+    ],
+)
+@pytest.mark.parametrize("fps", [25, NTSC, 1000, Fraction(1, 3600)])
+def test_frames_are_shown_at_their_times(tmp_path, times, last, fps):
+    shown, length = written(tmp_path / "a.mp4", fps, times, last)
+    ends = [*times[1:], times[-1] + (last or 1 / Fraction(fps))]
+    for (start, duration), expected, end in zip(shown, times, ends, strict=True):
+        assert abs(start - expected) < 1e-5
+        assert abs(start + duration - end) < 1e-5
+    assert abs(length - ends[-1]) < 1e-5
+
+
+@pytest.mark.parametrize("fps", [25, NTSC, 29.97, 30000 / 1001, Fraction(120000, 1001), 7.5, Fraction(1, 3600), 1000])
+@pytest.mark.parametrize("timed", [False, True])
+def test_a_constant_rate_is_exact(tmp_path, fps, timed):
+    exact = Fraction(fps).limit_denominator(1001 if fps >= 1 else 3600)
+    times = [index / exact if timed else None for index in range(9)]
+    shown, length = written(tmp_path / "a.mp4", fps, times)
+    assert shown == [(index / exact, 1 / exact) for index in range(9)]
+    assert length == 9 / exact
+
+
+def test_times_that_do_not_advance_are_moved_by_less_than_a_millisecond(tmp_path):
+    times = [0, 0, Fraction(1, 25), Fraction(1, 50), Fraction(3, 25)]
+    shown, length = written(tmp_path / "a.mp4", 25, times)
+    starts = [start for start, _ in shown]
+    assert starts == sorted(set(starts))
+    assert [round(float(start), 3) for start in starts] == [0, 0, 0.04, 0.04, 0.12]
+    assert length == Fraction(4, 25)
+
+
+def test_a_picture_is_repeated_where_it_is_shown_for_days(tmp_path):
+    shown, length = written(tmp_path / "a.mp4", 25, [0, 86400, 5 * 86400], 86400)
+    assert {0, 86400, 5 * 86400} < {start for start, _ in shown}
+    assert all(duration < 12000 for _, duration in shown)
+    assert length == 6 * 86400
+
+
+def test_colours_are_stored_as_the_file_says(tmp_path):
+    """BT.709 in 16 to 235, as almost all players expect of high definition."""
+    colours = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [200, 60, 30]])
+    with VideoWriter(tmp_path / "a.mp4", 25) as writer:
+        writer.write(colours.T.byte()[:, None].repeat_interleave(32, 1).repeat_interleave(32, 2))
+    with av.open(tmp_path / "a.mp4") as container:
+        codec = container.streams.video[0].codec_context
+        assert (codec.colorspace, codec.color_primaries, codec.color_trc, codec.color_range) == (1, 1, 1, 1)
+        luma = next(container.decode(video=0)).to_ndarray()[16, 16:192:32]
+    expected = 16 + 219 / 255 * colours @ torch.tensor([0.2126, 0.7152, 0.0722])
+    assert (torch.from_numpy(luma.astype(float)) - expected).abs().max() < 2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 16384), (16384, 16), (64, 2048)])
+def test_sizes_that_can_be_encoded_pass(size):
+    video_files.check_encoder(size)
+
+
+@pytest.mark.parametrize("size", [(16, 16385), (16385, 16)])
+def test_a_size_beyond_the_encoders_is_named(size):
+    with pytest.raises(ValueError, match=f"takes at most 16384 pixels a side, got {size[1]}x{size[0]}"):
+        video_files.check_encoder(size)
+
+
+def test_a_missing_encoder_is_named(monkeypatch):
+    def unknown(name, mode):
+        raise av.codec.codec.UnknownCodecError(name)
+
+    monkeypatch.setattr(video_files.av.CodecContext, "create", unknown)
+    with pytest.raises(ValueError, match=r"the FFmpeg of PyAV [\d.]+ can't write H.264 of 64x48: h264"):
+        video_files.check_encoder((48, 64))
+
+
 @pytest.mark.parametrize(("ending", "options"), [("mp4", {"movflags": "faststart"}), ("mkv", {}), ("avi", {})])
 @pytest.mark.parametrize("share", [0.3, 0.9])
 def test_cut_video_gives_the_frames_before_the_cut(tmp_path, ending, options, share):
