@@ -2,8 +2,9 @@
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +14,10 @@ from torch import Tensor
 from dffkit.datasets.snippets import Frames
 from dffkit.support.errors import DataError
 
+Read = TypeVar("Read")
+EXACT = ("PNG", "PPM", "TIFF", "BMP", "GIF")  # formats that keep the values of a label map, by Pillow's names
+STRETCHED = {"L;2": 85, "L;4": 17}  # Pillow's name for grey of 2 and 4 bits -> factor by which it multiplies the values
+ORIENTATION = 0x0112  # EXIF's number of that note
 IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp")
 
 
@@ -62,20 +67,56 @@ def read_labels(path: Path, frame: Path | None = None) -> Tensor:
     """Read a label image as a label map `(H, W)` uint8: the values as stored, whatever a palette's colours are.
 
     Args:
-        path: path of the label image.
+        path: path of the label image: PNG, PGM, TIFF, BMP or GIF.
         frame: path of its frame, which must have the same size; None to skip that check.
 
     Raises:
-        DataError: if the file is missing, no image, cut off, of another size, or has more than one value a pixel.
+        DataError: if the file is missing, no image, cut off, or of another size; if it has more than one value a pixel,
+            values above 255, or a form in which decoders change values, such as JPEG.
     """
-    image = _open(path)
-    if image.mode not in ("L", "P", "1"):
-        remedy = "is it a picture of labels' colours? Take that of their ids"
-        raise DataError(f"{path}: expected a label image with one 8-bit value a pixel, got mode {image.mode}; {remedy}")
-    if frame is not None and (size := image_size(frame)) != image.size[::-1]:
-        expected, got = (f"{width}x{height}" for height, width in (size, image.size[::-1]))
+    values = _open(path, lambda image: _stored_values(path, image))
+    if frame is not None and (size := image_size(frame)) != values.shape:
+        expected, got = (f"{width}x{height}" for height, width in (size, values.shape))
         raise DataError(f"{path}: expected the size of {frame}, {expected}, got {got}; get both again")
-    return torch.from_numpy(np.array(image, dtype=np.uint8))
+    if values.min() < 0 or values.max() > 255:
+        remedy = "do they count instances? Take the file of class ids, or save id // 1000 (Cityscapes), // 256 (KITTI)"
+        raise DataError(f"{path}: expected class ids in 0..255, got {values.min()} to {values.max()}; {remedy}")
+    return torch.from_numpy(values.astype(np.uint8))
+
+
+def _stored_values(path: Path, image: Image.Image) -> np.ndarray:
+    """Decode a label image to its values `(H, W)` as stored: Pillow stretches those of few bits over 0..255.
+
+    Raises:
+        DataError: if the image is of a form whose stored values can't be told.
+    """
+    again = "export it again as an 8-bit PNG whose values are the class ids"
+    own, ids = repr(str(path)), repr(str(path.with_name(f"{path.stem}_ids.png")))
+    kind = "JPEG" if "jpeg" in str(image.info.get("compression")) else image.format
+    if kind not in EXACT:
+        expected = f"expected a label map as {', '.join(EXACT)}, got {kind}"
+        raise DataError(f"{path}: {expected}; lossy formats invent ids where two classes meet: {again}")
+    if image.mode not in ("L", "P", "1", "I") and not image.mode.startswith("I;"):
+        remedy = "is it a picture of labels' colours? Take that of their ids; if each channel holds the ids, run\n"
+        remedy += f'python -c "from PIL import Image; Image.open({own}).getchannel(0).save({ids})"'
+        raise DataError(f"{path}: expected a label image with one 8-bit value a pixel, got mode {image.mode}; {remedy}")
+    if getattr(image, "is_animated", False):
+        raise DataError(f"{path}: expected one label map, got several pictures in a file; save each as a PNG")
+    tile = image.tile[0]
+    form, *numbers = tile[3] if isinstance(tile[3], tuple) else (tile[3],)  # Pillow's name for the form of the pixels
+    if form == "1;I" or (kind, form) == ("BMP", "1"):
+        remedy = f'to make white 1, run\npython -c "import cv2; cv2.imwrite({ids}, cv2.imread({own}, 0) // 255)"'
+        raise DataError(f"{path}: is black and white, without saying which is 0; {remedy}")
+    partial = kind == "GIF" and tile[1] != (0, 0, *image.size)
+    packed = kind == "BMP" and form == "L" and numbers[0] < image.width  # grey of 4 bits, which Pillow calls damaged
+    if partial or packed or not re.fullmatch("8|1|L|L;[24]|P|P;[124]|I|I;.*", str(form)):
+        raise DataError(f"{path}: {kind} of form {form}: decoders change the values of this form; {again}")
+    if image.format == "PPM" and numbers:  # Pillow stretches 0..maxval to 8 or 16 bits, unless that is the maxval
+        image.tile = [type(tile)(*tile[:3], (form, 255 if numbers[-1] < 256 else 65535))]
+    if (turn := image.getexif().get(ORIENTATION, 1)) != 1:  # asked before Pillow turns a TIFF
+        raise DataError(f"{path}: has EXIF orientation {turn}, so programs differ in which pixel is where; {again}")
+    image.load()
+    return np.asarray(image) // STRETCHED.get(form, 1)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -84,7 +125,7 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         DataError: if the file is missing, or no image.
     """
-    return _open(path, whole=False).size[::-1]
+    return _open(path, lambda image: image.size[::-1])
 
 
 class ImageFrames(Frames):
@@ -102,17 +143,19 @@ def _upright(image: Image.Image) -> Image.Image:
         return image  # its notes are damaged, the picture is not
 
 
-def _open(path: Path, whole: bool = True) -> Image.Image:
-    """Return an image, decoded unless `whole` is False."""
+def _decoded(image: Image.Image) -> Image.Image:
+    image.load()
+    return image
+
+
+def _open(path: Path, read: Callable[[Image.Image], Read] = _decoded) -> Read:
+    """Return what `read` makes of an image while its file is open."""
     try:
         with path.open("rb") as file:
-            image = Image.open(file)
-            if whole:
-                image.load()
+            return read(Image.open(file))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is the data set complete?") from None
     except UnidentifiedImageError:
         raise DataError(f"{path}: is no image that can be read; get the file again") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: is damaged: {error}; get the file again") from error
-    return image
