@@ -19,7 +19,7 @@ from dffkit import weights
 from dffkit.commands.cli import add_device, add_threads, at_least
 from dffkit.datasets.images import IMAGES
 from dffkit.datasets.streams import CAMERA, FrameStream, at_rate, frames
-from dffkit.datasets.video_files import VideoWriter
+from dffkit.datasets.video_writer import VideoWriter
 from dffkit.experiments import annotate
 from dffkit.experiments.live_recognition import LiveRecognition
 from dffkit.experiments.scoring import TABLE_4

@@ -20,7 +20,7 @@ from dffkit.datasets.resized import resized_frame
 from dffkit.datasets.resized import short_side as scaled_to
 from dffkit.datasets.streams import frames
 from dffkit.datasets.toytown import FPS, Film
-from dffkit.datasets.video_files import VideoWriter
+from dffkit.datasets.video_writer import VideoWriter
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.annotate import result_over
 from dffkit.lessons.clip_pictures import draw_result

@@ -13,7 +13,7 @@ import dffkit
 from dffkit.commands import run as run_command
 from dffkit.datasets.streams import frames
 from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film
-from dffkit.datasets.video_files import VideoWriter
+from dffkit.datasets.video_writer import VideoWriter
 from dffkit.experiments.live_recognition import LiveRecognition
 from dffkit.support.errors import CommandError, DataError
 from dffkit.training.loop import train

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from dffkit.datasets.snippets import SkippedRecords
-from dffkit.datasets.video_files import VideoWriter
+from dffkit.datasets.video_writer import VideoWriter
 
 HEIGHT, WIDTH = SIZE = (32, 48)
 SEQINFO = "[Sequence]\nname=walk\nimDir=img1\nframeRate=14\nseqLength={}\nimWidth={}\nimHeight={}\nimExt=.png\n"
