@@ -60,9 +60,7 @@ def recognize(
         raise ValueError(f"schedule: expected a schedule such as FixedInterval(10), got {schedule!r}")
     if autocast not in (None, torch.bfloat16, torch.float16):
         raise ValueError(f"autocast: expected torch.bfloat16, torch.float16 or None, got {autocast!r}")
-    if autocast is not None:
-        model = in_lower_precision(model, autocast)
-    return _stream(model, frames, schedule, look_ahead, autocast)
+    return _stream(in_lower_precision(model, autocast), frames, schedule, look_ahead, autocast)
 
 
 def _stream(

@@ -9,6 +9,8 @@ import torch
 from hypothesis import settings
 from places import REPOSITORY
 
+from dffkit.networks import precision
+
 # Helpers that assert show what they have compared, as tests do.
 pytest.register_assert_rewrite("mot_tree", "scored_snippets", "small_runs", "tiny_queue")
 
@@ -21,6 +23,12 @@ settings.load_profile("dffkit")
 def _fixed_seed() -> None:
     """Let every test start from the same random state, whatever ran before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_bf16_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the precision "auto" be float32 on every machine."""
+    monkeypatch.setattr(precision, "has_bf16_units", lambda device: False)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dffkit import __version__
 from dffkit.support.errors import DffkitError
@@ -145,6 +145,14 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add `--threads`, by default torch's own number; the command calls `use_threads` with it."""
     parser.add_argument("--threads", type=at_least(1), metavar="N", help="computing threads (default: torch's choice)")
+
+
+def add_precision(parser: argparse.ArgumentParser, note: str, **options: Any) -> None:
+    """Add `--precision`, by default "auto"; `note` ends its help. The command calls `precision.resolve` with it."""
+    from dffkit.networks.precision import AUTO, PRECISIONS
+
+    meaning = f"auto (default): bfloat16 where the device has units for it, else float32; {note}"
+    parser.add_argument("--precision", choices=(AUTO, *PRECISIONS), help=meaning, **{"default": AUTO, **options})
 
 
 def _function(command: str, name: str) -> Callable | None:

@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from torch import distributed
 
 from dffkit import weights
-from dffkit.commands.cli import add_device, add_threads, at_least
+from dffkit.commands.cli import add_device, add_precision, add_threads, at_least
 from dffkit.experiments import queue, runs, scoring, shipping, sources
 from dffkit.experiments.own_data import REMEDY, class_names
 from dffkit.experiments.queue import rehearsal, rehearsed, run_queue, status
 from dffkit.experiments.runs import Run, Workspace, default_workspace
-from dffkit.networks.precision import PRECISIONS
+from dffkit.networks.precision import AUTO
 from dffkit.support.errors import CommandError
 from dffkit.support.machine import is_distributed, is_first_process, join_processes, keep_freed_memory, use_threads
 from dffkit.training.recipe import Recipe
 from dffkit.training.recipes import REAL, RECIPES, find, on_own_data, with_imagenet
 
 DFF = "toytown/segmentation/dff"
+PRECISION_HELP = "a run that continues keeps its own"
 SPLIT_HELP = 'val (default), "test", or for Toytown "elsewhere"'
 
 
@@ -28,6 +29,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="without one, list all recipes")
     _add_changes(parser)
     parser.add_argument("--fresh", action="store_true", help="begin again, even if a training is there")
+    add_precision(parser, PRECISION_HELP)
     _add_common(parser)
 
 
@@ -61,8 +63,7 @@ def _changed(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
     if arguments.data and ":" not in arguments.data:
         raise CommandError(f'--data: expected "module:function", got {arguments.data!r}; {REMEDY}')
     recipe = with_imagenet(recipe) if arguments.imagenet else recipe
-    changes = {"iterations": arguments.iterations, "precision": arguments.precision}
-    changes = {name: value for name, value in changes.items() if value is not None}
+    changes = {} if arguments.iterations is None else {"iterations": arguments.iterations}
     try:
         return dataclasses.replace(on_own_data(recipe, arguments.data, _classes(arguments)), **changes)
     except ValueError as error:
@@ -129,6 +130,7 @@ def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
     rehearsal_help = "do everything at a thousandth of the iterations, in build/rehearsal"
     parser.add_argument("--rehearse", action="store_true", help=rehearsal_help)
     parser.add_argument("--list", action="store_true", help="only list what is trained and scored")
+    add_precision(parser, PRECISION_HELP)
     parser.add_argument("--ship", action="store_true", help="then write the weights of seed 0 to data/weights")
     _add_common(parser)
 
@@ -155,7 +157,6 @@ def _add_changes(parser: argparse.ArgumentParser) -> None:
     """Options that choose a run: its seed, and changes of the recipe, which then has runs and weights of its own."""
     parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="of the training (default: 0)")
     parser.add_argument("--iterations", type=at_least(1), metavar="N", help="another number; changes the recipe")
-    parser.add_argument("--precision", choices=PRECISIONS, help="another one; changes the recipe")
     parser.add_argument("--data", metavar="MODULE:FUNCTION", help="a data set of your own; changes the recipe")
     imagenet_help = "N_feat at full width, from torchvision's weights; changes the recipe"
     parser.add_argument("--imagenet", action="store_true", help=imagenet_help)
@@ -176,8 +177,9 @@ def _workspace(arguments: argparse.Namespace) -> Iterator[Workspace]:
     keep_freed_memory()
     use_threads(arguments.threads)
     device = join_processes(arguments.device)
+    options = {"device": device, "precision": getattr(arguments, "precision", AUTO)}  # `evaluate` trains nothing
     try:
-        yield default_workspace(device=device, workers=arguments.workers, progress=not arguments.no_progress)
+        yield default_workspace(**options, workers=arguments.workers, progress=not arguments.no_progress)
     finally:
         if is_distributed():
             distributed.destroy_process_group()

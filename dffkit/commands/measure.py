@@ -6,10 +6,10 @@ from pathlib import Path
 
 from dffkit import weights
 from dffkit.baselines import EXACT_FLOW
-from dffkit.commands.cli import add_device, add_threads, at_least
+from dffkit.commands.cli import add_device, add_precision, add_threads, at_least
 from dffkit.experiments import benchmark, results, speed
 from dffkit.networks.flow import FLOW_NETWORKS
-from dffkit.networks.precision import PRECISIONS
+from dffkit.networks.precision import AUTO, resolve
 from dffkit.support import files
 from dffkit.support.machine import check_device, describe, keep_freed_memory, use_threads
 from dffkit.training.recipes import RECIPES
@@ -25,7 +25,7 @@ def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=benchmark.TASK_NETWORKS, default=list(benchmark.TASK_NETWORKS), **many)
     parser.add_argument("--depth", type=int, choices=(50, 101), default=[101, 50], nargs="+", help="of the ResNet")
     parser.add_argument("--flow", choices=FLOW_NETWORKS, default=list(FLOW_NETWORKS), **many)
-    parser.add_argument("--precision", choices=PRECISIONS, default=list(PRECISIONS), **many)
+    add_precision(parser, "and auto measures float32 always", nargs="+", default=[AUTO])
     parser.add_argument("--look-ahead", type=at_least(1), metavar="N", help="current frames in a batch (default l - 1)")
     parser.add_argument("--repeats", type=at_least(1), default=3, metavar="N", help="report medians of N (default: 3)")
     add_device(parser)
@@ -50,7 +50,9 @@ def benchmark_main(arguments: argparse.Namespace) -> int:
     keep_freed_memory()
     machine = describe(arguments.device)
     rows = []
-    cases = list(itertools.product(arguments.precision, arguments.task, arguments.depth, arguments.flow))
+    chosen = {each: resolve(each, arguments.device) for each in arguments.precision}
+    precisions = dict.fromkeys([*(("float32",) if AUTO in chosen else ()), *chosen.values()])
+    cases = list(itertools.product(precisions, arguments.task, arguments.depth, arguments.flow))
     for precision, task, depth, flow in tqdm(cases, desc="benchmark", unit="row"):
         rows.append(benchmark.measure(arguments, precision, task, depth, flow) | machine)
         files.write(arguments.out, pandas.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
@@ -70,6 +72,7 @@ def add_speed_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=at_least(1), default=9, metavar="N", help="report medians of N (default: 9)")
     out = Path("build/results") / speed.TABLE
     parser.add_argument("--out", type=Path, default=out, metavar="FILE.csv", help=f"the table (default: {out})")
+    add_precision(parser, "the stored table is in float32")
     add_threads(parser)
     add_device(parser)
 
@@ -82,10 +85,11 @@ def speed_main(arguments: argparse.Namespace) -> int:
     chosen = [each for each in RECIPES.values() if not each.pretraining and each.flow != EXACT_FLOW]
     recipes = {speed.Architecture.of(recipe): recipe for recipe in chosen}
     trained = {task: weights.load(f"toytown/{task}/frame").to(arguments.device) for task in HEADS}
-    rows = speed.measure(list(recipes.values()), trained, repeats=arguments.repeats, device=arguments.device)
+    options = {"device": arguments.device, "precision": resolve(arguments.precision, arguments.device)}
+    rows = speed.measure(list(recipes.values()), trained, repeats=arguments.repeats, **options)
     machine = describe(arguments.device)
     results.write_rows(arguments.out, [row | machine for row in rows])
-    print(f"{len(rows)} networks measured: {arguments.out}")
+    print(f"{len(rows)} networks measured: {arguments.out}, in {options['precision']}")
     for row in rows:
         print(
             f"  {row['task']:12} {row['features']:10} {row['flow']:17} split {row['split']:2}  "

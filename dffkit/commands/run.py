@@ -16,13 +16,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dffkit import weights
-from dffkit.commands.cli import add_device, add_threads, at_least
+from dffkit.commands.cli import add_device, add_precision, add_threads, at_least
 from dffkit.datasets.images import IMAGES
 from dffkit.datasets.streams import CAMERA, FrameStream, at_rate, frames
 from dffkit.datasets.video_writer import VideoWriter
 from dffkit.experiments import annotate
 from dffkit.experiments.live_recognition import LiveRecognition
 from dffkit.experiments.scoring import TABLE_4
+from dffkit.networks.precision import resolve
 from dffkit.support.errors import CommandError, DataError
 from dffkit.support.machine import check_device, keep_freed_memory, use_threads
 from dffkit.video import Recognition
@@ -52,6 +53,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=at_least(1), metavar="N", help=f"stop after N (toytown: {TOYTOWN_FRAMES})")
     scaling = "scale frames for the networks; default: as trained; 0: never"
     parser.add_argument("--short-side", type=at_least(0), metavar="N", help=scaling)
+    add_precision(parser, "the shipped weights were scored in float32, and results in bfloat16 differ slightly")
     add_device(parser)
     add_threads(parser)
     parser.add_argument("--no-progress", action="store_true", help="show no bar")
@@ -93,7 +95,7 @@ def _recognize(
     print(f"{arguments.out}: {done} frames{f', then {stopped}' if stopped else ''}", file=sys.stderr)
     rates = {title: method.fps for title, method in methods.items() if method.milliseconds}
     for title, fps in rates.items():
-        print(f"{title:14} {fps:7.1f} frames per second", file=sys.stderr)
+        print(f"{title:14} {fps:7.1f} frames per second in {methods[title].precision}", file=sys.stderr)
     if len(rates) == 2:
         frame, dff = rates.values()
         print(f"{'speedup':14} {dff / frame:7.2f}", file=sys.stderr)
@@ -103,7 +105,7 @@ def _recognize(
 def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
     """Return the methods that recognize the video by the titles that it shows; DFF is the last."""
     name = arguments.weights or f"toytown/{arguments.task or 'segmentation'}/dff"
-    settings = arguments.device, arguments.short_side
+    settings = arguments.device, arguments.short_side, resolve(arguments.precision, arguments.device)
     dff = LiveRecognition(name, arguments.key_frame_duration, *settings)
     if arguments.task not in (None, dff.recipe.task):
         trained = f"its network is for {dff.recipe.task}, not for {arguments.task}"

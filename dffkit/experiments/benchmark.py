@@ -17,7 +17,7 @@ from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS, flownet
-from dffkit.networks.precision import PRECISIONS, in_lower_precision
+from dffkit.networks.precision import PRECISIONS, autocast, in_lower_precision
 from dffkit.networks.segmentation import ScoreMaps
 from dffkit.schedules import FixedInterval
 from dffkit.video import recognize
@@ -35,13 +35,11 @@ def measure(args: argparse.Namespace, precision: str, task: str, depth: int, flo
     model = DeepFeatureFlow(FeatureNetwork(depth), FLOW_NETWORKS[flow](), TASK_NETWORKS[task]()).to(args.device).eval()
     costs = complexity.count_costs(model, size)
     bare = torchvision_resnet(depth).to(args.device).eval()
-    dtype = PRECISIONS[precision]
-    if dtype is not None:
-        model, bare = in_lower_precision(model, dtype), in_lower_precision(bare, dtype)
+    model, bare = (in_lower_precision(network, PRECISIONS[precision]) for network in (model, bare))
     shape = (args.key_frame_duration, 3, height, width)
     frames = torch.randint(0, 256, shape, dtype=torch.uint8, device=args.device)
     _reset_peak_memory(args.device)
-    with torch.no_grad(), torch.autocast(torch.device(args.device).type, dtype=dtype, enabled=dtype is not None):
+    with torch.no_grad(), autocast(precision, args.device):
         times = _times(model, bare, frames, args.look_ahead, args.repeats)
     case = {"precision": precision, "task": task, "features": f"ResNet-{depth}", "flow": flow, "height": height}
     case |= {"width": width, "duration": args.key_frame_duration, "look_ahead": args.look_ahead, "seed": 0}

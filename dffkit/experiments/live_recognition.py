@@ -1,5 +1,6 @@
 """A trained network on a live stream: one frame in, its result in the frame's own pixels out, and the time it took."""
 
+import functools
 import itertools
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from dffkit.datasets.resized import resized_frame, resized_target, short_side
 from dffkit.experiments.runs import load_trained
 from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.sources import names, scored_side
+from dffkit.networks.precision import PRECISIONS, in_lower_precision
 from dffkit.schedules import FixedInterval
 from dffkit.training.pairs import move
 from dffkit.training.recipe import Recipe
@@ -27,11 +29,13 @@ class LiveRecognition:
         device: where the network runs.
         short_side: frames are scaled so that their shorter side has this many pixels; None for the size that the
             network was scored at, 0 for no scaling.
+        precision: "float32", in which the shipped weights were scored, or "bfloat16" for mixed precision.
 
     Attributes:
         recipe: the recipe that the network was trained by.
         duration: key frame duration l.
         names: names of the classes.
+        precision: as given.
         milliseconds: time of each frame, without reading, scaling and drawing.
 
     Raises:
@@ -40,22 +44,28 @@ class LiveRecognition:
     """
 
     def __init__(
-        self, name: str, duration: int | None = None, device: str = "cpu", short_side: int | None = None
+        self,
+        name: str,
+        duration: int | None = None,
+        device: str = "cpu",
+        short_side: int | None = None,
+        precision: str = "float32",
     ) -> None:
         if Path(name).is_dir():
-            self.recipe, self._model, self.names = load_trained(Path(name))
+            self.recipe, model, self.names = load_trained(Path(name))
         else:
-            self.recipe, self._model = Recipe(**weights.entry(name)["recipe"]), weights.load(name)
+            self.recipe, model = Recipe(**weights.entry(name)["recipe"]), weights.load(name)
             self.names = names(self.recipe)
         if self.recipe.job not in ("frames", "pairs"):
             raise ValueError(f"name: expected a network that recognizes frames, got {name!r}, which is pre-training")
         self.duration = TABLE_4[self.recipe.task] if duration is None else duration
         self.milliseconds: list[float] = []
         self.short_side = scored_side(self.recipe) if short_side is None else short_side
-        self._device, self._waiting = device, []
-        self._model.to(device)
+        self._device, self._waiting, self.precision = device, [], precision
+        dtype = PRECISIONS[precision]
+        self._recognize = functools.partial(recognize, in_lower_precision(model.to(device), dtype), autocast=dtype)
         stream = (self._waiting.pop() for _ in itertools.count())
-        self._results = recognize(self._model, stream, FixedInterval(self.duration))
+        self._results = self._recognize(stream, FixedInterval(self.duration))
 
     def step(self, frame: Tensor) -> Recognition:
         """Return the result for the next frame `(3, H, W)` uint8: a label map `(H, W)`, or boxes in its pixels.
@@ -66,7 +76,7 @@ class LiveRecognition:
         fit = short_side(self.short_side) if self.short_side else None
         seen = (resized_frame(frame, fit(tuple(frame.shape[1:]))) if fit else frame).to(self._device)
         if not self.milliseconds:  # the first calls of a network are slow and not representative
-            list(recognize(self._model, [seen, seen], FixedInterval(2)))
+            list(self._recognize([seen, seen], FixedInterval(2)))
         start = time.perf_counter()
         self._waiting.append(seen)
         found = next(self._results)

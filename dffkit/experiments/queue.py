@@ -92,6 +92,7 @@ def train_run(run: Run, workspace: Workspace, *, resume: bool = True) -> nn.Modu
             seed=run.seed,
             data_version=run.measurement(recipe.data_split).data_version,
             device=workspace.device,
+            precision=workspace.precision,
             resume=resume,
             progress=workspace.progress,
             validate=scoring.validation(run, workspace),
@@ -160,12 +161,13 @@ def _add_rows(run: Run, workspace: Workspace, table: str, rows: Sequence[Score])
     done = checkpoint.read(run.folder(workspace) / FINISHED) if run.finished(workspace) else {}
     # The machine of a training is the one that trained, which may not be this one.
     trained_on = json.loads(done.get("machine", "null")) if table == TRAINING else None
-    if done:
-        seconds = round(done["seconds"], 1)
-    else:  # shipped weights
-        stored = ((row.measurement, row) for row in results.read(workspace.results / TRAINING))
+    precision, seconds = done.get("precision", run.recipe.precision), round(done.get("seconds", 0), 1)
+    if not done:  # shipped weights
+        stored = ((row.measurement, row.provenance) for row in results.read(workspace.results / TRAINING))
         wanted = run.recipe.hash, run.seed
-        seconds = next((row.provenance["seconds"] for it, row in stored if (it.recipe_hash, it.seed) == wanted), "")
+        row = next((row for it, row in stored if (it.recipe_hash, it.seed) == wanted), {})
+        precision, seconds = row.get("precision") or precision, row.get("seconds", "")
     provenance = {"recipe": run.recipe.name, "iterations": run.recipe.iterations, "seconds": seconds}
+    provenance |= {"precision": precision}
     provenance |= trained_on or describe(workspace.device)
     results.add(workspace.results / table, [row._replace(provenance=provenance) for row in rows])

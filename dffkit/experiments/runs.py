@@ -12,6 +12,7 @@ from dffkit import weights
 from dffkit.datasets.snippets import Snippet
 from dffkit.experiments import results, sources
 from dffkit.experiments.results import Score
+from dffkit.networks.precision import AUTO
 from dffkit.support.errors import CommandError, DataError
 from dffkit.support.files import locked, root
 from dffkit.training import checkpoint
@@ -29,6 +30,7 @@ class Workspace:
         results: has the result tables.
         cache: has the rendered snippets.
         device: "cpu" or "cuda".
+        precision: of trainings that begin here: "auto", "float32" or "bfloat16".
         workers: threads that prepare batches.
         progress: show bars.
         streets: number of snippets that are scored, None for all of the split.
@@ -38,6 +40,7 @@ class Workspace:
     results: Path
     cache: Path
     device: str = "cpu"
+    precision: str = AUTO
     workers: int = 1
     progress: bool = True
     streets: int | None = None

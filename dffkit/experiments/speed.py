@@ -20,6 +20,7 @@ from dffkit.datasets.toytown import WORLDS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import results
 from dffkit.experiments.benchmark import times_in_turns
+from dffkit.networks.precision import PRECISIONS, autocast, in_lower_precision
 from dffkit.training.assembly import build
 from dffkit.training.recipe import Recipe
 
@@ -77,9 +78,14 @@ class Speed(NamedTuple):
 
 
 def measure(
-    recipes: Sequence[Recipe], trained: Mapping[str, DeepFeatureFlow], *, repeats: int = 9, device: str = "cpu"
+    recipes: Sequence[Recipe],
+    trained: Mapping[str, DeepFeatureFlow],
+    *,
+    repeats: int = 9,
+    device: str = "cpu",
+    precision: str = "float32",
 ) -> list[dict[str, Any]]:
-    """Measure the networks of recipes; return rows with the fields of `Architecture` and `Speed`.
+    """Measure the networks of recipes; return rows with the fields of `Architecture` and `Speed`, and the precision.
 
     Weights are random, but decoding, whose time depends on what is found, gets the maps of a `trained` network. A
     computation that several networks share, as a key frame or decoding, is one measurement, the median over all of
@@ -90,10 +96,12 @@ def measure(
         trained: a trained network for each task.
         repeats: number of rounds that count.
         device: where the networks run.
+        precision: "float32", or "bfloat16" for mixed precision.
     """
     models, parts = {recipe: build(recipe).to(device).eval() for recipe in recipes}, {}
     for recipe, model in models.items():
-        parts |= {(recipe, name): part for name, part in _parts(recipe, model, trained[recipe.task], device).items()}
+        options = trained[recipe.task], device, precision
+        parts |= {(recipe, name): part for name, part in _parts(recipe, model, *options).items()}
     with torch.inference_mode():
         times = times_in_turns(parts, device, repeats, progress=True)
     shared: dict[tuple, list[float]] = {}
@@ -103,7 +111,7 @@ def measure(
     for recipe, model in models.items():
         times = {part: shared[_same(recipe, part)] for part in ("key", "current", "decode")}
         medians = {f"{part}_ms": round(statistics.median(each), 3) for part, each in times.items()}
-        rows.append(Architecture.of(recipe)._asdict() | medians | _counted(recipe, model))
+        rows.append(Architecture.of(recipe)._asdict() | medians | _counted(recipe, model) | {"precision": precision})
     return rows
 
 
@@ -118,18 +126,19 @@ def measured(folder: Path) -> dict[Architecture, Speed]:
 
 
 def _parts(
-    recipe: Recipe, model: DeepFeatureFlow, trained: DeepFeatureFlow, device: str
+    recipe: Recipe, model: DeepFeatureFlow, trained: DeepFeatureFlow, device: str, precision: str
 ) -> dict[str, Callable[[], Any]]:
     film = Film("val", 0, 30.0, WORLDS[recipe.task])
     current, key = (film.frame(index)[None].to(device) for index in (CURRENT, KEY))
-    with torch.inference_mode():
+    model, mixed = in_lower_precision(model, PRECISIONS[precision]), autocast(precision, device)
+    with torch.inference_mode(), mixed:
         _, kept = model.on_key_frame(key)
         maps, _ = trained.on_key_frame(current[:, :, :: recipe.shrink, :: recipe.shrink])
     task_network = copy.deepcopy(model.task_network)
     task_network.load_state_dict(trained.task_network.state_dict())
     return {
-        "key": lambda: model.on_key_frame(current),
-        "current": lambda: model.on_current_frame(current, kept),
+        "key": mixed(lambda: model.on_key_frame(current)),
+        "current": mixed(lambda: model.on_current_frame(current, kept)),
         "decode": lambda: task_network.decode(maps, tuple(current.shape[2:])),
     }
 

@@ -1,23 +1,59 @@
-"""Mixed precision: its types, and networks whose convolutions hold their weights in one of them."""
+"""Mixed precision: its types, the choice of one for a device, and networks whose convolutions hold weights in it.
+
+The precision of a training is written into its rows and checkpoints. It is no part of a recipe's identity: it is chosen
+for a processor, as the number of threads is, and changes a score no more than another seed does.
+"""
 
 import copy
+import functools
+import sys
 
 import torch
 from torch import nn
 
 from dffkit.networks.flow import FlowNetwork
+from dffkit.support.machine import device_name, has_bf16_units, is_first_process
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}  # name -> the type of autocast
+AUTO = "auto"
 
 
-def in_lower_precision(model: nn.Module, dtype: torch.dtype = torch.bfloat16) -> nn.Module:
+def resolve(name: str, device: torch.device | str) -> str:
+    """Return the precision that `name` stands for: "auto" is bfloat16 on a device with units for it, else float32.
+
+    A message on stderr says once that bfloat16 is slow if it was asked for by name on a device without units.
+
+    Raises:
+        ValueError: if there is no such precision.
+    """
+    if name not in (AUTO, *PRECISIONS):
+        raise ValueError(f"precision: expected one of {[AUTO, *PRECISIONS]}, got {name!r}")
+    has_units = has_bf16_units(device)
+    if name == "bfloat16" and not has_units and is_first_process():
+        _say_slow(device_name(device))
+    return name if name != AUTO else "bfloat16" if has_units else "float32"
+
+
+@functools.cache
+def _say_slow(device: str) -> None:
+    slow = "a training step takes some 10 times as long as in float32, a frame up to 90 times"  # MEASURED
+    print(f"bfloat16 will be slow on {device}: {slow}. Leave --precision out for float32.", file=sys.stderr)
+
+
+def autocast(precision: str, device: torch.device | str) -> torch.autocast:
+    """Return the context in which a network computes in this precision."""
+    dtype = PRECISIONS[precision]
+    return torch.autocast(torch.device(device).type, dtype=dtype, enabled=dtype is not None)
+
+
+def in_lower_precision(model: nn.Module, dtype: torch.dtype | None = torch.bfloat16) -> nn.Module:
     """Return a copy of a network for inference under autocast, whose convolutions hold their weights in `dtype`.
 
     Autocast alone converts every weight again for every frame, which costs the cheap path as much as it saves. The
     layers that predict flow and scale stay in float32. A network that is converted already is returned itself: convert
-    before you compile, since a copy is not compiled.
+    before you compile, since a copy is not compiled. For None the network itself is returned.
     """
-    if all(layer.weight.dtype == dtype for layer in _convertible(model)):
+    if dtype is None or all(layer.weight.dtype == dtype for layer in _convertible(model)):
         return model
     model = copy.deepcopy(model)
     for layer in _convertible(model):

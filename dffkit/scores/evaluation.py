@@ -108,7 +108,7 @@ def evaluate(
     ):
         if not isinstance(value, int) or value < least:
             raise ValueError(f"{name}: expected a whole number, at least {least}, got {value!r}")
-    model = model if autocast is None else in_lower_precision(model, autocast)
+    model = in_lower_precision(model, autocast)
     walk = _Walk(model, max_duration, history, batch_size, autocast)
     rank, processes = rank_and_count()
     mine: Iterable[int] = range(rank, len(snippets), processes)

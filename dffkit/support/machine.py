@@ -20,9 +20,8 @@ KEEP = 2**31 - 1  # bytes; mallopt takes an int
 
 def describe(device: torch.device | str = "cpu") -> dict[str, str | int]:
     """Return the processor, threads, memory, versions, commit and date of this run: columns of a result row."""
-    cuda = torch.device(device).type == "cuda"
     return {
-        "device": torch.cuda.get_device_name(device) if cuda else processor(),
+        "device": device_name(device),
         "cores": os.cpu_count() or 1,
         "threads": torch.get_num_threads(),
         "memory_gib": memory_gib(),
@@ -35,17 +34,40 @@ def describe(device: torch.device | str = "cpu") -> dict[str, str | int]:
     }
 
 
+def device_name(device: torch.device | str = "cpu") -> str:
+    """Return the name of a GPU, or the processor's with its bfloat16 units."""
+    return torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else processor()
+
+
 def processor() -> str:
     """Return the processor's name and its bfloat16 units."""
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
-        flags = next((line for line in lines if line.startswith("flags")), "")
-        units = [unit for unit in ("amx_bf16", "avx512_bf16") if unit in flags]
-        name += f" ({', '.join(units)})" if units else " (no bf16 units)"
-    return name
+    name = _cpuinfo().get("model name") or platform.processor() or platform.machine()
+    return f"{name} ({', '.join(bf16_units()) or 'no bf16 units'})"
+
+
+def bf16_units() -> list[str]:
+    """Return the processor's bfloat16 units that torch uses: none without oneDNN, as in torch's builds for macOS."""
+    if not torch.backends.mkldnn.is_available():
+        return []
+    flags = (_cpuinfo().get("flags") or _cpuinfo().get("Features", "")).split()  # on Intel's and AMD's; on Arm's
+    known = getattr(torch.cpu, "get_capabilities", dict)()  # of newer torch, on systems other than Linux too
+    return [unit for unit in ("amx_bf16", "avx512_bf16", "bf16") if unit in flags or known.get(unit)]
+
+
+def has_bf16_units(device: torch.device | str) -> bool:
+    """Return True if bfloat16 is fast on this device. On a processor without units it is many times slower."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and bool(bf16_units())
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Return the fields of the first processor in Linux's /proc/cpuinfo; none on other systems."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").strip().split("\n\n")[0].splitlines() if path.exists() else []
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def memory_gib() -> int:

@@ -14,10 +14,10 @@ from torch import Tensor, distributed, nn
 from tqdm import tqdm
 
 from dffkit.datasets.snippets import Snippet
-from dffkit.networks.precision import PRECISIONS
+from dffkit.networks.precision import AUTO, autocast, resolve
 from dffkit.support import files
 from dffkit.support.errors import TrainingError
-from dffkit.support.machine import average, describe, rank_and_count
+from dffkit.support.machine import average, describe, device_name, rank_and_count
 from dffkit.training import checkpoint
 from dffkit.training.assembly import load_part, make_optimiser, rate_factor, trainable
 from dffkit.training.checkpoint import FINISHED
@@ -38,6 +38,7 @@ def train(
     seed: int = 0,
     data_version: str = "",
     device: torch.device | str = "cpu",
+    precision: str = AUTO,
     resume: bool = True,
     progress: bool = True,
     validate: Validate | None = None,
@@ -64,6 +65,8 @@ def train(
         seed: of the random weights and of the samples.
         data_version: any string that changes with the data; a checkpoint with another one is refused.
         device: "cpu" or "cuda".
+        precision: "float32", "bfloat16" for mixed precision, or "auto" for that which fits the device. A run that is
+            resumed keeps its own, which for a run of an older dffkit is the recipe's.
         resume: False begins again, and deletes the folder's checkpoints and result.
         progress: show a bar.
         validate: called with the network in eval mode every `validate_every` iterations and at the end, in every
@@ -84,8 +87,9 @@ def train(
     """
     run = TrainingRun(recipe, Path(folder), data, seed, data_version, torch.device(device))
     if resume and run.load_finished():
+        run.say_precision(precision, resumed=True)
         return run.job.module.eval()
-    run.start(start or {}, resume)
+    run.start(start or {}, resume, precision)
     bar = tqdm(
         desc=recipe.name, initial=run.iteration, total=recipe.iterations, unit="it", file=sys.stderr,
         disable=not progress or run.rank > 0,
@@ -139,16 +143,20 @@ class TrainingRun:
         state = checkpoint.read(path)
         checkpoint.check(path, state, self.identity)
         self.job.module.load_state_dict(state["module"])
+        self.precision = state.get("precision", self.recipe.precision)
         return True
 
-    def start(self, start: Mapping[str, Mapping[str, Tensor]], resume: bool) -> None:
-        """Begin with the weights of `start` by part, or resume from the last checkpoint."""
+    def start(self, start: Mapping[str, Mapping[str, Tensor]], resume: bool, precision: str) -> None:
+        """Begin with the weights of `start` by part, or resume from the last checkpoint in its own precision."""
         if not resume and self.rank == 0:
             for path in [*self.folder.glob("checkpoint-*.pt"), self.folder / FINISHED]:
                 path.unlink(missing_ok=True)
         self.parameters = trainable(self.job.module, self.recipe)
         self.optimiser = make_optimiser(self.parameters, self.recipe)
         state = checkpoint.load(self.folder, self.identity) if resume else None
+        wanted = precision if state is None else state.get("precision", self.recipe.precision)
+        self.precision = resolve(wanted, self.device)
+        self.say_precision(precision, resumed=state is not None)
         if state is None:
             for part, _ in self.recipe.start:
                 if part not in start:
@@ -162,6 +170,14 @@ class TrainingRun:
         for name in LOG_STATE:
             setattr(self, name, state[name])
         self._write_log()
+
+    def say_precision(self, asked: str, resumed: bool) -> None:
+        """Print the precision and the reason for it; if a resumed run was to have another one, say how to get that."""
+        why = f"chosen for {device_name(self.device)}" if asked == AUTO else "as asked for"
+        if resumed:
+            why = "as it began" + (f"; --fresh begins again in {asked}" if asked not in (AUTO, self.precision) else "")
+        if self.rank == 0:
+            print(f"{self.recipe.name}: precision {self.precision}, {why}", file=sys.stderr)
 
     def batches(self, workers: int) -> Iterator[Any]:
         """Yield this process's slices of the remaining batches, on the device; `workers` threads prefetch them."""
@@ -205,9 +221,8 @@ class TrainingRun:
         self.pending.append(values)
 
     def _losses(self, batch: Any) -> Mapping[str, Tensor]:
-        dtype = PRECISIONS[self.recipe.precision]
         try:
-            with torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not None):
+            with autocast(self.precision, self.device):
                 outputs = self.job.forward(batch)
             return self.job.loss(outputs, batch)  # outside autocast, in float32
         except ValueError as error:  # the parts of a network refuse values that are not finite
@@ -248,7 +263,7 @@ class TrainingRun:
         if self.rank == 0:
             state = {"module": self.job.module.state_dict(), "optimiser": self.optimiser.state_dict()}
             state |= {name: getattr(self, name) for name in LOG_STATE}
-            state |= {"identity": self.identity, "seconds": self.seconds}
+            state |= {"identity": self.identity, "seconds": self.seconds, "precision": self.precision}
             checkpoint.save(self.folder, state, self.iteration)
             self._write_log()
 
@@ -259,7 +274,7 @@ class TrainingRun:
             state = {"identity": self.identity, "name": self.recipe.name, "iteration": self.iteration}
             state |= {"recipe": json.dumps(dataclasses.asdict(self.recipe))}  # so the file can be used alone
             state |= {"seconds": self.seconds, "machine": json.dumps(describe(self.device))}
-            state |= {"names": list(names), "module": self.job.module.state_dict()}
+            state |= {"precision": self.precision, "names": list(names), "module": self.job.module.state_dict()}
             checkpoint.write(self.folder / FINISHED, state)
             for path in [*self.folder.glob("checkpoint-*.pt"), *self.folder.glob("*.part")]:
                 path.unlink()

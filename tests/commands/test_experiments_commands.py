@@ -55,9 +55,9 @@ def test_train_trains_what_a_recipe_starts_from_too(here, capsys):
 
 
 def test_train_with_other_settings_is_another_recipe(here):
-    words = (FRAMES.name, "--iterations", "1", "--precision", "bfloat16", *QUIET)
+    words = (FRAMES.name, "--iterations", "1", *QUIET)
     assert experiments.train_main(arguments(experiments.add_train_arguments, *words)) == 0
-    assert Run(dataclasses.replace(FRAMES, iterations=1, precision="bfloat16")).finished(here)
+    assert Run(dataclasses.replace(FRAMES, iterations=1)).finished(here)
     assert not Run(FRAMES).finished(here)
     assert Run(STILLS).finished(here)
 

@@ -9,8 +9,11 @@ from torch import nn
 
 from dffkit.commands import measure as command
 from dffkit.experiments import benchmark
+from dffkit.networks import precision
 from dffkit.networks.features import FeatureNetwork
 from dffkit.support import machine
+
+UNSHOWN = ("height", "width", "duration", "look_ahead", "seed")
 
 
 def arguments(*words):
@@ -22,6 +25,7 @@ def arguments(*words):
 def test_a_row_for_each_combination_with_all_parts(tmp_path):
     out = tmp_path / "new" / "rows.csv"
     words = ["--size", "33", "64", "-l", "3", "--depth", "50", "--flow", "FlowNet Inception", "--repeats", "1"]
+    words += ["--precision", "float32", "bfloat16"]
     assert command.benchmark_main(arguments(*words, "--device", "cpu", "--out", str(out))) == 0
     rows = pandas.read_csv(out)
     assert list(zip(rows.precision, rows.task, strict=True)) == [
@@ -40,6 +44,23 @@ def test_a_row_for_each_combination_with_all_parts(tmp_path):
     assert (rows.eq7 < rows.eq7_eq6).all()
     assert not list(out.parent.glob("*.part"))
     assert set(machine.describe()) <= set(rows.columns)
+
+
+@pytest.mark.parametrize(
+    ("words", "units", "precisions"),
+    [
+        ((), False, ["float32"]),
+        ((), True, ["float32", "bfloat16"]),
+        (("--precision", "bfloat16"), False, ["bfloat16"]),
+        (("--precision", "auto", "float32", "bfloat16"), False, ["float32", "bfloat16"]),
+    ],
+)
+def test_bfloat16_is_measured_where_there_are_units_or_it_is_asked_for(tmp_path, monkeypatch, words, units, precisions):
+    monkeypatch.setattr(precision, "has_bf16_units", lambda device: units)
+    monkeypatch.setattr(benchmark, "measure", lambda arguments, *case: dict.fromkeys(UNSHOWN, 0) | {"case": case})
+    out, small = tmp_path / "rows.csv", ("--task", "detection", "--depth", "50", "--flow", "FlowNet", "--device", "cpu")
+    command.benchmark_main(arguments(*small, *words, "--out", str(out)))
+    assert [row.split("'")[1] for row in pandas.read_csv(out).case] == precisions
 
 
 @pytest.mark.parametrize("depth", [50, 101])

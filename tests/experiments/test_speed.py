@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pandas
 import pytest
+import torch
 from hand_made import DETECTION, SEGMENTATION, recipe
 
 from dffkit.commands import measure as command
-from dffkit.experiments.speed import Architecture, Speed, measure
+from dffkit.experiments.speed import Architecture, Speed, measure, measured
+from dffkit.networks import precision
 from dffkit.training.assembly import build
 from dffkit.training.recipes import find
 
@@ -57,6 +59,28 @@ def test_every_recipe_gets_its_times_and_its_ratio():
     assert dff["ratio"] == pytest.approx(dff["current_gflop"] / dff["key_gflop"], rel=0.01)
     assert math.isnan(dis["ratio"])
     assert copy["ratio"] < dff["ratio"]
+
+
+def test_the_precision_is_that_of_the_machine_or_the_one_asked_for(tmp_path, monkeypatch):
+    seen, convolution = set(), torch.nn.Conv2d.forward
+
+    def forward(layer, maps):
+        seen.add(convolution(layer, maps).dtype)
+        return convolution(layer, maps)
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", forward)
+    monkeypatch.setattr(command.weights, "load", lambda name: trained()[name.split("/")[1]])
+    monkeypatch.setattr(command, "RECIPES", {TINY.name: TINY})
+    parser, out = argparse.ArgumentParser(), tmp_path / "speed.csv"
+    command.add_speed_arguments(parser)
+    for units, words, expected in ((False, (), "float32"), (True, (), "bfloat16"), (True, ("float32",), "float32")):
+        monkeypatch.setattr(precision, "has_bf16_units", lambda device, units=units: units)
+        words = [*(f"--precision={word}" for word in words), "--repeats=1", "--device=cpu", f"--out={out}"]
+        seen.clear()
+        command.speed_main(parser.parse_args(words))
+        assert set(pandas.read_csv(out).precision) == {expected}
+        assert (torch.bfloat16 in seen) == (expected == "bfloat16")
+    assert len(measured(tmp_path)) == 1
 
 
 def test_the_command_replaces_the_table_at_out(tmp_path, monkeypatch, capsys):

@@ -9,8 +9,9 @@ from hand_made import DETECTION, FLOW, SEGMENTATION, SIZE, STILLS, label_map, re
 from tiny_trainings import equal, log, run
 from torch import nn
 
+from dffkit.networks import precision
 from dffkit.support.errors import DataError, TrainingError
-from dffkit.training import checkpoint
+from dffkit.training import checkpoint, loop
 from dffkit.training.assembly import build
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.loop import train
@@ -89,13 +90,66 @@ def test_mixed_precision_trains_float32_weights(tmp_path):
     # Without F: on frames this small its coarsest map is one cell, and there oneDNN's bfloat16 convolution of stride 2
     # gives weight gradients from memory that nobody wrote (torch 2.15). From 64x128 on they are right.
     models = {}
-    for precision in ("float32", "bfloat16"):
-        tiny = recipe("frames", flow="none", flow_width=0, precision=precision, lr=0.005)
-        models[precision] = run(tiny, tmp_path / precision)
+    for name in ("float32", "bfloat16"):
+        tiny = recipe("frames", flow="none", flow_width=0, lr=0.005)
+        models[name] = run(tiny, tmp_path / name, precision=name)
     assert all(p.dtype == torch.float32 for p in models["bfloat16"].parameters())
     assert not equal(*(model.state_dict() for model in models.values()))
-    losses = [[row["loss"] for row in log(tmp_path / precision)] for precision in models]
+    losses = [[row["loss"] for row in log(tmp_path / name)] for name in models]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+def stopped(tiny, folder, **options):
+    """Train until the validation after the first checkpoint stops the run."""
+
+    def stop(model):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny, folder, checkpoint_every=1, validate_every=2, validate=stop, **options)
+
+
+FRAMES = recipe("frames", flow="none", flow_width=0, iterations=3)
+
+
+@pytest.mark.parametrize(("units", "chosen"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_trains_in_the_precision_of_the_machine_and_says_which(tmp_path, monkeypatch, capsys, units, chosen):
+    monkeypatch.setattr(precision, "has_bf16_units", lambda device: units)
+    monkeypatch.setattr(loop, "device_name", lambda device: "A Xeon")
+    model = run(FRAMES, tmp_path / "auto")
+    assert f"{FRAMES.name}: precision {chosen}, chosen for A Xeon\n" in capsys.readouterr().err
+    named = run(FRAMES, tmp_path / "named", precision=chosen)
+    assert equal(model.state_dict(), named.state_dict())
+    assert f"precision {chosen}, as asked for\n" in capsys.readouterr().err
+    states = [checkpoint.read(tmp_path / name / FINISHED) for name in ("auto", "named")]
+    assert [state["precision"] for state in states] == [chosen] * 2
+    assert states[0]["identity"] == states[1]["identity"]
+
+
+def test_a_resumed_run_keeps_its_precision(tmp_path, capsys):
+    whole = run(FRAMES, tmp_path / "whole", precision="bfloat16")
+    stopped(FRAMES, tmp_path / "stopped", precision="bfloat16")
+    capsys.readouterr()
+    resumed = run(FRAMES, tmp_path / "stopped", precision="float32")
+    message = f"{FRAMES.name}: precision bfloat16, as it began; --fresh begins again in float32\n"
+    assert message in capsys.readouterr().err
+    assert equal(whole.state_dict(), resumed.state_dict())
+    assert checkpoint.read(tmp_path / "stopped" / FINISHED)["precision"] == "bfloat16"
+    run(FRAMES, tmp_path / "stopped", precision="float32")  # finished
+    assert message in capsys.readouterr().err
+    run(FRAMES, tmp_path / "stopped", precision="float32", resume=False)
+    assert checkpoint.read(tmp_path / "stopped" / FINISHED)["precision"] == "float32"
+
+
+def test_a_run_of_an_older_version_resumes_in_its_recipes_precision(tmp_path):
+    older = dataclasses.replace(FRAMES, precision="bfloat16")
+    whole = run(older, tmp_path / "whole", precision="bfloat16")
+    stopped(older, tmp_path / "stopped", precision="bfloat16")
+    (path,) = (tmp_path / "stopped").glob("checkpoint-*.pt")
+    state = checkpoint.read(path)
+    del state["precision"]
+    checkpoint.write(path, state)
+    assert equal(run(older, tmp_path / "stopped").state_dict(), whole.state_dict())
 
 
 def test_f_is_pretrained_on_sprites(tmp_path):

@@ -56,7 +56,7 @@ def train_killed(folder, events=None):
 
     os.fsync, os.replace = event(os.fsync), event(os.replace)
     each = {"validate": event(lambda model: {}), "validate_every": 1, "checkpoint_every": 2, "log_every": 5}
-    train(KILLED, folder, data=snippets(), progress=False, workers=1, **each)
+    train(KILLED, folder, data=snippets(), precision="float32", progress=False, workers=1, **each)
 
 
 def kill(folder):
@@ -87,7 +87,7 @@ def train_shared(folder, rank, processes):
         "detection": recipe(task=DETECTION, batch=4, optimiser="adamw", lr=0.001),
         "frames": recipe("frames", batch=4, flow="none", flow_width=0),
     }.items():
-        train(tiny, folder / name, data=snippets(tiny.task), progress=False, log_every=1)
+        train(tiny, folder / name, data=snippets(tiny.task), precision="float32", progress=False, log_every=1)
     if processes > 1:
         try:
             train(recipe(batch=3), folder / "odd", data=snippets(), progress=False)
@@ -97,7 +97,8 @@ def train_shared(folder, rank, processes):
         sources.data_version = lambda tiny, split="train": "hand-made"
         sources.counts = lambda tiny: {"val": 3}
         scoring.STREETS_IN_TRAINING = 1  # fewer streets than processes
-        workspace = Workspace(folder / "runs", folder / "results", folder / "cache", progress=False)
+        folders = (folder / name for name in ("runs", "results", "cache"))
+        workspace = Workspace(*folders, precision="float32", progress=False)
         run_queue([runs.Run(recipe())], workspace, split="val", duration=2)
 
 
