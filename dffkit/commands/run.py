@@ -5,7 +5,8 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import Any, TextIO
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from dffkit import weights
 from dffkit.commands.cli import add_device, add_precision, add_threads, at_least
 from dffkit.datasets.images import IMAGES
-from dffkit.datasets.streams import CAMERA, FrameStream, at_rate, frames
-from dffkit.datasets.video_writer import VideoWriter
+from dffkit.datasets.streams import CAMERA, FPS, FrameStream, TimedFrame, at_rate, frames
+from dffkit.datasets.video_writer import VideoWriter, check_encoder
 from dffkit.experiments import annotate
 from dffkit.experiments.live_recognition import LiveRecognition
 from dffkit.experiments.scoring import TABLE_4
@@ -30,8 +32,8 @@ from dffkit.video import Recognition
 
 TOYTOWN = "toytown"  # the rendered street, an input without a file
 TOYTOWN_FRAMES, TOYTOWN_STREET = 150, 4
-FPS = Fraction(25)  # for a source without a rate of its own, such as a folder of images
-LEGIBLE = 360  # pixels; frames with a shorter side below this are enlarged before results are drawn in
+LEGIBLE = 360  # pixels; frames with a shorter side below this are enlarged before results are drawn in ...
+WIDE = 1920  # ... unless the longer side would be longer than this
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +52,8 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", metavar="FILE", help="a line of results for each frame; - for standard output")
     parser.add_argument("--compare", action="store_true", help="per-frame recognition at the left, DFF at the right")
     parser.add_argument("--compare-with", metavar="NAME", help="the same, with these weights per frame")
+    rate = f"frames a second of a folder of images (default: {FPS}), or of a camera (default: as they come)"
+    parser.add_argument("--fps", type=_rate, metavar="RATE", help=rate)
     parser.add_argument("--frames", type=at_least(1), metavar="N", help=f"stop after N (toytown: {TOYTOWN_FRAMES})")
     scaling = "scale frames for the networks; default: as trained; 0: never"
     parser.add_argument("--short-side", type=at_least(0), metavar="N", help=scaling)
@@ -59,6 +63,23 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-progress", action="store_true", help="show no bar")
 
 
+def _rate(text: str) -> Fraction:
+    """Return the frames a second that `text` names: 30, 12.5 or 30000/1001."""
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"expected a number such as 30 or 30000/1001, got {text!r}") from None
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Print a warning as one line, without the line of code that it comes from."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: tqdm.write(f"dffkit: {message}", file=sys.stderr)
+        yield
+
+
+@_plain_warnings()
 def run_main(arguments: argparse.Namespace) -> int:
     """Recognize the video in `arguments.input`; return 0, 130 after Ctrl-C, or 1 if the video breaks off."""
     keep_freed_memory()
@@ -67,11 +88,14 @@ def run_main(arguments: argparse.Namespace) -> int:
     lines_file = None if arguments.json in (None, "-") else Path(arguments.json)
     check_outputs(Path(arguments.input) if is_path else None, arguments.out, lines_file)
     check_device(arguments.device)
+    if arguments.input == TOYTOWN and arguments.fps:
+        raise CommandError("--fps: the rendered street has its own rate; leave --fps out, or name a folder of images")
     try:
         methods = _methods(arguments)
         task = next(reversed(methods.values())).recipe.task
-        stream = _toytown(task) if arguments.input == TOYTOWN else frames(arguments.input)
+        stream = _toytown(task) if arguments.input == TOYTOWN else frames(arguments.input, arguments.fps)
         writer = VideoWriter(arguments.out, stream.fps or FPS)
+        _check_size(stream, methods)
     except (ValueError, OSError, RuntimeError) as error:
         raise CommandError(str(error)) from error
     try:
@@ -86,13 +110,15 @@ def _recognize(
     """Write the annotated video and the JSON lines, print the rates, and return the exit status."""
     count = arguments.frames or (TOYTOWN_FRAMES if arguments.input == TOYTOWN else None)
     wanted = min(filter(None, (count, stream.count)), default=None)
+    if stream.has_sound:
+        print(f"dffkit: {arguments.out} will have no sound; that of {stream.name} is not copied", file=sys.stderr)
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(tqdm(total=wanted, unit="frame", disable=arguments.no_progress))
         video = stack.enter_context(writer)
         lines = stack.enter_context(_lines(arguments.json))
-        stopped = _loop(islice(stream, count), methods, video, lines, bar)
-    done = len(next(iter(methods.values())).milliseconds)
-    print(f"{arguments.out}: {done} frames{f', then {stopped}' if stopped else ''}", file=sys.stderr)
+        done, lost, stopped = _loop(islice(stream.timed(), count), methods, video, lines, bar)
+    words = f"{done} frames{f', {lost} lost' if lost else ''}{f', then {stopped}' if stopped else ''}"
+    print(f"{arguments.out}: {words}", file=sys.stderr)
     rates = {title: method.fps for title, method in methods.items() if method.milliseconds}
     for title, fps in rates.items():
         print(f"{title:14} {fps:7.1f} frames per second in {methods[title].precision}", file=sys.stderr)
@@ -124,33 +150,64 @@ def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
 
 
 def _loop(
-    stream: Iterable[Tensor], methods: dict[str, LiveRecognition], video: VideoWriter, lines: TextIO, bar: tqdm
-) -> str:
-    """Recognize, draw and write the frames one by one; return the reason for an early end, "" for none."""
+    stream: Iterable[TimedFrame], methods: dict[str, LiveRecognition], video: VideoWriter, lines: TextIO, bar: tqdm
+) -> tuple[int, int, str]:
+    """Recognize, draw and write the frames one by one.
+
+    Returns:
+        The numbers of frames written and lost before them, and the reason for an early end, "" for none.
+    """
+    done, end, stopped = 0, 0, ""
     try:
-        for frame in stream:
-            shown = []
-            for title, method in methods.items():
-                found = method.step(frame)
-                drawn = annotate.result_over(*_legible(frame, found.output), method.names)
-                marked = found.is_key_frame and len(methods) == len(shown) + 1  # every frame is one for Frame
-                caption = f"{title}   {method.fps:.1f} fps{'   key frame' if marked else ''}"
-                shown.append(annotate.captioned(drawn, caption, marked))
-            lines.write(json.dumps(_line(found, method)) + "\n")
-            video.write(torch.cat(shown, 2))
+        for timed in stream:
+            found = {title: method.step(timed.frame) for title, method in methods.items()}
+            title = list(methods)[-1]
+            lines.write(json.dumps(_line(timed, found[title], methods[title])) + "\n")
+            video.write(_drawn(timed.frame, found, methods), timed.seconds, timed.duration)
+            done, end = done + 1, timed.index + 1
             bar.update()
             bar.set_postfix({title.partition(",")[0]: f"{method.fps:.1f} fps" for title, method in methods.items()})
     except KeyboardInterrupt:
-        return "interrupted"
+        stopped = "interrupted"
     except DataError as error:
-        return str(error)
-    return ""
+        stopped = str(error)
+    return done, end - done, stopped
 
 
-def _line(found: Recognition, method: LiveRecognition) -> dict[str, Any]:
+def _drawn(frame: Tensor, found: dict[str, Recognition], methods: dict[str, LiveRecognition]) -> Tensor:
+    """Return the methods' results drawn side by side, each below a caption, above a legend of the label maps."""
+    shown, labels = [], []
+    for title, method in methods.items():
+        large, result = _legible(frame, found[title].output)
+        marked = found[title].is_key_frame and len(methods) == len(shown) + 1  # every frame is one for Frame
+        caption = f"{title}   {method.fps:.1f} fps{'   key frame' if marked else ''}"
+        shown.append(annotate.captioned(annotate.result_over(large, result, method.names), caption, marked))
+        labels.append(result)
+    if not isinstance(result, Tensor):
+        return torch.cat(shown, 2)
+    names = [method.names for method in methods.values()]
+    if len(set(names)) == 1:  # one legend for all
+        names, labels, shown = names[:1], [torch.stack(labels)], [torch.cat(shown, 2)]
+    legends = [annotate.legend(*each) for each in zip(names, labels, (each.shape[2] for each in shown), strict=True)]
+    height = max(each.shape[1] for each in legends)
+    legends = [F.pad(each, (0, 0, 0, height - each.shape[1])) for each in legends]
+    return torch.cat([torch.cat(shown, 2), torch.cat(legends, 2)], 1)
+
+
+def _check_size(stream: FrameStream, methods: dict[str, LiveRecognition]) -> None:
+    """Raise a ValueError if the video would be larger than the encoder's limits, before any frame is recognized."""
+    nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0), "scores": torch.zeros(0)}
+    task = next(iter(methods.values())).recipe.task
+    result = torch.zeros(stream.size, dtype=torch.uint8) if task == "segmentation" else nothing
+    found = dict.fromkeys(methods, Recognition(0, True, result))
+    check_encoder(tuple(_drawn(torch.zeros(3, *stream.size, dtype=torch.uint8), found, methods).shape[1:]))
+
+
+def _line(timed: TimedFrame, found: Recognition, method: LiveRecognition) -> dict[str, Any]:
     """Return a frame's line of the JSON file: its boxes, or each class's share of the pixels."""
     result, milliseconds = found.output, round(method.milliseconds[-1], 2)
-    about = {"frame": found.index, "key_frame": found.is_key_frame, "milliseconds": milliseconds}
+    seconds = round(float(timed.seconds), 6)
+    about = {"frame": timed.index, "time": seconds, "key_frame": found.is_key_frame, "milliseconds": milliseconds}
     if isinstance(result, Tensor):
         shares = torch.bincount(result.flatten().long(), minlength=256)[: len(method.names)] / result.numel()
         return {**about, "shares": {name: round(float(s), 4) for name, s in zip(method.names, shares, strict=True)}}
@@ -165,8 +222,8 @@ def _line(found: Recognition, method: LiveRecognition) -> dict[str, Any]:
 
 def _legible(frame: Tensor, result: Any) -> tuple[Tensor, Any]:
     """Return frame and result, enlarged if the frame is so small that text in it could not be read."""
-    factor = -(-LEGIBLE // min(frame.shape[1:]))
-    if factor == 1:
+    factor = min(-(-LEGIBLE // min(frame.shape[1:])), WIDE // max(frame.shape[1:]))
+    if factor <= 1:
         return frame, result
     large = frame.repeat_interleave(factor, 1).repeat_interleave(factor, 2)
     if isinstance(result, Tensor):

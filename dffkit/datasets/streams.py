@@ -64,7 +64,7 @@ def frames(source: str | Path, fps: Fraction | float | None = None) -> FrameStre
     """
     if fps is not None and not fps > 0:
         raise ValueError(f"fps: expected more than 0 frames a second, got {fps!r}")
-    fps = fps and Fraction(fps).limit_denominator(1001)
+    fps = fps and Fraction(fps).limit_denominator(10**6)
     if str(source).startswith(CAMERA):
         return _camera(str(source), fps)
     path = Path(source)

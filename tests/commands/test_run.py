@@ -242,7 +242,7 @@ def test_an_output_that_can_not_be_written_is_named(tmp_path, clip, option, monk
 
 
 def test_an_error_while_writing_is_printed_without_a_traceback(tmp_path, clip, monkeypatch):
-    def full(self, frame):
+    def full(self, *_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(VideoWriter, "write", full)
