@@ -1,5 +1,7 @@
 """Frames from a video file, a folder of images, or a camera."""
 
+import re
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,8 +13,8 @@ import cv2
 from torch import Tensor
 
 from dffkit.datasets import video_files
+from dffkit.datasets.frame_times import TimedFrame, at_rate
 from dffkit.datasets.images import channels_first, list_images, read_frame
-from dffkit.datasets.video_files import TimedFrame, at_rate
 from dffkit.support.errors import DataError
 
 CAMERA = "camera:"
@@ -67,9 +69,14 @@ def frames(source: str | Path, fps: Fraction | float | None = None) -> FrameStre
     fps = fps and Fraction(fps).limit_denominator(10**6)
     if str(source).startswith(CAMERA):
         return _camera(str(source), fps)
+    if not str(source):
+        raise ValueError("source: expected a video file, a folder of images, or camera:0, got an empty name")
+    if re.match("[a-z][a-z0-9+.-]+://", str(source), re.IGNORECASE):
+        remedy = f"save a part as a file first: ffmpeg -i {shlex.quote(str(source))} -t 60 clip.mp4"
+        raise DataError(f"{source}: is an address, which is not read from; {remedy}")
     path = Path(source)
-    if path.is_dir():
-        paths = list_images(path)
+    if path.is_dir() or video_files.is_image(path):
+        paths = list_images(path) if path.is_dir() else [path]
         return _stream(
             str(path), lambda: at_rate((read_frame(p, upright=True) for p in paths), fps or FPS), fps, len(paths),
             place=lambda index: str(paths[index]),

@@ -1,39 +1,27 @@
-"""Video files, read frame by frame, each with its time."""
+"""Video files, read frame by frame as players show them; damaged ones as far as they are whole."""
 
+import contextlib
+import math
 import re
+import shlex
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import numpy as np
+from av.stream import Disposition
 from torch import Tensor
 
+from dffkit.datasets.frame_times import Clock, TimedFrame
 from dffkit.datasets.images import channels_first
+from dffkit.datasets.snippets import warn_skipped
 from dffkit.support.errors import DataError
 
-
-class TimedFrame(NamedTuple):
-    """A frame and when a viewer sees it.
-
-    Attributes:
-        index: the source's own number of the frame, from 0; lost frames leave a gap.
-        frame: `(3, H, W)` uint8 RGB, upright, square pixels.
-        seconds: start of the frame after the start of the first frame.
-        duration: seconds for which the frame is shown; None where the source does not know, as a camera.
-    """
-
-    index: int
-    frame: Tensor
-    seconds: Fraction
-    duration: Fraction | None
-
-
-def at_rate(frames: Iterable[Tensor], fps: Fraction | int) -> Iterator[TimedFrame]:
-    """Yield the frames with their times at a constant rate."""
-    return (TimedFrame(i, frame, i / Fraction(fps), 1 / Fraction(fps)) for i, frame in enumerate(frames))
+# Streams of video that only belong to others: covers, thumbnails, tiles of a photograph.
+PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image | Disposition.dependent
+LISTS = ("hls", "concat", "dash", "sdp", "rtsp", "imf")  # FFmpeg's formats of files that only name other files
 
 
 def facts(path: Path) -> tuple[Fraction | None, int | None, bool]:
@@ -42,86 +30,173 @@ def facts(path: Path) -> tuple[Fraction | None, int | None, bool]:
     Raises:
         DataError: as `read`.
     """
-    with _opened(path) as container:
-        stream = container.streams.video[0]
-        return stream.average_rate or stream.guessed_rate, stream.frames or None, bool(container.streams.audio)
+    with _opened(path) as stream:
+        # Where a file states no rate, FFmpeg guesses one frame a tick; only streams without times need the guess.
+        rate = stream.guessed_rate if stream.start_time is None else stream.average_rate
+        return rate, stream.frames or None, bool(stream.container.streams.audio)
+
+
+def is_image(path: Path) -> bool:
+    """Return whether the file is a single image rather than a video.
+
+    Raises:
+        DataError: as `read`.
+    """
+    with _opened(path) as stream:
+        return stream.container.format.name == "image2" or stream.container.format.name.endswith("_pipe")
 
 
 def read(path: Path) -> Iterator[TimedFrame]:
-    """Yield the frames of a video file with their times, in the order in which they are shown.
+    """Yield the frames of a video file as players show them, in the order and at the times of showing.
+
+    Of several videos in a file, the default one is read. Transparent pixels are shown over black. More than 8 bits a
+    colour are rounded to 8, and HDR is not mapped to the range of a screen. A warning names the place of lost frames.
 
     Raises:
-        DataError: if there is no such file, or no video in it; after the frames before the damage, if the file is
-            damaged or ends too early.
+        DataError: if there is no such file, or no video in it that can be decoded; after the frames before the damage,
+            if no frame comes after it.
     """
-    with _opened(path) as container:
-        stream = container.streams.video[0]
-        count, end, chunk, damage, first = 0, Fraction(0), Fraction(0), None, None
+    with _opened(path) as stream:
+        held, step, damage = None, None, None
         try:
-            for frame in _decoded(container, stream):
-                if frame.is_corrupt:
-                    damage = "the next frame is incomplete"
-                    break
-                pixels = frame.to_ndarray(format="rgb24")
-                upright = channels_first(np.rot90(pixels, round(frame.rotation / 90)))  # both count turns to the left
-                start = (frame.pts or 0) * stream.time_base
-                first = start if first is None else first
-                yield TimedFrame(count, upright, start - first, (frame.duration or 0) * stream.time_base or None)
-                count += 1
-                end = max(end, ((frame.pts or 0) + (frame.duration or 0)) * stream.time_base)
-                chunk = max(chunk, (frame.dts or 0) * stream.time_base)
-        except av.FFmpegError as error:
-            damage = error.strerror
-        damage = damage or (_missing(stream, end, chunk) if count else None)
+            for timed in _numbered(path, stream):
+                if held:
+                    step = timed.seconds - held.seconds
+                    yield held._replace(duration=step)
+                held = timed
+        except DataError as error:
+            damage = error
+        if held and not held.duration:  # the last frame is shown until the stated end, or as long as the one before
+            start = held.seconds + (stream.start_time or 0) * stream.time_base
+            rest = Fraction(stream.container.duration or 0, av.time_base) - start
+            held = held._replace(duration=rest if rest > 0 else step)
+        if held:
+            yield held
     if damage:
-        remedy = "get the file again, or use the frames before the damage" if count else "get the file again"
-        raise DataError(f"{path}: is damaged after {count} frames: {damage}; {remedy}")
+        raise damage
 
 
-def _opened(path: Path) -> av.container.InputContainer:
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[av.VideoStream]:
+    """Open a file and choose its video."""
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: is no regular file; save the video as one, or name a camera as camera:0")
     try:
-        # Titles and other metadata are not read here, and may be in any encoding.
-        container = av.open(path, metadata_errors="replace")
+        # "file:" keeps FFmpeg from taking a name for an address, the options from following a file to the network, and
+        # a name with % to numbered images. Titles and other metadata are not read here, and may be in any encoding.
+        options = {"protocol_whitelist": "file", "pattern_type": "none"}
+        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is the path right?") from None
     except (av.FFmpegError, OSError) as error:
         raise DataError(f"{path}: is no video that can be read ({error.strerror}); get the file again") from error
-    # FFmpeg takes any text for terminal art and would render it.
-    if not container.streams.video or container.format.name == "tty":
-        container.close()
-        raise DataError(f"{path}: has no video in it; is this the right file?")
-    return container
+    with container:
+        kind, stream = container.format.name, container.streams.best("video")
+        if kind in LISTS:
+            raise DataError(f"{path}: only names other files; make one video of them by ffmpeg, or take one of them")
+        # FFmpeg takes any text for terminal art and would render it.
+        if stream is None or stream.disposition & PICTURES or kind == "tty":
+            raise DataError(f"{path}: has no video in it; is this the right file?")
+        if stream.codec_context is None:
+            raise DataError(f"{path}: has a codec that FFmpeg can't decode; convert it to H.264 where it plays")
+        others = sum(not other.disposition & PICTURES for other in container.streams.video) - 1
+        warn_skipped(path, f"other videos are left out; stream {stream.index} is the default one", others)
+        yield stream
 
 
-def _decoded(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    """Yield the frames; before an error also those that the decoder still holds back to sort them."""
+def _numbered(path: Path, stream: av.VideoStream) -> Iterator[TimedFrame]:
+    """Yield the frames, each with the duration that the file states, None where it states none."""
+    clock, count, cut = Clock(stream), 0, None
+    shape = stream.codec_context.sample_aspect_ratio
     try:
-        yield from container.decode(stream)
+        for frame in _decoded(stream, clock):
+            start, (timed, lost) = clock.next, clock.show(frame)
+            if lost:
+                which = f"{f'frames {timed.index - lost} to' if lost > 1 else 'frame'} {timed.index - 1}"
+                traces = "others may show traces of it up to the next key frame"
+                warn_skipped(path, f"{which}, at {float(start):.2f} s, can't be decoded ({clock.damage}); {traces}")
+            now = stream.codec_context.sample_aspect_ratio
+            yield timed._replace(frame=_viewed(path, frame, (stream.sample_aspect_ratio if now == shape else now) or 1))
+            count += 1
+    except av.FFmpegError as error:
+        cut = error.strerror
+    if clock.damage and not count and not cut:
+        kind = f"{stream.codec_context.name} in {stream.container.format.name}"
+        remedy = f"convert it where it plays, as by: ffmpeg -i {shlex.quote(str(path))} converted.mp4"
+        raise DataError(f"{path}: can't be decoded by FFmpeg ({kind}: {clock.damage}); {remedy}")
+    cut = cut or (clock.damage if clock.breaks_off() else count and _missing(stream, clock))
+    if cut:
+        remedy = "get the file again, or use the frames before the damage" if count else "get the file again"
+        raise DataError(f"{path}: is damaged after {count} frames: {cut}; {remedy}")
+
+
+def _decoded(stream: av.VideoStream, clock: Clock) -> Iterator[av.VideoFrame]:
+    """Yield the whole frames in the order of showing; before an error also those that the decoder holds back."""
+    try:
+        for packet in stream.container.demux(stream):
+            clock.read(packet)
+            if packet.is_corrupt:
+                clock.fail("incomplete data")
+            try:
+                found = packet.decode()
+            except av.FFmpegError as error:
+                clock.fail(error.strerror)
+                continue
+            for frame in found:
+                if frame.is_corrupt:
+                    clock.fail("an incomplete picture")
+                else:
+                    yield frame
     except av.FFmpegError:
-        yield from stream.decode(None)
+        yield from (frame for frame in stream.decode(None) if not frame.is_corrupt)
         raise
 
 
-def _missing(stream: av.VideoStream, end: Fraction, chunk: Fraction) -> str | None:
-    """Return what a file promises and lacks, or None. Where an mp4 file is cut, FFmpeg itself raises an error.
+def _viewed(path: Path, frame: av.VideoFrame, ratio: Fraction) -> Tensor:
+    """Return a frame as a viewer sees it, `(3, H, W)` uint8: without transparency, and with square pixels, upright.
 
     Args:
-        stream: the video.
-        end: end of the last frame that was shown, in seconds.
-        chunk: start of the last frame in storage order, in seconds.
+        path: the file, for messages.
+        frame: the frame as stored.
+        ratio: width of a pixel by its height.
     """
+    transparent = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
+    size = {"width": max(1, round(frame.width * ratio)), "height": frame.height}
+    pixels = frame.to_ndarray(format="rgba" if transparent else "rgb24", **size)
+    if transparent:
+        pixels, alpha = pixels[..., :3], pixels[..., 3:].astype(np.uint16)
+        warn_skipped(path, "transparent pixels are shown over black", None if alpha.min() < 255 else 0)
+        pixels = ((pixels * alpha + 127) // 255).astype(np.uint8)
+    # A point (x, y) is shown at (a * x + c * y, b * x + d * y), from the left and from above.
+    a, b, _, c, d = _display_matrix(frame)[:5]
+    if abs(b) > abs(a):
+        pixels, a, d = pixels.transpose(1, 0, 2), c, b
+    return channels_first(pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+
+def _display_matrix(frame: av.VideoFrame) -> tuple[float, ...]:
+    try:
+        stored = frame.side_data.get("DISPLAYMATRIX")
+        return struct.unpack("9i", bytes(stored)) if stored else (1, 0, 0, 0, 1)
+    except ValueError:  # PyAV does not know all kinds of data beside a frame; then it still knows turns
+        turn = math.radians(frame.rotation)  # to the left
+        return math.cos(turn), -math.sin(turn), 0, math.sin(turn), math.cos(turn)
+
+
+def _missing(stream: av.VideoStream, clock: Clock) -> str | None:
+    """Return what a file promises and lacks, or None. Where an mp4 file is cut, FFmpeg itself raises an error."""
     # The AVI header also counts frames that a recorder dropped, and keeps their time: they are no sign of damage. Its
     # times are those of storage, since the times of showing start later where frames wait for others.
     avi = stream.container.format.name == "avi"
-    early = avi and stream.average_rate and chunk < (stream.frames - 1.5) / stream.average_rate
+    early = avi and stream.average_rate and clock.stored < (stream.frames - 1.5) / stream.average_rate
     # Frames dropped at the end leave no gap in the times, but each has its empty piece, unless the file is cut.
-    if early and avi_video_pieces(Path(stream.container.name), stream.index) < stream.frames:
+    if early and avi_video_pieces(Path(stream.container.name.removeprefix("file:")), stream.index) < stream.frames:
         return f"its header counts {stream.frames}"
     # Matroska and WebM state a duration instead of a number of frames.
     duration = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
     if duration and stream.average_rate:
         hours, minutes, seconds = map(float, duration.groups())
-        short = 3600 * hours + 60 * minutes + seconds - float(end)
+        short = 3600 * hours + 60 * minutes + seconds - float(clock.end)
         if short > 0.5 / stream.average_rate:
             return f"it ends {short:.2f} s before its stated end"
     return None
