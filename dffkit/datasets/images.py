@@ -1,24 +1,36 @@
 """Frames and label maps from image files: in natural order, decoded on access, and never half-read."""
 
 import re
-import struct
-from collections.abc import Callable, Sequence
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from dffkit.datasets.snippets import Frames
+from dffkit.datasets.snippets import Frames, warn_skipped
 from dffkit.support.errors import DataError
 
 Read = TypeVar("Read")
 EXACT = ("PNG", "PPM", "TIFF", "BMP", "GIF")  # formats that keep the values of a label map, by Pillow's names
 STRETCHED = {"L;2": 85, "L;4": 17}  # Pillow's name for grey of 2 and 4 bits -> factor by which it multiplies the values
+# Endings, and formats by Pillow's names, of pictures; EPS, for example, is none and would start another program.
+IMAGES = tuple(e for e, name in Image.registered_extensions().items() if Image.MIME.get(name, "").startswith("image/"))
+FORMATS = [name for name in Image.OPEN if Image.MIME.get(name, "").startswith("image/")]
+UNREADABLE = (".heic", ".heif", ".jxl", ".exr", ".dng", ".cr2", ".cr3", ".nef", ".arw")
 ORIENTATION = 0x0112  # EXIF's number of that note
-IMAGES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".webp")
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+NUMBER = re.compile("[0-9]+(?![0-9a-z])")  # in lower case; so "leftImg8bit" has none
+LABELS = re.compile("annot|depth|gt|instance|label|mask|seg|trainid")
 
 
 def natural(path: Path | str) -> list[tuple[bool, int | str]]:
@@ -28,34 +40,117 @@ def natural(path: Path | str) -> list[tuple[bool, int | str]]:
     return [(True, int(part)) if part.isdecimal() else (False, part) for part in parts]
 
 
-def list_images(folder: Path, endings: tuple[str, ...] = IMAGES) -> list[Path]:
-    """Return the images of a folder in natural order.
+def list_images(folder: Path, endings: Iterable[str] | None = None) -> list[Path]:
+    """Return the images of a folder in natural order, without hidden files.
+
+    Args:
+        folder: the folder.
+        endings: endings of the images' names, with the dot. None takes all that Pillow reads, but of images with the
+            same number only one: label maps and copies beside the frames are left out with a `SkippedRecords` warning.
 
     Raises:
-        DataError: if there is no such folder, or no image in it.
+        DataError: if there is no such folder, or no image in it, or, without `endings`, one in a format like HEIC.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; put the data set there, or name another folder")
-    found = [path for path in folder.iterdir() if path.suffix.lower() in endings and not path.name.startswith(".")]
+    wanted = (*IMAGES, *UNREADABLE) if endings is None else tuple(map(str.lower, endings))
+    paths = (path for path in folder.iterdir() if path.suffix.lower() in wanted and not path.name.startswith("."))
+    found = sorted(sorted(path for path in paths if not path.is_dir()), key=natural)
     if not found:
-        raise DataError(f"{folder}: has no image ({', '.join(endings)}); is this the right folder?")
-    return sorted(found, key=natural)
+        known = "that can be read" if endings is None else f"({', '.join(wanted)})"
+        raise DataError(f"{folder}: has no image {known}; is this the right folder?")
+    if endings is not None:
+        return found
+    frames = _frames(found)
+    if path := next((path for path in frames if path.suffix.lower() in UNREADABLE), None):
+        raise DataError(f"{path}: {path.suffix[1:].upper()} can't be read; {_conversion(path)}")
+    return frames
+
+
+def _frames(images: list[Path]) -> list[Path]:
+    """Leave out images that stand beside a frame: those with the same numbers, but another kind of name or ending.
+
+    Of the kinds "#.jpg", "#.png" and "#_mask.png", for example, the one is taken that looks most like pictures.
+    """
+    kinds, stems = defaultdict(list), {path.stem.lower() for path in images}
+    for path in images:
+        stem = path.stem.lower()
+        key = tuple(map(int, NUMBER.findall(stem)))
+        if not key:  # "street_mask" stands beside "street", but "night_street" not beside "night_bridge"
+            starts = (stem[: at.start()] for at in re.finditer("[_. -][a-z]", stem))
+            key = next((start for start in starts if start in stems), stem)
+            stem = stem.removeprefix(key)
+        kinds[NUMBER.sub("#", stem) + path.suffix].append((key, path))
+    if len(kinds) == 1:
+        return images
+    taken, left = {}, {}
+    for kind in sorted(kinds, key=lambda kind: _unlikeness(kind, [path for _, path in kinds[kind]])):
+        shared = next((taken[key] for key, _ in kinds[kind] if key in taken), None)
+        if shared is None:
+            taken |= dict(kinds[kind])
+        else:
+            left |= {path: shared for _, path in kinds[kind]}
+    for path, frame in list(left.items())[:1]:
+        said = f"images such as {path.name} are left out, since they stand beside frames such as {frame.name}"
+        warn_skipped(path.parent, said, len(left), stacklevel=4)
+    return [path for path in images if path not in left]
+
+
+def _unlikeness(kind: str, images: list[Path]) -> tuple[bool | int | str, ...]:
+    """Return a sort key for kinds of images: the most likely frames of a video come first."""
+    ending = images[0].suffix.lower()
+    try:
+        mode = _open(images[0], lambda image: image.mode)
+    except DataError:
+        mode = "RGB"  # an error when it is read
+    lossless = ending not in (".jpg", ".jpeg", ".jpe", ".jfif")  # as label maps have to be
+    grey = mode in ("1", "L", "LA", "P", "PA") or mode[0] in "IF"
+    like_labels = LABELS.search(kind) is not None, lossless and grey
+    return *like_labels, -len(images), ending in UNREADABLE, lossless, len(kind), kind
+
+
+def warn_of_gaps(images: list[Path]) -> None:
+    """Warn once if the numbers of a video's images jump, as where images were lost; one step may be any number."""
+    numbers = [tuple(map(int, NUMBER.findall(path.stem.lower()))) for path in images]
+    steps = [b[-1] - a[-1] if a and a[:-1] == b[:-1] != b else 0 for a, b in pairwise(numbers)]  # 0: another sequence
+    common, times = Counter(steps).most_common(1)[0] if steps else (0, 0)
+    gaps = [at for at, step in enumerate(steps) if step > common]
+    if gaps and times > len(steps) / 2:
+        first, last = images[gaps[0]], images[gaps[0] + 1]
+        said = f"numbers are missing, the first between {first.name} and {last.name}; frames there count as neighbours"
+        warn_skipped(first.parent, said, sum(steps[at] // common - 1 for at in gaps), stacklevel=4)
 
 
 def read_frame(path: Path, upright: bool = False) -> Tensor:
-    """Read an image file as a frame `(3, H, W)` uint8, RGB.
+    """Read an image file as a frame `(3, H, W)` uint8, RGB. Transparent pixels are blended over black.
+
+    Colour profiles are ignored. Colours of more than 8 bits are reduced to 8. A file of a photograph and further
+    pictures (MPO) is read as the photograph.
 
     Args:
         path: path of the image.
-        upright: turn the image by its EXIF orientation. The labels of a data set belong to the pixels as stored.
+        upright: turn or mirror the image by its EXIF orientation. The labels of a data set belong to the pixels as
+            stored. (Pillow turns TIFF always.)
 
     Raises:
-        DataError: if the file is missing, no image, cut off, or has grey values that do not fit into 8 bits.
+        DataError: if the file is missing, no image, cut off, animated, or has grey values that do not fit into 8 bits.
     """
     image = _open(path)
-    if image.mode.startswith("I") or image.mode == "F":  # PIL would make white of all above 255
-        raise DataError(f"{path}: expected 8 bits a colour, got mode {image.mode}; scale its values to 0..255 first")
-    return channels_first(np.asarray((_upright(image) if upright else image).convert("RGB")))
+    if image.mode[0] in "IF":  # PIL would make white of all above 255
+        remedy = f"scale its values to 0..255 first, or {_conversion(path)}"
+        raise DataError(f"{path}: expected 8 bits a colour, got mode {image.mode}; {remedy}")
+    turn = _turn(image)
+    if turn is not None and upright:
+        image = image.transpose(turn)
+    elif turn is not None:
+        said = "images have an EXIF orientation, which is ignored, since labels belong to pixels as they are stored"
+        warn_skipped(path.parent, said)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        if image.getextrema()[3][0] < 255:
+            warn_skipped(path.parent, "images have transparent pixels, which are blended over black")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+    return channels_first(np.asarray(image.convert("RGB")))
 
 
 def channels_first(pixels: np.ndarray) -> Tensor:
@@ -100,8 +195,6 @@ def _stored_values(path: Path, image: Image.Image) -> np.ndarray:
         remedy = "is it a picture of labels' colours? Take that of their ids; if each channel holds the ids, run\n"
         remedy += f'python -c "from PIL import Image; Image.open({own}).getchannel(0).save({ids})"'
         raise DataError(f"{path}: expected a label image with one 8-bit value a pixel, got mode {image.mode}; {remedy}")
-    if getattr(image, "is_animated", False):
-        raise DataError(f"{path}: expected one label map, got several pictures in a file; save each as a PNG")
     tile = image.tile[0]
     form, *numbers = tile[3] if isinstance(tile[3], tuple) else (tile[3],)  # Pillow's name for the form of the pixels
     if form == "1;I" or (kind, form) == ("BMP", "1"):
@@ -136,14 +229,22 @@ class ImageFrames(Frames):
         super().__init__(lambda i: read_frame(self.paths[i]), len(self.paths))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
-        return ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):
-        return image  # its notes are damaged, the picture is not
+        return UPRIGHT.get(image.getexif().get(ORIENTATION))
+    except Exception:  # its notes are damaged in any way, the picture is not
+        return None
+
+
+def _conversion(path: Path) -> str:
+    source, target = (shlex.quote(str(name)) for name in (path, path.with_name(f"{path.stem}_8bit.png")))
+    return f"convert it, for example by ImageMagick: magick {source} -coalesce -depth 8 {target}"
 
 
 def _decoded(image: Image.Image) -> Image.Image:
+    # Pillow compares the one transparent colour of such a PNG with changed values.
+    if "transparency" in image.info and image.tile[0][3] in ("L;2", "L;4", "RGB;16B"):
+        raise ValueError("its transparent colour can't be told")
     image.load()
     return image
 
@@ -152,10 +253,18 @@ def _open(path: Path, read: Callable[[Image.Image], Read] = _decoded) -> Read:
     """Return what `read` makes of an image while its file is open."""
     try:
         with path.open("rb") as file:
-            return read(Image.open(file))
+            image = Image.open(file, formats=FORMATS)
+            if getattr(image, "is_animated", False) and image.format != "MPO":
+                raise DataError(f"{path}: has several pictures, an animation or pages; {_conversion(path)}")
+            return read(image)
+    except DataError:
+        raise
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is the data set complete?") from None
     except UnidentifiedImageError:
-        raise DataError(f"{path}: is no image that can be read; get the file again") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: is damaged: {error}; get the file again") from error
+        raise DataError(f"{path}: is no image that can be read; get the file again, or {_conversion(path)}") from None
+    except Image.DecompressionBombError:
+        most = f"expected at most {2 * Image.MAX_IMAGE_PIXELS:,} pixels"
+        raise DataError(f"{path}: is too large, {most}; scale it down first") from None
+    except Exception as error:  # decoders raise exceptions of all kinds on damaged files
+        raise DataError(f"{path}: can't be read: {error}; get the file again, or {_conversion(path)}") from error

@@ -77,11 +77,12 @@ def test_files_are_read_on_access_only(folder):
 def test_cut_image_is_refused(folder):
     path = folder / "val" / "street_7.jpg"
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(DataError, match=r"street_7\.jpg: is damaged"):
+    with pytest.raises(DataError, match=r"street_7\.jpg: can't be read"):
         camvid.snippets(folder, "test")[0].frames[0]
 
 
 @pytest.mark.parametrize(("split", "part"), [("train", "train"), ("val", "train"), ("test", "val")])
+@pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.SkippedRecords")  # an image of another format beside one
 def test_image_without_label_map_and_the_reverse_are_reported(folder, split, part):
     image(folder / part / "street_10.jpg")
     (folder / f"{part}annot" / "street_10.png").unlink(missing_ok=True)

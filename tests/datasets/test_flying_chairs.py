@@ -165,7 +165,7 @@ def test_files_are_read_on_access_only(tmp_path):
     path = tmp_path / "00001_img1.ppm"
     path.write_bytes(path.read_bytes()[:-9])
     chairs = FlyingChairs(tmp_path)
-    with pytest.raises(DataError, match=r"00001_img1\.ppm: is damaged"):
+    with pytest.raises(DataError, match=r"00001_img1\.ppm: can't be read"):
         chairs[0]
 
 

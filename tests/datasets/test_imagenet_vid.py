@@ -90,7 +90,7 @@ def test_cut_image_and_missing_annotation_are_reported_on_access(tmp_path):
     image.write_bytes(image.read_bytes()[:-30])
     (tmp_path / "Annotations" / "VID" / TRAIN / "000007.xml").unlink()
     snippet = read_video(tmp_path)
-    with pytest.raises(DataError, match=r"000003.JPEG: is damaged.*get the file again"):
+    with pytest.raises(DataError, match=r"000003.JPEG: can't be read.*get the file again"):
         snippet.frames[3]
     with pytest.raises(DataError, match=r"000007.xml: no such file"):
         snippet.targets[7]

@@ -134,7 +134,7 @@ def test_forms_that_decoders_invert_or_turn_are_refused(tmp_path, message, conte
 def test_several_pictures_in_a_file_are_refused(tmp_path, ending):
     first, *others = (Image.fromarray(np.full((6, 8), i, np.uint8)) for i in range(3))
     first.save(tmp_path / f"a.{ending}", save_all=True, append_images=others)
-    with pytest.raises(DataError, match="expected one label map, got several pictures in a file"):
+    with pytest.raises(DataError, match="has several pictures, an animation or pages"):
         read_labels(tmp_path / f"a.{ending}")
     first.save(tmp_path / f"one.{ending}")
     assert not read_labels(tmp_path / f"one.{ending}").any()

@@ -116,7 +116,7 @@ def test_images_are_read_on_access(tmp_path):
     path.write_bytes(path.read_bytes()[:-30])
     snippet = mot.snippet(folder)
     assert torch.equal(snippet.frames[2], picture(2))
-    with pytest.raises(DataError, match=r"000004\.png: is damaged"):
+    with pytest.raises(DataError, match=r"000004\.png: can't be read"):
         snippet.frames[3]
 
 

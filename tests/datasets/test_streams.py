@@ -55,10 +55,10 @@ def test_rotated_video_of_a_telephone_is_upright(tmp_path, turns):
 
 
 def test_folder_is_a_video_in_natural_order(tmp_path):
-    for index in (0, 1, 2, 9, 10, 11):
+    for index in range(6, 12):
         Image.fromarray(PICTURES[index].permute(1, 2, 0).numpy()).save(tmp_path / f"frame{index}.png")
     stream = frames(str(tmp_path))
-    assert numbers(stream) == [0, 1, 2, 9, 10, 11]
+    assert numbers(stream) == list(range(6, 12))
     assert (stream.size, stream.fps, stream.count) == ((48, 64), None, 6)
     (tmp_path / "frame12.png").write_bytes(b"no image")
     seen = []
