@@ -44,7 +44,7 @@ def checked_target(snippet: Snippet, index: int, size: Sequence[int] | None = No
     parts = target if isinstance(target, tuple) else (target,)
     try:
         checked = tuple(_checked(part, size, classes) for part in parts)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise DataError(f"{_place(snippet, index)}: target: {error}") from error
     return checked if isinstance(target, tuple) else checked[0]
 
@@ -58,7 +58,7 @@ def _checked(target: Any, size: Sequence[int] | None, classes: int | None) -> An
     if isinstance(target, Mapping):
         return _checked_boxes(target, classes)
     if isinstance(target, Tensor | np.ndarray):
-        return _checked_label_map(_tensor(target), size, classes or IGNORE)
+        return _checked_label_map(_tensor("a label map", target), size, classes or IGNORE)
     got = type(target).__name__
     raise ValueError(
         f"expected a label map (H, W) as a tensor or an array, or a dict of boxes and labels, got {got}; "
@@ -86,7 +86,7 @@ def _checked_label_map(labels: Tensor, size: Sequence[int] | None, classes: int)
 def _checked_boxes(target: Mapping[str, Any], classes: int | None) -> dict[str, Any]:
     if not {"boxes", "labels"} <= target.keys():
         raise ValueError(f'expected a dict with "boxes" and "labels", got {list(target)}')
-    found = {name: _tensor(target[name]) for name in ("boxes", "ignore", "labels") if name in target}
+    found = {name: _tensor(name, target[name]) for name in ("boxes", "ignore", "labels") if name in target}
     labels = found.pop("labels")
     for name, boxes in found.items():
         found[name] = boxes = (boxes if boxes.numel() else boxes.reshape(0, 4)).float()
@@ -109,9 +109,13 @@ def _checked_boxes(target: Mapping[str, Any], classes: int | None) -> dict[str, 
     return {**target, **found, "labels": labels.long().reshape(-1)}
 
 
-def _tensor(values: Any) -> Tensor:
-    # Of lists and arrays a copy, as those of a picture can't be written to.
-    return values if isinstance(values, Tensor) else torch.from_numpy(np.array(values, order="C"))
+def _tensor(name: str, values: Any) -> Tensor:
+    if isinstance(values, Tensor):
+        return values
+    try:
+        return torch.from_numpy(np.array(values, order="C"))  # a copy: a picture's own array can't be written to
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"expected {name} as numbers in a tensor, an array or a list: {error}") from error
 
 
 def take_stock(
