@@ -1,14 +1,15 @@
 """Small faults planted in the code, one at a time: is each caught by some test?  `make faults`
 
 A fault is one change by a fixed operator: a sign, an offset of one, two axes swapped, a term dropped, or the end of a
-range moved. The command copies the tree, plants a fault in the copy, and runs the tests that belong to the file until the
-first one fails. A fault that no test catches is a survivor: write a test that catches it, or say in `HARMLESS` why the
-changed code does the same.
+range moved. The command copies the tree, plants a fault in the copy, and runs the tests that belong to the file until
+the first one fails. A fault that no test catches is a survivor: write a test that catches it, or say in `HARMLESS` why
+the changed code does the same.
 """
 
 import argparse
 import ast
 import contextlib
+import importlib
 import io
 import os
 import random
@@ -106,7 +107,8 @@ class _Finder(ast.NodeVisitor):
 
     def span(self, node: ast.AST) -> tuple[int, int]:
         places = ((node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset))
-        return tuple(self.starts[row - 1] + len(self.lines[row - 1].encode()[:column].decode()) for row, column in places)
+        rows = ((row - 1, self.lines[row - 1].encode()[:column]) for row, column in places)
+        return tuple(self.starts[row] + len(before.decode()) for row, before in rows)
 
     def add(self, operator: str, start: int, end: int, text: str) -> None:
         self.found.append(Fault(self.file, operator, start, end, text))
@@ -130,7 +132,7 @@ class _Finder(ast.NodeVisitor):
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         self.generic_visit(node)
-        (left, left_end), (right, right_end) = self.span(node.left), self.span(node.right)
+        left_end, (right, right_end) = self.span(node.left)[1], self.span(node.right)
         between = self.source[left_end:right]
         if type(node.op) in SIGNS and re.fullmatch(r"\s*[-+*/]\s*", between):
             self.add("sign", left_end, right, re.sub(r"[-+*/]", SIGNS[type(node.op)], between))
@@ -245,13 +247,15 @@ def main() -> int:
     faults = chosen(arguments.count, [file for file in TESTS if arguments.only in file], arguments.seed)
     survivors, harmless = [], 0
     if not arguments.list:
-        import av, cv2, hypothesis, numba, numpy, PIL, torch, torchvision  # noqa: E401, F401 - once for all children
+        for module in ("av", "cv2", "hypothesis", "numba", "numpy", "PIL", "torchvision"):
+            importlib.import_module(module)  # once for all children
+        import torch
 
         torch.set_num_threads(1)  # threads would not outlive a fork
     with copied_tree() if not arguments.list else contextlib.nullcontext() as tree:
         for done, fault in enumerate(faults, 1):
             number, before, after = fault.lines()
-            print(f"[{done}/{len(faults)}] {fault.file}:{number}: {fault.operator}\n    {before}\n    {after}", flush=True)
+            print(f"[{done}/{len(faults)}] {fault.file}:{number}: {fault.operator}\n    {before}\n    {after}")
             if arguments.list:
                 continue
             found = catcher(fault, tree)
@@ -259,7 +263,7 @@ def main() -> int:
             harmless += not found and reason is not None
             if not found and reason is None:
                 survivors.append(fault)
-            print(f"    {f'caught by {found}' if found else f'harmless: {reason}' if reason else 'SURVIVED'}", flush=True)
+            print(f"    {f'caught by {found}' if found else f'harmless: {reason}' if reason else 'SURVIVED'}")
     if not arguments.list:
         caught = len(faults) - len(survivors) - harmless
         print(f"{len(faults)} planted, {caught} caught, {harmless} harmless, {len(survivors)} survived")
