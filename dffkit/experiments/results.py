@@ -4,17 +4,19 @@ Rows come one run at a time, from processes that may be killed at any moment. A 
 place, so it never has a part of a row.
 """
 
+import contextlib
 import csv
 import functools
 import io
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dffkit.support import files
+from dffkit.support.errors import DataError
 from dffkit.support.files import locked
 from dffkit.training.recipe import Measurement
 
@@ -60,7 +62,8 @@ def add(path: Path, scores: Sequence[Score]) -> None:
     """
     with locked(path.parent):
         _write_replicates(path.parent, [score for score in scores if score.replicates is not None])
-        rows = {score.key: score for score in [*map(_from_row, read_rows(path)), *scores]}
+        with _damage_named(path):
+            rows = {score.key: score for score in [*map(_from_row, read_rows(path)), *scores]}
         columns = ("duration", "metric", "subset", "value", "frames")
         write_rows(path, [
             {"recipe": "", **each.measurement.as_dict(), **{name: getattr(each, name) for name in columns}}
@@ -91,7 +94,8 @@ def read(path: Path) -> Sequence[Score]:
 
 @functools.lru_cache(maxsize=4)
 def _read(path: Path, state: tuple) -> Sequence[Score]:
-    return [_from_row(row) for row in read_rows(path)]
+    with _damage_named(path):
+        return [_from_row(row) for row in read_rows(path)]
 
 
 def read_replicates(folder: Path, score: Score) -> np.ndarray | None:
@@ -99,8 +103,18 @@ def read_replicates(folder: Path, score: Score) -> np.ndarray | None:
     path, name = _replicates_file(folder, score.measurement.recipe_hash, score.measurement.seed), _array_name(score)
     if path is None:
         return None
-    with np.load(path, allow_pickle=False) as stored:
+    with _damage_named(path), np.load(path, allow_pickle=False) as stored:
         return stored[name] / UNITS if name in stored else None
+
+
+@contextlib.contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Raise `DataError` with the path for whatever a damaged table trips over."""
+    try:
+        yield
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise DataError(f"{path}: is damaged ({reason}); restore it, e.g. with 'git checkout -- {path}'") from error
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
