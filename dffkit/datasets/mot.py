@@ -184,12 +184,16 @@ def _rows(
             "and is the video whole?"
         )
     corners, share = clip_boxes(torch.tensor([box.corners for box in kept], dtype=torch.float64), annotated)
+    if (outward := int((share < 0.9).sum())) > len(kept) / 2:
+        text = "boxes reach far out of the picture; are their columns width and height, and not right and bottom?"
+        warn_skipped(file, text, outward, stacklevel=4)
     ratio = torch.tensor([size[1] / annotated[1], size[0] / annotated[0]] * 2, dtype=torch.float64)
     rows = [[] for _ in range(1 + max(box.frame for box in kept))]
     for box, scaled, seen in zip(kept, (corners * ratio).float(), share, strict=True):
         if seen == 0:
             picture = f"{annotated[1]}x{annotated[0]}"
-            raise DataError(f"{file}:{box.line}: has a box outside the picture of {picture}; is annotated_size right?")
+            cause = "is annotated_size right?" if max(box.corners) >= 1 else "are its numbers shares and not pixels?"
+            raise DataError(f"{file}:{box.line}: has a box outside the picture of {picture}; {cause}")
         rows[box.frame].append((box, scaled))
     return rows, others
 

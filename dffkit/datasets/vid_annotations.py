@@ -104,8 +104,9 @@ def _box(node: Element, height: int, width: int) -> tuple[float, ...]:
     # The corners are pixels of the box, counted from 0: the authors clip them at 0 and width - 1, and the development
     # kit's boxes are xmax - xmin + 1 wide. The kit's boxes end behind their last pixel.
     clipped = (max(x1, 0.0), max(y1, 0.0), min(x2 + 1, width), min(y2 + 1, height))
-    if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
-        corners = " ".join(f"{side:g}" for side in (x1, y1, x2, y2))
+    shares = max(x2, y2) <= 1 and any(side % 1 for side in (x1, y1, x2, y2))
+    if clipped[2] <= clipped[0] or clipped[3] <= clipped[1] or shares:
+        corners = " ".join(f"{side:g}" for side in (x1, y1, x2, y2)) + (", which are no pixels" if shares else "")
         raise ValueError(f"<bndbox>: expected a box in the frame of {width} x {height}, got {corners}")
     return clipped
 

@@ -103,6 +103,8 @@ def test_values_above_a_files_own_maximum_are_not_cut(tmp_path):
 
 @pytest.mark.parametrize("ending", ["jpg", "webp", "avif", "jp2", "tga", "tif"])
 def test_formats_that_may_change_ids_are_refused_by_name(tmp_path, ending):
+    if f".{ending}" not in Image.registered_extensions():
+        pytest.skip(f"this Pillow does not write {ending}")
     path = tmp_path / f"a.{ending}"
     options = {"compression": "jpeg"} if ending == "tif" else {}
     Image.fromarray(np.full((8, 8), 3, np.uint8)).save(path, **options)

@@ -121,6 +121,17 @@ def test_box_outside_the_picture_is_reported(tmp_path, box):
         mot.snippet(folder)
 
 
+def test_boxes_in_shares_of_the_picture_are_reported(tmp_path):
+    with pytest.raises(DataError, match=r"gt\.txt:1: has a box outside .* are its numbers shares and not pixels\?"):
+        mot.snippet(sequence(tmp_path / "walk", ["1,7,0.25,0.5,0.25,0.25,1"]))
+
+
+def test_boxes_with_right_and_bottom_for_width_and_height_are_told(tmp_path):
+    lines = [f"{i + 1},7,{20 + i},11,{28 + i},19,1" for i in range(12)]
+    told = ["12 boxes reach far out of the picture; are their columns width and height, and not right and bottom?"]
+    assert skipped_warnings(lambda: mot.snippet(sequence(tmp_path / "walk", lines))) == told
+
+
 def test_skipped_records_are_counted(tmp_path):
     lines = [square(i, rest="1,1,1") for i in range(10)]
     lines += ["2,8,1,1,4,5,0,1,1", "3,8,1,1,4,5,1,7,1", "4,9,1,1,4,5,1,13,1"]  # regions

@@ -79,6 +79,12 @@ def test_box_outside_the_frame_is_refused(tmp_path, box):
         read_annotation(path, video=True)
 
 
+def test_shares_of_the_frame_are_no_pixels(tmp_path):
+    path = write_annotation(tmp_path / "a.xml", thing((0.25, 0.5, 0.75, 1)))
+    with pytest.raises(DataError, match=r"a.xml: <bndbox>: expected .*, got 0.25 0.5 0.75 1, which are no pixels"):
+        read_annotation(path, video=True)
+
+
 @pytest.mark.parametrize("box", [(20, 5, 19, 14), (10, 15, 19, 14), (19, 5, 10, 14)])
 def test_empty_box_is_refused(tmp_path, box):
     path = write_annotation(tmp_path / "a.xml", thing(box))
