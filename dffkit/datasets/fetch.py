@@ -118,7 +118,7 @@ def _stored(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(path.read_bytes())
     except ValueError:
         stored = None
     if not isinstance(stored, dict) or not all(re.fullmatch("[0-9a-f]{64}", str(value)) for value in stored.values()):

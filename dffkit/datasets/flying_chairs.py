@@ -11,7 +11,7 @@ from torch import Tensor
 from dffkit.datasets.images import read_frame
 from dffkit.datasets.sprites import SpritePair, stacked
 from dffkit.support.errors import DataError
-from dffkit.support.files import read_text
+from dffkit.support.files import read_lines
 
 MAGIC = b"PIEH"  # of Middlebury's .flo: the bytes of 202021.25 as a little-endian float32
 HEADER = 12  # bytes: magic, width, height
@@ -110,10 +110,10 @@ def _parts(folder: Path, last: int) -> list[str]:
     """Return the lines of the split file, of which there must be at least `last`, the number of the last pair."""
     files = folder / SPLIT_FILE, folder / "data" / SPLIT_FILE
     file = next(filter(Path.exists, files), files[0])
-    lines = read_text(file, "get it from the data set's page, or ask for all pairs").split()
-    for number, line in enumerate(lines, 1):
+    lines = read_lines(file, "get it from the data set's page, or ask for all pairs")
+    for number, line in lines:
         if line not in SPLITS.values():
             raise DataError(f"{file}:{number}: expected 1 (train) or 2 (val), got {line!r}; get the file again")
     if len(lines) < last:
         raise DataError(f"{file}: has {len(lines)} lines, but there is a pair {last}; get the file again")
-    return lines
+    return [line for _, line in lines]

@@ -21,7 +21,7 @@ from dffkit.datasets.images import ImageFrames, read_frame
 from dffkit.datasets.snippets import REACH, Frames, OnDemand, Snippet, motion_iou, warn_skipped
 from dffkit.datasets.vid_annotations import CLASSES, read_annotation
 from dffkit.support.errors import DataError
-from dffkit.support.files import read_text
+from dffkit.support.files import read_lines
 
 __all__ = ["CLASSES", "snippets", "stills"]
 
@@ -166,11 +166,11 @@ def _listed_videos(path: Path, split: str) -> Listed:
 def _lines(path: Path, form: tuple[tuple[str, ...], str], split: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield for each line its name in errors, "file, line number", and its fields."""
     fields, example = form
-    lines = read_text(path, SOURCE).splitlines()
+    lines = read_lines(path, SOURCE)
     if not lines:
         raise DataError(f"{path}: is empty; {SOURCE}")
-    for number, line in enumerate(lines, start=1):
-        match = re.fullmatch(" ".join(fields), line.strip())
+    for number, line in lines:
+        match = re.fullmatch(r"\s+".join(fields), line)
         if match is None or not match[1].startswith(f"{split}/" if split else ""):
             of_split = f' of split "{split}"' if split else ""
             raise DataError(

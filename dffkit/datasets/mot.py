@@ -16,7 +16,7 @@ from dffkit.datasets.images import ImageFrames, list_images
 from dffkit.datasets.resized import Size, clip_boxes, resized_frame
 from dffkit.datasets.snippets import Frames, OnDemand, Snippet, motion_iou, warn_skipped
 from dffkit.support.errors import DataError
-from dffkit.support.files import read_text
+from dffkit.support.files import read_lines, read_text
 
 CLASSES = ("person",)
 PERSON = 1
@@ -140,7 +140,7 @@ def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size]:
         length, height, width = (parser.getint("Sequence", key) for key in ("seqLength", "imHeight", "imWidth"))
     except (configparser.Error, ValueError) as error:
         raise DataError(f"{file}: lacks a valid entry: {error}; get the file again") from error
-    if length != len(paths) or min(fps, height, width) <= 0:
+    if length != len(paths) or not min(fps, height, width) > 0 or fps == math.inf:
         got = f"seqLength {length}, {fps:g} Hz, {width}x{height}"
         raise DataError(f"{file}: expected seqLength {len(paths)}, as img1 has, and numbers above 0, got {got}")
     return ImageFrames(paths), fps, (height, width)
@@ -216,9 +216,7 @@ def read_boxes(path: Path) -> list[Box]:
         DataError: if there is no such file, it has no person, or a line is cut off or no box.
     """
     boxes, lines, fields = [], {}, tuple(FIELDS)
-    for number, line in enumerate(read_text(path, "is the data set complete? Get it again").splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, line in read_lines(path, "is the data set complete? Get it again"):
         place = f"{path}:{number}"
         try:
             values = [float(part) for part in line.split(",")]

@@ -119,7 +119,7 @@ def _damage_named(path: Path) -> Iterator[None]:
 
 def read_rows(path: Path) -> list[dict[str, str]]:
     """Return the rows of any table as text; none if there is no table."""
-    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.exists() else []
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))) if path.exists() else []
 
 
 def write_rows(path: Path, rows: Collection[Mapping[str, Any]]) -> None:

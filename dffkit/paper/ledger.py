@@ -120,7 +120,7 @@ def by_task(tables: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
 
 def claims() -> list[dict]:
     """Return the entries of data/claims.toml, in its order."""
-    return tomllib.loads((root() / "data" / "claims.toml").read_text(encoding="utf-8"))["claim"]
+    return tomllib.loads((root() / "data" / "claims.toml").read_text(encoding="utf-8-sig"))["claim"]
 
 
 def printed(ours: str) -> dict[tuple[str | int, ...], float]:

@@ -60,11 +60,11 @@ def test_flo_stores_x_before_y_and_row_after_row(tmp_path):
     assert torch.equal(read_flo(tmp_path / "a.flo"), torch.from_numpy(flow))
 
 
-@pytest.mark.parametrize("place", ["", "data"])
-def test_official_split_is_by_number(tmp_path, place):
+@pytest.mark.parametrize(("place", "text"), [("", "2\n2\n1\n1\n2\n"), ("data", "\ufeff2\r\n2\r\n1 \r\n1\r\n2\r\n\r\n")])
+def test_official_split_is_by_number(tmp_path, place, text):
     for number in (1, 3, 4):
         pair(tmp_path / "data", number)
-    (tmp_path / place / SPLIT_FILE).write_text("2\n2\n1\n1\n2\n")
+    (tmp_path / place / SPLIT_FILE).write_bytes(text.encode())
     for split, numbers in (("train", ["00003", "00004"]), ("val", ["00001"]), (None, ["00001", "00003", "00004"])):
         assert [files[0].name[:5] for files in FlyingChairs(tmp_path, split).files] == numbers
 
@@ -81,11 +81,11 @@ def test_split_without_its_file_is_refused(tmp_path):
     with pytest.raises(DataError, match=f"{SPLIT_FILE}: has 2 lines, but there is a pair 3"):
         FlyingChairs(tmp_path, "val")
     (tmp_path / SPLIT_FILE).write_bytes(b"2\n\xff\n1\n")
-    with pytest.raises(DataError, match=f"{SPLIT_FILE}: is no text that can be read: .*; get it from"):
+    with pytest.raises(DataError, match=f"{SPLIT_FILE}: is no text in UTF-8: .*; get it from"):
         FlyingChairs(tmp_path, "val")
     (tmp_path / SPLIT_FILE).unlink()
     (tmp_path / SPLIT_FILE).mkdir()
-    with pytest.raises(DataError, match=f"{SPLIT_FILE}: is no text that can be read: .*; get it from"):
+    with pytest.raises(DataError, match=f"{SPLIT_FILE}: is no text in UTF-8: .*; get it from"):
         FlyingChairs(tmp_path, "val")
     with pytest.raises(ValueError, match="split: expected one of train, val, or None for all, got 'test'"):
         FlyingChairs(tmp_path, "test")

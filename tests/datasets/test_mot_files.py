@@ -52,6 +52,27 @@ def test_box_of_another_thing_in_a_missing_frame_is_reported(tmp_path):
         mot.snippet(folder)
 
 
+@pytest.mark.parametrize("fields", [7, 8, 9, 10])
+def test_files_of_windows_are_read(tmp_path, fields):
+    rest = ("1", "1,1", "1,1,0.5", "1,-1,-1,-1")[fields - 7]
+    folder = sequence(tmp_path / "walk", [square(i, rest=rest) for i in range(12)])
+    expected = mot.snippet(folder)
+    for file in (folder / "gt" / "gt.txt", folder / "seqinfo.ini"):
+        text = file.read_text().replace(",", ", ").replace("\n", " \r\n") + "\r\n\r\n"
+        file.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    snippet = mot.snippet(folder)
+    assert (snippet.fps, len(snippet.frames), len(snippet.targets)) == (14, 12, 12)
+    assert all(torch.equal(snippet.targets[i]["boxes"], expected.targets[i]["boxes"]) for i in range(12))
+
+
+@pytest.mark.parametrize(
+    "line", ["frame,id,left,top,width,height,flag", "1;7;5;5;4;4;1", "1 7 5 5 4 4 1", "1,7,5,0,5,0,4,0,4,0,1", '"1",7']
+)
+def test_other_tables_are_refused_with_the_line(tmp_path, line):
+    with pytest.raises(DataError, match=r"gt\.txt:1: expected 7 or 8 or 9 or 10 fields"):
+        mot.snippet(sequence(tmp_path / "walk", [line, square(0)]))
+
+
 def test_gt_file_without_people_or_text_is_reported(tmp_path):
     folder = sequence(tmp_path / "walk", [""])
     for content in ("", "1,1,5,5,4,4,1,3,1\n"):  # nothing, or a car
@@ -89,8 +110,8 @@ def test_part_beyond_the_video_is_reported(tmp_path, part):
 
 
 def test_video_is_decoded_once_and_forgotten_after_use(tmp_path, monkeypatch):
-    path, read = film(tmp_path), []
-    monkeypatch.setattr(streams.FrameStream, "__iter__", lambda self: read.append(1) or self.read())
+    path, read, loop = film(tmp_path), [], streams.FrameStream.__iter__
+    monkeypatch.setattr(streams.FrameStream, "__iter__", lambda self: read.append(1) or loop(self))
     train = mot.snippet(path, frames=range(6))
     val = mot.snippet(path, frames=range(6, 12))
     assert len(read) == 1
@@ -149,7 +170,9 @@ def test_image_without_a_frame_number_is_reported(tmp_path):
     [("", "lacks a valid entry"), ("[Sequence]\nframeRate=14\n", "lacks a valid entry"),
      (SEQINFO.format(12, "wide", 32), "lacks a valid entry"), (SEQINFO.format(12, 0, 32), "above 0.*0x32"),
      (SEQINFO.format(12, 48, -1), "above 0"),
-     (SEQINFO.format(12, 48, 32).replace("=14", "=0"), "above 0, got seqLength 12, 0 Hz")],
+     (SEQINFO.format(12, 48, 32).replace("=14", "=0"), "above 0, got seqLength 12, 0 Hz"),
+     (SEQINFO.format(12, 48, 32).replace("=14", "=nan"), "above 0, got seqLength 12, nan Hz"),
+     (SEQINFO.format(12, 48, 32).replace("=14", "=29,97"), "lacks a valid entry: .*'29,97'")],
 )  # fmt: skip
 def test_wrong_seqinfo_is_reported(tmp_path, content, named):
     folder = sequence(tmp_path / "walk")

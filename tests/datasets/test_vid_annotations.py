@@ -157,6 +157,17 @@ def test_two_objects_of_one_track_are_refused(tmp_path):
         read_annotation(path, video=True)
 
 
+@pytest.mark.parametrize(
+    ("head", "encoding"),
+    [("", "utf-8-sig"), ('<?xml version="1.0" encoding="UTF-16"?>', "utf-16"), ("", "utf-16"),
+     ('<?xml version="1.0" encoding="iso-8859-1"?>', "latin-1")],
+)  # fmt: skip
+def test_encodings_of_xml_are_read(tmp_path, head, encoding):
+    text = head + ANNOTATION.format(thing()).replace("somewhere", "Grünau")
+    (tmp_path / "a.xml").write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    assert read_annotation(tmp_path / "a.xml", video=True)[0]["boxes"].tolist() == [[10, 5, 20, 15]]
+
+
 @pytest.mark.parametrize("attack", [BOMB, EXTERNAL, OUTSIDE_TYPE])
 def test_entities_and_document_types_are_refused(tmp_path, attack):
     secret = write_text(tmp_path / "secret.txt", "secret")
