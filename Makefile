@@ -10,7 +10,7 @@ DFFKIT := .venv/bin/python -m dffkit
 INSTALLED := .venv/.dffkit-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test reproduce lab benchmark figures notebooks experiments clean
+.PHONY: help setup test reproduce lab benchmark figures notebooks experiments faults clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1: /p' Makefile
@@ -37,6 +37,9 @@ notebooks: $(INSTALLED) ## for authors: run the notebooks again and store their 
 
 experiments: $(INSTALLED) ## train and score every row of every table that is not trained yet: a day on two cores
 	$(DFFKIT) experiments $(ARGS)
+
+faults: $(INSTALLED) ## for authors: plant small faults in the code, and see that a test catches each: 15 minutes
+	.venv/bin/python tests/border/planted_faults.py $(ARGS)
 
 # build/runs and build/results hold days of training, and trainings may be reading build/toytown: all three stay.
 clean: ## remove what is quickly made again; trainings, their frames and .venv stay

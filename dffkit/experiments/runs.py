@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dffkit import weights
 from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.targets import take_stock
 from dffkit.experiments import results, sources
 from dffkit.experiments.results import Score
 from dffkit.networks.precision import AUTO
@@ -19,6 +20,8 @@ from dffkit.training import checkpoint
 from dffkit.training.assembly import build
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.recipe import Measurement, Recipe
+
+_looked_at: set[tuple] = set()  # data, split and heads whose targets were looked at in this process
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +56,18 @@ def default_workspace(**options: Any) -> Workspace:
 
 
 def data(recipe: Recipe, workspace: Workspace, split: str, streets: int | None = None) -> Sequence[Snippet]:
-    """Return snippets for a recipe, rendered; processes that need the same ones wait for the first to render them."""
+    """Return snippets for a recipe, rendered; processes that need the same ones wait for the first to render them.
+
+    The targets of a split of one's own data are looked at once, as in `take_stock`.
+    """
     with locked(workspace.cache):
-        return sources.snippets(recipe, split, streets, workspace.cache, workspace.progress)
+        found = sources.snippets(recipe, split, streets, workspace.cache, workspace.progress)
+    key = recipe.data, split, recipe.heads
+    if ":" in recipe.data and streets is None and key not in _looked_at:
+        names = sources.names(recipe)[: dict(recipe.heads[0][1]).get("num_classes")]
+        take_stock(f"{recipe.data}, {split}", found, names, recipe.task)
+        _looked_at.add(key)
+    return found
 
 
 @dataclasses.dataclass(frozen=True)

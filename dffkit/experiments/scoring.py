@@ -92,6 +92,8 @@ def score(
 
 def validation(run: Run, workspace: Workspace) -> Callable[[nn.Module], Mapping[str, float]]:
     """Return a function that scores a network during training: overall scores at a few durations, by name."""
+    if ":" in run.recipe.data:
+        data(run.recipe, workspace, "val")  # faults of one's own targets are told before hours of training
 
     def validate(model: nn.Module) -> dict[str, float]:
         rows = score(run, model, workspace, split="val", streets=STREETS_IN_TRAINING, quick=True)

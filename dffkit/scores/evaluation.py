@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.targets import checked_target
 from dffkit.dff import DeepFeatureFlow, KeyFrame
 from dffkit.networks.precision import in_lower_precision
 from dffkit.scores.detection import DetectionScores
@@ -99,6 +100,7 @@ def evaluate(
     Raises:
         ValueError: for a number below 1, a history shorter than `max_duration`, two snippets of one name, or a data set
             without any annotated frame that counts.
+        DataError: as `checked_target`.
     """
     history = max_duration if history is None else history
     for name, value, least in (
@@ -150,10 +152,13 @@ class _Walk:
         for group in (frames[i : i + together] for i in range(0, len(frames), together)):
             for index in [index for index in keys if index <= group[0] - self.max_duration]:
                 del keys[index]
-            labels = {index: (snippet.targets[index], snippet.motion.get(index)) for index in group}
+            labels = {}
             for index, offset, prediction in self._predictions(snippet.frames, group, keys):
-                kind = SegmentationScores if isinstance(labels[index][0], Tensor) else DetectionScores
+                kind = SegmentationScores if isinstance(prediction, Tensor) else DetectionScores
                 classes = self.model.task_network.num_classes
+                if index not in labels:
+                    size = prediction.shape if isinstance(prediction, Tensor) else None
+                    labels[index] = checked_target(snippet, index, size, classes), snippet.motion.get(index)
                 scores[offset].append(kind.of(prediction, *labels[index], num_classes=classes))
         return SnippetScores(snippet.name, len(frames), tuple(type(each[0]).merge(each) for each in scores if each))
 

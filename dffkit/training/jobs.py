@@ -139,7 +139,8 @@ def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob
     offset = recipe.max_offset if recipe.job == "pairs" else None
     if recipe.job == "pairs" and recipe.flow == EXACT_FLOW:
         module.flow_network.register(data)
-    options = {"max_offset": offset, "label_interval": recipe.label_interval, "flip": recipe.flip}
+    classes = None if recipe.job == "stills" else module.task_network.num_classes
+    options = {"max_offset": offset, "label_interval": recipe.label_interval, "flip": recipe.flip, "classes": classes}
     pairs = (MixedPairs if isinstance(data, Mixture) else Pairs)(data, seed, **options)
     return (StillsJob if recipe.job == "stills" else RecognitionJob)(module, pairs)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.targets import checked_target
 from dffkit.support.errors import DataError
 
 
@@ -52,6 +53,7 @@ class Pairs:
             single frames, without key frames.
         label_interval: only every n-th annotated frame of a snippet has a label.
         flip: mirror half of the samples, both frames and the target.
+        classes: number of classes, to refuse targets with others; None if targets are of several heads.
 
     Raises:
         ValueError: for a wrong option, or if no frame is annotated.
@@ -65,12 +67,13 @@ class Pairs:
         max_offset: int | None = 9,
         label_interval: int = 1,
         flip: bool = True,
+        classes: int | None = None,
     ) -> None:
         if max_offset is not None and max_offset < 0:
             raise ValueError(f"max_offset: expected at least 0, or None for single frames, got {max_offset!r}")
         if label_interval < 1:
             raise ValueError(f"label_interval: expected at least 1, got {label_interval!r}")
-        self.snippets, self.seed, self.max_offset, self.flip = snippets, seed, max_offset, flip
+        self.snippets, self.seed, self.max_offset, self.flip, self.classes = snippets, seed, max_offset, flip, classes
         self.annotated = [(i, t) for i, snippet in enumerate(snippets) for t in list(snippet.targets)[::label_interval]]
         if not self.annotated:
             raise ValueError(f"snippets: expected at least one annotated frame, got none in {len(snippets)} snippets")
@@ -88,14 +91,14 @@ class Pairs:
         """Return the frames and targets of these samples.
 
         Raises:
-            DataError: if the frames differ in size.
+            DataError: if the frames differ in size, or as `checked_target`.
         """
         numbers = tuple(numbers)
         samples = [self.sample(number) for number in numbers]
         frames = [_frame(self.snippets[s.snippet], s.frame, s.flip) for s in samples]
         self._check_sizes([(s.snippet, s.frame) for s in samples], frames)
-        width = frames[0].shape[2]
-        targets = [self.snippets[s.snippet].targets[s.frame] for s in samples]
+        height, width = frames[0].shape[1:]
+        targets = [checked_target(self.snippets[s.snippet], s.frame, (height, width), self.classes) for s in samples]
         targets = [flip_target(target, width) if s.flip else target for s, target in zip(samples, targets, strict=True)]
         if self.max_offset is None:
             return Batch(torch.stack(frames), None, None, collate(targets), numbers)

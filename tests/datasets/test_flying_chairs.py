@@ -71,7 +71,7 @@ def test_official_split_is_by_number(tmp_path, place, text):
 
 def test_split_without_its_file_is_refused(tmp_path):
     pair(tmp_path, 1)
-    with pytest.raises(DataError, match=rf"{SPLIT_FILE}: no such file; get it .* or ask for all pairs"):
+    with pytest.raises(DataError, match=rf"{tmp_path / SPLIT_FILE}: no such file; get it .* or ask for all pairs"):
         FlyingChairs(tmp_path, "val")
     (tmp_path / SPLIT_FILE).write_text("2\n3\n")
     with pytest.raises(DataError, match=rf"{SPLIT_FILE}:2: expected 1 \(train\) or 2 \(val\), got '3'"):

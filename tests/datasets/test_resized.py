@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dffkit.datasets.resized import Crops, Window, resized, resized_target, short_side
+from dffkit.datasets.resized import Crops, Window, clip_boxes, resized, resized_target, short_side
 from dffkit.datasets.snippets import Snippet
 from dffkit.training.pairs import Pairs
 
@@ -99,6 +99,11 @@ def test_box_mostly_outside_the_window_is_ignored(left, boxes, ignored):
     assert (len(target["boxes"]), len(target["ignore"])) == (boxes, ignored)
     if boxes:
         assert target["boxes"].tolist() == [[0.0, 20, 2 * (50 - left), 80]]
+
+
+def test_a_rest_of_one_pixel_is_seen_and_less_is_not():
+    boxes = torch.tensor([[-3.0, 0, 1, 5], [-3.0, 0, 0.9, 5], [0, 9, 4, 13]])
+    assert clip_boxes(boxes, (10, 10))[1].tolist() == [0.25, 0, 0.25]
 
 
 def test_regions_to_ignore_move_with_the_window():

@@ -30,6 +30,11 @@ def test_a_cut_makes_a_key_frame():
     assert [i for i in range(8) if schedule(i, FRAME + (100 if i >= 5 else 0))] == [0, 5]
 
 
+def test_a_change_of_half_a_grey_level_can_be_enough():
+    schedule = FrameDifference(0.5)
+    assert [i for i in range(6) if schedule(i, FRAME + (1 if i >= 3 else 0))] == [0, 3]
+
+
 def test_slow_change_adds_up_against_the_key_frame():
     schedule = FrameDifference(10.0)
     assert [i for i in range(20) if schedule(i, FRAME + 3 * i)] == [0, 4, 8, 12, 16]

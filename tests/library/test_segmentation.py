@@ -31,6 +31,14 @@ def test_loss_without_labels_is_zero():
     assert network.loss(torch.randn(1, 5, 3, 4), targets, (48, 64))["segmentation"] == 0
 
 
+def test_one_labelled_pixel_is_a_mean_over_one_pixel():
+    network, maps = ScoreMaps(in_channels=8, num_classes=5), torch.randn(1, 5, 3, 4)
+    targets = torch.full((1, 48, 64), IGNORE, dtype=torch.uint8)
+    targets[0, 20, 30] = 2
+    expected = -upsample(maps, (48, 64)).log_softmax(1)[0, 2, 20, 30]
+    torch.testing.assert_close(network.loss(maps, targets, (48, 64))["segmentation"], expected)
+
+
 def test_ignored_pixels_do_not_matter():
     network, maps = ScoreMaps(in_channels=8, num_classes=5), torch.randn(1, 5, 3, 4, requires_grad=True)
     targets = torch.full((1, 48, 64), IGNORE, dtype=torch.uint8)
