@@ -53,7 +53,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compare", action="store_true", help="per-frame recognition at the left, DFF at the right")
     parser.add_argument("--compare-with", metavar="NAME", help="the same, with these weights per frame")
     rate = f"frames a second of a folder of images (default: {FPS}), or of a camera (default: as they come)"
-    parser.add_argument("--fps", type=_rate, metavar="RATE", help=rate)
+    parser.add_argument("--fps", type=float, metavar="RATE", help=rate)
     parser.add_argument("--frames", type=at_least(1), metavar="N", help=f"stop after N (toytown: {TOYTOWN_FRAMES})")
     scaling = "scale frames for the networks; default: as trained; 0: never"
     parser.add_argument("--short-side", type=at_least(0), metavar="N", help=scaling)
@@ -61,14 +61,6 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     add_threads(parser)
     parser.add_argument("--no-progress", action="store_true", help="show no bar")
-
-
-def _rate(text: str) -> Fraction:
-    """Return the frames a second that `text` names: 30, 12.5 or 30000/1001."""
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise argparse.ArgumentTypeError(f"expected a number such as 30 or 30000/1001, got {text!r}") from None
 
 
 @contextlib.contextmanager

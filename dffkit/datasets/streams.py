@@ -64,7 +64,7 @@ def frames(source: str | Path, fps: Fraction | float | None = None) -> FrameStre
         DataError: if there is no such source, or no frame in it; in the loop, if the next frame is damaged.
         ValueError: for a camera without a number, or a rate for a video file or not above 0.
     """
-    if fps is not None and not fps > 0:
+    if fps is not None and not 0 < fps < float("inf"):
         raise ValueError(f"fps: expected more than 0 frames a second, got {fps!r}")
     fps = fps and Fraction(fps).limit_denominator(10**6)
     if str(source).startswith(CAMERA):

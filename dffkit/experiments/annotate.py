@@ -17,7 +17,6 @@ COLOURS = (
 )  # fmt: skip
 BOX_COLOURS = 5  # index where Toytown's labels of things begin, so that boxes and labels have the same colours
 LIGHT = 170  # grey value; words on lighter colours are black
-LONG = 20  # characters; the legend shortens longer names
 LEGIBLE = 12  # pixels; height of the smallest letters outside of the frame
 SURE = 0.5  # boxes with at least this score are drawn and counted
 
@@ -66,12 +65,9 @@ def result_over(frame: Tensor, result: Any, names: Sequence[str]) -> Tensor:
 
 
 def captioned(frame: Tensor, text: str, framed: bool = False) -> Tensor:
-    """Return a frame below a black line of text; `framed` adds a white border, for key frames.
+    """Return a frame `(3, H, W)` uint8 below a black line of text; `framed` adds a white border, for key frames.
 
-    Args:
-        frame: `(3, H, W)` uint8.
-        text: parts with three spaces between them; the last parts are left out where the frame is too narrow.
-        framed: add the border, unless it would cover much of a small frame.
+    A frame too narrow for the text has only its first parts, which three spaces separate; a low one has no border.
     """
     band = _band(text, frame.shape[2], 2 * _text_size(frame, LEGIBLE))
     edge = max(2, round(min(frame.shape[1:]) / 60))
@@ -97,13 +93,12 @@ def legend(names: Sequence[str], labels: Tensor, width: int) -> Tensor:
         present = labels.unique().tolist()
         chosen = [label for label in present if label < min(len(names), 255)][: len(COLOURS)]
     size = _text_size(labels, LEGIBLE)
-    short = [name if len(name) <= LONG else f"{name[: LONG - 1]}…" for name in names]
-    cell = round(2.5 * size + max(map(ImageFont.load_default(size).getlength, short)))
+    cell = round(2.5 * size + max(map(ImageFont.load_default(size).getlength, names)))
     if cell > width:
         return torch.zeros(3, 0, width, dtype=torch.uint8)
     columns = width // cell
     rows = -(-min(len(names), len(COLOURS)) // columns)
-    return _legend(tuple((label, short[label]) for label in chosen), rows, columns, width, size)
+    return _legend(tuple((label, names[label]) for label in chosen), rows, columns, width, size)
 
 
 @lru_cache(maxsize=64)

@@ -156,7 +156,7 @@ def test_sizes_that_can_be_encoded_pass(size):
 
 @pytest.mark.parametrize("size", [(16, 16385), (16385, 16)])
 def test_a_size_beyond_the_encoders_is_named(size):
-    with pytest.raises(ValueError, match=f"takes at most 16384 pixels a side, got {size[1]}x{size[0]}"):
+    with pytest.raises(ValueError, match=f"takes at most 16384 pixels a side, not {size[1]}x{size[0]}"):
         video_writer.check_encoder(size)
 
 
