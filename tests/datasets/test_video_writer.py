@@ -1,6 +1,7 @@
 """Video files that are written: read again, at their times, and left playable by an interruption."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import pytest
@@ -164,6 +165,6 @@ def test_a_missing_encoder_is_named(monkeypatch):
     def unknown(name, mode):
         raise av.codec.codec.UnknownCodecError(name)
 
-    monkeypatch.setattr(video_writer.av.CodecContext, "create", unknown)
+    monkeypatch.setattr(video_writer.av, "CodecContext", SimpleNamespace(create=unknown))
     with pytest.raises(ValueError, match=r"the FFmpeg of PyAV [\d.]+ can't write H.264 of 64x48: h264"):
         video_writer.check_encoder((48, 64))
