@@ -117,7 +117,8 @@ def check_encoder(size: tuple[int, int]) -> None:
     """Raise a ValueError if frames of this size `(H, W)` can't be encoded, before any work is done for them."""
     height, width = size
     if max(size) > MAX_SIDE:
-        raise ValueError(f"H.264 takes at most {MAX_SIDE} pixels a side, not {width}x{height}; scale the frames down first")
+        limit = f"H.264 takes at most {MAX_SIDE} pixels a side, not {width}x{height}"
+        raise ValueError(f"{limit}; scale the frames down first")
     try:
         codec = av.CodecContext.create("h264", "w")
         _configure(codec, size, TICKS)
