@@ -15,7 +15,8 @@ from places import REPOSITORY
 
 PYPROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-LOCK = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
+LOCKS = ("requirements.lock", "requirements-cpu.lock")
+every_lock = pytest.mark.parametrize("lock", LOCKS)
 
 
 def named_requirements() -> list[str]:
@@ -24,8 +25,9 @@ def named_requirements() -> list[str]:
     return [line for lines in (PROJECT["dependencies"], *extras.values()) for line in lines if "dffkit" not in line]
 
 
-def locked() -> list[Requirement]:
-    return [Requirement(line) for line in LOCK.splitlines() if line and not line.startswith("#")]
+def locked(lock: str = LOCKS[0]) -> list[Requirement]:
+    lines = (REPOSITORY / lock).read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
 # What is installed
@@ -55,11 +57,18 @@ def test_every_dependency_has_its_reason():
         assert re.search(r"# \w", line), f"no reason given for {requirement}"
 
 
-def test_the_lock_pins_everything_exactly():
-    for requirement in locked():
+@every_lock
+def test_a_lock_pins_everything_exactly(lock):
+    for requirement in locked(lock):
         assert re.fullmatch(r"==[\w.]+", str(requirement.specifier)), f"{requirement} is not an exact, public version"
         assert requirement.url is None
-    assert "://" not in LOCK
+    assert "://" not in (REPOSITORY / lock).read_text(encoding="utf-8")
+
+
+def test_the_lock_for_cpus_is_the_other_without_gpu_packages():
+    gpu = re.compile(r"(cuda|nvidia)-|triton$")
+    assert any(gpu.match(requirement.name) for requirement in locked())
+    assert locked("requirements-cpu.lock") == [each for each in locked() if not gpu.match(each.name)]
 
 
 LINUX, MAC, WINDOWS = ("Linux", "linux"), ("Darwin", "darwin"), ("Windows", "win32")
@@ -90,8 +99,9 @@ def test_the_lock_satisfies_the_ranges_on_every_system(system, platform, machine
         assert wanted.specifier.contains(pins[wanted.name]), f"{line}, but the lock has {pins[wanted.name]}"
 
 
-def test_the_lock_holds_one_pair_of_torch_and_torchvision():
-    pair = [requirement for requirement in locked() if requirement.name in ("torch", "torchvision")]
+@every_lock
+def test_a_lock_holds_one_pair_of_torch_and_torchvision(lock):
+    pair = [requirement for requirement in locked(lock) if requirement.name in ("torch", "torchvision")]
     assert [requirement.name for requirement in pair] == ["torch", "torchvision"]
     assert all(requirement.marker is None for requirement in pair), "every system gets the same pair"
 
@@ -117,7 +127,7 @@ def recipes() -> dict[str, list[str]]:
     """Each explicit target of the Makefile with the lines of its recipe."""
     found: dict[str, list[str]] = {}
     for line in (REPOSITORY / "Makefile").read_text(encoding="utf-8").splitlines():
-        if match := re.match(r"([a-z]+|\$\(INSTALLED\)):(?!=)", line):
+        if match := re.match(r"([a-z ]+|\$\(INSTALLED\)):(?!=| RESOLUTION)", line):
             lines = found[match[1]] = []
         elif line.startswith("\t"):
             lines.append(line.strip())
@@ -125,17 +135,25 @@ def recipes() -> dict[str, list[str]]:
 
 
 def test_make_targets_only_call_the_package():
-    preparing = {"help", "setup", "clean", "$(INSTALLED)"}
-    commands = {target: lines for target, lines in recipes().items() if target not in preparing}
+    preparing = {"help", "setup", "wheels", "clean", "$(INSTALLED)"}
+    for_authors = {"faults", "lowest", "newest", "lowest newest"}
+    commands = {target: lines for target, lines in recipes().items() if target not in preparing | for_authors}
     assert set(commands) == {"test", "reproduce", "lab", "benchmark", "figures", "notebooks", "experiments"}
     for target, lines in commands.items():
         assert lines == [f"$(DFFKIT) {target} $(ARGS)"]
 
 
 def test_the_set_up_is_stamped_last():
-    *_, installed, stamp = recipes()["$(INSTALLED)"]
+    *_, installed, _, stamp = recipes()["$(INSTALLED)"]
     assert "--no-deps --no-build-isolation -e ." in installed
     assert stamp == "@touch $(INSTALLED)"
+
+
+def test_both_ends_of_the_ranges_are_tested_with_the_packages_installed():
+    *resolve, _, _, install, test = recipes()["lowest newest"]
+    assert "--all-extras" in " ".join(resolve)
+    assert "--no-deps --no-build-isolation -e ." in install
+    assert test == "build/ends/$@/bin/python -m dffkit test $(ARGS)"
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
@@ -144,7 +162,7 @@ def test_clean_keeps_what_took_long_to_make(tmp_path):
     kept = ["build/runs/dff/0/model", "build/results/evaluation.csv", "build/toytown/0/a", ".venv/bin/python"]
     gone = ["build/html/00_index.html", "build/notebooks/street-4.mp4", "build/rehearsal/runs/a", "build/benchmark.csv"]
     gone += ["build/checkpoints/notebooks/.ipynb_checkpoints/a.ipynb", "build/virtual_documents/a"]
-    gone += ["dffkit/__pycache__/cli.pyc", ".pytest_cache/a"]
+    gone += ["dffkit/__pycache__/cli.pyc", ".pytest_cache/a", "build/ends/lowest/bin/python"]
     for name in [*kept, *gone, "tests/test_a.py", "notebooks/00_index.ipynb"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
