@@ -143,9 +143,9 @@ def take_stock(
     for snippet, index in tqdm(chosen, source, delay=PATIENCE, leave=False, disable=hidden):
         height, width = snippet.frames[index].shape[1:]
         target = checked_target(snippet, index, (height, width), len(names))
-        if isinstance(target, Tensor) != (task == "segmentation"):
-            got = "a label map" if isinstance(target, Tensor) else "boxes"
-            raise DataError(f"{_place(snippet, index)}: expected a target for {task}, got {got}; take the other recipe")
+        if task != (got := "segmentation" if isinstance(target, Tensor) else "detection"):
+            remedy = f"take a recipe for {got}, such as toytown/{got}/dff"
+            raise DataError(f"{_place(snippet, index)}: expected a target for {task}, got one for {got}; {remedy}")
         if task == "detection":
             boxes.append(target["boxes"])
             frames.append(torch.tensor([width, height] * 2).expand(len(boxes[-1]), 4))

@@ -1,6 +1,7 @@
 """The scores of a trained network, as rows for the result tables (Sec. 5.1)."""
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from dffkit.baselines.classical_flow import ClassicalFlow
 from dffkit.baselines.without_flow import NoFlow
 from dffkit.datasets.flying_chairs import FlyingChairs, batches
 from dffkit.datasets.snippets import MOTION_CLASSES, Snippet
+from dffkit.datasets.targets import SuspiciousTargets
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import map_similarity, sources
 from dffkit.experiments.results import Score
@@ -76,6 +78,11 @@ def score(
             history=longest,
             progress=workspace.progress and not quick,
         )
+        if ":" in recipe.data and not quick and evaluation.absent:
+            names = dict(enumerate(sources.names(single), 0 if task == "segmentation" else 1))
+            absent = ", ".join(f"{label} ({names[label]})" for label in evaluation.absent)
+            text = f"class {absent} has no labelled pixel or box, and no part in {METRIC[task]}"
+            warnings.warn(f"{recipe.data}, {split}: {text}", SuspiciousTargets, stacklevel=2)
         drawn = _replicates(evaluation, recipe) if split != "val" and recipe.job != "stills" else {}
         for length, subset in itertools.product(range(1, evaluation.max_duration + 1), ("all", *MOTION_CLASSES)):
             value = evaluation.score(METRIC[task], subset, duration=length)

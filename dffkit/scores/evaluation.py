@@ -5,6 +5,7 @@ averaged over these pairs. As in the authors' evaluation the mean is over l scor
 one pass over the offsets 0 .. L - 1 gives the scores of every duration up to L. Offset 0 is the key frame itself.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,6 +60,12 @@ class Evaluation:
         """For each offset, the fractions over all snippets by (metric, subset), e.g. ("mIoU", "all")."""
         by_offset = zip(*(snippet.offsets for snippet in self.snippets), strict=True)
         return [type(scores[0]).merge(scores).values() for scores in by_offset]
+
+    @property
+    def absent(self) -> list[int]:
+        """The classes, by label, that no labelled pixel or box is of: they have no part in mIoU or mAP."""
+        parts = (part for part in self.values[0].items() if part[0][0] in ("IoU", "AP"))
+        return [int(label) for (_, label), value in parts if math.isnan(value)]
 
     def score(self, metric: str, subset: str = "all", *, duration: int) -> float:
         """Return the paper's score at a key frame duration l: the mean over the offsets 0 .. l - 1, a fraction.
