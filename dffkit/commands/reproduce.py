@@ -53,6 +53,7 @@ def reproduce_main(arguments: argparse.Namespace) -> int:
     print("\nrecomputed: computed on this machine, just now. read: taken from a stored result or a cited source.")
     print(f"\n{align(figures.points_lost())}")
     print("\nTable 4 as points lost to Frame. Ours: narrow networks in a rendered town, read, with 95% intervals.")
+    print("".join(f"\nCompared above, {line}\n" for line in ledger.mixed_precisions()), end="")
     return 0 if weights_agree() else 1
 
 

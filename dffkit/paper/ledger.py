@@ -14,10 +14,11 @@ from dffkit.experiments.results import EVALUATION, TRAINING
 from dffkit.experiments.runs import default_workspace, stored_scores
 from dffkit.experiments.scoring import METRIC
 from dffkit.experiments.speed import Architecture, Speed
+from dffkit.networks.precision import DIFFERENCE
 from dffkit.scores.differences import Difference, SampledScore, difference
 from dffkit.support.files import root
 from dffkit.training.recipe import Recipe
-from dffkit.training.recipes import RECIPES
+from dffkit.training.recipes import REAL, RECIPES
 
 # Ours
 
@@ -108,6 +109,28 @@ def training_hours() -> pandas.DataFrame:
     runs = rows.drop_duplicates(["recipe_hash", "data_version", "seed"]).astype({"seconds": float})
     found = runs.groupby(["device", "threads"]).seconds.agg(["count", "sum"]).reset_index()
     return found.assign(hours=found["sum"] / 3600).rename(columns={"count": "trainings"}).drop(columns="sum")
+
+
+def mixed_precisions() -> list[str]:
+    """Return a line for each group of recipes whose compared scores are of trainings in different precisions.
+
+    A row without a precision is of a time at which every training had its recipe's.
+    """
+    groups: dict[str, dict[str, Recipe]] = {}
+    for name, recipe in (RECIPES | REAL).items():
+        if recipe.iterations and not recipe.pretraining:
+            groups.setdefault(name.rpartition("/")[0], {})[name] = recipe
+    lines = []
+    for group, recipes in groups.items():
+        runs: dict[str, set[str]] = {}
+        for name, row in stored_scores(folder() / EVALUATION, recipes, "test"):
+            precision = row.provenance.get("precision") or recipes[name].precision
+            runs.setdefault(precision, set()).add(f"{name}, seed {row.measurement.seed}")
+        if len(runs) > 1:
+            usual, *others = sorted(runs, key=lambda precision: -len(runs[precision]))
+            named = "; ".join(f"in {other} {'; '.join(sorted(runs[other]))}" for other in others)
+            lines.append(f"{group}: trained in {usual}, but {named}. {DIFFERENCE}")
+    return lines
 
 
 def by_task(tables: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:

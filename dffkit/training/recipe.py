@@ -60,7 +60,8 @@ class Recipe:
             on ImageNet VID and 3/4 on Cityscapes; "cosine" lets it fall to 0.
         warm_up: iterations over which the learning rate rises linearly.
         clip: largest norm of the whole gradient; 0 for no limit.
-        precision: "float32", or "bfloat16" for mixed precision.
+        precision: "float32", or "bfloat16" for mixed precision: that of all trainings before it was chosen by the
+            device (`networks.precision`), and so of rows and checkpoints that name none.
         max_offset, label_interval, flip: of `Pairs`.
         mirrors: copies of each pair of sprites that are trained on, 1 (as it is) to 4 (mirrored along both axes).
     """

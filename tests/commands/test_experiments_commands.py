@@ -16,6 +16,7 @@ from dffkit.experiments import queue, scoring
 from dffkit.experiments.queue import rehearsed, status
 from dffkit.experiments.runs import Run
 from dffkit.support.errors import CommandError, DataError
+from dffkit.training import checkpoint
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.recipes import REAL, RECIPES
 
@@ -60,6 +61,18 @@ def test_train_with_other_settings_is_another_recipe(here):
     assert Run(dataclasses.replace(FRAMES, iterations=1)).finished(here)
     assert not Run(FRAMES).finished(here)
     assert Run(STILLS).finished(here)
+
+
+def test_the_precision_is_no_change_of_the_recipe(here):
+    for add, main in (
+        (experiments.add_train_arguments, experiments.train_main),
+        (experiments.add_experiments_arguments, experiments.experiments_main),
+    ):
+        main(arguments(add, FRAMES.name, "--precision", "bfloat16", *QUIET))
+        run = Run(FRAMES)
+        assert checkpoint.read(run.folder(here) / FINISHED)["precision"] == "bfloat16"
+        shutil.rmtree(here.runs)
+        shutil.rmtree(here.results)
 
 
 def test_rows_of_other_recipes_than_the_kits_stay_out_of_the_shipped_tables(here, monkeypatch, tmp_path):

@@ -113,6 +113,24 @@ def test_results_are_those_of_the_library(clip):
     assert [each.is_key_frame for each in mine] == [each.is_key_frame for each in theirs]
 
 
+@pytest.mark.parametrize(
+    ("words", "units", "precision"),
+    [((), False, "float32"), ((), True, "bfloat16"), (("--precision", "float32"), True, "float32")],
+)
+def test_frames_are_recognized_in_the_precision_of_the_machine(
+    tmp_path, clip, monkeypatch, capsys, words, units, precision
+):
+    monkeypatch.setattr(dffkit.networks.precision, "has_bf16_units", lambda device: units)
+    assert run(clip, "--frames", 2, "--compare", *words, "--out", tmp_path / "out.mp4") == 0
+    assert capsys.readouterr().err.count(f"frames per second in {precision}\n") == 2
+
+
+def test_bfloat16_gives_the_results_of_the_librarys_mixed_precision(clip):
+    live, stream = LiveRecognition("toytown/segmentation/dff", 2, precision="bfloat16"), list(frames(clip))[:3]
+    theirs = dffkit.recognize(dffkit.load(), stream, dffkit.FixedInterval(2), autocast=torch.bfloat16)
+    assert all(torch.equal(live.step(frame).output, their.output) for frame, their in zip(stream, theirs, strict=True))
+
+
 def test_results_of_scaled_frames_are_in_the_frames_own_pixels():
     frame = Film("val", 13, 30.0, WORLDS["detection"]).frame(0)
     large = frame.repeat_interleave(2, 1).repeat_interleave(2, 2)

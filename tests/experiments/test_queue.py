@@ -165,6 +165,31 @@ def test_a_run_that_is_trained_again_is_scored_again(workspace):
     assert queue.has_row(Run(FLOW), workspace, "evaluation.csv", "val")
 
 
+def test_rows_have_the_precision_of_the_training_and_identities_have_none(workspace):
+    run = Run(FRAMES)
+    lower = dataclasses.replace(workspace, precision="bfloat16")
+    queue.train_run(Run(STILLS), workspace)
+    queue.train_run(run, lower)
+    queue.evaluate_run(run, workspace, duration=2)  # scored in float32
+    tables = [table(workspace, name) for name in ("training", "evaluation")]
+    assert [set(rows[rows.recipe_hash == FRAMES.hash].precision) for rows in tables] == [{"bfloat16"}] * 2
+    assert set(tables[0][tables[0].recipe == "stills"].precision) == {"float32"}
+    assert run.finished(workspace)  # the same run
+    queue.train_run(run, workspace, resume=False)
+    assert set(table(workspace, "training").precision) == {"float32"}
+
+
+def test_rows_of_older_runs_have_the_precision_of_the_recipe(workspace):
+    older = dataclasses.replace(FLOW, precision="bfloat16")
+    queue.train_run(Run(older), workspace)
+    path = Run(older).folder(workspace) / FINISHED
+    state = checkpoint.read(path)
+    del state["precision"]
+    checkpoint.write(path, state)
+    queue.evaluate_run(Run(older), workspace)
+    assert set(table(workspace, "evaluation").precision) == {"bfloat16"}
+
+
 def test_a_training_that_is_stopped_leaves_the_scores_of_the_weights_before(workspace, monkeypatch):
     run_queue([Run(FLOW)], workspace)
     shutil.rmtree(Run(FLOW).folder(workspace))

@@ -45,6 +45,24 @@ def test_each_training_counts_once_in_the_hours(results_folder):
     assert found.hours.to_dict() == pytest.approx({"CPU": 2, "GPU": 1 / 60})
 
 
+@pytest.mark.parametrize("precision", ["", "bfloat16"])  # older rows have none, which stands for the recipe's
+def test_compared_rows_of_different_precisions_are_named(results_folder, precision):
+    def row(name, seed, precision):
+        return stored(name, 0.5, seed, duration=5, provenance={"recipe": name, "precision": precision})
+
+    dff, frame = "toytown/segmentation/dff", "toytown/segmentation/frame"
+    results.add(results_folder / "evaluation.csv", [row(dff, 0, precision), row(frame, 0, precision)])
+    results.add(results_folder / "evaluation.csv", [row("toytown/detection/dff", 0, "float32")])
+    assert ledger.mixed_precisions() == []
+    results.add(results_folder / "evaluation.csv", [row(dff, 1, "float32")])
+    (line,) = ledger.mixed_precisions()
+    assert line.startswith(f"toytown/segmentation: trained in bfloat16, but in float32 {dff}, seed 1. Precision alone")
+
+
+def test_shipped_rows_share_one_precision():
+    assert ledger.mixed_precisions() == []
+
+
 def test_every_claim_has_our_number_and_its_source():
     table = ledger.claims_beside_ours()
     assert list(table.columns) == ["claim", "place", "paper", "ours", "source"]
