@@ -31,12 +31,17 @@ FORMATS = (
     ("libvpx-vp9", "mp4"), ("libsvtav1", "mp4"), ("libsvtav1", "webm"),
     ("mpeg4", "mp4"), ("mpeg4", "avi"), ("mpeg4", "mkv"),
     ("mjpeg", "avi"), ("mjpeg", "mov"), ("mjpeg", "mkv"),
-    ("mpeg2video", "ts"), ("ffv1", "mkv"), ("ffv1", "avi"), ("gif", "gif"),
+    ("libx264", "flv"), ("mpeg4", "3gp"), ("prores", "mov"), ("mpeg2video", "ts"),
+    ("ffv1", "mkv"), ("ffv1", "avi"), ("gif", "gif"),
 )  # fmt: skip
-PIXELS = {"mjpeg": "yuvj420p", "ffv1": "bgr0", "gif": "rgb8"}  # others in yuv420p
+PIXELS = {"mjpeg": "yuvj420p", "ffv1": "bgr0", "prores": "yuv422p10le", "gif": "rgb8"}  # others in yuv420p
 
 OPTIONS = {"libsvtav1": {"preset": "12"}}
 os.environ.setdefault("SVT_LOG", "1")  # errors only
+
+# PyAV writes a shape of pixels for these only. (MPEG-2 has one of four shapes of the picture.)
+SHAPED = [each for each in FORMATS if each[1] in ("mp4", "mov", "gif") or each[0] in ("libx264", "mpeg4")]
+SHAPED += [("mjpeg", "mkv")]
 
 # Times of the frames in units of the number that follows them, in seconds.
 RATES: dict[str, tuple[tuple[int, ...], Fraction]] = {
@@ -73,7 +78,16 @@ STREAMS = {
     "cover": ["main", "cover"], "second is default": ["other", "main"], "first is default": ["main", "other"],
 }  # fmt: skip
 STARTS = {"at zero": Fraction(0), "late": Fraction(10)}
-SOUND = {"mp4": "aac", "mov": "aac", "mkv": "flac", "webm": "libopus", "avi": "pcm_s16le", "ts": "mp2"}
+# Options of the container: a file that is written to the end, or one that can be sent while it is written, as browsers'
+# recordings are: without a duration, an index or the number of frames.
+ENDS = {
+    "whole": {},
+    "streamed": {
+        "mp4": {"movflags": "frag_keyframe+delay_moov+default_base_moof"},
+        "mov": {"movflags": "frag_keyframe+delay_moov+default_base_moof"}, "mkv": {"live": "1"}, "webm": {"live": "1"},
+    },
+}  # fmt: skip
+SOUND = {"mkv": "flac", "webm": "libopus", "avi": "pcm_s16le", "ts": "mp2"}  # others: aac
 SOUND_RATE = 48000
 
 
@@ -87,6 +101,7 @@ class Video(NamedTuple):
     shape: str
     streams: str
     start: str
+    end: str
 
     @property
     def seconds(self) -> list[Fraction]:
@@ -130,27 +145,33 @@ def stored_picture(number: int, orientation: str) -> np.ndarray:
 
 def is_possible(video: Video) -> bool:
     """Return False for what no file can be."""
-    codec, container, rate, orientation, shape, streams, start = video
+    codec, container, rate, orientation, shape, streams, start, end = video
     if orientation != "upright" and container not in TURNED_BY:
         return False
     if container == "gif" and (rate not in ("25", "slowing", "gap") or streams != "one" or start == "late"):
         return False  # whole hundredths of a second, no sound
-    if container in ("avi", "ts") and streams not in ("one", "sound", "sound first"):
+    if container in ("avi", "ts", "flv", "3gp") and streams not in ("one", "sound", "sound first"):
         return False  # no disposition
+    if end == "streamed" and container not in ENDS["streamed"]:
+        return False
     if container == "webm" and streams == "cover":
         return False
     if container == "avi" and (rate in ("variable", "slowing", "hourly") or start == "late"):
         return False  # one rate in its header, from zero on, of which frames may be left out
     if codec == "mpeg2video" and rate not in ("25", "ntsc", "gap"):
         return False
-    if shape != "1:1" and (codec, container) in (("mjpeg", "avi"),):
+    if shape != "1:1" and (codec, container) not in SHAPED:
         return False
+    if (container, rate) == ("flv", "hourly"):
+        return False  # frames wait for others by at most two hours
+    if (codec, container, rate) == ("libx264", "avi", "gap"):
+        return False  # the header has the times of storage only, in another order than that of showing
     return not (rate == "hourly" and streams in ("sound", "sound first"))  # hours of sound
 
 
 def cases() -> list[Video]:
     """Return some hundred videos, with every pair of values of two properties that a video can have."""
-    tables = RATES, ORIENTATIONS, SHAPES, STREAMS, STARTS
+    tables = RATES, ORIENTATIONS, SHAPES, STREAMS, STARTS, ENDS
     products = itertools.product(FORMATS, *tables)
     possible = [Video(*first, *others) for first, *others in products if is_possible(Video(*first, *others))]
     # Codec and container are one property here.
@@ -160,7 +181,7 @@ def cases() -> list[Video]:
 def make(video: Video, folder: Path) -> Path:
     """Write a video file with these properties."""
     path = folder / f"video.{video.container}"
-    with av.open(path, "w") as container:
+    with av.open(path, "w", options=ENDS[video.end].get(video.container, {})) as container:
         tracks = [TRACKS[name](container, video) for name in STREAMS[video.streams]]
         container.start_encoding()
         for stream, frames in tracks:
@@ -230,7 +251,7 @@ def _track(
 
 def _sound(container: av.container.OutputContainer, video: Video) -> Track:
     """Return a stream of silence that is as long as the video."""
-    stream = container.add_stream(SOUND[video.container], rate=SOUND_RATE)
+    stream = container.add_stream(SOUND.get(video.container, "aac"), rate=SOUND_RATE)
     length, start = (round(time * SOUND_RATE) for time in (video.seconds[-1], STARTS[video.start]))
 
     def frames() -> Iterator[av.AudioFrame]:

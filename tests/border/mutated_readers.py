@@ -100,7 +100,7 @@ def check_timed(frames: Iterable[video_files.TimedFrame]) -> None:
 def check_labels(labels: Tensor, values: Iterable[int] = range(256)) -> None:
     assert labels.dtype == torch.uint8
     assert labels.ndim == 2
-    assert {*labels.unique().tolist()} <= {*values}
+    assert {*np.unique(labels).tolist()} <= {*values}
 
 
 def check_boxes(target: dict[str, Tensor], size: tuple[int, int], classes: int) -> None:
@@ -138,7 +138,7 @@ def check_state(state: dict[str, Tensor]) -> None:
 
 
 def make_videos(folder: Path) -> list[Path]:
-    base = made_videos.Video("libx264", "mp4", "25", "upright", "1:1", "one", "at zero")
+    base = made_videos.Video("libx264", "mp4", "25", "upright", "1:1", "one", "at zero", "whole")
     kinds = [
         base,
         base._replace(container="mov", codec="mjpeg", orientation="transposed", shape="2:1"),
@@ -146,9 +146,14 @@ def make_videos(folder: Path) -> list[Path]:
         base._replace(container="webm", codec="libvpx", shape="16:15"),
         base._replace(container="avi", codec="mpeg4", rate="gap"),
         base._replace(container="ts", codec="mpeg2video", start="late"),
+        base._replace(container="flv"),
+        base._replace(container="mp4", codec="libvpx-vp9", end="streamed"),
         base._replace(container="gif", codec="gif", rate="slowing"),
     ]
-    return [made_videos.make(kind, folder) for kind in kinds]
+    folders = [folder / str(number) for number in range(len(kinds))]
+    for each in folders:
+        each.mkdir()
+    return [made_videos.make(kind, each) for kind, each in zip(kinds, folders, strict=True)]
 
 
 def read_video(path: Path) -> None:
