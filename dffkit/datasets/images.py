@@ -23,6 +23,7 @@ STRETCHED = {"L;2": 85, "L;4": 17}  # Pillow's name for grey of 2 and 4 bits -> 
 IMAGES = tuple(e for e, name in Image.registered_extensions().items() if Image.MIME.get(name, "").startswith("image/"))
 FORMATS = [name for name in Image.OPEN if Image.MIME.get(name, "").startswith("image/")]
 UNREADABLE = (".heic", ".heif", ".jxl", ".exr", ".dng", ".cr2", ".cr3", ".nef", ".arw")
+STILLS = {*IMAGES, *UNREADABLE} - {".gif", ".png", ".apng", ".avifs"}  # files with the other endings may be videos
 ORIENTATION = 0x0112  # EXIF's number of that note
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,

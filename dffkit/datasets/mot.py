@@ -223,10 +223,10 @@ def read_boxes(path: Path) -> list[Box]:
         except ValueError:
             values = []
         if len(values) not in fields or not _is_box(values):
-            numbers = "finite numbers, a frame from 1 on, a whole id, some width and height, a class of 1..13 or -1"
+            numbers = "finite numbers, a frame from 1 on, a whole id, some width and height, a flag of 0..1"
             raise DataError(
-                f"{place}: expected {' or '.join(map(str, fields))} fields, {COLUMNS}: {numbers}, got {line!r}; "
-                "get the file again, or correct the line"
+                f"{place}: expected {' or '.join(map(str, fields))} fields, {COLUMNS}: {numbers}, "
+                f"a class of 1..13 or -1, got {line!r}; get the file again, or correct the line"
             )
         fields = (len(values),)  # a file has one form
         frame, track, left, top, width, height, flag = values[:7]
@@ -251,7 +251,9 @@ def _kind(flag: float, label: float) -> str:
 
 
 def _is_box(values: Sequence[float]) -> bool:
-    frame, track, _, _, width, height = values[:6]
+    frame, track, _, _, width, height, flag = values[:7]
     if not all(map(math.isfinite, values)) or frame != int(frame) or track != int(track):
         return False
-    return frame >= 1 and min(width, height) > 0 and _label(values) in (NO_CLASS, *range(1, LAST_CLASS + 1))
+    # Decimals with a comma make more fields, and then the flag is seldom one.
+    right = frame >= 1 and min(width, height) > 0 and 0 <= flag <= 1
+    return right and _label(values) in (NO_CLASS, *range(1, LAST_CLASS + 1))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dffkit.datasets import video_files
 from dffkit.datasets.frame_times import TimedFrame, at_rate
-from dffkit.datasets.images import channels_first, list_images, read_frame, warn_of_gaps
+from dffkit.datasets.images import STILLS, channels_first, list_images, read_frame, warn_of_gaps
 from dffkit.support.errors import DataError
 
 CAMERA = "camera:"
@@ -75,7 +75,7 @@ def frames(source: str | Path, fps: Fraction | float | None = None) -> FrameStre
         remedy = f"save a part as a file first: ffmpeg -i {shlex.quote(str(source))} -t 60 clip.mp4"
         raise DataError(f"{source}: is an address, which is not read from; {remedy}")
     path = Path(source)
-    if path.is_dir() or video_files.is_image(path):
+    if path.is_dir() or path.suffix.lower() in STILLS or video_files.is_image(path):
         paths = list_images(path) if path.is_dir() else [path]
         warn_of_gaps(paths)
         return _stream(

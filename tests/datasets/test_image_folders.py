@@ -1,5 +1,7 @@
 """The images of a folder that are a video's frames, when other images stand beside them."""
 
+import warnings
+
 import pytest
 from PIL import Image
 
@@ -92,3 +94,21 @@ def test_missing_numbers_are_told(tmp_path):
 def test_steps_and_times_in_names_are_no_gaps(tmp_path, numbers):
     fill(tmp_path, *numbered("{}.jpg", numbers))
     frames(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["avif", "ico", "jp2", "tga", "webp", "png", "gif"])
+def test_single_image_is_a_video_of_one_frame(tmp_path, ending):
+    if f".{ending}" not in IMAGES:
+        pytest.skip("this Pillow has no AVIF")
+    Image.new("RGBA", (16, 16), (0, 200, 0, 0)).save(tmp_path / f"a.{ending}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SkippedRecords)  # transparent pixels are blended over black
+        (frame,) = frames(tmp_path / f"a.{ending}")
+    assert frame.shape == (3, 16, 16)
+    assert frame.max() < 10
+
+
+def test_single_image_of_another_format_is_refused_with_the_command(tmp_path):
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(DataError, match=r"a\.heic: is no image that can be read; .*magick .*a\.heic"):
+        frames(tmp_path / "a.heic")

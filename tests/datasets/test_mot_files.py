@@ -66,7 +66,8 @@ def test_files_of_windows_are_read(tmp_path, fields):
 
 
 @pytest.mark.parametrize(
-    "line", ["frame,id,left,top,width,height,flag", "1;7;5;5;4;4;1", "1 7 5 5 4 4 1", "1,7,5,0,5,0,4,0,4,0,1", '"1",7']
+    "line",
+    ["frame,id,x,y,width,height,flag", "1;7;5;5;4;4;1", "1 7 5 5 4 4 1", "1,7,5,0,5,0,4,0,1,1,1", "1,7,9,5,8,7,9,3,1"],
 )
 def test_other_tables_are_refused_with_the_line(tmp_path, line):
     with pytest.raises(DataError, match=r"gt\.txt:1: expected 7 or 8 or 9 or 10 fields"):
