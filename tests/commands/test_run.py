@@ -3,10 +3,13 @@
 import argparse
 import dataclasses
 import json
+from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import pytest
 import torch
+from PIL import Image
 from torchvision.ops import box_iou
 
 import dffkit
@@ -16,8 +19,10 @@ from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film
 from dffkit.datasets.video_writer import VideoWriter
 from dffkit.experiments.live_recognition import LiveRecognition
 from dffkit.support.errors import CommandError, DataError
+from dffkit.support.files import root
 from dffkit.training.loop import train
 from dffkit.training.recipes import find
+from dffkit.video import Recognition
 
 
 def run(*words):
@@ -68,6 +73,100 @@ def test_a_comparison_is_twice_as_wide_and_prints_the_speedup(tmp_path, clip, ca
     assert len(captured.out.splitlines()) == 3
     assert "speedup" in captured.err
     assert "Frame" in captured.err
+
+
+INPUTS = root() / "tests" / "border" / "inputs"
+
+
+def starts(path):
+    """Start of each frame of a video file, and the file's end, in seconds."""
+    with av.open(path) as container:
+        shown = [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
+        return [*shown, container.duration / av.time_base]
+
+
+def rows(path, key):
+    return [json.loads(line)[key] for line in path.read_text().splitlines()]
+
+
+def test_video_and_json_keep_the_times_of_the_source(tmp_path):
+    times, out, lines = [0, 0.04, 2.04, 2.08], tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    with VideoWriter(tmp_path / "clip.mp4", 25) as video:
+        for index, seconds in enumerate(times):
+            video.write(Film("val", 4).frame(index), seconds, Fraction(3, 2))
+    assert run(tmp_path / "clip.mp4", "--out", out, "--json", lines) == 0
+    assert starts(out) == pytest.approx([*times, 3.58], abs=1e-5)
+    assert rows(lines, "time") == pytest.approx(times, abs=1e-5)
+
+
+def test_a_folder_of_images_has_the_rate_that_is_given(tmp_path):
+    (tmp_path / "images").mkdir()
+    for index in range(3):
+        picture = Film("val", 4).frame(index).permute(1, 2, 0).numpy()
+        Image.fromarray(picture).save(tmp_path / "images" / f"{index}.png")
+    out, lines = tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    for words, step in (((), 0.04), (("--fps", 0.5), 2)):
+        assert run(tmp_path / "images", *words, "--out", out, "--json", lines) == 0
+        assert starts(out) == pytest.approx([0, step, 2 * step, 3 * step])
+        assert rows(lines, "time") == [0, step, 2 * step]
+
+
+@pytest.mark.parametrize(
+    ("source", "fps", "named"),
+    [("clip.mp4", 5, "has its own times"), ("toytown", 5, "has its own rate"), (".", 0, "more than 0")],
+)
+def test_a_wrong_rate_is_refused(tmp_path, clip, monkeypatch, source, fps, named):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CommandError, match=f"fps: .*{named}"):
+        run(source, "--fps", fps)
+
+
+@pytest.mark.filterwarnings("default::dffkit.datasets.snippets.SkippedRecords")
+def test_a_lost_frame_is_told_and_leaves_a_gap_in_the_numbers(tmp_path, capsys):
+    lines = tmp_path / "out.jsonl"
+    assert run(INPUTS / "glitch.ts", "--out", tmp_path / "out.mp4", "--json", lines) == 0
+    assert rows(lines, "frame") == [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11]
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if "frame 6, at 0.24 s" in line] == [said[0]]
+    assert "11 frames, 1 lost" in said[1]
+
+
+def test_the_loss_of_the_sound_is_told(tmp_path, capsys):
+    assert run(INPUTS / "audio.mp4", "--frames", 1, "--out", tmp_path / "out.mp4") == 0
+    assert "out.mp4 will have no sound; that of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", [(1800, 16), (2048, 64), (1, 1), (16, 400)])
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_strips_and_points_are_written(tmp_path, size, task):
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", size, "gray").save(tmp_path / "images" / "0.png")
+    out, words = tmp_path / "out.mp4", ("--task", task, "--compare", "--short-side", 0)
+    assert run(tmp_path / "images", *words, "--out", out) == 0
+    assert count(out) == 1
+    assert frames(out).size[1] <= 2 * 2048
+
+
+@pytest.mark.parametrize(("size", "words"), [((16400, 16), ()), ((9000, 16), ("--compare",))])
+def test_a_size_beyond_the_encoders_is_known_before_the_work(tmp_path, monkeypatch, size, words):
+    monkeypatch.setattr(LiveRecognition, "step", lambda *_: pytest.fail("a frame was recognized"))
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", size, "gray").save(tmp_path / "images" / "0.png")
+    with pytest.raises(CommandError, match=r"H\.264 takes at most 16384 pixels a side, not 1[68]"):
+        run(tmp_path / "images", *words, "--out", tmp_path / "out.mp4")
+
+
+def test_methods_of_the_same_classes_share_a_legend():
+    frame = Film("val", 4).frame(0)
+
+    def height(*names):
+        methods = {str(i): SimpleNamespace(fps=1.0, names=each) for i, each in enumerate(names)}
+        found = dict.fromkeys(methods, Recognition(0, False, torch.zeros(frame.shape[1:], dtype=torch.uint8)))
+        return run_command._drawn(frame, found, methods).shape[1]
+
+    classes = tuple(f"class {index}" for index in range(12))
+    assert height(classes, classes) < height(classes)  # one legend over the width of both
+    assert height(classes, classes[:1]) == height(classes)  # one for each
 
 
 def titles(capsys):
