@@ -20,6 +20,7 @@ LOOKED_AT, SECONDS = 100, 10.0  # targets that are looked at before a data set i
 PATIENCE = 2.0  # seconds after which a bar shows it
 FEW = 10  # boxes, of which all may be in one quarter of the frame by chance
 MASKS = "masks of 0 and 255? 255 is ignored here, so the objects are gone: labels[labels == 255] = 1, for two classes"
+OTHER_SIZE = "were they drawn in frames of another size, or are x and y swapped?"
 
 
 class SuspiciousTargets(UserWarning):
@@ -27,43 +28,34 @@ class SuspiciousTargets(UserWarning):
 
 
 def checked_target(snippet: Snippet, index: int, size: Sequence[int] | None = None, classes: int | None = None) -> Any:
-    """Return the target of an annotated frame in the form that `Snippet` describes.
-
-    Arrays, lists of boxes, and numbers of other types are converted. A tuple, of several heads, is checked by part.
+    """Return the target of an annotated frame in the form that `Snippet` describes; convert arrays, lists and numbers.
 
     Args:
         snippet: the snippet.
         index: the annotated frame.
-        size: (H, W) of the frame, which a label map must have; None to skip that check.
+        size: (H, W) of the frame, to which the target must fit; None to skip that check.
         classes: C, the number of classes; None to skip the check of the largest label.
 
     Raises:
         DataError: if the target can't be of that form.
     """
     target = snippet.targets[index]
-    parts = target if isinstance(target, tuple) else (target,)
     try:
-        checked = tuple(_checked(part, size, classes) for part in parts)
+        if isinstance(target, Mapping):
+            return _checked_boxes(target, size, classes)
+        if isinstance(target, Tensor | np.ndarray):
+            return _checked_label_map(_tensor("a label map", target), size, classes or IGNORE)
+        if isinstance(target, tuple):  # of several heads, which only the kit's own data have
+            return target
+        got = f"got {type(target).__name__}; leave frames without a target out of `targets`"
+        raise ValueError(f"expected a label map as a tensor or an array, or a dict of boxes and labels, {got}")
     except ValueError as error:
         raise DataError(f"{_place(snippet, index)}: target: {error}") from error
-    return checked if isinstance(target, tuple) else checked[0]
 
 
 def _place(snippet: Snippet, index: int) -> str:
     paths = getattr(snippet.frames, "paths", None)
     return f"{snippet.name}, frame {index}" + (f" ({paths[index]})" if paths else "")
-
-
-def _checked(target: Any, size: Sequence[int] | None, classes: int | None) -> Any:
-    if isinstance(target, Mapping):
-        return _checked_boxes(target, classes)
-    if isinstance(target, Tensor | np.ndarray):
-        return _checked_label_map(_tensor("a label map", target), size, classes or IGNORE)
-    got = type(target).__name__
-    raise ValueError(
-        f"expected a label map (H, W) as a tensor or an array, or a dict of boxes and labels, got {got}; "
-        "leave frames without a target out of `targets`, and read label images by read_labels"
-    )
 
 
 def _checked_label_map(labels: Tensor, size: Sequence[int] | None, classes: int) -> Tensor:
@@ -83,7 +75,7 @@ def _checked_label_map(labels: Tensor, size: Sequence[int] | None, classes: int)
     return values.to(torch.uint8)
 
 
-def _checked_boxes(target: Mapping[str, Any], classes: int | None) -> dict[str, Any]:
+def _checked_boxes(target: Mapping[str, Any], size: Sequence[int] | None, classes: int | None) -> dict[str, Any]:
     if not {"boxes", "labels"} <= target.keys():
         raise ValueError(f'expected a dict with "boxes" and "labels", got {list(target)}')
     found = {name: _tensor(name, target[name]) for name in ("boxes", "ignore", "labels") if name in target}
@@ -92,14 +84,17 @@ def _checked_boxes(target: Mapping[str, Any], classes: int | None) -> dict[str, 
         found[name] = boxes = (boxes if boxes.numel() else boxes.reshape(0, 4)).float()
         if boxes.ndim != 2 or boxes.shape[1] != 4 or not boxes.isfinite().all():
             raise ValueError(f"expected {name} (N, 4) of finite numbers, got {tuple(boxes.shape)}: {boxes.tolist()}")
-        wrong = boxes[(boxes[:, 2:] <= boxes[:, :2]).any(1)]
-        if len(wrong):
+        wrong = boxes[(boxes[:, 2:] <= boxes[:, :2]).any(1)].tolist()
+        if wrong:
             remedy = "are they x, y, width, height? Use torchvision.ops.box_convert; leave out boxes without an area"
             if boxes.max() <= 1:
                 remedy = "are they shares of the frame? Multiply them by its width and height"
-            raise ValueError(
-                f"expected {name} x1, y1, x2, y2 with x1 < x2 and y1 < y2, got {wrong[0].tolist()}; {remedy}"
-            )
+            raise ValueError(f"expected {name} x1, y1, x2, y2 with x1 < x2 and y1 < y2, got {wrong[0]}; {remedy}")
+    if size:
+        boxes, (height, width) = found["boxes"], size
+        outside = boxes[(boxes[:, :2] >= torch.tensor([width, height])).any(1) | (boxes[:, 2:] <= 0).any(1)].tolist()
+        if outside:
+            raise ValueError(f"expected boxes in the frame of {width} x {height}, got {outside[0]}; {OTHER_SIZE}")
     if labels.numel() != len(found["boxes"]) or (labels != labels.long()).any():
         raise ValueError(f"expected {len(found['boxes'])} whole numbers as labels of its boxes, got {labels.tolist()}")
     wrong = labels[(labels < 1) | (labels > (classes or np.inf))].tolist()
@@ -134,7 +129,7 @@ def take_stock(
 
     Raises:
         DataError: if a target is wrong or of the other task, if only one class and pixels to ignore occur, or if boxes
-            are not in pixels, or outside of their frames.
+            are not in pixels.
     """
     annotated = [(snippet, index) for snippet in snippets for index in snippet.targets]
     chosen = random.Random(0).sample(annotated, min(len(annotated), LOOKED_AT))  # from all parts, also if time ends
@@ -156,9 +151,8 @@ def take_stock(
     where = f"{source}: {done} of {len(annotated)} targets"
     if task == "segmentation" and IGNORE in seen and len(seen) <= 2:
         raise DataError(f"{where} have no other ids than {', '.join(map(str, sorted(seen)))}; {MASKS}")
-    expected = enumerate(names, 1 if task == "detection" else 0)
-    absent = [f"{label} ({name})" for label, name in expected if label not in seen]
     suspicions = [*_judge_boxes(where, torch.cat(boxes), torch.cat(frames))]
+    absent = [f"{i} ({name})" for i, name in enumerate(names, int(task == "detection")) if i not in seen]
     if absent and done:
         suspicions.append(f"never have class {', '.join(absent)}; are `names` right? Ids count from 0, labels from 1")
     for suspicion in [] if hidden else suspicions:
@@ -167,19 +161,11 @@ def take_stock(
 
 def _judge_boxes(where: str, boxes: Tensor, frames: Tensor) -> Iterator[str]:
     """Yield what is suspicious about boxes `(N, 4)` in frames of width, height, width, height `(N, 4)`."""
-    if not len(boxes):
-        return
-    if boxes.max() <= 1:
-        raise DataError(
-            f"{where} have only boxes in 0..1; are they shares? Multiply them by the frame's width and height"
-        )
-    other = "were they drawn in frames of another size, or are x and y swapped?"
-    outside = ((boxes[:, :2] >= frames[:, :2]) | (boxes[:, 2:] <= 0)).any(1)
-    if outside.any():
-        box, frame = boxes[outside][0].tolist(), "x".join(map(str, frames[outside][0, :2].int().tolist()))
-        raise DataError(f"{where} have {int(outside.sum())} boxes outside of the frame, as {box} in {frame}; {other}")
-    beyond = torch.maximum(boxes - frames, -boxes).amax(1)
-    if beyond.max() > 1:
-        yield f"have {int((beyond > 1).sum())} boxes that reach up to {beyond.max():g} pixels out of the frame; {other}"
-    if len(boxes) >= FEW and ((boxes / frames).amax(0)[2:] < 0.5).all():
-        yield f"have all boxes in the frame's upper left quarter; {other}"
+    if len(boxes) and boxes.max() <= 1:
+        raise DataError(f"{where} have only boxes in 0..1; are they shares? Multiply by the frame's width and height")
+    beyond = torch.maximum(boxes - frames, -boxes)
+    if (beyond > 1).any():
+        count = int((beyond > 1).any(1).sum())
+        yield f"have {count} boxes that reach up to {beyond.max():g} pixels out of the frame; {OTHER_SIZE}"
+    if len(boxes) >= FEW and ((boxes / frames)[:, 2:] < 0.5).all():
+        yield f"have all boxes in the frame's upper left quarter; {OTHER_SIZE}"
