@@ -3,21 +3,27 @@
 import argparse
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+import itertools
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from torch import distributed
 
-from dffkit import weights
 from dffkit.commands.cli import add_device, add_precision, add_threads, at_least
-from dffkit.experiments import queue, runs, scoring, shipping, sources
+from dffkit.experiments import map_similarity, queue, runs, scoring, shipping, sources
 from dffkit.experiments.own_data import REMEDY, class_names
 from dffkit.experiments.queue import rehearsal, rehearsed, run_queue, status
+from dffkit.experiments.results import Score
 from dffkit.experiments.runs import Run, Workspace, default_workspace
 from dffkit.networks.precision import AUTO
 from dffkit.support.errors import CommandError
 from dffkit.support.machine import is_distributed, is_first_process, join_processes, keep_freed_memory, use_threads
+from dffkit.training import recipes
+from dffkit.training.assembly import fitting_parts
+from dffkit.training.progress import announce
 from dffkit.training.recipe import Recipe
-from dffkit.training.recipes import REAL, RECIPES, find, on_own_data, with_imagenet
+from dffkit.training.recipes import REAL, RECIPES, find, is_own
 
 DFF = "toytown/segmentation/dff"
 PRECISION_HELP = "a run that continues keeps its own"
@@ -39,35 +45,60 @@ def train_main(arguments: argparse.Namespace) -> int:
         print("\n".join(recipe.describe() for recipe in (*RECIPES.values(), *REAL.values())))
         return 0
     with _workspace(arguments) as workspace:
-        wanted = Run(_changed(_find(arguments.recipe), arguments), arguments.seed)
-        workspace = _with_results_folder(workspace, wanted.recipe)
-        for run in runs.in_order([wanted]):
-            if run != wanted and runs.is_available(run, workspace):
-                continue
+        wanted = Run(_changed(_find(arguments.recipe), arguments, workspace), arguments.seed)
+        workspace = _with_results_folder(workspace, wanted)
+        missing = [run for run in runs.in_order([wanted])[:-1] if not runs.is_available(run, workspace)]
+        if arguments.fresh or not wanted.finished(workspace):
+            for run in (*missing, wanted):
+                announce(f"to be trained: {run.recipe.describe()}")
+            if missing:
+                announce("--iterations N sets the number for all of these; --from WEIGHTS trains the last one only")
+        for run in (*missing, wanted):
             queue.train_run(run, workspace, resume=not (arguments.fresh and run == wanted))
             if is_first_process():
                 print(f"{run} is trained: {run.folder(workspace)}")
     return 0
 
 
-def _changed(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
+def _changed(recipe: Recipe, arguments: argparse.Namespace, workspace: Workspace) -> Recipe:
     """Return the recipe with the changes of the command line. A data set of one's own becomes part of its name.
 
     Raises:
         CommandError: if the recipe can't have one of the changes.
     """
-    if (arguments.data or arguments.classes or arguments.imagenet) and recipe.pretraining:
-        raise CommandError(
-            f"--data, --classes, --imagenet: expected a recipe for one task, such as {DFF}, got {recipe.name}"
-        )
+    if recipe.pretraining and (given := _given(arguments, "data", "classes", "imagenet", "from")):
+        raise CommandError(f"{given[0]}: expected a recipe for one task, such as {DFF}, got {recipe.name}")
+    if arguments.imagenet and vars(arguments)["from"]:
+        raise CommandError("--imagenet, --from: both give weights to start from; leave one out")
     if arguments.data and ":" not in arguments.data:
         raise CommandError(f'--data: expected "module:function", got {arguments.data!r}; {REMEDY}')
-    recipe = with_imagenet(recipe) if arguments.imagenet else recipe
-    changes = {} if arguments.iterations is None else {"iterations": arguments.iterations}
-    try:
-        return dataclasses.replace(on_own_data(recipe, arguments.data, _classes(arguments)), **changes)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
+    recipe = recipes.with_imagenet(recipe) if arguments.imagenet else recipe
+    recipe = recipes.on_own_data(recipe, arguments.data, _classes(arguments))
+    if start := vars(arguments)["from"]:
+        recipe = _from_weights(recipe, start, arguments.seed, workspace)
+    return recipes.with_iterations(recipe, arguments.iterations) if arguments.iterations else recipe
+
+
+def _from_weights(recipe: Recipe, name: str, seed: int, workspace: Workspace) -> Recipe:
+    """Return the recipe with those parts of trained weights that fit it; `name` is a recipe or a run's folder."""
+    run = _named(name, seed, workspace)
+    if run.seed != seed and not run.recipe.pretraining:  # a recipe starts from runs of its own seed
+        raise CommandError(f"--from {name}: is of seed {run.seed}, so give --seed {run.seed}, this training's too")
+    if not (parts := fitting_parts(recipe, runs.state(run, workspace))):
+        raise CommandError(f"--from {name}: no part of it fits {recipe.name}; give weights of a network of like size")
+    return recipes.started_from(recipe, run.recipe, parts)
+
+
+def _named(name: str, seed: int, workspace: Workspace) -> Run:
+    """Return the run that the name of a recipe or the folder of a finished run stands for."""
+    if not Path(name).is_dir():
+        recipe = _find(name)
+        return Run(recipe, 0 if recipe.pretraining else seed)
+    run, *_ = runs.load_trained(Path(name))
+    if not run.finished(workspace):
+        place = run.folder(workspace)
+        raise CommandError(f"{name}: expected a folder in {workspace.runs}; copy it:  cp -r {name} {place}")
+    return run
 
 
 def _classes(arguments: argparse.Namespace) -> int | None:
@@ -83,16 +114,15 @@ def _classes(arguments: argparse.Namespace) -> int | None:
     return declared or arguments.classes
 
 
-def _with_results_folder(workspace: Workspace, recipe: Recipe) -> Workspace:
-    """Return the workspace in which rows of recipes that the kit does not ship go to `build/results`."""
-    if recipe.hash in {known.hash for known in (*RECIPES.values(), *REAL.values())}:
-        return workspace
-    return dataclasses.replace(workspace, results=workspace.runs.parent / "results")
+def _with_results_folder(workspace: Workspace, run: Run) -> Workspace:
+    """Return the workspace in which rows of recipes or data that the kit does not have go to `build/results`."""
+    own = run.data or is_own(run.recipe)
+    return dataclasses.replace(workspace, results=workspace.runs.parent / "results") if own else workspace
 
 
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `evaluate`."""
-    parser.add_argument("recipe", nargs="?", default=DFF, metavar="RECIPE", help=f"by default {DFF}")
+    parser.add_argument("recipe", nargs="?", default=DFF, metavar="RECIPE", help=f"or a run's folder; by default {DFF}")
     parser.add_argument("--split", default="val", help=SPLIT_HELP)
     _add_changes(parser)
     durations_help = "only 1 to L, stored nowhere (default: 10, for boxes 20)"
@@ -103,23 +133,78 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 def evaluate_main(arguments: argparse.Namespace) -> int:
     """Score a recipe by the paper's protocol, as trained here or else as shipped, and print the scores."""
     with _workspace(arguments) as workspace:
-        run = Run(_changed(_find(arguments.recipe), arguments), arguments.seed)
-        workspace = _with_results_folder(workspace, run.recipe)
+        run = _run_to_score(arguments, workspace)
+        workspace = _with_results_folder(workspace, run)
         split, duration = arguments.split, arguments.durations
-        _check_split(run.recipe, split)
-        if shipped := not run.finished(workspace) and runs.is_shipped(run):
-            model = weights.load(run.recipe.name).to(workspace.device)
-            rows = scoring.score(run, model, workspace, split=split, duration=duration)
-        elif duration:  # fewer durations than the tables need, so nothing is stored
+        _check_split(run.scored, split)
+        shipped = not run.finished(workspace)
+        if duration or (shipped and not run.data):  # fewer durations than the tables need, or rows that are there
             rows = scoring.score(run, runs.trained(run, workspace), workspace, split=split, duration=duration)
         else:
             rows = queue.evaluate_run(run, workspace, split=split)
         if is_first_process():
-            print(f"{run}{', as shipped' if shipped else ''}, {split}, {rows[0].frames} frames")
-            for row in (row for row in rows if row.subset == "all" or not row.duration):
-                where = f"l = {row.duration:>2}" if row.duration else f"{row.subset:15}"
-                print(f"  {where}  {row.metric:14} {row.value:.4f}")
+            where = f"{run.data} {split}".strip()
+            print(f"{run}{', as shipped' if shipped else ''}, {where}, {rows[0].frames} frames")
+            _print_scores(rows)
     return 0
+
+
+def _run_to_score(arguments: argparse.Namespace, workspace: Workspace) -> Run:
+    """Return the run that `evaluate` scores: on one's own data as trained on it, or else with weights for other data.
+
+    Raises:
+        CommandError: if there are no weights, or weights for other classes than the data set has.
+    """
+    name, run = arguments.recipe, _named(arguments.recipe, arguments.seed, workspace)
+    changes = _given(arguments, "iterations", "imagenet", "from")
+    if Path(name).is_dir():
+        if changes or run.recipe.pretraining:
+            raise CommandError(
+                f"{name}: expected a run for one task, and no {changes[0] if changes else 'pre-training'}"
+            )
+        names, remedy = runs.load_trained(Path(name))[2], "give data of these classes"
+    else:
+        command = ["train", name, *_given(arguments, "seed", "data", "classes"), *changes]
+        remedy = f"Train it with:  python -m dffkit {shlex.join(command)}"
+        wanted = Run(_changed(run.recipe, arguments, workspace), arguments.seed)
+        if runs.is_available(wanted, workspace):
+            return wanted
+        if changes or not arguments.data or not runs.is_available(run, workspace):
+            raise CommandError(f"{wanted} is not trained yet. {remedy}")
+        names = sources.names(run.recipe)
+    if arguments.data in (None, run.recipe.data):
+        return run
+    names, declared = names[: run.recipe.classes], class_names(arguments.data)
+    if len(names) != (count := _classes(arguments)):
+        known = f"{len(names)} classes ({', '.join(names)})"
+        raise CommandError(f"{name}: its weights know {known}, {arguments.data} has {count}. {remedy}")
+    for known, own in zip(names, declared or names, strict=True):
+        if known != own:
+            announce(f"{arguments.data}: {own!r} is compared with what the weights call {known!r}")
+    return dataclasses.replace(run, data=arguments.data)
+
+
+def _given(arguments: argparse.Namespace, *names: str) -> list[str]:
+    """Return those of the options that are given, as words of a command line."""
+    values = {f"--{name}": vars(arguments)[name] for name in names}
+    return [word for option, value in values.items() if value for word in (option, str(value)) if word != "True"]
+
+
+def _print_scores(rows: Sequence[Score]) -> None:
+    """Print overall scores by key frame duration, or by region, and the similarity of maps as a table by layer."""
+    similar = [row for row in rows if row.metric.startswith(map_similarity.METRIC)]
+    for row in (row for row in rows if row not in similar and (row.subset == "all" or not row.duration)):
+        where = f"l = {row.duration:>2}" if row.duration else f"{row.subset:15}"
+        print(f"  {where}  {row.metric:14} {row.value:.4f}")
+    for grid, group in itertools.groupby(similar, lambda row: row.subset):
+        table: dict[int | None, list[float]] = {}
+        for row in group:
+            table.setdefault(row.duration, []).append(row.value)
+        print(
+            f"  similarity of maps, {grid}\n  frames apart {' '.join(f'{layer:>8}' for layer in map_similarity.LAYERS)}"
+        )
+        for gap, values in table.items():
+            print(f"  {'many' if gap is None else gap:>12} {' '.join(f'{value:8.3f}' for value in values)}")
 
 
 def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,13 +223,13 @@ def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
 def experiments_main(arguments: argparse.Namespace) -> int:
     """Train and score all unfinished runs; return 1 if some could not be done."""
     with _workspace(arguments) as workspace:
-        recipes = [_find(name) for name in arguments.recipes or RECIPES]
-        for recipe in recipes:
+        chosen = [_find(name) for name in arguments.recipes or RECIPES]
+        for recipe in chosen:
             if not recipe.pretraining:
                 _check_split(recipe, arguments.split)
         if arguments.rehearse:
-            recipes, workspace = [rehearsed(recipe) for recipe in recipes], rehearsal(workspace)
-        wanted = [Run(recipe, 0 if recipe.pretraining else seed) for seed in arguments.seeds for recipe in recipes]
+            chosen, workspace = [rehearsed(recipe) for recipe in chosen], rehearsal(workspace)
+        wanted = [Run(recipe, 0 if recipe.pretraining else seed) for seed in arguments.seeds for recipe in chosen]
         left = [] if arguments.list else run_queue(wanted, workspace, split=arguments.split)
         if is_first_process():
             print(status(wanted, workspace, arguments.split))
@@ -156,10 +241,12 @@ def experiments_main(arguments: argparse.Namespace) -> int:
 def _add_changes(parser: argparse.ArgumentParser) -> None:
     """Options that choose a run: its seed, and changes of the recipe, which then has runs and weights of its own."""
     parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="of the training (default: 0)")
-    parser.add_argument("--iterations", type=at_least(1), metavar="N", help="another number; changes the recipe")
+    parser.add_argument("--iterations", type=at_least(1), metavar="N", help="another number, of own starts too")
     parser.add_argument("--data", metavar="MODULE:FUNCTION", help="a data set of your own; changes the recipe")
     imagenet_help = "N_feat at full width, from torchvision's weights; changes the recipe"
     parser.add_argument("--imagenet", action="store_true", help=imagenet_help)
+    start_help = "start from trained weights: a recipe, or the folder of a run; changes the recipe"
+    parser.add_argument("--from", metavar="WEIGHTS", help=start_help)
     parser.add_argument("--classes", type=at_least(1), metavar="C", help="number of classes of --data")
 
 
@@ -168,7 +255,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     add_threads(parser)
     parser.add_argument("--workers", type=at_least(0), default=1, metavar="N", help="threads that prepare batches")
-    parser.add_argument("--no-progress", action="store_true", help="show no progress bars")
+    parser.add_argument("--no-progress", action="store_true", help="no bars, but a line now and then")
 
 
 @contextlib.contextmanager

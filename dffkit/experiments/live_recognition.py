@@ -52,7 +52,8 @@ class LiveRecognition:
         precision: str = "float32",
     ) -> None:
         if Path(name).is_dir():
-            self.recipe, model, self.names = load_trained(Path(name))
+            run, model, self.names = load_trained(Path(name))
+            self.recipe = run.recipe
         else:
             self.recipe, model = Recipe(**weights.entry(name)["recipe"]), weights.load(name)
             self.names = names(self.recipe)

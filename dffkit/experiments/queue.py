@@ -150,7 +150,9 @@ def _published(run: Run) -> dict[str, Tensor]:
     except OSError as error:
         raise CommandError(
             f"{run} starts from torchvision's ImageNet weights, which can't be reached: {error}.\n"
-            "Put their file into torch's cache by hand (torch.hub.get_dir() + '/checkpoints'), or start from others."
+            "Put their file by hand into the folder that this prints, plus /checkpoints:\n"
+            '  python -c "import torch; print(torch.hub.get_dir())"\n'
+            "or start from weights that are here, as by --from camvid/dff."
         ) from error
 
 

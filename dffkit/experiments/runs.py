@@ -72,10 +72,16 @@ def data(recipe: Recipe, workspace: Workspace, split: str, streets: int | None =
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A recipe with a seed."""
+    """A recipe with a seed; `data` is another data set, "module:function", to score it on."""
 
     recipe: Recipe
     seed: int = 0
+    data: str = ""
+
+    @property
+    def scored(self) -> Recipe:
+        """The recipe with the data set that is scored."""
+        return dataclasses.replace(self.recipe, data=self.data or self.recipe.data)
 
     def measurement(self, split: str, task: str | None = None) -> Measurement:
         """Return the identity of what is measured with this run on a split of today's data.
@@ -84,7 +90,7 @@ class Run:
             split: a split that is scored, or `recipe.data_split` for the training itself.
             task: the head that is scored; each of several heads is scored on the data of its own task.
         """
-        recipe = self.recipe if task is None else one_head(self.recipe, task)
+        recipe = self.scored if task is None else one_head(self.scored, task)
         return Measurement(self.recipe.hash, self.seed, sources.data_version(recipe, split), split)
 
     def folder(self, workspace: Workspace) -> Path:
@@ -144,11 +150,12 @@ def state(run: Run, workspace: Workspace) -> dict[str, Tensor]:
     if run.finished(workspace):
         path = run.folder(workspace) / FINISHED
         found = checkpoint.read(path)
-        checkpoint.check(path, found, run.measurement(run.recipe.data_split).as_dict())
+        checkpoint.check(path, found, Run(run.recipe, run.seed).measurement(run.recipe.data_split).as_dict())
         return found["module"]
     if is_shipped(run):
         return weights.state(run.recipe.name)
-    raise CommandError(f"{run} is not trained yet. Train it with:  python -m dffkit train {run.recipe.name}")
+    seed = f" --seed {run.seed}" if run.seed else ""
+    raise CommandError(f"{run} is not trained yet. Train it with:  python -m dffkit train {run.recipe.name}{seed}")
 
 
 def trained(run: Run, workspace: Workspace) -> nn.Module:
@@ -158,8 +165,8 @@ def trained(run: Run, workspace: Workspace) -> nn.Module:
     return model.to(workspace.device).eval()
 
 
-def load_trained(folder: Path) -> tuple[Recipe, nn.Module, tuple[str, ...]]:
-    """Return the recipe of the finished run in a folder, its network in eval mode, and the names of its classes.
+def load_trained(folder: Path) -> tuple[Run, nn.Module, tuple[str, ...]]:
+    """Return the finished run in a folder, its network in eval mode, and the names of its classes.
 
     Raises:
         DataError: if no finished run is there, its file is damaged, or it does not say what its classes are called.
@@ -177,7 +184,7 @@ def load_trained(folder: Path) -> tuple[Recipe, nn.Module, tuple[str, ...]]:
     except Exception as error:  # there is no end to what a file from elsewhere can trip over
         raise DataError(f"{path}: its recipe and weights make no network: {error}; train again") from error
     checkpoint.check(path, state, {"recipe_hash": recipe.hash})
-    return recipe, model.eval(), _class_names(path, state, recipe)
+    return Run(recipe, state["identity"].get("seed", 0)), model.eval(), _class_names(path, state, recipe)
 
 
 def _class_names(path: Path, state: Mapping[str, Any], recipe: Recipe) -> tuple[str, ...]:
@@ -204,7 +211,8 @@ def is_shipped(run: Run) -> bool:
     """
     if run.recipe.name not in weights.names():
         return False
-    stored, wanted = weights.entry(run.recipe.name), run.measurement(run.recipe.data_split).as_dict()
+    wanted = Run(run.recipe, run.seed).measurement(run.recipe.data_split).as_dict()
+    stored = weights.entry(run.recipe.name)
     return all(stored[field] == wanted[field] for field in ("recipe_hash", "seed", "data_version"))
 
 

@@ -19,6 +19,7 @@ from dffkit.experiments.results import Score
 from dffkit.experiments.runs import Run, Workspace, data, one_head
 from dffkit.scores import Evaluation, differences, evaluate, flow_error
 from dffkit.support.errors import DataError
+from dffkit.training.progress import announce
 from dffkit.training.recipe import Measurement, Recipe
 from dffkit.training.recipes import AT_ALL_DURATIONS
 
@@ -55,7 +56,7 @@ def score(
     Raises:
         DataError: if data is missing or damaged, or no annotated frame has enough frames before it.
     """
-    recipe = run.recipe
+    recipe = run.scored
     streets = streets or workspace.streets or sources.counts(recipe)[split]
     if recipe.job == "flow":
         return _flow_errors(model["flow_network"], run, split, streets, quick)
@@ -97,15 +98,25 @@ def score(
     return rows
 
 
-def validation(run: Run, workspace: Workspace) -> Callable[[nn.Module], Mapping[str, float]]:
-    """Return a function that scores a network during training: overall scores at a few durations, by name."""
-    if ":" in run.recipe.data:
-        data(run.recipe, workspace, "val")  # faults of one's own targets are told before hours of training
+def validation(run: Run, workspace: Workspace) -> Callable[[nn.Module], Mapping[str, float]] | None:
+    """Return a function that scores a network during training: overall scores at a few durations, by name.
+
+    The function prints them too. None if one's own data has no annotated frame there, which is said.
+    """
+    count = sources.counts(run.recipe)["val"]
+    if count is None:
+        count = len(found := data(run.recipe, workspace, "val"))  # faults of one's own targets are told here already
+        if ":" in run.recipe.data and not any(snippet.targets for snippet in found[:STREETS_IN_TRAINING]):
+            announce(f"{run.recipe.data}: 'val' has no annotated frame in its first snippets: no scores in training")
+            return None
 
     def validate(model: nn.Module) -> dict[str, float]:
         rows = score(run, model, workspace, split="val", streets=STREETS_IN_TRAINING, quick=True)
         shown = (row for row in rows if row.subset in ("all", "sprites all") and row.duration in (None, 1, 5, 10))
-        return {row.metric + (f"@{row.duration}" if row.duration else ""): row.value for row in shown}
+        scores = {row.metric + (f"@{row.duration}" if row.duration else ""): row.value for row in shown}
+        listed = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+        announce(f"{run.recipe.name}: val {listed} on {min(STREETS_IN_TRAINING, count)} of {count} snippets")
+        return scores
 
     return validate
 

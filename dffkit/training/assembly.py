@@ -1,5 +1,6 @@
 """Build the network and the optimiser that a recipe describes, and load the weights that parts start from."""
 
+import contextlib
 import math
 import zlib
 from collections.abc import Callable, Mapping
@@ -118,6 +119,16 @@ def load_part(module: nn.Module, part: str, state: dict[str, Tensor]) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())  # torch names every layer in a line of its own
         raise ValueError(f"start: expected the weights of this {part}, got others: {reason:.300}") from error
+
+
+def fitting_parts(recipe: Recipe, state: dict[str, Tensor]) -> list[str]:
+    """Return the parts of the recipe's network that `load_part` can take from the state of another network."""
+    module, found = build(recipe), []
+    for part, network in module.named_children():
+        with contextlib.suppress(ValueError):
+            load_part(module, part, state)
+            found += [part] if network.state_dict() else []
+    return found
 
 
 def rate_factor(recipe: Recipe, iteration: int) -> float:

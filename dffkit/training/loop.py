@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-import sys
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
-from tqdm import tqdm
 
 from dffkit.datasets.snippets import Snippet
 from dffkit.networks.precision import AUTO, autocast, resolve
@@ -23,6 +22,7 @@ from dffkit.training.assembly import load_part, make_optimiser, rate_factor, tra
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.jobs import make_job, prefetch
 from dffkit.training.pairs import move
+from dffkit.training.progress import Progress, announce, held_signals
 from dffkit.training.recipe import Measurement, Recipe
 
 Validate = Callable[[nn.Module], Mapping[str, float]]  # network in eval mode -> its scores by name
@@ -68,7 +68,7 @@ def train(
         precision: "float32", "bfloat16" for mixed precision, or "auto" for that which fits the device. A run that is
             resumed keeps its own, which for a run of an older dffkit is the recipe's.
         resume: False begins again, and deletes the folder's checkpoints and result.
-        progress: show a bar.
+        progress: show a bar; without one, a line says every minute how far the training is.
         validate: called with the network in eval mode every `validate_every` iterations and at the end, in every
             process; the log holds its result.
         validate_every: iterations between two validations.
@@ -84,32 +84,38 @@ def train(
             network refuses its input.
         DataError: if the folder's checkpoints are of another recipe, seed or data version, or none can be read; or
             if frames differ in size.
+        KeyboardInterrupt: after Ctrl-C, when the step is done and a checkpoint is written. After SIGTERM likewise
+            `SystemExit` with status 143. A second signal takes effect at once.
     """
     run = TrainingRun(recipe, Path(folder), data, seed, data_version, torch.device(device))
     if resume and run.load_finished():
         run.say_precision(precision, resumed=True)
         return run.job.module.eval()
     run.start(start or {}, resume, precision)
-    bar = tqdm(
-        desc=recipe.name, initial=run.iteration, total=recipe.iterations, unit="it", file=sys.stderr,
-        disable=not progress or run.rank > 0,
-    )  # fmt: skip
+    shown = Progress(recipe.name, run.iteration, recipe.iterations, progress)
     began, seconds = time.monotonic(), run.seconds
-    with bar:
+    with shown.bar, held_signals() as held:
         for batch in run.batches(workers):
-            run.step(batch)
+            run.step(batch, stop=bool(held))
             run.seconds = seconds + time.monotonic() - began
             last = run.iteration == recipe.iterations
             if validate is not None and (last or run.iteration % validate_every == 0):
                 run.validate(validate)
             if last or run.iteration % log_every == 0:
                 run.log_losses()
-            if not last and run.iteration % checkpoint_every == 0:
+            stopped = run.stopped or (held and run.processes == 1)
+            if stopped or (not last and run.iteration % checkpoint_every == 0):
                 run.save()
-            bar.update()
-            bar.set_postfix(run.summary(), refresh=False)
-    before_result()
-    run.finish(names)
+            shown.update(run.iteration, run.summary())
+            if stopped:
+                break
+        else:
+            before_result()
+            run.finish(names)
+    if held or run.stopped:
+        again = "the same command continues" if resume else "the same command without --fresh continues"
+        announce(f"{recipe.name}: stopped at iteration {run.iteration} of {recipe.iterations}; {again}")
+        raise KeyboardInterrupt if signal.SIGINT in held else SystemExit(128 + signal.SIGTERM)
     return run.job.module.eval()
 
 
@@ -134,6 +140,7 @@ class TrainingRun:
         self.pending: list[dict[str, float]] = []  # losses of the iterations since the last row
         self.scores: dict[str, float] = {}  # newest scores of `validate`
         self.new_scores = False  # True if they are newer than the last row
+        self.stopped = False  # True after a step at whose beginning a process of several was told to stop
 
     def load_finished(self) -> bool:
         """Load the weights of the finished run; return False if it is not finished."""
@@ -176,8 +183,7 @@ class TrainingRun:
         why = f"chosen for {device_name(self.device)}" if asked == AUTO else "as asked for"
         if resumed:
             why = "as it began" + (f"; --fresh begins again in {asked}" if asked not in (AUTO, self.precision) else "")
-        if self.rank == 0:
-            print(f"{self.recipe.name}: precision {self.precision}, {why}", file=sys.stderr)
+        announce(f"{self.recipe.name}: precision {self.precision}, {why}")
 
     def batches(self, workers: int) -> Iterator[Any]:
         """Yield this process's slices of the remaining batches, on the device; `workers` threads prefetch them."""
@@ -192,17 +198,18 @@ class TrainingRun:
         for batch in prefetch(make, iterations, workers):
             yield move(batch, lambda tensor: tensor.to(self.device, non_blocking=True))
 
-    def step(self, batch: Any) -> None:
-        """Train on one batch.
+    def step(self, batch: Any, stop: bool = False) -> None:
+        """Train on one batch; with `stop` in one process, all processes know after it that they stop here.
 
         Raises:
             TrainingError: if a loss or the gradient is not finite, or a part of the network refuses its input.
         """
         losses = self._losses(batch)
         loss = sum(value for value in losses.values() if value.requires_grad)
-        means = torch.stack([value.detach().float() for value in (loss, *losses.values())])
+        means = torch.stack([value.detach().float() for value in (loss, *losses.values(), loss.new_tensor(stop))])
         average([means])
-        values = dict(zip(("loss", *losses), means.tolist(), strict=True))
+        *means, stopped = means.tolist()
+        values, self.stopped = dict(zip(("loss", *losses), means, strict=True)), stopped > 0
         self._check_finite("loss", values)
         self.optimiser.zero_grad()
         loss.backward()
@@ -266,6 +273,8 @@ class TrainingRun:
             state |= {"identity": self.identity, "seconds": self.seconds, "precision": self.precision}
             checkpoint.save(self.folder, state, self.iteration)
             self._write_log()
+        if self.processes > 1 and self.stopped:
+            distributed.barrier()  # torchrun ends the others as soon as one has ended
 
     def finish(self, names: Sequence[str] = ()) -> None:
         """Write the result, with the names of the classes, and delete the checkpoints."""

@@ -7,6 +7,7 @@ paper's recipes, at full size, were not run at full scale here. They need the da
 
 import dataclasses
 import difflib
+from collections.abc import Sequence
 from typing import Any
 
 from dffkit.baselines import NO_FLOW
@@ -38,9 +39,15 @@ def find(name: str) -> Recipe:
     """
     known = RECIPES | REAL
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known)
-        raise ValueError(f"recipe: no {name!r}; did you mean {' or '.join(close)}?")
+        close = " or ".join(difflib.get_close_matches(name, known, n=3, cutoff=0.4))
+        hint = f"did you mean {close}?" if close else "python -m dffkit train lists them"
+        raise ValueError(f"recipe: no {name!r}; {hint}")
     return known[name]
+
+
+def is_own(recipe: Recipe) -> bool:
+    """Return True for a recipe that the kit does not have, such as one of its own with a change."""
+    return recipe.hash not in {known.hash for known in (*RECIPES.values(), *REAL.values())}
 
 
 def _small(data: str, name: str, head: tuple, start: tuple, flow: Recipe | None, **changes: Any) -> Recipe:
@@ -108,6 +115,21 @@ def on_own_data(recipe: Recipe, data: str | None, classes: int | None) -> Recipe
         ((task, head),) = recipe.heads
         changes["heads"] = ((task, options(**(dict(head) | {"num_classes": classes}))),)
     return dataclasses.replace(recipe, **changes)
+
+
+def with_iterations(recipe: Recipe, iterations: int) -> Recipe:
+    """Return the recipe with other iterations, and so all that it starts from and that is none of the kit's."""
+    start = tuple(
+        (part, with_iterations(other, iterations) if is_own(other) else other) for part, other in recipe.start
+    )
+    return dataclasses.replace(recipe, start=start, iterations=iterations)
+
+
+def started_from(recipe: Recipe, other: Recipe, parts: Sequence[str]) -> Recipe:
+    """Return the recipe with these parts from another one; its other parts start as pre-trained, or at random."""
+    start = {part: each for part, each in recipe.start if each.pretraining} | dict.fromkeys(parts, other)
+    published = "" if "feature_network" in parts else recipe.weights
+    return dataclasses.replace(recipe, start=tuple(start.items()), weights=published)
 
 
 def _paper() -> list[Recipe]:
