@@ -73,7 +73,8 @@ def test_the_papers_recipe_trains_in_two_processes_at_full_size(copy, tmp_path):
     assert line.startswith(f"{recipe.name} (")
     folder = Path(line.partition(" is trained: ")[2])
     assert folder.is_relative_to(copy / "build" / "runs")
-    trained, model, _ = load_trained(folder)
+    run, model, _ = load_trained(folder)
+    trained = run.recipe
     assert (trained.depth, trained.width, trained.flow_width, trained.iterations) == (101, 1.0, 1.0, 1)
     assert trained.batch == 8
     before = torch.load(next((copy / "torch").rglob("*.pth")), weights_only=True)
