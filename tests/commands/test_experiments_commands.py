@@ -93,7 +93,11 @@ def test_rows_of_other_recipes_than_the_kits_stay_out_of_the_shipped_tables(here
     [
         (("seg/dff", "--data", "my_clips"), CommandError, "--data: expected \"module:function\", got 'my_clips'"),
         (("flow", "--classes", "3"), CommandError, "--classes: expected a recipe for one task, .*, got flow"),
-        (("stills", "--data", "own_clips:dataset"), CommandError, "--data: expected a recipe for one task, .*, got stills"),
+        (
+            ("stills", "--data", "own_clips:dataset"),
+            CommandError,
+            "--data: expected a recipe for one task, .* stills",
+        ),
         (("seg/dff", "--data", "os:path"), DataError, "os:path: expected a function, got module"),
         (("seg/dff", "--data", "own_clips:dataset", "--classes", "3"), CommandError, "--classes: expected 2, "),
         (("seg/dff", "--data", "own_clips:nameless"), CommandError, "own_clips:nameless: how many classes has it"),

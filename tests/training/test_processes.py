@@ -30,7 +30,7 @@ def process(*words):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = str(REPOSITORY / "tests")  # where hand_made.py is
+    environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])  # for hand_made.py
     script = Path(__file__).with_name("training_processes.py")
     command = [sys.executable, script, *words]  # the time limit is for a deadlock
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900, check=False)
@@ -48,6 +48,25 @@ def test_a_killed_run_resumes_bit_by_bit(tmp_path):
     assert equal(*states)
     assert log(tmp_path / "killed") == log(tmp_path / "whole")
     assert {path.name for path in (tmp_path / "killed").iterdir()} == {"log.csv", FINISHED}
+
+
+@forks
+def test_a_stopped_run_keeps_its_last_step_and_resumes_bit_by_bit(tmp_path):
+    """One process stops after the step in which the signal came; two agree on the step after, in their next message."""
+    lines = process("stop", tmp_path).splitlines()
+    assert lines == [
+        "int 130 checkpoint-00000002.pt",
+        "int 0 trained.pt",
+        "term 143 checkpoint-00000002.pt",
+        "term 0 trained.pt",
+        "two 143 143 checkpoint-00000003.pt",
+        "two 0 0 trained.pt",
+    ]
+    whole, *others = (checkpoint.read(tmp_path / name / FINISHED)["module"] for name in ("whole", "int", "term", "two"))
+    assert equal(whole, others[0])
+    assert equal(whole, others[1])
+    assert close(whole, others[2], 1e-5)
+    assert log(tmp_path / "int") == log(tmp_path / "term") == log(tmp_path / "whole")
 
 
 @forks

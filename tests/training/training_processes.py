@@ -2,6 +2,7 @@
 
 python training_processes.py kill FOLDER      kills a training again and again until it ends
 python training_processes.py share FOLDER     trains in one process, and in two that share each batch
+python training_processes.py stop FOLDER      stops trainings by signals, in one process and in two, and resumes them
 """
 
 import itertools
@@ -19,9 +20,11 @@ from dffkit.experiments.runs import Workspace
 from dffkit.support.errors import TrainingError
 from dffkit.support.machine import join_processes
 from dffkit.training import checkpoint
+from dffkit.training.jobs import RecognitionJob
 from dffkit.training.loop import train
 
 KILLED = recipe(iterations=40, lr=0.01, clip=10.0)
+STOPPED = recipe(iterations=5, lr=0.01, clip=10.0)
 
 
 def fork(function, *arguments):
@@ -109,6 +112,38 @@ def share(folder):
     assert [wait(child) for child in children] == [0, 0]
 
 
+def train_stopped(folder, number=None, rank=0, processes=1):
+    """Train as one of several processes; the last one sends itself a signal in its second step, if a number is given.
+
+    Its exit status is that of the command line.
+    """
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
+    if processes > 1:
+        join_processes("cpu")
+    steps, forward = itertools.count(1), RecognitionJob.forward
+
+    def step(*words):
+        if next(steps) == 2 and rank == processes - 1 and number:
+            signal.raise_signal(number)
+        return forward(*words)
+
+    RecognitionJob.forward = step
+    try:
+        train(STOPPED, folder, data=snippets(), progress=False, log_every=3)
+    except (SystemExit, KeyboardInterrupt) as stop:
+        os._exit(getattr(stop, "code", 130))
+
+
+def stop(folder):
+    """Stop trainings by each signal, print the exit status and the checkpoints of each, and let them go on."""
+    assert wait(fork(train_stopped, folder / "whole")) == 0
+    for name, number, processes in (("int", signal.SIGINT, 1), ("term", signal.SIGTERM, 1), ("two", signal.SIGTERM, 2)):
+        for given in (number, None):
+            children = [fork(train_stopped, folder / name, given, rank, processes) for rank in range(processes)]
+            print(name, *map(wait, children), *(path.name for path in sorted((folder / name).glob("*.pt"))))
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    {"kill": kill, "share": share}[sys.argv[1]](Path(sys.argv[2]))
+    {"kill": kill, "share": share, "stop": stop}[sys.argv[1]](Path(sys.argv[2]))
