@@ -131,7 +131,7 @@ def test_the_kits_recipes_build_and_start_from_each_other(name):
 def test_unknown_names_suggest_close_ones():
     with pytest.raises(ValueError, match="no 'toytown/segmentation/def'; did you mean toytown/segmentation/dff or"):
         find("toytown/segmentation/def")
-    with pytest.raises(ValueError, match="no 'xyzzy'; python -m dffkit train lists them$"):
+    with pytest.raises(ValueError, match=r"no 'xyzzy'; python -m dffkit train lists them$"):
         find("xyzzy")
 
 
