@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import NamedTuple
 
 import av
 from torch import Tensor
 
+from dffkit.datasets.snippets import warn_skipped
+
 HELD_BACK = 16  # frames; a decoder of H.264 holds back at most so many to sort them
-RESTART = 1  # second; time stamps that jump back further start again, others are faulty
+BACK, FAR = Fraction(1, 10), 10  # seconds; files joined end to end jump back further, or far ahead at a sign of damage
 FINE = Fraction(1, 1000)  # second; coarser ticks, as of GIF, do not come from rounding a constant rate
+SHORTEST, SHORT = Fraction(1, 100), Fraction(1, 10)  # seconds; browsers show images of at most the first for the second
 
 
 class TimedFrame(NamedTuple):
@@ -37,26 +41,39 @@ class Clock:
     """Numbers the frames of a video file and tells when they are shown, by the time stamp of each.
 
     Time counts from the first frame. Time stamps that are rounded from the constant rate that the file states give
-    exact times. A frame without a time stamp follows the one before at the stated rate.
+    exact times. A frame without a time stamp follows the one before at the stated rate. Time stamps that start again
+    go on where those before them ended.
 
     A frame counts as lost where FFmpeg has reported damage nearby and the frame's data gave no picture, or its time is
     missing. Without damage a gap is no loss: recorders leave out frames that show nothing new.
     """
 
-    def __init__(self, stream: av.VideoStream) -> None:
-        self.stream, self.tick, self.rate = stream, stream.time_base, stream.average_rate
-        self.end = self.stored = Fraction(0)  # end of what was shown, start of what was read, as stored
-        self._waiting: dict[int, int] = {}  # time stamp -> duration of what was read and not shown, in ticks
+    def __init__(self, path: Path, stream: av.VideoStream) -> None:
+        self.path, self.stream, self.tick, self.rate = path, stream, stream.time_base, stream.average_rate
+        self.end = Fraction(0)  # end of what was shown, in the file's own seconds
+        self.stored: int | None = None  # start of what was read last, in ticks
         self.damage: str | None = None  # what FFmpeg reported last
         self._failed, self._doubt = 0, 0  # reports since the last frame; number of frames that a report still concerns
-        self.next = Fraction(0)  # end of the last frame, in seconds
-        self._index, self._last, self._zero = 0, None, None
+        self._waiting: dict[int, int] = {}  # time stamp -> duration of what was read and not shown, in ticks
+        self._shift = 0  # what is added to time stamps, in ticks
+        self._index, self._last, self._next, self._zero = 0, None, Fraction(0), None
 
     def read(self, packet: av.Packet) -> None:
-        """Note the time stamp of data that are read from the file."""
-        if packet.pts is not None and not packet.is_discard:
-            self._waiting[packet.pts] = packet.duration or 0
-        self.stored = max(self.stored, (packet.dts or 0) * self.tick)
+        """Note the time stamp of data that are read from the file, before they are decoded; correct it if needed."""
+        if packet.dts is not None:
+            ahead = 0 if self.stored is None else (packet.dts + self._shift - self.stored) * self.tick
+            if ahead < -BACK or (self._doubt and ahead > FAR):
+                self._shift = self.stored + (packet.duration or 1) - packet.dts
+                where = f"near {float(self._next):.2f} s"
+                warn_skipped(self.path, f"its time stamps start again {where}; what follows is shown next")
+            self.stored = packet.dts = packet.dts + self._shift
+        if packet.pts is not None:
+            packet.pts += self._shift
+            if self.stream.container.format.name in ("gif", "apng") and packet.duration * self.tick <= SHORTEST:
+                short, packet.duration = packet.duration, round(SHORT / self.tick)
+                self._shift += packet.duration - short
+            if not packet.is_discard:
+                self._waiting[packet.pts] = packet.duration or 0
 
     def fail(self, damage: str) -> None:
         """Note that FFmpeg reports damage."""
@@ -66,17 +83,18 @@ class Clock:
         """Return whether there was damage after the last frame."""
         return self._failed > 0 or (self._doubt > 0 and len(self._waiting) > 0)
 
-    def show(self, frame: av.VideoFrame) -> tuple[TimedFrame, int]:
-        """Return the next frame in the order of showing with its time, and the number of frames lost before it.
+    def show(self, frame: av.VideoFrame) -> TimedFrame:
+        """Return the next frame in the order of showing with its time; warn of those that are lost before it.
 
         The duration is the one that the file states, None where it states none.
         """
         # AVI has no times of showing: where frames wait for others, those of storage in order are right.
         sorts = self.stream.container.format.name == "avi" and self.stream.codec_context.has_b_frames
         stamp = min(self._waiting, default=None) if sorts else frame.pts
-        duration = (frame.duration or 0) * self.tick or (stamp is None and self.rate and 1 / self.rate) or None
+        duration = (frame.duration or self._waiting.get(stamp, 0)) * self.tick
+        duration = duration or (stamp is None and self.rate and 1 / self.rate) or None
         if stamp is None:
-            lost, start = self._failed, self.next + self._failed * (duration or 0)
+            lost, start = self._failed, self._next + self._failed * (duration or 0)
         else:
             passed = [early for early in self._waiting if early < stamp]
             if self._zero is None:
@@ -85,11 +103,15 @@ class Clock:
             lost = self._lost(passed, start) if self._doubt else 0
             self._waiting = {late: ticks for late, ticks in self._waiting.items() if late > stamp}
             self.end = max(self.end, stamp * self.tick + (duration or 0))
-        self._index += lost
-        timed = TimedFrame(self._index, frame, start, duration)
-        self._index, self._last, self.next = self._index + 1, start, start + (duration or 0)
+        if lost:
+            which = f"frames {self._index} to {self._index + lost - 1}" if lost > 1 else f"frame {self._index}"
+            traces = "others may show traces of it up to the next key frame"
+            text = f"{which}, at {float(self._next):.2f} s, can't be decoded ({self.damage}); {traces}"
+            warn_skipped(self.path, text)
+        timed = TimedFrame(self._index + lost, frame, start, duration)
+        self._index, self._last, self._next = timed.index + 1, start, start + (duration or 0)
         self._failed, self._doubt = 0, max(0, self._doubt - 1)
-        return timed, lost
+        return timed
 
     def _start(self, stamp: int) -> Fraction:
         """Return the start of a frame in seconds after the first one, later than the frame before."""
@@ -97,15 +119,10 @@ class Clock:
         if self.rate and self.tick <= FINE:
             exact = round(start * self.rate) / self.rate
             start = exact if abs(exact - start) <= self.tick else start
-        if self._last is None or start > self._last:
-            return start
-        if self._last - start < RESTART:
-            return self._last + self.tick
-        self._zero += start - self.next
-        return self.next
+        return start if self._last is None or start > self._last else self._last + self.tick
 
     def _lost(self, passed: list[int], start: Fraction) -> int:
         """Return the number of frames lost before `start`: those without a picture, and those without any data."""
-        step = self.next - self._last if self._last is not None else 0
-        gap = start - self.next - sum(self._waiting[early] for early in passed) * self.tick
+        step = self._next - self._last if self._last is not None else 0
+        gap = start - self._next - sum(self._waiting[early] for early in passed) * self.tick
         return len(passed) + (max(0, round(gap / step)) if step else 0)

@@ -21,6 +21,7 @@ from dffkit.support.errors import DataError
 
 # Streams of video that only belong to others: covers, thumbnails, tiles of a photograph.
 PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image | Disposition.dependent
+STILLS = ("avif", "heic", "heix", "mif1")  # brands of single images in files like mp4
 LISTS = ("hls", "concat", "dash", "sdp", "rtsp", "imf")  # FFmpeg's formats of files that only name other files
 
 
@@ -43,7 +44,8 @@ def is_image(path: Path) -> bool:
         DataError: as `read`.
     """
     with _opened(path) as stream:
-        return stream.container.format.name == "image2" or stream.container.format.name.endswith("_pipe")
+        kind, brand = stream.container.format.name, stream.container.metadata.get("major_brand")
+        return kind == "image2" or kind.endswith("_pipe") or brand in STILLS
 
 
 def read(path: Path) -> Iterator[TimedFrame]:
@@ -57,19 +59,20 @@ def read(path: Path) -> Iterator[TimedFrame]:
             if no frame comes after it.
     """
     with _opened(path) as stream:
-        held, step, damage = None, None, None
+        held, damage = None, None
         try:
             for timed in _numbered(path, stream):
                 if held:
-                    step = timed.seconds - held.seconds
-                    yield held._replace(duration=step)
+                    yield held._replace(duration=timed.seconds - held.seconds)
                 held = timed
         except DataError as error:
             damage = error
-        if held and not held.duration:  # the last frame is shown until the stated end, or as long as the one before
+        if held and not held.duration:  # the last frame is shown until the stated end, or as long as others on average
             start = held.seconds + (stream.start_time or 0) * stream.time_base
-            rest = Fraction(stream.container.duration or 0, av.time_base) - start
-            held = held._replace(duration=rest if rest > 0 else step)
+            stated = stream.container.duration if stream.container.format.name == "matroska,webm" else None
+            rest = Fraction(stated or 0, av.time_base) - start
+            mean = held.seconds / held.index if held.index else None
+            held = held._replace(duration=rest if rest > 0 else mean)
         if held:
             yield held
     if damage:
@@ -82,10 +85,12 @@ def _opened(path: Path) -> Iterator[av.VideoStream]:
     if path.exists() and not path.is_file():
         raise DataError(f"{path}: is no regular file; save the video as one, or name a camera as camera:0")
     try:
-        # "file:" keeps FFmpeg from taking a name for an address, the options from following a file to the network, and
-        # a name with % to numbered images. Titles and other metadata are not read here, and may be in any encoding.
-        options = {"protocol_whitelist": "file", "pattern_type": "none"}
-        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
+        # "file:" keeps FFmpeg from taking a name for an address, the options from following a file to the network and a
+        # name with % to numbered images, and images of an animation without a time last 0.1 s, as in browsers. Titles
+        # and other metadata are not read here, and may be in any encoding.
+        # With "options" for the streams too, PyAV 15 ends in a segmentation fault on flv.
+        options = {"protocol_whitelist": "file", "pattern_type": "none", "default_fps": "10"}
+        container = av.open(f"file:{path}", container_options=options, metadata_errors="replace")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is the path right?") from None
     except (av.FFmpegError, OSError) as error:
@@ -106,17 +111,13 @@ def _opened(path: Path) -> Iterator[av.VideoStream]:
 
 def _numbered(path: Path, stream: av.VideoStream) -> Iterator[TimedFrame]:
     """Yield the frames, each with the duration that the file states, None where it states none."""
-    clock, count, cut = Clock(stream), 0, None
+    clock, count, cut = Clock(path, stream), 0, None
     shape = stream.codec_context.sample_aspect_ratio
     try:
         for frame in _decoded(stream, clock):
-            start, (timed, lost) = clock.next, clock.show(frame)
-            if lost:
-                which = f"{f'frames {timed.index - lost} to' if lost > 1 else 'frame'} {timed.index - 1}"
-                traces = "others may show traces of it up to the next key frame"
-                warn_skipped(path, f"{which}, at {float(start):.2f} s, can't be decoded ({clock.damage}); {traces}")
             now = stream.codec_context.sample_aspect_ratio
-            yield timed._replace(frame=_viewed(path, frame, (stream.sample_aspect_ratio if now == shape else now) or 1))
+            ratio = (stream.sample_aspect_ratio if now == shape else now) or 1
+            yield clock.show(frame)._replace(frame=_viewed(path, frame, ratio))
             count += 1
     except av.FFmpegError as error:
         cut = error.strerror
@@ -132,13 +133,16 @@ def _numbered(path: Path, stream: av.VideoStream) -> Iterator[TimedFrame]:
 
 def _decoded(stream: av.VideoStream, clock: Clock) -> Iterator[av.VideoFrame]:
     """Yield the whole frames in the order of showing; before an error also those that the decoder holds back."""
+    codec = stream.codec_context
+    if stream.metadata.get("alpha_mode") == "1":  # FFmpeg's own decoders of VP8 and VP9 pass over transparency
+        codec = av.CodecContext.create({"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(codec.name, codec.name), "r")
     try:
         for packet in stream.container.demux(stream):
             clock.read(packet)
             if packet.is_corrupt:
                 clock.fail("incomplete data")
             try:
-                found = packet.decode()
+                found = codec.decode(packet)
             except av.FFmpegError as error:
                 clock.fail(error.strerror)
                 continue
@@ -148,7 +152,7 @@ def _decoded(stream: av.VideoStream, clock: Clock) -> Iterator[av.VideoFrame]:
                 else:
                     yield frame
     except av.FFmpegError:
-        yield from (frame for frame in stream.decode(None) if not frame.is_corrupt)
+        yield from (frame for frame in codec.decode(None) if not frame.is_corrupt)
         raise
 
 
@@ -189,8 +193,8 @@ def _missing(stream: av.VideoStream, clock: Clock) -> str | None:
     """Return what a file promises and lacks, or None. Where an mp4 file is cut, FFmpeg itself raises an error."""
     # The AVI header also counts frames that a recorder dropped, and keeps their time: they are no sign of damage. Its
     # times are those of storage, since the times of showing start later where frames wait for others.
-    avi = stream.container.format.name == "avi"
-    early = avi and stream.average_rate and clock.stored < (stream.frames - 1.5) / stream.average_rate
+    avi, stored = stream.container.format.name == "avi", (clock.stored or 0) * stream.time_base
+    early = avi and stream.average_rate and stored < (stream.frames - 1.5) / stream.average_rate
     # Frames dropped at the end leave no gap in the times, but each has its empty piece, unless the file is cut.
     if early and avi_video_pieces(Path(stream.container.name.removeprefix("file:")), stream.index) < stream.frames:
         return f"its header counts {stream.frames}"
