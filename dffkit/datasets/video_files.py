@@ -21,7 +21,6 @@ from dffkit.support.errors import DataError
 
 # Streams of video that only belong to others: covers, thumbnails, tiles of a photograph.
 PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image | Disposition.dependent
-STILLS = ("avif", "heic", "heix", "mif1")  # brands of single images in files like mp4
 LISTS = ("hls", "concat", "dash", "sdp", "rtsp", "imf")  # FFmpeg's formats of files that only name other files
 
 
@@ -44,8 +43,7 @@ def is_image(path: Path) -> bool:
         DataError: as `read`.
     """
     with _opened(path) as stream:
-        kind, brand = stream.container.format.name, stream.container.metadata.get("major_brand")
-        return kind == "image2" or kind.endswith("_pipe") or brand in STILLS
+        return stream.container.format.name == "image2" or stream.container.format.name.endswith("_pipe")
 
 
 def read(path: Path) -> Iterator[TimedFrame]:
