@@ -30,7 +30,7 @@ UPRIGHT = {
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
-NUMBER = re.compile("[0-9]+(?![0-9a-z])")  # in lower case; so "leftImg8bit" has none
+NUMBER = re.compile("[0-9]+(?![0-9]|[a-z]{2})")  # in names in lower case; "leftImg8bit" has none
 LABELS = re.compile("annot|depth|gt|instance|label|mask|seg|trainid")
 
 
@@ -69,9 +69,11 @@ def list_images(folder: Path, endings: Iterable[str] | None = None) -> list[Path
 
 
 def _frames(images: list[Path]) -> list[Path]:
-    """Leave out images that stand beside a frame: those with the same numbers, but another kind of name or ending.
+    """Leave out the images that stand beside a video's frames, such as label maps.
 
-    Of the kinds "#.jpg", "#.png" and "#_mask.png", for example, the one is taken that looks most like pictures.
+    Names that differ only in their numbers are of one kind: "#.jpg", "#.png" and "#_mask.png" are three. Of kinds with
+    numbers in common, the one is taken that looks most like pictures. No kind is taken that looks like label maps,
+    unless all do.
     """
     kinds, stems = defaultdict(list), {path.stem.lower() for path in images}
     for path in images:
@@ -79,26 +81,32 @@ def _frames(images: list[Path]) -> list[Path]:
         key = tuple(map(int, NUMBER.findall(stem)))
         if not key:  # "street_mask" stands beside "street", but "night_street" not beside "night_bridge"
             starts = (stem[: at.start()] for at in re.finditer("[_. -][a-z]", stem))
-            key = next((start for start in starts if start in stems), stem)
-            stem = stem.removeprefix(key)
+            key = (next((start for start in starts if start in stems), stem),)
+            stem = stem.removeprefix(key[0])
         kinds[NUMBER.sub("#", stem) + path.suffix].append((key, path))
     if len(kinds) == 1:
         return images
-    taken, left = {}, {}
-    for kind in sorted(kinds, key=lambda kind: _unlikeness(kind, [path for _, path in kinds[kind]])):
-        shared = next((taken[key] for key, _ in kinds[kind] if key in taken), None)
-        if shared is None:
+    ranks = {kind: _unlikeness(kind, [path for _, path in kinds[kind]]) for kind in kinds}
+    first, *others = sorted(kinds, key=ranks.__getitem__)
+    taken, left = dict(kinds[first]), {}
+    for kind in others:
+        shorter = (key[:end] for key, _ in kinds[kind] for end in range(1, len(key) + 1))  # 7_mask_1, 7_mask_2 beside 7
+        beside = next((taken[key] for key in shorter if key in taken), None)
+        if beside is None and any(ranks[kind][:2]) and not any(ranks[first][:2]):
+            beside = kinds[first][0][1]
+        if beside is None:
             taken |= dict(kinds[kind])
         else:
-            left |= {path: shared for _, path in kinds[kind]}
+            left |= {path: beside for _, path in kinds[kind]}
     for path, frame in list(left.items())[:1]:
         said = f"images such as {path.name} are left out, since they stand beside frames such as {frame.name}"
-        warn_skipped(path.parent, said, len(left), stacklevel=4)
+        remedy = "if they are frames too, put them into a folder of their own"
+        warn_skipped(path.parent, f"{said}; {remedy}", len(left), stacklevel=4)
     return [path for path in images if path not in left]
 
 
 def _unlikeness(kind: str, images: list[Path]) -> tuple[bool | int | str, ...]:
-    """Return a sort key for kinds of images: the most likely frames of a video come first."""
+    """Return a sort key of a kind of images: frames come first; one of the first two values is true for label maps."""
     ending = images[0].suffix.lower()
     try:
         mode = _open(images[0], lambda image: image.mode)
@@ -116,7 +124,7 @@ def warn_of_gaps(images: list[Path]) -> None:
     steps = [b[-1] - a[-1] if a and a[:-1] == b[:-1] != b else 0 for a, b in pairwise(numbers)]  # 0: another sequence
     common, times = Counter(steps).most_common(1)[0] if steps else (0, 0)
     gaps = [at for at, step in enumerate(steps) if step > common]
-    if gaps and times > len(steps) / 2:
+    if gaps and common > 0 and times > len(steps) / 2:
         first, last = images[gaps[0]], images[gaps[0] + 1]
         said = f"numbers are missing, the first between {first.name} and {last.name}; frames there count as neighbours"
         warn_skipped(first.parent, said, sum(steps[at] // common - 1 for at in gaps), stacklevel=4)

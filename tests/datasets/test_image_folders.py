@@ -34,6 +34,9 @@ def numbered(form, numbers=range(4)):
         (numbered("rgb_{:04}.png"), "RGB", numbered("seg_{}.png"), "L"),
         (numbered("Image{:04}.png"), "RGB", numbered("Depth{:04}.png"), "I;16"),
         (numbered("ulm_000002_{:06}_leftImg8bit.png"), "RGB", numbered("ulm_000002_{:06}_gtFine_labelIds.png"), "L"),
+        (numbered("seq05_{:04}.png"), "RGB", numbered("seq05_{:04}L.png"), "RGB"),
+        (["7.jpg", "8.jpg"], "RGB", ["7_mask_1.png", "7_mask_2.png"], "RGB"),
+        (numbered("cam0_{:04}.png"), "RGB", numbered("semantic_{}.png", (20, 21)), "P"),
         (["a.png", "b.png"], "RGB", ["a_labels.png", "b_labels.png"], "RGB"),
         (["a.png", "b.png"], "L", ["a.labels.png"], "L"),
         (numbered("{}.jpg"), "RGB", ["2.JPG"], "RGB"),
@@ -90,7 +93,7 @@ def test_missing_numbers_are_told(tmp_path):
         frames(tmp_path)
 
 
-@pytest.mark.parametrize("numbers", [(100, 110, 120), (1, 17, 40, 41), (3,)])
+@pytest.mark.parametrize("numbers", [(100, 110, 120), (1, 17, 40, 41), (3,), ("a", "b", "c", 1, 5)])
 def test_steps_and_times_in_names_are_no_gaps(tmp_path, numbers):
     fill(tmp_path, *numbered("{}.jpg", numbers))
     frames(tmp_path)
