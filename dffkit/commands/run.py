@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import Any, TextIO
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from dffkit import weights
@@ -63,19 +62,11 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-progress", action="store_true", help="show no bar")
 
 
-@contextlib.contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Print a warning as one line, without the line of code that it comes from."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: tqdm.write(f"dffkit: {message}", file=sys.stderr)
-        yield
-
-
-@_plain_warnings()
 def run_main(arguments: argparse.Namespace) -> int:
     """Recognize the video in `arguments.input`; return 0, 130 after Ctrl-C, or 1 if the video breaks off."""
     keep_freed_memory()
     use_threads(arguments.threads)
+    warnings.showwarning = lambda message, *_: tqdm.write(f"dffkit: {message}", file=sys.stderr)
     is_path = arguments.input != TOYTOWN and not arguments.input.startswith(CAMERA)
     lines_file = None if arguments.json in (None, "-") else Path(arguments.json)
     check_outputs(Path(arguments.input) if is_path else None, arguments.out, lines_file)
@@ -144,11 +135,7 @@ def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
 def _loop(
     stream: Iterable[TimedFrame], methods: dict[str, LiveRecognition], video: VideoWriter, lines: TextIO, bar: tqdm
 ) -> tuple[int, int, str]:
-    """Recognize, draw and write the frames one by one.
-
-    Returns:
-        The numbers of frames written and lost before them, and the reason for an early end, "" for none.
-    """
+    """Recognize, draw and write the frames; return their number, that of lost ones, and why they end early, or ""."""
     done, end, stopped = 0, 0, ""
     try:
         for timed in stream:
@@ -167,7 +154,7 @@ def _loop(
 
 
 def _drawn(frame: Tensor, found: dict[str, Recognition], methods: dict[str, LiveRecognition]) -> Tensor:
-    """Return the methods' results drawn side by side, each below a caption, above a legend of the label maps."""
+    """Return the results side by side, each below a caption, and a legend below label maps of the same classes."""
     shown, labels = [], []
     for title, method in methods.items():
         large, result = _legible(frame, found[title].output)
@@ -175,15 +162,10 @@ def _drawn(frame: Tensor, found: dict[str, Recognition], methods: dict[str, Live
         caption = f"{title}   {method.fps:.1f} fps{'   key frame' if marked else ''}"
         shown.append(annotate.captioned(annotate.result_over(large, result, method.names), caption, marked))
         labels.append(result)
-    if not isinstance(result, Tensor):
-        return torch.cat(shown, 2)
-    names = [method.names for method in methods.values()]
-    if len(set(names)) == 1:  # one legend for all
-        names, labels, shown = names[:1], [torch.stack(labels)], [torch.cat(shown, 2)]
-    legends = [annotate.legend(*each) for each in zip(names, labels, (each.shape[2] for each in shown), strict=True)]
-    height = max(each.shape[1] for each in legends)
-    legends = [F.pad(each, (0, 0, 0, height - each.shape[1])) for each in legends]
-    return torch.cat([torch.cat(shown, 2), torch.cat(legends, 2)], 1)
+    picture = torch.cat(shown, 2)
+    if not isinstance(result, Tensor) or len({method.names for method in methods.values()}) > 1:
+        return picture
+    return torch.cat([picture, annotate.legend(method.names, torch.stack(labels), picture.shape[2])], 1)
 
 
 def _check_size(stream: FrameStream, methods: dict[str, LiveRecognition]) -> None:

@@ -163,10 +163,8 @@ def _viewed(path: Path, frame: av.VideoFrame, ratio: Fraction) -> Tensor:
         ratio: width of a pixel by its height.
     """
     transparent = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
-    shape = {"width": max(1, round(frame.width * ratio)), "height": frame.height}
-    # PyAV 15 looks at the file's colour space only where it differs from that of the result.
-    colours = {"src_colorspace": frame.colorspace, "src_color_range": frame.color_range, "dst_colorspace": "DEFAULT"}
-    pixels = frame.to_ndarray(format="rgba" if transparent else "rgb24", **shape, **colours)
+    size = {"width": max(1, round(frame.width * ratio)), "height": frame.height}
+    pixels = frame.to_ndarray(format="rgba" if transparent else "rgb24", **size)
     if transparent:
         pixels, alpha = pixels[..., :3], pixels[..., 3:].astype(np.uint16)
         warn_skipped(path, "transparent pixels are shown over black", None if alpha.min() < 255 else 0)

@@ -1,7 +1,6 @@
 """Video files, written so that they play at the times of their source, and also after an interruption."""
 
 import contextlib
-from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -76,8 +75,8 @@ class VideoWriter:
         even = F.pad(frame.cpu(), (0, size[1] % 2, 0, size[0] % 2), mode="replicate")
         picture = av.VideoFrame.from_ndarray(even.permute(1, 2, 0).contiguous().numpy(), format="rgb24")
         picture = picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
-        self._picture, self._end = picture, start + max(1, round((duration or 1 / self.fps) * self._ticks))
-        self._encode(start)
+        self._end = start + max(1, round((duration or 1 / self.fps) * self._ticks))
+        self._encode(picture, start)
 
     def _open(self, size: tuple[int, int]) -> None:
         beside = self._staging.enter_context(staged(self.path))
@@ -87,18 +86,17 @@ class VideoWriter:
         _configure(stream.codec_context, size, self._ticks)
         self._container, self._stream, self._size = container, stream, size
 
-    def _encode(self, start: int) -> None:
-        """Encode the current picture."""
-        self._picture.pts, self._picture.time_base, self._last = start, Fraction(1, self._ticks), start
-        self._mux(self._stream.encode(self._picture))
-
     def _hold_until(self, end: int) -> None:
         """Repeat the last picture where it is shown for longer than an mp4 file can say of one frame."""
         while self._picture is not None and end - self._last > LONGEST:
-            self._encode(self._last + LONGEST)
+            self._encode(self._picture, self._last + LONGEST)
 
-    def _mux(self, packets: Iterable[av.Packet]) -> None:
-        for packet in packets:
+    def _encode(self, picture: av.VideoFrame | None, start: int) -> None:
+        """Encode a picture that is shown from `start` on; None at the end of the video."""
+        if picture is not None:
+            picture.pts, picture.time_base = start, Fraction(1, self._ticks)
+            self._picture, self._last = picture, start
+        for packet in self._stream.encode(picture):
             if packet.pts == self._last:
                 packet.duration = self._end - self._last  # of other frames, the next one's start decides
             self._container.mux(packet)
@@ -110,23 +108,20 @@ class VideoWriter:
         if self._container is not None:
             with self._staging:
                 self._hold_until(self._end)
-                self._mux(self._stream.encode(None))
+                self._encode(None, self._end)
 
 
 def check_encoder(size: tuple[int, int]) -> None:
     """Raise a ValueError if frames of this size `(H, W)` can't be encoded, before any work is done for them."""
     height, width = size
     if max(size) > MAX_SIDE:
-        limit = f"H.264 takes at most {MAX_SIDE} pixels a side, not {width}x{height}"
-        raise ValueError(f"{limit}; scale the frames down first")
+        raise ValueError(f"H.264 takes at most {MAX_SIDE} pixels a side, not {width}x{height}; scale them down first")
     try:
         codec = av.CodecContext.create("h264", "w")
         _configure(codec, size, TICKS)
         codec.open()
     except (av.FFmpegError, ValueError) as error:
-        raise ValueError(
-            f"the FFmpeg of PyAV {av.__version__} can't write H.264 of {width}x{height}: {error}"
-        ) from error
+        raise ValueError(f"PyAV {av.__version__} can't write H.264 of {width}x{height}: {error}") from error
 
 
 def _configure(codec: av.VideoCodecContext, size: tuple[int, int], ticks: int) -> None:

@@ -165,8 +165,7 @@ def test_methods_of_the_same_classes_share_a_legend():
         return run_command._drawn(frame, found, methods).shape[1]
 
     classes = tuple(f"class {index}" for index in range(12))
-    assert height(classes, classes) < height(classes)  # one legend over the width of both
-    assert height(classes, classes[:1]) == height(classes)  # one for each
+    assert height(classes, classes[:1]) < height(classes, classes) < height(classes)  # none; one over both; one
 
 
 def titles(capsys):
