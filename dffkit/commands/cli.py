@@ -66,11 +66,14 @@ COMMANDS = {
     ),
     "train": Command(
         "experiments", "training", "train a recipe, continuing where it was stopped; without a recipe, list all",
-        ("train", "train toytown/segmentation/dff", "train toytown/flow --iterations 500 --threads 2"),
+        ("train", "train toytown/segmentation/dff", "train toytown/flow --iterations 500 --threads 2",
+         "train toytown/segmentation/dff --data my_clips:dataset --iterations 500",
+         "train camvid/dff --data my_clips:dataset --from camvid/dff"),
     ),
     "evaluate": Command(
         "experiments", "training", "score a trained recipe by the paper's protocol, for every key frame duration",
-        ("evaluate toytown/segmentation/dff", "evaluate toytown/detection/frame --split test"),
+        ("evaluate toytown/segmentation/dff", "evaluate toytown/detection/frame --split test",
+         "evaluate pets09/dff --data my_clips:dataset", "evaluate build/runs/my_clips.dataset/dff-12ab34cd56ef-s0"),
     ),
     "experiments": Command(
         "experiments", "training", "train and score all unfinished recipes, one after the other",

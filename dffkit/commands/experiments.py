@@ -70,13 +70,12 @@ def _changed(recipe: Recipe, arguments: argparse.Namespace, workspace: Workspace
         raise CommandError(f"{given[0]}: expected a recipe for one task, such as {DFF}, got {recipe.name}")
     if arguments.imagenet and vars(arguments)["from"]:
         raise CommandError("--imagenet, --from: both give weights to start from; leave one out")
-    if arguments.data and ":" not in arguments.data:
-        raise CommandError(f'--data: expected "module:function", got {arguments.data!r}; {REMEDY}')
     recipe = recipes.with_imagenet(recipe) if arguments.imagenet else recipe
     recipe = recipes.on_own_data(recipe, arguments.data, _classes(arguments))
-    if start := vars(arguments)["from"]:
-        recipe = _from_weights(recipe, start, arguments.seed, workspace)
-    return recipes.with_iterations(recipe, arguments.iterations) if arguments.iterations else recipe
+    if arguments.iterations:
+        recipe = recipes.with_iterations(recipe, arguments.iterations)
+    start = vars(arguments)["from"]
+    return _from_weights(recipe, start, arguments.seed, workspace) if start else recipe
 
 
 def _from_weights(recipe: Recipe, name: str, seed: int, workspace: Workspace) -> Recipe:
@@ -86,7 +85,10 @@ def _from_weights(recipe: Recipe, name: str, seed: int, workspace: Workspace) ->
         raise CommandError(f"--from {name}: is of seed {run.seed}, so give --seed {run.seed}, this training's too")
     if not (parts := fitting_parts(recipe, runs.state(run, workspace))):
         raise CommandError(f"--from {name}: no part of it fits {recipe.name}; give weights of a network of like size")
-    return recipes.started_from(recipe, run.recipe, parts)
+    recipe = recipes.started_from(recipe, run.recipe, parts)
+    if left := {"feature_network", "task_network"} - dict(recipe.start).keys():
+        announce(f"--from {name}: has no fitting {' and '.join(sorted(left))}, which starts at random")
+    return recipe
 
 
 def _named(name: str, seed: int, workspace: Workspace) -> Run:
@@ -105,6 +107,8 @@ def _classes(arguments: argparse.Namespace) -> int | None:
     """Return the number of classes: that of the data set's `names`, or `--classes`."""
     if not arguments.data:
         return arguments.classes
+    if ":" not in arguments.data:
+        raise CommandError(f'--data: expected "module:function", got {arguments.data!r}; {REMEDY}')
     declared = len(class_names(arguments.data))
     if not declared and not arguments.classes:
         raise CommandError(f"{arguments.data}: how many classes has it? Give --classes, or the function a list `names`")
@@ -159,9 +163,7 @@ def _run_to_score(arguments: argparse.Namespace, workspace: Workspace) -> Run:
     changes = _given(arguments, "iterations", "imagenet", "from")
     if Path(name).is_dir():
         if changes or run.recipe.pretraining:
-            raise CommandError(
-                f"{name}: expected a run for one task, and no {changes[0] if changes else 'pre-training'}"
-            )
+            raise CommandError(f"{name}: expected a run for one task, without {' '.join(changes) or 'pre-training'}")
         names, remedy = runs.load_trained(Path(name))[2], "give data of these classes"
     else:
         command = ["train", name, *_given(arguments, "seed", "data", "classes"), *changes]
@@ -174,8 +176,9 @@ def _run_to_score(arguments: argparse.Namespace, workspace: Workspace) -> Run:
         names = sources.names(run.recipe)
     if arguments.data in (None, run.recipe.data):
         return run
-    names, declared = names[: run.recipe.classes], class_names(arguments.data)
-    if len(names) != (count := _classes(arguments)):
+    count, declared = _classes(arguments), class_names(arguments.data)
+    names = names[: dict(run.recipe.heads[0][1])["num_classes"]]  # data without names has 256
+    if len(names) != count:
         known = f"{len(names)} classes ({', '.join(names)})"
         raise CommandError(f"{name}: its weights know {known}, {arguments.data} has {count}. {remedy}")
     for known, own in zip(names, declared or names, strict=True):
@@ -200,11 +203,10 @@ def _print_scores(rows: Sequence[Score]) -> None:
         table: dict[int | None, list[float]] = {}
         for row in group:
             table.setdefault(row.duration, []).append(row.value)
-        print(
-            f"  similarity of maps, {grid}\n  frames apart {' '.join(f'{layer:>8}' for layer in map_similarity.LAYERS)}"
-        )
+        print(f"  similarity of maps {grid}, by frames apart (- for other moments)")
+        print(f"  {'':>6}", *(f"{layer:>8}" for layer in map_similarity.LAYERS))
         for gap, values in table.items():
-            print(f"  {'many' if gap is None else gap:>12} {' '.join(f'{value:8.3f}' for value in values)}")
+            print(f"  {'-' if gap is None else gap:>6}", *(f"{value:8.3f}" for value in values))
 
 
 def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:

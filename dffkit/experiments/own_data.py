@@ -64,8 +64,9 @@ def source(name: str) -> Source:
 def class_names(name: str) -> tuple[str, ...]:
     """Return the names of the classes that the function "module:function" declares; empty if it declares none."""
     names = getattr(_function(name), "names", ())
-    if isinstance(names, str) or not all(isinstance(each, str) for each in names) or len(set(names)) < len(names):
-        raise DataError(f'{name}: names: expected a list of strings that differ, as ("road", "car"), got {names!r}')
+    strings = isinstance(names, list | tuple) and all(isinstance(each, str) for each in names)
+    if not strings or len(set(names)) < len(names):
+        raise DataError(f'{name}: names: expected a list of strings that differ, as ["road", "car"], got {names!r}')
     return tuple(names)
 
 

@@ -151,11 +151,6 @@ class Recipe:
         return self.heads[0][0] if self.heads else ""
 
     @property
-    def classes(self) -> int:
-        """Number of classes of the first head."""
-        return dict(self.heads[0][1])["num_classes"]
-
-    @property
     def pretraining(self) -> bool:
         """True if its run of seed 0 serves every seed of the recipes that start from it, as ImageNet's weights do."""
         return self.job in PRETRAINING

@@ -2,12 +2,15 @@
 
 import textwrap
 
+import numpy
 import pytest
+import torch
+from PIL import Image
 from places import REPOSITORY
 from small_runs import picture, small, trained_and_scored
 
 from dffkit.datasets.snippets import Snippet
-from dffkit.experiments import queue, results, scoring, sources
+from dffkit.experiments import own_data, queue, results, scoring, sources
 from dffkit.experiments.runs import Run
 from dffkit.support.errors import DataError
 from dffkit.training.assembly import build
@@ -35,6 +38,45 @@ def uneven(split):
     )]
     return four + (dataset(split) if split == "val" else [])
 
+def generated(split):
+    yield from dataset(split)
+
+def broken_generator(split):
+    yield None
+    raise RuntimeError("no disk")
+
+def forgotten(split):
+    dataset(split)
+
+def broken(split):
+    return open("no_such_file")
+
+def twice(split):
+    return dataset(split)[:1] * 2
+
+def beyond(split):
+    return [Snippet(s.name, s.fps, s.frames, {12: s.targets[9]}) for s in dataset(split)]
+
+def listed(split):
+    return [Snippet(s.name, s.fps, s.frames, [s.targets[9]]) for s in dataset(split)]
+
+def empty(split):
+    return []
+
+def string(split):
+    return []
+string.names = "dark bright"
+
+def same(split):
+    return []
+same.names = ["dark", "dark"]
+
+def lazy(split):
+    class Broken(dict):
+        def __getitem__(self, i):
+            raise OSError("label map is gone")
+    return [Snippet("a", 30.0, [f.float() / 255 for f in dataset(split)[0].frames], Broken({9: None}))]
+
 def unlabelled(split):
     return [Snippet(s.name, s.fps, s.frames, {}) for s in dataset(split)]
 """
@@ -43,6 +85,9 @@ def unlabelled(split):
 @pytest.fixture
 def yours(tmp_path, monkeypatch):
     (tmp_path / "my_clips.py").write_text(textwrap.dedent(YOURS))
+    (tmp_path / "bad_import.py").write_text("import torch\nimport no_such_package\n")
+    (tmp_path / "bad_syntax.py").write_text("import torch\n\nnames = (1,\n")
+    (tmp_path / "exits.py").write_text("raise SystemExit(2)\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -64,11 +109,73 @@ def test_a_data_set_of_ones_own_trains_and_is_scored(bare_workspace, yours):
         ("no_such_module:dataset", "no_such_module:dataset: can't be imported: No module named 'no_such_module'"),
         ("my_clips:nothing", "my_clips:nothing: can't be imported: .*has no attribute 'nothing'"),
         ("my_clips:wrong", "my_clips:wrong: expected a list of dffkit.Snippet for 'train', got dict"),
+        ("my_clips:forgotten", "expected a list of dffkit.Snippet for 'train', got NoneType"),
+        ("my_clips:broken_generator", r"'train': RuntimeError: no disk \(my_clips.py, line 29\)"),
+        ("my_clips:broken", r"'train': FileNotFoundError: .*'no_such_file' \(my_clips.py, line 35\)"),
+        ("my_clips:twice", "'train': expected snippets with names that differ, got one name twice"),
+        ("my_clips:beyond", r"train-0: targets: expected frame numbers in 0\.\.11, got 12"),
+        ("my_clips:listed", "train-0: targets: expected a dict, number of the frame -> target, got "),
+        ("my_clips:empty", "'train': expected an annotated frame, got none in 0 snippets"),
+        ("my_clips:string", r"names: expected a list of strings that differ, as .*, got 'dark bright'"),
+        ("my_clips:same", r"names: expected a list of strings that differ, as .*, got \['dark', 'dark'\]"),
+        ("my_clips.py:dataset", "expected a module's name, got a file's; in the folder ., give --data my_clips:data"),
+        ("clips/my_clips.py:dataset", "got a file's; in the folder clips, give --data my_clips:dataset"),
+        ("bad_import:dataset", r"ModuleNotFoundError: No module named 'no_such_package' \(bad_import.py, line 2\)"),
+        ("bad_syntax:dataset", r"SyntaxError: .* \(bad_syntax.py, line 3\)"),
+        ("exits:dataset", r"exits:dataset: can't be imported: SystemExit: 2 \(exits.py, line 1\)"),
     ],
 )
 def test_a_data_set_that_cannot_be_used_is_named(yours, data, message):
     with pytest.raises(DataError, match=message):
         sources.snippets(small("toytown/segmentation/frame", data=data), "train")
+
+
+def test_a_generator_is_a_data_set(yours):
+    recipe = small("toytown/segmentation/dff", data="my_clips:generated")
+    assert [snippet.name for snippet in sources.snippets(recipe, "val")] == ["val-0", "val-1"]
+
+
+def test_a_data_set_without_exact_flow_is_refused_for_the_recipe_that_needs_it(yours):
+    recipe = small("toytown/segmentation/exact-flow", data="my_clips:dataset")
+    with pytest.raises(DataError, match="train-0: has no exact flow, which toytown/segmentation/exact-flow needs"):
+        sources.snippets(recipe, "train")
+
+
+def test_errors_in_frames_and_targets_name_their_place(yours):
+    (snippet,) = sources.snippets(small("toytown/segmentation/dff", data="my_clips:lazy"), "val")
+    with pytest.raises(DataError, match=r"my_clips:lazy: a, frame 3: .*got Tensor \(3, 64, 128\) torch.float32"):
+        snippet.frames[3]
+    with pytest.raises(DataError, match=r"a, target of frame 9: OSError: label map is gone \(my_clips.py, line 60\)"):
+        snippet.targets[9]
+
+
+PIXELS = numpy.random.default_rng(0).integers(0, 256, (6, 7, 4), dtype=numpy.uint8)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Image.fromarray(PIXELS[..., :3]), Image.fromarray(PIXELS), Image.fromarray(PIXELS[..., 0]),
+        PIXELS, PIXELS[..., :3], PIXELS[..., 0], PIXELS[..., :3].transpose(2, 0, 1),
+        torch.from_numpy(PIXELS), torch.from_numpy(PIXELS[..., 0]), torch.from_numpy(PIXELS).permute(2, 0, 1),
+        torch.from_numpy(PIXELS[..., :3]) / 255, torch.from_numpy(PIXELS[..., :1]).permute(2, 0, 1),
+    ],
+)  # fmt: skip
+def test_the_cures_for_a_wrong_frame_make_a_frame(frame):
+    for _ in range(4):  # each mends one fault
+        if not (cure := own_data._cure(frame)):
+            break
+        expression = cure.partition(", if")[0]
+        frame = eval(expression, {"frame": frame, "torch": torch, "numpy": numpy})
+    assert (tuple(frame.shape), frame.dtype) == ((3, 6, 7), torch.uint8)
+    shown = (PIXELS[..., 0], PIXELS[..., :3].transpose(2, 0, 1))
+    assert any((frame.numpy() == pixels).all() for pixels in shown)
+
+
+def test_an_empty_val_leaves_out_the_scores_in_training(bare_workspace, yours, capsys):
+    recipe = small("toytown/segmentation/dff", data="my_clips:unlabelled")
+    assert scoring.validation(Run(recipe), bare_workspace) is None
+    assert "'val' has no annotated frame in its first snippets: no scores in training" in capsys.readouterr().err
 
 
 def test_the_data_version_changes_with_the_data_set(yours, monkeypatch):
