@@ -252,7 +252,7 @@ def _conversion(path: Path) -> str:
 
 def _decoded(image: Image.Image) -> Image.Image:
     # Pillow compares the one transparent colour of such a PNG with changed values.
-    if "transparency" in image.info and image.tile[0][3] in ("L;2", "L;4", "RGB;16B"):
+    if "transparency" in image.info and image.tile[0][3] in ("1", "L;2", "L;4", "RGB;16B"):
         raise ValueError("its transparent colour can't be told")
     image.load()
     return image

@@ -123,25 +123,25 @@ def blended(name):
 def test_transparent_pixels_are_blended_over_black(tmp_path, mode, ending):
     path, pixels = tmp_path / f"a.{ending}", RNG.integers(0, 256, (6, 8, len(mode)), dtype=np.uint8)
     pixels[:3, :, -1] = 0
-    Image.fromarray(pixels, mode).save(path, **({"lossless": True, "exact": True} if ending == "webp" else {}))
+    Image.fromarray(pixels).save(path, **({"lossless": True, "exact": True} if ending == "webp" else {}))
     colours, opacity = pixels[..., :-1].astype(int), pixels[..., -1:].astype(int)
     expected = np.broadcast_to(np.round(colours * opacity / 255), (6, 8, 3)).transpose(2, 0, 1)
     assert np.abs(blended(path).numpy() - expected).max() <= 1
     pixels[..., -1] = 255  # opaque: exact, and nothing is said
-    Image.fromarray(pixels, mode).save(path, **({"lossless": True} if ending == "webp" else {}))
+    Image.fromarray(pixels).save(path, **({"lossless": True} if ending == "webp" else {}))
     assert np.array_equal(read_frame(path), np.broadcast_to(pixels[..., :-1], (6, 8, 3)).transpose(2, 0, 1))
 
 
-@pytest.mark.parametrize(("mode", "colour"), [("P", 1), ("L", 200), ("RGB", (9, 8, 7)), ("1", 255)])
+@pytest.mark.parametrize(("mode", "colour"), [("P", 1), ("L", 200), ("RGB", (9, 8, 7))])
 def test_transparent_colour_becomes_black(tmp_path, mode, colour):
     image = Image.new(mode, (8, 6), colour)
     if mode == "P":
         image.putpalette([0, 0, 0, 200, 100, 50])
-    image.save(tmp_path / "a.png", transparency=colour if mode != "1" else 1)
+    image.save(tmp_path / "a.png", transparency=colour)
     assert not blended(tmp_path / "a.png").any()
 
 
-@pytest.mark.parametrize(("bits", "kind", "colour"), [(2, 0, ">H"), (4, 0, ">H"), (16, 2, ">HHH")])
+@pytest.mark.parametrize(("bits", "kind", "colour"), [(1, 0, ">H"), (2, 0, ">H"), (4, 0, ">H"), (16, 2, ">HHH")])
 def test_transparent_colour_that_pillow_mistakes_is_refused(tmp_path, bits, kind, colour):
     """In PNGs of these depths Pillow compares the colour as stored with values that it has scaled to 8 bits."""
     def chunk(name, content):
@@ -165,7 +165,7 @@ def test_other_colour_spaces_become_rgb(tmp_path, mode, ending):
         image = ImageCms.profileToProfile(image, *profiles, outputMode="LAB")
     (image if mode == "LAB" else image.convert(mode, palette=Image.Palette.ADAPTIVE)).save(path)
     with Image.open(path) as stored:
-        assert stored.mode == mode
+        assert stored.mode == mode or mode == "YCbCr"  # which older versions of Pillow convert themselves
     assert (read_frame(path)[:, 8, 8].int() - torch.tensor([200, 30, 40])).abs().max() <= 3
 
 
