@@ -11,6 +11,7 @@ from torch import Tensor
 from dffkit.datasets.snippets import warn_skipped
 
 HELD_BACK = 16  # frames; a decoder of H.264 holds back at most so many to sort them
+EMPTY = 16  # bytes; MPEG-4 stores so few to say that nothing has changed, and no frame comes of it
 BACK, FAR = Fraction(1, 10), 10  # seconds; files joined end to end jump back further, or far ahead at a sign of damage
 FINE = Fraction(1, 1000)  # second; coarser ticks, as of GIF, do not come from rounding a constant rate
 SHORTEST, SHORT = Fraction(1, 100), Fraction(1, 10)  # seconds; browsers show images of at most the first for the second
@@ -44,7 +45,7 @@ class Clock:
     exact times. A frame without a time stamp follows the one before at the stated rate. Time stamps that start again
     go on where those before them ended.
 
-    A frame counts as lost where FFmpeg has reported damage nearby and the frame's data gave no picture, or its time is
+    A frame counts as lost where its data gave no picture, or where FFmpeg has reported damage nearby and its time is
     missing. Without damage a gap is no loss: recorders leave out frames that show nothing new.
     """
 
@@ -56,6 +57,7 @@ class Clock:
         self._failed, self._doubt = 0, 0  # reports since the last frame; number of frames that a report still concerns
         self._waiting: dict[int, int] = {}  # time stamp -> duration of what was read and not shown, in ticks
         self._shift = 0  # what is added to time stamps, in ticks
+        self._plain = 0  # frames in a row before which everything that was read gave a picture
         self._index, self._last, self._next, self._zero = 0, None, Fraction(0), None
 
     def read(self, packet: av.Packet) -> None:
@@ -72,7 +74,7 @@ class Clock:
             if self.stream.container.format.name in ("gif", "apng") and packet.duration * self.tick <= SHORTEST:
                 short, packet.duration = packet.duration, round(SHORT / self.tick)
                 self._shift += packet.duration - short
-            if not packet.is_discard:
+            if not packet.is_discard and packet.size > EMPTY:
                 self._waiting[packet.pts] = packet.duration or 0
 
     def fail(self, damage: str) -> None:
@@ -90,7 +92,7 @@ class Clock:
         """
         # AVI has no times of showing: where frames wait for others, those of storage in order are right.
         sorts = self.stream.container.format.name == "avi" and self.stream.codec_context.has_b_frames
-        stamp = min(self._waiting, default=None) if sorts else frame.pts
+        stamp = next(iter(sorted(self._waiting)[self._failed :]), None) if sorts else frame.pts
         duration = (frame.duration or self._waiting.get(stamp, 0)) * self.tick
         duration = duration or (stamp is None and self.rate and 1 / self.rate) or None
         if stamp is None:
@@ -100,13 +102,15 @@ class Clock:
             if self._zero is None:
                 self._zero = min([stamp, *(passed if self._doubt else ())]) * self.tick
             start = self._start(stamp)
-            lost = self._lost(passed, start) if self._doubt else 0
+            lost = self._lost(passed, start)
+            self._plain = 0 if passed else self._plain + 1
             self._waiting = {late: ticks for late, ticks in self._waiting.items() if late > stamp}
             self.end = max(self.end, stamp * self.tick + (duration or 0))
         if lost:
             which = f"frames {self._index} to {self._index + lost - 1}" if lost > 1 else f"frame {self._index}"
             traces = "others may show traces of it up to the next key frame"
-            text = f"{which}, at {float(self._next):.2f} s, can't be decoded ({self.damage}); {traces}"
+            reason = self.damage or "no picture in its data"
+            text = f"{which}, at {float(self._next):.2f} s, can't be decoded ({reason}); {traces}"
             warn_skipped(self.path, text)
         timed = TimedFrame(self._index + lost, frame, start, duration)
         self._index, self._last, self._next = timed.index + 1, start, start + (duration or 0)
@@ -122,7 +126,16 @@ class Clock:
         return start if self._last is None or start > self._last else self._last + self.tick
 
     def _lost(self, passed: list[int], start: Fraction) -> int:
-        """Return the number of frames lost before `start`: those without a picture, and those without any data."""
+        """Return the number of frames lost before `start`: those without a picture, and those without any data.
+
+        Args:
+            passed: time stamps that were read and gave no picture. Those of second fields, which come with every frame,
+                and of hidden frames, whose time belongs to the frame before, are no loss.
+            start: start of the next frame in seconds.
+        """
         step = self._next - self._last if self._last is not None else 0
+        silent = passed and step and self._plain > 1 and start - self._next > step / 2
+        if not self._doubt and not silent:
+            return 0
         gap = start - self._next - sum(self._waiting[early] for early in passed) * self.tick
         return len(passed) + (max(0, round(gap / step)) if step else 0)
