@@ -56,6 +56,7 @@ class Clock:
         self.damage: str | None = None  # what FFmpeg reported last
         self._failed, self._doubt = 0, 0  # reports since the last frame; number of frames that a report still concerns
         self._waiting: dict[int, int] = {}  # time stamp -> duration of what was read and not shown, in ticks
+        self._bad: set[int] = set()  # time stamps at which FFmpeg reported damage
         self._shift = 0  # what is added to time stamps, in ticks
         self._plain = 0  # frames in a row before which everything that was read gave a picture
         self._index, self._last, self._next, self._zero = 0, None, Fraction(0), None
@@ -80,6 +81,7 @@ class Clock:
     def fail(self, damage: str) -> None:
         """Note that FFmpeg reports damage."""
         self.damage, self._failed, self._doubt = damage, self._failed + 1, HELD_BACK
+        self._bad.update(list(self._waiting)[-1:])  # what was read last
 
     def breaks_off(self) -> bool:
         """Return whether there was damage after the last frame."""
@@ -92,7 +94,7 @@ class Clock:
         """
         # AVI has no times of showing: where frames wait for others, those of storage in order are right.
         sorts = self.stream.container.format.name == "avi" and self.stream.codec_context.has_b_frames
-        stamp = next(iter(sorted(self._waiting)[self._failed :]), None) if sorts else frame.pts
+        stamp = min(self._waiting.keys() - self._bad, default=None) if sorts else frame.pts
         duration = (frame.duration or self._waiting.get(stamp, 0)) * self.tick
         duration = duration or (stamp is None and self.rate and 1 / self.rate) or None
         if stamp is None:
