@@ -53,10 +53,11 @@ faults: $(INSTALLED) ## for authors: plant small faults in the code, and see tha
 
 wheels: ## fill a folder with all packages for this system and Python:  make wheels WHEELS=folder
 	@test -n "$(WHEELS)" || { echo "Name the folder: make wheels WHEELS=folder" >&2; exit 1; }
-	$(if $(INDEX),"$(PYTHON)" -m pip wheel --wheel-dir "$(WHEELS)" $(FROM_INDEX))
-	"$(PYTHON)" -m pip wheel --wheel-dir "$(WHEELS)" --find-links "$(WHEELS)" --no-deps -r $(LOCK)
+	"$(PYTHON)" -m venv build/pip
+	$(if $(INDEX),build/pip/bin/python -m pip wheel --wheel-dir "$(WHEELS)" $(FROM_INDEX))
+	build/pip/bin/python -m pip wheel --wheel-dir "$(WHEELS)" --find-links "$(WHEELS)" --no-deps -r $(LOCK)
 
-# The ends of the ranges in pyproject.toml, each in an environment of 5 GB:  make lowest newest PYTHON=python3.13
+# The ends of the ranges in pyproject.toml, each in an environment of 6 GB:  make lowest newest PYTHON=python3.13
 lowest: ## make test with the lowest versions that pyproject.toml admits (needs uv)
 newest: ## make test with the newest versions that pyproject.toml admits (needs uv)
 lowest: RESOLUTION := lowest-direct
@@ -74,7 +75,7 @@ lowest newest:
 # build/runs and build/results hold days of training, and trainings may be reading build/toytown: all three stay.
 clean: ## remove what is quickly made again; trainings, their frames and .venv stay
 	rm -rf build/html build/notebooks build/rehearsal build/checkpoints build/virtual_documents build/benchmark.csv
-	rm -rf build/lib build/bdist.* build/ends
+	rm -rf build/lib build/bdist.* build/ends build/pip
 	rm -rf .pytest_cache .ruff_cache .hypothesis dffkit.egg-info
 	find dffkit tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
 

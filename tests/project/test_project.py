@@ -162,7 +162,7 @@ def test_clean_keeps_what_took_long_to_make(tmp_path):
     kept = ["build/runs/dff/0/model", "build/results/evaluation.csv", "build/toytown/0/a", ".venv/bin/python"]
     gone = ["build/html/00_index.html", "build/notebooks/street-4.mp4", "build/rehearsal/runs/a", "build/benchmark.csv"]
     gone += ["build/checkpoints/notebooks/.ipynb_checkpoints/a.ipynb", "build/virtual_documents/a"]
-    gone += ["dffkit/__pycache__/cli.pyc", ".pytest_cache/a", "build/ends/lowest/bin/python"]
+    gone += ["dffkit/__pycache__/cli.pyc", ".pytest_cache/a", "build/ends/lowest/bin/python", "build/pip/bin/python"]
     for name in [*kept, *gone, "tests/test_a.py", "notebooks/00_index.ipynb"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
