@@ -41,8 +41,9 @@ def recognize(
         schedule: a schedule of `dffkit.schedules`, e.g. `FixedInterval(10)`.
         look_ahead: largest number of current frames of one key frame that go through the networks together. More than
             1 is faster for recorded video and gives the same results later; for a live stream take 1.
-        autocast: torch.bfloat16 for mixed precision; None for float32. The weights are converted once, not once a
-            frame; the flow and scale fields of this kit's networks stay float32.
+        autocast: torch.bfloat16 for mixed precision, which is slow on a processor without units for it; None for
+            float32. The weights are converted once, not once a frame; the flow and scale fields of this kit's networks
+            stay float32.
 
     Yields:
         A `Recognition` for each frame.

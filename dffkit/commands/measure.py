@@ -25,7 +25,7 @@ def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=benchmark.TASK_NETWORKS, default=list(benchmark.TASK_NETWORKS), **many)
     parser.add_argument("--depth", type=int, choices=(50, 101), default=[101, 50], nargs="+", help="of the ResNet")
     parser.add_argument("--flow", choices=FLOW_NETWORKS, default=list(FLOW_NETWORKS), **many)
-    add_precision(parser, "and auto measures float32 always", nargs="+", default=[AUTO])
+    add_precision(parser, "auto measures float32 as well", nargs="+", default=[AUTO])
     parser.add_argument("--look-ahead", type=at_least(1), metavar="N", help="current frames in a batch (default l - 1)")
     parser.add_argument("--repeats", type=at_least(1), default=3, metavar="N", help="report medians of N (default: 3)")
     add_device(parser)
