@@ -17,7 +17,9 @@ from dffkit.datasets.snippets import Frames, warn_skipped
 from dffkit.support.errors import DataError
 
 Read = TypeVar("Read")
-EXACT = ("PNG", "PPM", "TIFF", "BMP", "GIF")  # formats that keep the values of a label map, by Pillow's names
+# Formats that keep the values of a label map, by Pillow's names. (Writers of GIF leave out colours that no pixel has,
+# and give the others new numbers.)
+EXACT = ("PNG", "PPM", "TIFF", "BMP")
 STRETCHED = {"L;2": 85, "L;4": 17}  # Pillow's name for grey of 2 and 4 bits -> factor by which it multiplies the values
 # Endings, and formats by Pillow's names, of pictures; EPS, for example, is none and would start another program.
 IMAGES = tuple(e for e, name in Image.registered_extensions().items() if Image.MIME.get(name, "").startswith("image/"))
@@ -171,7 +173,7 @@ def read_labels(path: Path, frame: Path | None = None) -> Tensor:
     """Read a label image as a label map `(H, W)` uint8: the values as stored, whatever a palette's colours are.
 
     Args:
-        path: path of the label image: PNG, PGM, TIFF, BMP or GIF.
+        path: path of the label image: PNG, PGM, TIFF or BMP.
         frame: path of its frame, which must have the same size; None to skip that check.
 
     Raises:
@@ -199,7 +201,8 @@ def _stored_values(path: Path, image: Image.Image) -> np.ndarray:
     kind = "JPEG" if "jpeg" in str(image.info.get("compression")) else image.format
     if kind not in EXACT:
         expected = f"expected a label map as {', '.join(EXACT)}, got {kind}"
-        raise DataError(f"{path}: {expected}; lossy formats invent ids where two classes meet: {again}")
+        why = "lossy formats invent ids where two classes meet, and GIF gives ids new numbers"
+        raise DataError(f"{path}: {expected}; {why}: {again}")
     if image.mode not in ("L", "P", "1", "I") and not image.mode.startswith("I;"):
         remedy = "is it a picture of labels' colours? Take that of their ids; if each channel holds the ids, run\n"
         remedy += f'python -c "from PIL import Image; Image.open({own}).getchannel(0).save({ids})"'
@@ -209,9 +212,8 @@ def _stored_values(path: Path, image: Image.Image) -> np.ndarray:
     if form == "1;I" or (kind, form) == ("BMP", "1"):
         remedy = f'to make white 1, run\npython -c "import cv2; cv2.imwrite({ids}, cv2.imread({own}, 0) // 255)"'
         raise DataError(f"{path}: is black and white, without saying which is 0; {remedy}")
-    partial = kind == "GIF" and tile[1] != (0, 0, *image.size)
     packed = kind == "BMP" and form == "L" and numbers[0] < image.width  # grey of 4 bits, which Pillow calls damaged
-    if partial or packed or not re.fullmatch("8|1|L|L;[24]|P|P;[124]|I|I;.*", str(form)):
+    if packed or not re.fullmatch("8|1|L|L;[24]|P|P;[124]|I|I;.*", str(form)):
         raise DataError(f"{path}: {kind} of form {form}: decoders change the values of this form; {again}")
     if image.format == "PPM" and numbers:  # Pillow stretches 0..maxval to 8 or 16 bits, unless that is the maxval
         image.tile = [type(tile)(*tile[:3], (form, 255 if numbers[-1] < 256 else 65535))]

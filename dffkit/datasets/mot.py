@@ -255,5 +255,5 @@ def _is_box(values: Sequence[float]) -> bool:
     if not all(map(math.isfinite, values)) or frame != int(frame) or track != int(track):
         return False
     # Decimals with a comma make more fields, and then the flag is seldom one.
-    right = frame >= 1 and min(width, height) > 0 and 0 <= flag <= 1
+    right = frame >= 1 and abs(track) < 2**63 and min(width, height) > 0 and 0 <= flag <= 1
     return right and _label(values) in (NO_CLASS, *range(1, LAST_CLASS + 1))

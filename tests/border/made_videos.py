@@ -236,6 +236,7 @@ def _track(
     stream = container.add_stream(video.codec, rate=rate, options=OPTIONS.get(video.codec, {}))
     stream.height, stream.width = pictures[0].shape[:2]
     stream.pix_fmt = PIXELS.get(video.codec, "yuv420p")
+    stream.codec_context.thread_count = 1
     stream.codec_context.time_base = unit
     stream.codec_context.sample_aspect_ratio = SHAPES[video.shape]
     stream.disposition = disposition.value  # PyAV 15 takes a number only

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.Skippe
         ("0,1,5,5,4,4,1", "a frame from 1 on"),
         ("2.5,1,5,5,4,4,1", "a frame from 1 on"),
         ("3,1.5,5,5,4,4,1", "a whole id"),
+        ("3,9999999999999999999,5,5,4,4,1", "a whole id"),
         ("3,1,5,5,0,4,1", "some width and height"),
         ("3,1,5,5,4,-4,1", "some width and height"),
         ("2,7,5,5,4,4,1", "has frame 2, id 7 again, after line 2; delete one"),
