@@ -116,12 +116,10 @@ def mixed_precisions() -> list[str]:
 
     A row without a precision is of a time at which every training had its recipe's.
     """
-    groups: dict[str, dict[str, Recipe]] = {}
-    for name, recipe in (RECIPES | REAL).items():
-        if recipe.iterations and not recipe.pretraining:
-            groups.setdefault(name.rpartition("/")[0], {})[name] = recipe
+    known = {name: each for name, each in (RECIPES | REAL).items() if each.iterations and not each.pretraining}
     lines = []
-    for group, recipes in groups.items():
+    for group in dict.fromkeys(name.rpartition("/")[0] for name in known):
+        recipes = {name: each for name, each in known.items() if name.startswith(f"{group}/")}
         runs: dict[str, set[str]] = {}
         for name, row in stored_scores(folder() / EVALUATION, recipes, "test"):
             precision = row.provenance.get("precision") or recipes[name].precision

@@ -36,11 +36,8 @@ def describe(device: torch.device | str = "cpu") -> dict[str, str | int]:
 
 def device_name(device: torch.device | str = "cpu") -> str:
     """Return the name of a GPU, or the processor's with its bfloat16 units."""
-    return torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else processor()
-
-
-def processor() -> str:
-    """Return the processor's name and its bfloat16 units."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
     name = _cpuinfo().get("model name") or platform.processor() or platform.machine()
     return f"{name} ({', '.join(bf16_units()) or 'no bf16 units'})"
 

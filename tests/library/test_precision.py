@@ -41,7 +41,7 @@ def processor(monkeypatch, cpuinfo="", known=None, onednn=True):
 def test_auto_is_bfloat16_on_a_processor_with_units_only(monkeypatch, capsys, cpuinfo, known, units):
     processor(monkeypatch, cpuinfo, known)
     assert machine.bf16_units() == units
-    assert machine.processor().endswith(f"({', '.join(units)})" if units else "(no bf16 units)")
+    assert machine.device_name().endswith(f"({', '.join(units)})" if units else "(no bf16 units)")
     assert precision.resolve("auto", "cpu") == ("bfloat16" if units else "float32")
     assert precision.resolve("float32", "cpu") == "float32"
     assert not capsys.readouterr().err
