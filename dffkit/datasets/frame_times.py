@@ -57,7 +57,7 @@ class Clock:
         self._failed, self._doubt = 0, 0  # reports since the last frame; number of frames that a report still concerns
         self._waiting: dict[int, int] = {}  # time stamp -> duration of what was read and not shown, in ticks
         self._bad: set[int] = set()  # time stamps at which FFmpeg reported damage
-        self._shift = 0  # what is added to time stamps, in ticks
+        self._shift, self._step = 0, 1  # what is added to time stamps, and the last step between them, in ticks
         self._plain = 0  # frames in a row before which everything that was read gave a picture
         self._index, self._last, self._next, self._zero = 0, None, Fraction(0), None
 
@@ -66,10 +66,11 @@ class Clock:
         if packet.dts is not None:
             ahead = 0 if self.stored is None else (packet.dts + self._shift - self.stored) * self.tick
             if ahead < -BACK or (self._doubt and ahead > FAR):
-                self._shift = self.stored + (packet.duration or 1) - packet.dts
+                self._shift = self.stored + (packet.duration or self._step) - packet.dts
                 where = f"near {float(self._next):.2f} s"
                 warn_skipped(self.path, f"its time stamps start again {where}; what follows is shown next")
-            self.stored = packet.dts = packet.dts + self._shift
+            before, self.stored = self.stored, packet.dts + self._shift
+            packet.dts, self._step = self.stored, self.stored - (before or 0)
         if packet.pts is not None:
             packet.pts += self._shift
             if self.stream.container.format.name in ("gif", "apng") and packet.duration * self.tick <= SHORTEST:
@@ -95,7 +96,7 @@ class Clock:
         # AVI has no times of showing: where frames wait for others, those of storage in order are right.
         sorts = self.stream.container.format.name == "avi" and self.stream.codec_context.has_b_frames
         stamp = min(self._waiting.keys() - self._bad, default=None) if sorts else frame.pts
-        duration = (frame.duration or self._waiting.get(stamp, 0)) * self.tick
+        duration = self._exact((frame.duration or self._waiting.get(stamp, 0)) * self.tick)
         duration = duration or (stamp is None and self.rate and 1 / self.rate) or None
         if stamp is None:
             lost, start = self._failed, self._next + self._failed * (duration or 0)
@@ -121,19 +122,18 @@ class Clock:
 
     def _start(self, stamp: int) -> Fraction:
         """Return the start of a frame in seconds after the first one, later than the frame before."""
-        start = stamp * self.tick - self._zero
-        if self.rate and self.tick <= FINE:
-            exact = round(start * self.rate) / self.rate
-            start = exact if abs(exact - start) <= self.tick else start
+        start = self._exact(stamp * self.tick - self._zero)
         return start if self._last is None or start > self._last else self._last + self.tick
 
-    def _lost(self, passed: list[int], start: Fraction) -> int:
-        """Return the number of frames lost before `start`: those without a picture, and those without any data.
+    def _exact(self, seconds: Fraction) -> Fraction:
+        """Return the time at the stated rate that the seconds were rounded from, or the seconds."""
+        exact = round(seconds * self.rate) / self.rate if self.rate and self.tick <= FINE else seconds
+        return exact if abs(exact - seconds) <= self.tick else seconds
 
-        Args:
-            passed: time stamps that were read and gave no picture. Those of second fields, which come with every frame,
-                and of hidden frames, whose time belongs to the frame before, are no loss.
-            start: start of the next frame in seconds.
+    def _lost(self, passed: list[int], start: Fraction) -> int:
+        """Return the number of frames lost before `start`: those that gave no picture, and those without any data.
+
+        Nothing is lost with second fields, which come with every frame, and with hidden frames, which take no time.
         """
         step = self._next - self._last if self._last is not None else 0
         silent = passed and step and self._plain > 1 and start - self._next > step / 2

@@ -32,8 +32,7 @@ COLUMNS = "frame, id, left, top, width, height, flag, and perhaps class and visi
 # for test. The rest of the video has no boxes.
 PETS09_SPLITS = {"train": range(400), "val": range(400, 500), "test": range(500, 600)}
 PETS09_ANNOTATED = (576, 768)  # (H, W) of OpenCV's video, in which the boxes were drawn; a copy may be smaller
-_Decoded = type("_Decoded", (list,), {})  # a plain list takes no weak references
-_in_use: "weakref.WeakValueDictionary[tuple, list[Tensor]]" = weakref.WeakValueDictionary()
+_in_use: "weakref.WeakValueDictionary[tuple, _Decoded]" = weakref.WeakValueDictionary()
 
 
 class Box(NamedTuple):
@@ -124,7 +123,9 @@ def snippet(
     warn_skipped(source, "boxes of other things than people are left out", sum(others[frame] for frame in part))
     warn_skipped(source, "frames after the last box have no target", len(part) - len(annotated))
     scaled = Frames(lambda i: resized_frame(pictures[part[i]], size), len(part))
-    return Snippet(name, fps, scaled, OnDemand(targets.__getitem__, annotated), OnDemand(motion, annotated))
+    times = [pictures.times[i] for i in part] if isinstance(pictures, _Decoded) else ()
+    on_demand = OnDemand(targets.__getitem__, annotated), OnDemand(motion, annotated)
+    return Snippet(name, fps, scaled, *on_demand, times=times)
 
 
 def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size]:
@@ -146,22 +147,34 @@ def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size]:
     return ImageFrames(paths), fps, (height, width)
 
 
+class _Decoded(list[Tensor]):
+    """The frames of a video, with their times in seconds and the mean rate."""
+
+    fps = float(streams.FPS)
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+
 def _video(path: Path) -> tuple[Sequence[Tensor], float, Size]:
     """Return the frames, the frames a second, and the size of a video file, in memory as long as a snippet uses it."""
     stream = streams.frames(path)
-    if stream.fps is None:
-        raise DataError(f"{path}: does not say how many frames a second it has; is it a video?")
     key = (path.resolve(), path.stat().st_mtime_ns)
     decoded = _in_use.get(key)
     if decoded is None:
         decoded = _Decoded()
-        for frame in stream:
+        for index, frame, start, duration in stream.timed():
+            if index != len(decoded):
+                named = "and boxes name frames by number; get the file again"
+                raise DataError(f"{path}: frame {len(decoded) + 1} is lost, {named}")
             decoded.append(frame)
+            decoded.times.append(float(start))
+            decoded.fps = float(len(decoded) / (start + duration)) if duration else decoded.fps
             if len(decoded) * frame.numel() > MEMORY:
                 remedy = "store its frames as images, in the layout of MOTChallenge"
                 raise DataError(f"{path}: needs more than {MEMORY / 2**30:.3g} GiB of memory; {remedy}")
         _in_use[key] = decoded
-    return decoded, float(stream.fps), stream.size
+    return decoded, decoded.fps, stream.size
 
 
 def _rows(

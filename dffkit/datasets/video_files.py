@@ -187,13 +187,14 @@ def _display_matrix(frame: av.VideoFrame) -> tuple[float, ...]:
 
 def _missing(stream: av.VideoStream, clock: Clock) -> str | None:
     """Return what a file promises and lacks, or None. Where an mp4 file is cut, FFmpeg itself raises an error."""
-    # The AVI header also counts frames that a recorder dropped, and keeps their time: they are no sign of damage. Its
-    # times are those of storage, since the times of showing start later where frames wait for others.
-    avi, stored = stream.container.format.name == "avi", (clock.stored or 0) * stream.time_base
-    early = avi and stream.average_rate and stored < (stream.frames - 1.5) / stream.average_rate
-    # Frames dropped at the end leave no gap in the times, but each has its empty piece, unless the file is cut.
-    if early and avi_video_pieces(Path(stream.container.name.removeprefix("file:")), stream.index) < stream.frames:
-        return f"its header counts {stream.frames}"
+    if stream.container.format.name == "avi" and stream.average_rate:
+        # The header also counts frames that a recorder dropped; only a cut file is shorter than stated.
+        path = Path(stream.container.name.removeprefix("file:"))
+        with path.open("rb") as file:
+            (size,) = struct.unpack("<4xI", file.read(8))
+        early = (clock.stored or 0) * stream.time_base < (stream.frames - 1.5) / stream.average_rate
+        if early and path.stat().st_size < 8 + size:
+            return f"its header counts {stream.frames}"
     # Matroska and WebM state a duration instead of a number of frames.
     duration = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
     if duration and stream.average_rate:
@@ -202,23 +203,3 @@ def _missing(stream: av.VideoStream, clock: Clock) -> str | None:
         if short > 0.5 / stream.average_rate:
             return f"it ends {short:.2f} s before its stated end"
     return None
-
-
-def avi_video_pieces(path: Path, stream: int) -> int:
-    """Return the number of whole pieces of video of a stream in an AVI file; a dropped frame has an empty piece.
-
-    FFmpeg passes over empty pieces. A piece is its name, its length and its content; a list is read as its pieces.
-    """
-    names = (b"%02ddc" % stream, b"%02ddb" % stream)  # compressed, or not
-    count, place, size = 0, 0, path.stat().st_size
-    with path.open("rb") as file:
-        while place + 8 <= size:
-            file.seek(place)
-            name, length = struct.unpack("<4sI", file.read(8))
-            if name in (b"RIFF", b"LIST"):
-                place += 12  # name, length and kind of the list, then its first piece
-                continue
-            place += 8 + length
-            count += name in names and place <= size
-            place += length % 2
-    return count

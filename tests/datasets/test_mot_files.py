@@ -2,12 +2,14 @@
 
 import gc
 import weakref
+from fractions import Fraction
 
 import pytest
 import torch
 from mot_tree import HEIGHT, SEQINFO, SIZE, WIDTH, assert_square_in_box, film, picture, sequence, square
 
 from dffkit.datasets import mot, streams
+from dffkit.datasets.frame_times import TimedFrame
 from dffkit.support.errors import DataError
 from dffkit.training.pairs import Pairs
 
@@ -112,11 +114,11 @@ def test_part_beyond_the_video_is_reported(tmp_path, part):
 
 
 def test_video_is_decoded_once_and_forgotten_after_use(tmp_path, monkeypatch):
-    path, read, loop = film(tmp_path), [], streams.FrameStream.__iter__
-    monkeypatch.setattr(streams.FrameStream, "__iter__", lambda self: read.append(1) or loop(self))
+    path, read = film(tmp_path), []
+    monkeypatch.setattr(mot._Decoded, "append", lambda self, frame: read.append(1) or list.append(self, frame))
     train = mot.snippet(path, frames=range(6))
     val = mot.snippet(path, frames=range(6, 12))
-    assert len(read) == 1
+    assert len(read) == 12
     kept = [weakref.ref(decoded) for decoded in mot._in_use.values()]
     del train, val
     gc.collect()
@@ -192,9 +194,22 @@ def test_missing_video_or_its_boxes_are_reported(tmp_path):
         mot.snippet(path)
 
 
-def test_video_without_a_rate_is_refused(tmp_path, monkeypatch):
-    path = film(tmp_path)
-    stream = streams.FrameStream(str(path), SIZE, None, 1, lambda: iter([picture(0)]))
+def of_times(monkeypatch, path, *times):
+    """Let a video have frames of these numbers at these seconds, each for a second."""
+    timed = [TimedFrame(i, picture(i), Fraction(start), Fraction(1)) for i, start in times]
+    stream = streams.FrameStream(str(path), SIZE, None, None, lambda: iter(timed))
     monkeypatch.setattr(streams, "frames", lambda path: stream)
-    with pytest.raises(DataError, match="does not say how many frames a second"):
+
+
+def test_snippet_of_a_video_has_the_times_of_its_frames(tmp_path, monkeypatch):
+    path = film(tmp_path)
+    of_times(monkeypatch, path, *enumerate((0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 23)))
+    part = mot.snippet(path, frames=range(10, 12))
+    assert (part.fps, list(part.times)) == (0.5, [10, 23])
+
+
+def test_video_with_a_lost_frame_is_refused_since_boxes_name_frames_by_number(tmp_path, monkeypatch):
+    path = film(tmp_path)
+    of_times(monkeypatch, path, (0, 0), (2, 2))
+    with pytest.raises(DataError, match=r"frame 2 is lost, and boxes name frames by number"):
         mot.snippet(path)

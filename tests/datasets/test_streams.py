@@ -1,7 +1,9 @@
 """Frames from a video file, a folder or a camera, and errors for anything else."""
 
+import shlex
 import struct
 from itertools import islice
+from pathlib import Path
 
 import av
 import numpy as np
@@ -11,8 +13,11 @@ from numbered_pictures import CODECS, NTSC, PICTURES, numbers, video
 from PIL import Image
 
 from dffkit.datasets import streams
+from dffkit.datasets.snippets import SkippedRecords
 from dffkit.datasets.streams import frames
 from dffkit.support.errors import DataError
+
+INPUTS = Path(__file__).parents[1] / "border" / "inputs"
 
 
 @pytest.mark.parametrize("ending", CODECS)
@@ -155,3 +160,56 @@ def test_camera_gives_frames_until_it_is_unplugged(monkeypatch):
 def test_missing_camera_is_reported():
     with pytest.raises(DataError, match="camera:99: can't be opened; is it plugged in"):
         frames("camera:99")
+
+
+@pytest.mark.parametrize("name", ["a:b.mp4", "clip%03d.mp4", "it's.mkv", "\u00e4\u6f22.mp4"])
+def test_name_of_a_file_is_never_an_address_or_a_pattern(tmp_path, name):
+    assert numbers(frames(video(tmp_path / name, PICTURES[:3]))) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("address", ["rtsp://camera/1", "http://a/b.mp4", "udp://@239.0.0.1:1234", "HTTPS://a/b c.mp4"])
+def test_address_is_refused_with_the_command_that_saves_it(address):
+    with pytest.raises(DataError, match="is an address, which is not read from") as error:
+        frames(address)
+    assert shlex.split(str(error.value).rpartition(": ")[2]) == ["ffmpeg", "-i", address, "-t", "60", "clip.mp4"]
+
+
+LISTS = {
+    "a.m3u8": "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXTINF:0.4,\na.ts\n#EXT-X-ENDLIST\n",
+    "far.m3u8": "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/a\n#EXT-X-ENDLIST\n",
+    "a.ffconcat": "ffconcat version 1.0\nfile a.ts\n",
+    "a.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=a\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_file_that_only_names_others_is_refused(tmp_path, name):
+    video(tmp_path / "a.ts", PICTURES[:3], codec="libx264")
+    (tmp_path / name).write_text(LISTS[name])
+    with pytest.raises(DataError, match=f"{name}: (only names other files|is no video that can be read)"):
+        frames(tmp_path / name)
+
+
+def test_sources_that_are_no_files_are_refused():
+    with pytest.raises(DataError, match="/dev/null: is no regular file"):
+        frames("/dev/null")
+    with pytest.raises(DataError, match="-: no such file"):
+        frames("-")
+    with pytest.raises(ValueError, match=r"source: expected a video file, .* got an empty name"):
+        frames("")
+
+
+def test_cover_of_a_sound_is_no_video_and_a_thumbnail_not_the_video():
+    with pytest.raises(DataError, match=r"cover\.mp3: has no video in it"):
+        frames(INPUTS / "cover.mp3")
+    with pytest.warns(SkippedRecords, match="1 other videos are left out; stream 1 is the default one"):
+        assert len(list(frames(INPUTS / "first_stream_is_a_still.mkv"))) == 12
+    assert [frames(INPUTS / name).has_sound for name in ("audio.mp4", "vfr.mp4")] == [True, False]
+
+
+def test_mirrored_and_wide_pixels_are_shown_as_players_do():
+    first = next(iter(frames(INPUTS / "hflip.mp4")))
+    green, red = first[:, 20, 20], first[:, 20, -20]  # stored the other way round
+    assert green[1] > 150 > 60 > green[0]
+    assert red[0] > 150 > 60 > red[1]
+    assert frames(INPUTS / "sar.mp4").size == (96, 320)
