@@ -114,7 +114,7 @@ def _numbered(path: Path, stream: av.VideoStream) -> Iterator[TimedFrame]:
     try:
         for frame in _decoded(stream, clock):
             now = stream.codec_context.sample_aspect_ratio
-            ratio = (stream.sample_aspect_ratio if now == shape else now) or 1
+            ratio = (stream.sample_aspect_ratio if shape in (None, now) else now) or 1  # None: PyAV 15 before frame 0
             yield clock.show(frame)._replace(frame=_viewed(path, frame, ratio))
             count += 1
     except av.FFmpegError as error:
@@ -162,6 +162,9 @@ def _viewed(path: Path, frame: av.VideoFrame, ratio: Fraction) -> Tensor:
         frame: the frame as stored.
         ratio: width of a pixel by its height.
     """
+    if not 1 / 20 <= ratio <= 20:
+        remedy = f"if they are square, run: ffmpeg -i {shlex.quote(str(path))} -vf setsar=1 converted.mp4"
+        raise DataError(f"{path}: has pixels {float(ratio):g} times as wide as high, expected 1/20 to 20; {remedy}")
     transparent = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
     size = {"width": max(1, round(frame.width * ratio)), "height": frame.height}
     pixels = frame.to_ndarray(format="rgba" if transparent else "rgb24", **size)

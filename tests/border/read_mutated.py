@@ -29,7 +29,7 @@ from mutations import mutated
 from dffkit.datasets.snippets import SkippedRecords
 from dffkit.support.errors import DataError
 
-HANGS = 300  # seconds for a file: far more than any reader needs for a small one on a busy machine
+HANGS = 900  # seconds for a file: far more than a small one needs on the busiest machine
 MEMORY = 2 << 30  # bytes that reading a small file may add: Pillow takes up to 179 million pixels
 # What no reader does: run programs, load libraries, talk to others, or change files.
 FORBIDDEN = {

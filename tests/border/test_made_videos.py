@@ -1,5 +1,7 @@
 """Every video that is made has its truth: its frames in order, upright, in their shape, at their times."""
 
+import itertools
+import struct
 import warnings
 from fractions import Fraction
 
@@ -9,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 from made_videos import HEIGHT, MILLISECOND, STREAMS, WIDTH, Video, number_of, picture
+from pairwise import pairwise
 from torch.nn import functional as F
 
 from dffkit.datasets import video_files
 from dffkit.datasets.snippets import SkippedRecords
 from dffkit.datasets.video_writer import VideoWriter
+from dffkit.support.errors import DataError
 
 CASES = made_videos.cases()
 ROUNDING = {"gif": Fraction(1, 100), "ts": Fraction(1, 90000)}  # others count in milliseconds, or exactly
@@ -23,6 +27,14 @@ def shown(frame: torch.Tensor) -> np.ndarray:
     """Return a frame as pixels of the picture that was drawn, whatever its shape of pixels is."""
     drawn = F.interpolate(frame[None].float(), (HEIGHT, WIDTH), mode="area")
     return drawn[0].permute(1, 2, 0).numpy()
+
+
+def test_few_cases_have_every_pair_of_values():
+    product = [case for case in itertools.product("abc", range(4), range(5), "xy") if case[:2] != ("a", 3)]
+    few = pairwise(product)
+    pairs = [{p for case in cases for p in itertools.combinations(enumerate(case), 2)} for cases in (product, few)]
+    assert pairs[0] == pairs[1]
+    assert len(few) <= 2 * 4 * 5
 
 
 @pytest.mark.parametrize("video", CASES, ids=str)
@@ -66,3 +78,14 @@ def test_written_video_plays_at_the_times_of_the_made_one(tmp_path, video: Video
             assert abs(each.pts * stream.time_base - seconds) <= rounding
         end = max((each.pts + each.duration) * stream.time_base for each in again)
         assert frames[-1].duration is None or abs(end - frames[-1].seconds - frames[-1].duration) <= rounding
+
+
+@pytest.mark.parametrize("shape", [(100_000, 1), (1, 100_000), (2**31 - 1, 1)])
+def test_shape_of_pixels_that_no_camera_has_is_refused(tmp_path, shape):
+    """Else a flipped bit would make frames of gigabytes."""
+    path = made_videos.make(Video("libx264", "mp4", "25", "upright", "2:1", "one", "at zero", "whole"), tmp_path)
+    content = path.read_bytes()
+    place = content.index(b"pasp") + 4
+    path.write_bytes(content[:place] + struct.pack(">2I", *shape) + content[place + 8 :])
+    with pytest.raises(DataError, match=r"video\.mp4: has pixels .* times as wide as high"):
+        next(video_files.read(path))
