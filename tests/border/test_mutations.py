@@ -16,7 +16,7 @@ import pytest
 from mutated_readers import READERS
 
 PROGRAM = Path(__file__).with_name("read_mutated.py")
-MUTATIONS = 200  # of each reader, unless --mutations says another number
+MUTATIONS = 400  # of each reader, unless --mutations says another number
 MOST_ENDS = 5  # ends of the process for a reader; then the others would only take time
 COSTLY = {"trained run": 4, "ImageNet VID": 2, "Cityscapes": 4}  # these get a part of the number
 
