@@ -109,13 +109,17 @@ def _cure(frame: Any) -> str:
     if not isinstance(frame, Tensor):
         pixels = "frame.convert('RGB')" if hasattr(frame, "convert") else "frame"  # Pillow, or NumPy
         return f"torch.from_numpy(numpy.array({pixels}))"
+    if frame.ndim not in (2, 3):
+        return "one frame, as frame[0]"
     if frame.ndim == 2 or len(frame) == 1:
         return "frame.expand(3, -1, -1)"
     if len(frame) not in (3, 4):
         return "frame.permute(2, 0, 1)"
     if len(frame) == 4:
         return "frame[:3]"
-    return {True: "", False: "(frame * 255).round().byte(), if 1 is white"}[frame.dtype == torch.uint8]
+    if frame.dtype == torch.uint8:
+        return ""
+    return "(frame * 255).round().byte()" if frame.max() <= 1 else "frame.byte()"
 
 
 def _call(name: str, what: str, function: Callable, *arguments: Any) -> Any:
@@ -135,10 +139,6 @@ def _call(name: str, what: str, function: Callable, *arguments: Any) -> Any:
 
 def _function(name: str) -> Callable[[str], Any]:
     module, _, function = name.rpartition(":")
-    path = Path(module)
-    if path.suffix == ".py" or len(path.parts) > 1:
-        remedy = f"in the folder {path.parent}, give --data {path.stem}:{function}"
-        raise DataError(f"{name}: expected a module's name, got a file's; {remedy}")
     if str(Path.cwd()) not in sys.path:  # `python -m` adds the present folder, other ways to start Python do not
         sys.path.insert(0, str(Path.cwd()))
 

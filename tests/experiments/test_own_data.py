@@ -118,8 +118,8 @@ def test_a_data_set_of_ones_own_trains_and_is_scored(bare_workspace, yours):
         ("my_clips:empty", "'train': expected an annotated frame, got none in 0 snippets"),
         ("my_clips:string", r"names: expected a list of strings that differ, as .*, got 'dark bright'"),
         ("my_clips:same", r"names: expected a list of strings that differ, as .*, got \['dark', 'dark'\]"),
-        ("my_clips.py:dataset", "expected a module's name, got a file's; in the folder ., give --data my_clips:data"),
-        ("clips/my_clips.py:dataset", "got a file's; in the folder clips, give --data my_clips:dataset"),
+        ("my_clips.py:dataset", r"No module named 'my_clips.py'; .*; give \"module:function\" with a module"),
+        ("clips/my_clips.py:dataset", r"No module named 'clips/my_clips'; give \"module:function\" with a module"),
         ("bad_import:dataset", r"ModuleNotFoundError: No module named 'no_such_package' \(bad_import.py, line 2\)"),
         ("bad_syntax:dataset", r"SyntaxError: .* \(bad_syntax.py, line 3\)"),
         ("exits:dataset", r"exits:dataset: can't be imported: SystemExit: 2 \(exits.py, line 1\)"),
@@ -158,15 +158,15 @@ PIXELS = numpy.random.default_rng(0).integers(0, 256, (6, 7, 4), dtype=numpy.uin
         Image.fromarray(PIXELS[..., :3]), Image.fromarray(PIXELS), Image.fromarray(PIXELS[..., 0]),
         PIXELS, PIXELS[..., :3], PIXELS[..., 0], PIXELS[..., :3].transpose(2, 0, 1),
         torch.from_numpy(PIXELS), torch.from_numpy(PIXELS[..., 0]), torch.from_numpy(PIXELS).permute(2, 0, 1),
-        torch.from_numpy(PIXELS[..., :3]) / 255, torch.from_numpy(PIXELS[..., :1]).permute(2, 0, 1),
+        torch.from_numpy(PIXELS[..., :3]) / 255, torch.from_numpy(PIXELS[..., :3]).long(),
+        torch.from_numpy(PIXELS[..., :1]).permute(2, 0, 1),
     ],
 )  # fmt: skip
 def test_the_cures_for_a_wrong_frame_make_a_frame(frame):
     for _ in range(4):  # each mends one fault
         if not (cure := own_data._cure(frame)):
             break
-        expression = cure.partition(", if")[0]
-        frame = eval(expression, {"frame": frame, "torch": torch, "numpy": numpy})
+        frame = eval(cure, {"frame": frame, "torch": torch, "numpy": numpy})
     assert (tuple(frame.shape), frame.dtype) == ((3, 6, 7), torch.uint8)
     shown = (PIXELS[..., 0], PIXELS[..., :3].transpose(2, 0, 1))
     assert any((frame.numpy() == pixels).all() for pixels in shown)
