@@ -90,7 +90,7 @@ def legend(names: Sequence[str], labels: Tensor, width: int) -> Tensor:
     """
     chosen = range(len(names))
     if len(names) > len(COLOURS):
-        present = labels.unique().tolist()
+        present = labels.flatten().bincount().nonzero().flatten().tolist()
         chosen = [label for label in present if label < min(len(names), 255)][: len(COLOURS)]
     size = _text_size(labels, LEGIBLE)
     cell = round(2.5 * size + max(map(ImageFont.load_default(size).getlength, names)))
