@@ -35,6 +35,13 @@ def test_a_change_of_half_a_grey_level_can_be_enough():
     assert [i for i in range(6) if schedule(i, FRAME + (1 if i >= 3 else 0))] == [0, 3]
 
 
+def test_changes_that_cancel_within_blocks_of_8_pixels_do_not_count():
+    frame, stripes = torch.full((3, 16, 32), 100, dtype=torch.uint8), torch.arange(32) // 4 % 2
+    changed = torch.where(stripes == 0, 90, 110).to(torch.uint8).expand(3, 16, 32)
+    schedule = FrameDifference(0.5)
+    assert [i for i in range(4) if schedule(i, changed if i >= 2 else frame)] == [0]
+
+
 def test_slow_change_adds_up_against_the_key_frame():
     schedule = FrameDifference(10.0)
     assert [i for i in range(20) if schedule(i, FRAME + 3 * i)] == [0, 4, 8, 12, 16]
