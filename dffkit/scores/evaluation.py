@@ -6,6 +6,7 @@ one pass over the offsets 0 .. L - 1 gives the scores of every duration up to L.
 """
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from dffkit.datasets.snippets import Snippet
-from dffkit.datasets.targets import checked_target
+from dffkit.datasets.targets import SuspiciousTargets, checked_target
 from dffkit.dff import DeepFeatureFlow, KeyFrame
 from dffkit.networks.precision import in_lower_precision
 from dffkit.scores.detection import DetectionScores
@@ -137,7 +138,11 @@ def evaluate(
         raise ValueError(f"snippets: expected names that differ, got {', '.join(twice)} more than once")
     if not any(each.frames for each in scored):
         raise ValueError("snippets: expected an annotated frame with all its history before it, got none")
-    return Evaluation(tuple(each for each in scored if each.frames))
+    found = Evaluation(tuple(each for each in scored if each.frames))
+    if ("mIoU", "all") in found.values[0] and len(found.absent) == model.task_network.num_classes - 1 and rank == 0:
+        text = "all labelled pixels are of one class, so mIoU is 1 for a network that says nothing else; 255 is ignored"
+        warnings.warn(text, SuspiciousTargets, stacklevel=2)
+    return found
 
 
 @dataclass

@@ -11,6 +11,7 @@ from torch import distributed, multiprocessing, nn
 
 from dffkit.baselines.without_flow import NoFlow
 from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.targets import SuspiciousTargets
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.segmentation import ScoreMaps
@@ -50,6 +51,23 @@ def test_offsets_are_the_models_own_pairs_for_boxes():
     for offset in range(3):
         assert_close(result.values[offset], by_hand(model, snippets, offset))
     assert result.values[0]["mAP", "all"] > 0
+
+
+def test_labels_of_one_class_and_255_are_told():
+    snippet = video("a", [2])
+    mask = Snippet("a", 10.0, snippet.frames, {2: torch.where(snippet.targets[2] == 1, 255, 0)})
+    with pytest.warns(SuspiciousTargets, match="all labelled pixels are of one class, so mIoU is 1 for"):
+        result = evaluate(small(), [mask], max_duration=1)
+    assert result.absent == [1, 2, 3]
+
+
+def test_boxes_in_lists_are_scored_like_those_in_tensors():
+    in_tensors = video("a", [2], label=some_boxes)
+    target = {name: values.tolist() for name, values in in_tensors.targets[2].items()}
+    in_lists = Snippet("a", 10.0, in_tensors.frames, {2: target})
+    found, expected = (evaluate(detector(), [each], max_duration=1) for each in (in_lists, in_tensors))
+    assert found.score("mAP", duration=1) == expected.score("mAP", duration=1) > 0
+    assert found.absent == [3, 4]
 
 
 def test_only_frames_with_a_full_history_count():
