@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dffkit.datasets.images import ImageFrames, list_images, natural, read_labels
+from dffkit.datasets.images import IMAGES, ImageFrames, list_images, natural, read_labels
 from dffkit.datasets.snippets import OnDemand, Snippet
 from dffkit.networks.segmentation import IGNORE
 from dffkit.support.errors import DataError
@@ -60,7 +60,8 @@ def snippets(folder: Path, split: str) -> list[Snippet]:
 
 def _paired(folder: Path, name: str) -> tuple[list[Path], list[Path]]:
     """Return the images and their label maps."""
-    images, labels = ({path.stem: path for path in list_images(folder / part)} for part in (name, f"{name}annot"))
+    folders = folder / name, folder / f"{name}annot"
+    images, labels = ({path.stem: path for path in list_images(part, IMAGES)} for part in folders)
     for these, others, place in ((images, labels, f"{name}annot"), (labels, images, name)):
         alone = sorted(these.keys() - others.keys(), key=natural)
         if alone:

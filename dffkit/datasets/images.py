@@ -1,12 +1,11 @@
 """Frames and label maps from image files: in natural order, decoded on access, and never half-read."""
 
+import contextlib
 import re
 import shlex
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,23 +15,22 @@ from torch import Tensor
 from dffkit.datasets.snippets import Frames, warn_skipped
 from dffkit.support.errors import DataError
 
-Read = TypeVar("Read")
-# Formats that keep the values of a label map, by Pillow's names. (Writers of GIF leave out colours that no pixel has,
-# and give the others new numbers.)
-EXACT = ("PNG", "PPM", "TIFF", "BMP")
-STRETCHED = {"L;2": 85, "L;4": 17}  # Pillow's name for grey of 2 and 4 bits -> factor by which it multiplies the values
-# Endings, and formats by Pillow's names, of pictures; EPS, for example, is none and would start another program.
+# Formats, by Pillow's names, and endings of pictures; EPS, for example, is none and would start another program.
 IMAGES = tuple(e for e, name in Image.registered_extensions().items() if Image.MIME.get(name, "").startswith("image/"))
 FORMATS = [name for name in Image.OPEN if Image.MIME.get(name, "").startswith("image/")]
 UNREADABLE = (".heic", ".heif", ".jxl", ".exr", ".dng", ".cr2", ".cr3", ".nef", ".arw")
 STILLS = {*IMAGES, *UNREADABLE} - {".gif", ".png", ".apng", ".avifs"}  # files with the other endings may be videos
+# Label maps: formats that keep the values, and the forms of their pixels, by Pillow's names. A form's factor is what
+# Pillow multiplies the values by; it changes the values of other forms in other ways.
+EXACT = ("PNG", "PPM", "TIFF")
+FACTORS = {**dict.fromkeys(("1", "L", "P", "P;1", "P;2", "P;4", "I", "I;16", "I;16B"), 1), "L;2": 85, "L;4": 17}
 ORIENTATION = 0x0112  # EXIF's number of that note
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
-NUMBER = re.compile("[0-9]+(?![0-9]|[a-z]{2})")  # in names in lower case; "leftImg8bit" has none
+JPEG = (".jpg", ".jpeg")
 LABELS = re.compile("annot|depth|gt|instance|label|mask|seg|trainid")
 
 
@@ -71,65 +69,40 @@ def list_images(folder: Path, endings: Iterable[str] | None = None) -> list[Path
 
 
 def _frames(images: list[Path]) -> list[Path]:
-    """Leave out the images that stand beside a video's frames, such as label maps.
+    """Leave out the images that stand beside a video's frames, such as label maps, and warn of them.
 
-    Names that differ only in their numbers are of one kind: "#.jpg", "#.png" and "#_mask.png" are three. Of kinds with
-    numbers in common, the one is taken that looks most like pictures. No kind is taken that looks like label maps,
-    unless all do.
+    Names that differ only in their numbers are of one kind: "#.jpg", "#.png" and "#_mask.png" are three. The kind that
+    looks least like label maps is taken, and of equals the one with the most images. Another kind is taken too, unless
+    it looks more like label maps or some of its names end with the same number.
     """
-    kinds, stems = defaultdict(list), {path.stem.lower() for path in images}
+    kinds = defaultdict(dict)
     for path in images:
         stem = path.stem.lower()
-        key = tuple(map(int, NUMBER.findall(stem)))
-        if not key:  # "street_mask" stands beside "street", but "night_street" not beside "night_bridge"
-            starts = (stem[: at.start()] for at in re.finditer("[_. -][a-z]", stem))
-            key = (next((start for start in starts if start in stems), stem),)
-            stem = stem.removeprefix(key[0])
-        kinds[NUMBER.sub("#", stem) + path.suffix].append((key, path))
+        numbers = re.findall("[0-9]+", stem)
+        kinds[re.sub("[0-9]+", "#", stem) + path.suffix][path] = int(numbers[-1]) if numbers else stem
     if len(kinds) == 1:
         return images
-    ranks = {kind: _unlikeness(kind, [path for _, path in kinds[kind]]) for kind in kinds}
-    first, *others = sorted(kinds, key=ranks.__getitem__)
-    taken, left = dict(kinds[first]), {}
+    ranks = {kind: _rank(kind, list(paths)) for kind, paths in kinds.items()}
+    first, *others = sorted(kinds, key=ranks.get)
+    taken, left = kinds[first], []
     for kind in others:
-        shorter = (key[:end] for key, _ in kinds[kind] for end in range(1, len(key) + 1))  # 7_mask_1, 7_mask_2 beside 7
-        beside = next((taken[key] for key in shorter if key in taken), None)
-        if beside is None and any(ranks[kind][:2]) and not any(ranks[first][:2]):
-            beside = kinds[first][0][1]
-        if beside is None:
-            taken |= dict(kinds[kind])
+        if ranks[kind][0] > ranks[first][0] or not set(taken.values()).isdisjoint(kinds[kind].values()):
+            left += kinds[kind]
         else:
-            left |= {path: beside for _, path in kinds[kind]}
-    for path, frame in list(left.items())[:1]:
-        said = f"images such as {path.name} are left out, since they stand beside frames such as {frame.name}"
+            taken |= kinds[kind]
+    if left:
+        why = f"since they stand beside frames such as {next(iter(taken)).name}"
         remedy = "if they are frames too, put them into a folder of their own"
-        warn_skipped(path.parent, f"{said}; {remedy}", len(left), stacklevel=4)
-    return [path for path in images if path not in left]
+        warn_skipped(images[0].parent, f"images such as {left[0].name} are left out, {why}; {remedy}", len(left), 4)
+    return [path for path in images if path in taken]
 
 
-def _unlikeness(kind: str, images: list[Path]) -> tuple[bool | int | str, ...]:
-    """Return a sort key of a kind of images: frames come first; one of the first two values is true for label maps."""
-    ending = images[0].suffix.lower()
-    try:
-        mode = _open(images[0], lambda image: image.mode)
-    except DataError:
-        mode = "RGB"  # an error when it is read
-    lossless = ending not in (".jpg", ".jpeg", ".jpe", ".jfif")  # as label maps have to be
-    grey = mode in ("1", "L", "LA", "P", "PA") or mode[0] in "IF"
-    like_labels = LABELS.search(kind) is not None, lossless and grey
-    return *like_labels, -len(images), ending in UNREADABLE, lossless, len(kind), kind
-
-
-def warn_of_gaps(images: list[Path]) -> None:
-    """Warn once if the numbers of a video's images jump, as where images were lost; one step may be any number."""
-    numbers = [tuple(map(int, NUMBER.findall(path.stem.lower()))) for path in images]
-    steps = [b[-1] - a[-1] if a and a[:-1] == b[:-1] != b else 0 for a, b in pairwise(numbers)]  # 0: another sequence
-    common, times = Counter(steps).most_common(1)[0] if steps else (0, 0)
-    gaps = [at for at, step in enumerate(steps) if step > common]
-    if gaps and common > 0 and times > len(steps) / 2:
-        first, last = images[gaps[0]], images[gaps[0] + 1]
-        said = f"numbers are missing, the first between {first.name} and {last.name}; frames there count as neighbours"
-        warn_skipped(first.parent, said, sum(steps[at] // common - 1 for at in gaps), stacklevel=4)
+def _rank(kind: str, images: list[Path]) -> tuple[int | str, ...]:
+    """Return a sort key of a kind of images; its first value is the number of signs that they are label maps."""
+    grey = False
+    with contextlib.suppress(DataError), _open(images[0]) as image:  # an error comes when the image is read
+        grey = image.mode[0] in "1LPIF" and image.format != "JPEG"
+    return (LABELS.search(kind) is not None) + grey, -len(images), not kind.lower().endswith(JPEG), len(kind), kind
 
 
 def read_frame(path: Path, upright: bool = False) -> Tensor:
@@ -146,7 +119,11 @@ def read_frame(path: Path, upright: bool = False) -> Tensor:
     Raises:
         DataError: if the file is missing, no image, cut off, animated, or has grey values that do not fit into 8 bits.
     """
-    image = _open(path)
+    with _open(path) as image:
+        # Pillow compares the one transparent colour of such a PNG with changed values.
+        if "transparency" in image.info and image.tile[0][3] in ("1", "L;2", "L;4", "RGB;16B"):
+            raise DataError(f"{path}: has a transparent colour that can't be told; {_conversion(path)}")
+        image.load()
     if image.mode[0] in "IF":  # PIL would make white of all above 255
         remedy = f"scale its values to 0..255 first, or {_conversion(path)}"
         raise DataError(f"{path}: expected 8 bits a colour, got mode {image.mode}; {remedy}")
@@ -173,14 +150,15 @@ def read_labels(path: Path, frame: Path | None = None) -> Tensor:
     """Read a label image as a label map `(H, W)` uint8: the values as stored, whatever a palette's colours are.
 
     Args:
-        path: path of the label image: PNG, PGM, TIFF or BMP.
+        path: path of the label image: PNG, PGM or TIFF.
         frame: path of its frame, which must have the same size; None to skip that check.
 
     Raises:
         DataError: if the file is missing, no image, cut off, or of another size; if it has more than one value a pixel,
             values above 255, or a form in which decoders change values, such as JPEG.
     """
-    values = _open(path, lambda image: _stored_values(path, image))
+    with _open(path) as image:
+        values = _stored_values(path, image)
     if frame is not None and (size := image_size(frame)) != values.shape:
         expected, got = (f"{width}x{height}" for height, width in (size, values.shape))
         raise DataError(f"{path}: expected the size of {frame}, {expected}, got {got}; get both again")
@@ -196,31 +174,19 @@ def _stored_values(path: Path, image: Image.Image) -> np.ndarray:
     Raises:
         DataError: if the image is of a form whose stored values can't be told.
     """
-    again = "export it again as an 8-bit PNG whose values are the class ids"
-    own, ids = repr(str(path)), repr(str(path.with_name(f"{path.stem}_ids.png")))
     kind = "JPEG" if "jpeg" in str(image.info.get("compression")) else image.format
-    if kind not in EXACT:
-        expected = f"expected a label map as {', '.join(EXACT)}, got {kind}"
-        why = "lossy formats invent ids where two classes meet, and GIF gives ids new numbers"
-        raise DataError(f"{path}: {expected}; {why}: {again}")
-    if image.mode not in ("L", "P", "1", "I") and not image.mode.startswith("I;"):
-        remedy = "is it a picture of labels' colours? Take that of their ids; if each channel holds the ids, run\n"
-        remedy += f'python -c "from PIL import Image; Image.open({own}).getchannel(0).save({ids})"'
-        raise DataError(f"{path}: expected a label image with one 8-bit value a pixel, got mode {image.mode}; {remedy}")
-    tile = image.tile[0]
-    form, *numbers = tile[3] if isinstance(tile[3], tuple) else (tile[3],)  # Pillow's name for the form of the pixels
-    if form == "1;I" or (kind, form) == ("BMP", "1"):
-        remedy = f'to make white 1, run\npython -c "import cv2; cv2.imwrite({ids}, cv2.imread({own}, 0) // 255)"'
-        raise DataError(f"{path}: is black and white, without saying which is 0; {remedy}")
-    packed = kind == "BMP" and form == "L" and numbers[0] < image.width  # grey of 4 bits, which Pillow calls damaged
-    if packed or not re.fullmatch("8|1|L|L;[24]|P|P;[124]|I|I;.*", str(form)):
-        raise DataError(f"{path}: {kind} of form {form}: decoders change the values of this form; {again}")
-    if image.format == "PPM" and numbers:  # Pillow stretches 0..maxval to 8 or 16 bits, unless that is the maxval
+    tile = image.tile[0] if kind in EXACT else None
+    form, *numbers = tile[3] if tile and isinstance(tile[3], tuple) else (tile and tile[3],)
+    turn = image.getexif().get(ORIENTATION, 1)  # Pillow forgets it of a TIFF, and the form, when it decodes
+    if form not in FACTORS or turn != 1:
+        expected = "expected a label image with one 8-bit value a pixel, as PNG, PGM or TIFF without EXIF orientation"
+        got = f"{kind}, mode {image.mode}{f', form {form}' if form else ''}, orientation {turn}"
+        why = "colours are no ids, JPEG invents ids, GIF numbers them anew, black may be 0 or 1"
+        raise DataError(f"{path}: {expected}, got {got}; {why}: export it as an 8-bit PNG whose values are the ids")
+    if kind == "PPM" and numbers:  # Pillow stretches 0..maxval to 8 or 16 bits, unless that is the maxval
         image.tile = [type(tile)(*tile[:3], (form, 255 if numbers[-1] < 256 else 65535))]
-    if (turn := image.getexif().get(ORIENTATION, 1)) != 1:  # asked before Pillow turns a TIFF
-        raise DataError(f"{path}: has EXIF orientation {turn}, so programs differ in which pixel is where; {again}")
     image.load()
-    return np.asarray(image) // STRETCHED.get(form, 1)
+    return np.asarray(image) // FACTORS[form]
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -229,7 +195,8 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         DataError: if the file is missing, or no image.
     """
-    return _open(path, lambda image: image.size[::-1])
+    with _open(path) as image:
+        return image.size[::-1]
 
 
 class ImageFrames(Frames):
@@ -252,22 +219,15 @@ def _conversion(path: Path) -> str:
     return f"convert it, for example by ImageMagick: magick {source} -coalesce -depth 8 {target}"
 
 
-def _decoded(image: Image.Image) -> Image.Image:
-    # Pillow compares the one transparent colour of such a PNG with changed values.
-    if "transparency" in image.info and image.tile[0][3] in ("1", "L;2", "L;4", "RGB;16B"):
-        raise ValueError("its transparent colour can't be told")
-    image.load()
-    return image
-
-
-def _open(path: Path, read: Callable[[Image.Image], Read] = _decoded) -> Read:
-    """Return what `read` makes of an image while its file is open."""
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[Image.Image]:
+    """Yield an image, not yet decoded, with its file open; errors of the block become `DataError` too."""
     try:
         with path.open("rb") as file:
             image = Image.open(file, formats=FORMATS)
             if getattr(image, "is_animated", False) and image.format != "MPO":
                 raise DataError(f"{path}: has several pictures, an animation or pages; {_conversion(path)}")
-            return read(image)
+            yield image
     except DataError:
         raise
     except FileNotFoundError:

@@ -16,7 +16,7 @@ from dffkit.datasets.images import ImageFrames, list_images
 from dffkit.datasets.resized import Size, clip_boxes, resized_frame
 from dffkit.datasets.snippets import Frames, OnDemand, Snippet, motion_iou, warn_skipped
 from dffkit.support.errors import DataError
-from dffkit.support.files import read_lines, read_text
+from dffkit.support.files import read_lines
 
 CLASSES = ("person",)
 PERSON = 1
@@ -136,7 +136,7 @@ def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size]:
         if not path.stem.isdecimal() or int(path.stem) != number:
             raise DataError(f"{path}: expected frame number {number} in its place; get the images again")
     try:
-        parser.read_string(read_text(file, "is the data set complete? Get it again"))
+        parser.read_file(line for _, line in read_lines(file, "is the data set complete? Get it again"))
         fps = parser.getfloat("Sequence", "frameRate")
         length, height, width = (parser.getint("Sequence", key) for key in ("seqLength", "imHeight", "imWidth"))
     except (configparser.Error, ValueError) as error:

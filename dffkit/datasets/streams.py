@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dffkit.datasets import video_files
 from dffkit.datasets.frame_times import TimedFrame, at_rate
-from dffkit.datasets.images import STILLS, channels_first, list_images, read_frame, warn_of_gaps
+from dffkit.datasets.images import STILLS, channels_first, list_images, read_frame
 from dffkit.support.errors import DataError
 
 CAMERA = "camera:"
@@ -77,7 +77,6 @@ def frames(source: str | Path, fps: Fraction | float | None = None) -> FrameStre
     path = Path(source)
     if path.is_dir() or path.suffix.lower() in STILLS or video_files.is_image(path):
         paths = list_images(path) if path.is_dir() else [path]
-        warn_of_gaps(paths)
         return _stream(
             str(path), lambda: at_rate((read_frame(p, upright=True) for p in paths), fps or FPS), fps, len(paths),
             place=lambda index: str(paths[index]),

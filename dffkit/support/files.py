@@ -1,6 +1,5 @@
 """Files that processes share, whole or absent, held by one process at a time; and those of the repository."""
 
-import codecs
 import contextlib
 import hashlib
 import json
@@ -41,30 +40,23 @@ def write(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def read_text(path: Path, remedy: str) -> str:
-    """Read a text file in UTF-8, with or without byte order mark, on every system; its line ends become "\\n".
+def read_lines(path: Path, remedy: str) -> list[tuple[int, str]]:
+    """Return the number, from 1, and the stripped text of each line with content of a text file.
+
+    The file is UTF-8, with or without byte order mark and with any line ends, on every system.
 
     Raises:
         DataError: if the file is missing, can't be read, or is in another encoding; with the remedy.
     """
     try:
-        content = path.read_bytes()
-        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            convert = f"from pathlib import Path; p = Path({str(path)!r}); p.write_text(p.read_text('utf-16'), 'utf-8')"
-            raise DataError(f'{path}: is no text in UTF-8, but in UTF-16; convert it:\npython -c "{convert}"')
-        if b"\0" in content:
-            raise ValueError("it has zero bytes")
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        text = path.read_text("utf-8-sig")
+        if "\0" in text:
+            raise ValueError("it has zero bytes, as UTF-16 has")
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; {remedy}") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: is no text in UTF-8: {error}; {remedy}") from error
-
-
-def read_lines(path: Path, remedy: str) -> list[tuple[int, str]]:
-    """Read a text file as `read_text`; return the number, from 1, and the stripped text of each line with content."""
-    lines = enumerate(map(str.strip, read_text(path, remedy).split("\n")), start=1)
-    return [(number, line) for number, line in lines if line]
+        raise DataError(f"{path}: is no text in UTF-8: {error}; {remedy}, or save it as UTF-8") from error
+    return [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
 @contextlib.contextmanager

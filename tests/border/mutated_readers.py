@@ -203,8 +203,7 @@ def make_labels(folder: Path) -> list[Path]:
     values = np.tile(np.array([0, 1, 3, 11], np.uint8), (8, 4))
     grey, palette = Image.fromarray(values), Image.fromarray(values)
     palette.putpalette(bytes(range(256)) * 3)
-    kinds = {"a.png": grey, "b.png": palette, "c.png": grey.point(bool).convert("1"), "a.bmp": palette, "a.pgm": grey}
-    kinds |= {"a.tif": grey}
+    kinds = {"a.png": grey, "b.png": palette, "c.png": grey.point(bool).convert("1"), "a.pgm": grey, "a.tif": grey}
     for name, image in kinds.items():
         image.save(folder / name)
     return [folder / name for name in kinds]

@@ -87,18 +87,6 @@ def test_formats_of_pillow_are_read_and_others_named(tmp_path):
         assert len(list_images(tmp_path / "iphone")) == 2
 
 
-def test_missing_numbers_are_told(tmp_path):
-    fill(tmp_path, *numbered("{}.jpg", (5, 6, 7, 10, 11, 12, 14)))
-    with pytest.warns(SkippedRecords, match=r"3 numbers are missing, the first between 7\.jpg and 10\.jpg"):
-        frames(tmp_path)
-
-
-@pytest.mark.parametrize("numbers", [(100, 110, 120), (1, 17, 40, 41), (3,), ("a", "b", "c", 1, 5)])
-def test_steps_and_times_in_names_are_no_gaps(tmp_path, numbers):
-    fill(tmp_path, *numbered("{}.jpg", numbers))
-    frames(tmp_path)
-
-
 @pytest.mark.parametrize("ending", ["avif", "ico", "jp2", "tga", "webp", "png", "gif"])
 def test_single_image_is_a_video_of_one_frame(tmp_path, ending):
     if f".{ending}" not in IMAGES:

@@ -60,23 +60,12 @@ def pgm(values, bits, plain=False):
     return b"P5 %d %d %d\n" % (*values.shape[::-1], most) + values.astype(">u2" if most > 255 else "u1").tobytes()
 
 
-def bmp(values, bits, mode, colours=None):
-    shades = range(0, 256, 85 if bits == 1 else 1) if mode == GREY else range(255, -1, -1)
-    colours = list(shades)[: 2**bits] if colours is None else colours
-    palette = b"".join(bytes((shade, shade, shade, 0)) for shade in colours)
-    pixels, head = b"".join(packed(values[::-1], bits, align=32)), 54 + len(palette)
-    sizes = struct.pack("<IHHI", head + len(pixels), 0, 0, head)
-    details = struct.pack("<IiiHHIIiiII", 40, *values.shape[::-1], 1, bits, 0, len(pixels), 0, 0, len(colours), 0)
-    return b"BM" + sizes + details + palette + pixels
-
-
 WRITERS = {
     **{f"png {mode} {bits}": (png, bits, mode) for mode in (GREY, PALETTE) for bits in (1, 2, 4, 8)},
     **{f"tiff {mode} {bits}": (tiff, bits, mode) for mode in (GREY, PALETTE) for bits in (1, 4, 8)},
     "tiff grey 2": (tiff, 2, GREY), "png grey 16": (png, 16, GREY), "tiff grey 16": (tiff, 16, GREY),
     **{f"pgm {bits}": (pgm, bits) for bits in (1, 2, 4, 8, 16)},
     **{f"pgm plain {bits}": (pgm, bits, True) for bits in (1, 2, 4, 8, 16)},
-    **{f"bmp {mode} {bits}": (bmp, bits, mode) for mode, bits in ((GREY, 8), *((PALETTE, bits) for bits in (1, 4, 8)))},
 }  # fmt: skip
 
 
@@ -101,34 +90,29 @@ def test_values_above_a_files_own_maximum_are_not_cut(tmp_path):
     assert read_labels(tmp_path / "a.pgm").tolist() == [[0, 1, 11]]
 
 
-@pytest.mark.parametrize("ending", ["jpg", "webp", "avif", "jp2", "tga", "tif"])
+@pytest.mark.parametrize("ending", ["jpg", "webp", "avif", "jp2", "tga", "bmp", "tif"])
 def test_formats_that_may_change_ids_are_refused_by_name(tmp_path, ending):
     if f".{ending}" not in Image.registered_extensions():
         pytest.skip(f"this Pillow does not write {ending}")
     path = tmp_path / f"a.{ending}"
     options = {"compression": "jpeg"} if ending == "tif" else {}
     Image.fromarray(np.full((8, 8), 3, np.uint8)).save(path, **options)
-    with pytest.raises(DataError, match=r"a\.\w+: expected a label map as PNG, .*, got [A-Z0-9]+; lossy .*8-bit PNG"):
+    with pytest.raises(DataError, match=r"a\.\w+: expected .* as PNG, PGM or TIFF .*, got [A-Z0-9]+, .*8-bit PNG"):
         read_labels(path)
 
 
 VALUES = np.array([[0, 1, 1, 0, 1], [1, 0, 0, 1, 1]])
 UNTOLD = {
-    "black and white": [
-        b"P1 5 2\n0 1 1 0 1 1 0 0 1 1\n", b"P4 5 2\n\x68\x98", tiff(VALUES, 1, GREY, 0),
-        bmp(VALUES, 1, GREY, [0, 255]), bmp(VALUES, 8, GREY, [0, 255]),
-    ],
-    "decoders change the values": [
-        *(tiff(VALUES, bits, GREY, 0) for bits in (2, 4, 8)), bmp(VALUES, 4, GREY, range(16)),
-    ],
-    "has EXIF orientation 6": [tiff(VALUES, 8, GREY, orientation=6)],
-}  # fmt: skip
+    "PPM, mode 1, form 1;I": [b"P1 5 2\n0 1 1 0 1 1 0 0 1 1\n", b"P4 5 2\n\x68\x98"],
+    "TIFF, mode ., form .*;.?I": [tiff(VALUES, bits, GREY, 0) for bits in (1, 2, 4, 8)],
+    "TIFF, mode L, form L, orientation 6": [tiff(VALUES, 8, GREY, orientation=6)],
+}
 
 
-@pytest.mark.parametrize(("message", "content"), [(key, each) for key, found in UNTOLD.items() for each in found])
-def test_forms_that_decoders_invert_or_turn_are_refused(tmp_path, message, content):
+@pytest.mark.parametrize(("got", "content"), [(key, each) for key, found in UNTOLD.items() for each in found])
+def test_forms_that_decoders_invert_or_turn_are_refused(tmp_path, got, content):
     (tmp_path / "a").write_bytes(content)
-    with pytest.raises(DataError, match=f"a: .*{message}"):
+    with pytest.raises(DataError, match=f"a: .*got {got}"):
         read_labels(tmp_path / "a")
 
 
@@ -146,7 +130,7 @@ def test_several_pictures_in_a_file_are_refused(tmp_path, ending):
 def test_gif_whose_writer_gives_ids_new_numbers_is_refused(tmp_path):
     Image.fromarray(np.array([[0, 1, 3, 11, 255]], np.uint8)).save(tmp_path / "a.gif")
     assert np.asarray(Image.open(tmp_path / "a.gif")).tolist() != [[0, 1, 3, 11, 255]]
-    with pytest.raises(DataError, match=r"PNG, PPM, TIFF, BMP, got GIF; .* new numbers"):
+    with pytest.raises(DataError, match=r"got GIF, .* GIF numbers them anew"):
         read_labels(tmp_path / "a.gif")
 
 
@@ -156,16 +140,3 @@ def test_transparent_palette_gives_the_palettes_numbers(tmp_path):
     image.putpalette([9, 200, 7] * 4 + [1, 2, 3])
     image.save(tmp_path / "a.png", transparency=1)
     assert torch.equal(read_labels(tmp_path / "a.png"), torch.from_numpy(values))
-
-
-@pytest.mark.parametrize("command", ["getchannel", "cv2"])
-def test_advice_for_a_refused_label_image_works_as_printed(tmp_path, command, monkeypatch):
-    if command == "cv2":
-        (tmp_path / "a.pbm").write_bytes(b"P1 5 2\n1 0 0 1 0 0 1 1 0 0\n")
-    else:
-        Image.fromarray(np.repeat(VALUES[..., None], 3, 2).astype(np.uint8)).save(tmp_path / "a.png")
-    (path,) = tmp_path.iterdir()
-    with pytest.raises(DataError, match=f'python -c ".*{command}') as error:
-        read_labels(path)
-    exec(str(error.value).partition('-c "')[2].removesuffix('"'))
-    assert read_labels(tmp_path / "a_ids.png").tolist() == VALUES.tolist()
