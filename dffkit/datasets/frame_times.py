@@ -1,5 +1,6 @@
 """The time of each frame of a video: when viewers see it, for how long, and what number it has."""
 
+import shlex
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,12 +10,12 @@ import av
 from torch import Tensor
 
 from dffkit.datasets.snippets import warn_skipped
+from dffkit.support.errors import DataError
 
 HELD_BACK = 16  # frames; a decoder of H.264 holds back at most so many to sort them
 EMPTY = 16  # bytes; MPEG-4 stores so few to say that nothing has changed, and no frame comes of it
 BACK, FAR = Fraction(1, 10), 10  # seconds; files joined end to end jump back further, or far ahead at a sign of damage
 FINE = Fraction(1, 1000)  # second; coarser ticks, as of GIF, do not come from rounding a constant rate
-SHORTEST, SHORT = Fraction(1, 100), Fraction(1, 10)  # seconds; browsers show images of at most the first for the second
 
 
 class TimedFrame(NamedTuple):
@@ -38,12 +39,16 @@ def at_rate(frames: Iterable[Tensor], fps: Fraction | int) -> Iterator[TimedFram
     return (TimedFrame(i, frame, i / Fraction(fps), 1 / Fraction(fps)) for i, frame in enumerate(frames))
 
 
+def ffmpeg_command(path: Path, options: str = "") -> str:
+    """Return the command that converts a video to a file that is surely read."""
+    return " ".join(filter(None, ("ffmpeg -i", shlex.quote(str(path)), options, "converted.mp4")))
+
+
 class Clock:
     """Numbers the frames of a video file and tells when they are shown, by the time stamp of each.
 
     Time counts from the first frame. Time stamps that are rounded from the constant rate that the file states give
-    exact times. A frame without a time stamp follows the one before at the stated rate. Time stamps that start again
-    go on where those before them ended.
+    exact times. A frame without a time stamp follows the one before at the stated rate.
 
     A frame counts as lost where its data gave no picture, or where FFmpeg has reported damage nearby and its time is
     missing. Without damage a gap is no loss: recorders leave out frames that show nothing new.
@@ -57,27 +62,19 @@ class Clock:
         self._failed, self._doubt = 0, 0  # reports since the last frame; number of frames that a report still concerns
         self._waiting: dict[int, int] = {}  # time stamp -> duration of what was read and not shown, in ticks
         self._bad: set[int] = set()  # time stamps at which FFmpeg reported damage
-        self._shift, self._step = 0, 1  # what is added to time stamps, and the last step between them, in ticks
         self._plain = 0  # frames in a row before which everything that was read gave a picture
         self._index, self._last, self._next, self._zero = 0, None, Fraction(0), None
 
     def read(self, packet: av.Packet) -> None:
-        """Note the time stamp of data that are read from the file, before they are decoded; correct it if needed."""
+        """Note the time stamp of data that are read from the file, before they are decoded."""
         if packet.dts is not None:
-            ahead = 0 if self.stored is None else (packet.dts + self._shift - self.stored) * self.tick
+            ahead = 0 if self.stored is None else (packet.dts - self.stored) * self.tick
             if ahead < -BACK or (self._doubt and ahead > FAR):
-                self._shift = self.stored + (packet.duration or self._step) - packet.dts
-                where = f"near {float(self._next):.2f} s"
-                warn_skipped(self.path, f"its time stamps start again {where}; what follows is shown next")
-            before, self.stored = self.stored, packet.dts + self._shift
-            packet.dts, self._step = self.stored, self.stored - (before or 0)
-        if packet.pts is not None:
-            packet.pts += self._shift
-            if self.stream.container.format.name in ("gif", "apng") and packet.duration * self.tick <= SHORTEST:
-                short, packet.duration = packet.duration, round(SHORT / self.tick)
-                self._shift += packet.duration - short
-            if not packet.is_discard and packet.size > EMPTY:
-                self._waiting[packet.pts] = packet.duration or 0
+                where = f"{self.path}: its time stamps start again near {float(self._next):.2f} s"
+                raise DataError(f"{where}; put them in order: {ffmpeg_command(self.path)}")
+            self.stored = packet.dts
+        if packet.pts is not None and not packet.is_discard and packet.size > EMPTY:
+            self._waiting[packet.pts] = packet.duration or 0
 
     def fail(self, damage: str) -> None:
         """Note that FFmpeg reports damage."""
@@ -104,26 +101,22 @@ class Clock:
             passed = [early for early in self._waiting if early < stamp]
             if self._zero is None:
                 self._zero = min([stamp, *(passed if self._doubt else ())]) * self.tick
-            start = self._start(stamp)
+            start = self._exact(stamp * self.tick - self._zero)
             lost = self._lost(passed, start)
             self._plain = 0 if passed else self._plain + 1
             self._waiting = {late: ticks for late, ticks in self._waiting.items() if late > stamp}
             self.end = max(self.end, stamp * self.tick + (duration or 0))
+        if self._last is not None and start <= self._last:
+            start = self._last + self.tick
         if lost:
             which = f"frames {self._index} to {self._index + lost - 1}" if lost > 1 else f"frame {self._index}"
+            reason = f"can't be decoded ({self.damage or 'no picture in its data'})"
             traces = "others may show traces of it up to the next key frame"
-            reason = self.damage or "no picture in its data"
-            text = f"{which}, at {float(self._next):.2f} s, can't be decoded ({reason}); {traces}"
-            warn_skipped(self.path, text)
+            warn_skipped(self.path, f"{which}, at {float(self._next):.2f} s, {reason}; {traces}")
         timed = TimedFrame(self._index + lost, frame, start, duration)
         self._index, self._last, self._next = timed.index + 1, start, start + (duration or 0)
         self._failed, self._doubt = 0, max(0, self._doubt - 1)
         return timed
-
-    def _start(self, stamp: int) -> Fraction:
-        """Return the start of a frame in seconds after the first one, later than the frame before."""
-        start = self._exact(stamp * self.tick - self._zero)
-        return start if self._last is None or start > self._last else self._last + self.tick
 
     def _exact(self, seconds: Fraction) -> Fraction:
         """Return the time at the stated rate that the seconds were rounded from, or the seconds."""

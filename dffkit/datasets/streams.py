@@ -75,7 +75,8 @@ def frames(source: str | Path, fps: Fraction | float | None = None) -> FrameStre
         remedy = f"save a part as a file first: ffmpeg -i {shlex.quote(str(source))} -t 60 clip.mp4"
         raise DataError(f"{source}: is an address, which is not read from; {remedy}")
     path = Path(source)
-    if path.is_dir() or path.suffix.lower() in STILLS or video_files.is_image(path):
+    facts = None if path.is_dir() or path.suffix.lower() in STILLS else video_files.facts(path)
+    if facts is None:
         paths = list_images(path) if path.is_dir() else [path]
         return _stream(
             str(path), lambda: at_rate((read_frame(p, upright=True) for p in paths), fps or FPS), fps, len(paths),
@@ -83,7 +84,7 @@ def frames(source: str | Path, fps: Fraction | float | None = None) -> FrameStre
         )  # fmt: skip
     if fps is not None:
         raise ValueError(f"fps: {path} is no folder of images and has its own times; leave the rate out")
-    return _stream(str(path), partial(video_files.read, path), *video_files.facts(path))
+    return _stream(str(path), partial(video_files.read, path), *facts)
 
 
 def _stream(

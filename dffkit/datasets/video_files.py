@@ -3,7 +3,6 @@
 import contextlib
 import math
 import re
-import shlex
 import struct
 from collections.abc import Iterator
 from fractions import Fraction
@@ -14,7 +13,7 @@ import numpy as np
 from av.stream import Disposition
 from torch import Tensor
 
-from dffkit.datasets.frame_times import Clock, TimedFrame
+from dffkit.datasets.frame_times import Clock, TimedFrame, ffmpeg_command
 from dffkit.datasets.images import channels_first
 from dffkit.datasets.snippets import warn_skipped
 from dffkit.support.errors import DataError
@@ -24,26 +23,21 @@ PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition
 LISTS = ("hls", "concat", "dash", "sdp", "rtsp", "imf")  # FFmpeg's formats of files that only name other files
 
 
-def facts(path: Path) -> tuple[Fraction | None, int | None, bool]:
-    """Return frames a second and number of frames as the file states them, or None, and whether it has sound.
+def facts(path: Path) -> tuple[Fraction | None, int | None, bool] | None:
+    """Return frames a second and number of frames as a video states them, or None, and whether it has sound.
+
+    Returns None for a single image.
 
     Raises:
         DataError: as `read`.
     """
     with _opened(path) as stream:
+        kind = stream.container.format.name
+        if kind == "image2" or kind.endswith("_pipe"):
+            return None
         # Where a file states no rate, FFmpeg guesses one frame a tick; only streams without times need the guess.
         rate = stream.guessed_rate if stream.start_time is None else stream.average_rate
         return rate, stream.frames or None, bool(stream.container.streams.audio)
-
-
-def is_image(path: Path) -> bool:
-    """Return whether the file is a single image rather than a video.
-
-    Raises:
-        DataError: as `read`.
-    """
-    with _opened(path) as stream:
-        return stream.container.format.name == "image2" or stream.container.format.name.endswith("_pipe")
 
 
 def read(path: Path) -> Iterator[TimedFrame]:
@@ -57,24 +51,28 @@ def read(path: Path) -> Iterator[TimedFrame]:
             if no frame comes after it.
     """
     with _opened(path) as stream:
-        held, damage = None, None
+        clock, held, count, cut = Clock(path, stream), None, 0, None
+        shape = stream.codec_context.sample_aspect_ratio
         try:
-            for timed in _numbered(path, stream):
+            for frame in _decoded(stream, clock):
+                now = stream.codec_context.sample_aspect_ratio
+                ratio = (stream.sample_aspect_ratio if shape in (None, now) else now) or 1  # None: PyAV 15 at first
+                timed = clock.show(frame)._replace(frame=_viewed(path, frame, ratio))
                 if held:
                     yield held._replace(duration=timed.seconds - held.seconds)
-                held = timed
-        except DataError as error:
-            damage = error
-        if held and not held.duration:  # the last frame is shown until the stated end, or as long as others on average
-            start = held.seconds + (stream.start_time or 0) * stream.time_base
-            stated = stream.container.duration if stream.container.format.name == "matroska,webm" else None
-            rest = Fraction(stated or 0, av.time_base) - start
-            mean = held.seconds / held.index if held.index else None
-            held = held._replace(duration=rest if rest > 0 else mean)
+                held, count = timed, count + 1
+        except av.FFmpegError as error:
+            cut = error.strerror
         if held:
-            yield held
-    if damage:
-        raise damage
+            yield held._replace(duration=held.duration or _rest(stream, held, clock))
+        elif clock.damage and not cut:
+            kind = f"{stream.codec_context.name} in {stream.container.format.name}: {clock.damage}"
+            remedy = f"convert it where it plays: {ffmpeg_command(path)}"
+            raise DataError(f"{path}: can't be decoded by FFmpeg ({kind}); {remedy}")
+        cut = cut or (clock.damage if clock.breaks_off() else held and _missing(stream, clock))
+    if cut:
+        remedy = "get the file again, or use the frames before the damage" if count else "get the file again"
+        raise DataError(f"{path}: is damaged after {count} frames: {cut}; {remedy}")
 
 
 @contextlib.contextmanager
@@ -83,9 +81,8 @@ def _opened(path: Path) -> Iterator[av.VideoStream]:
     if path.exists() and not path.is_file():
         raise DataError(f"{path}: is no regular file; save the video as one, or name a camera as camera:0")
     try:
-        # "file:" keeps FFmpeg from taking a name for an address, the options from following a file to the network and a
-        # name with % to numbered images, and images of an animation without a time last 0.1 s, as in browsers. Titles
-        # and other metadata are not read here, and may be in any encoding.
+        # "file:" and the options keep FFmpeg from taking a name for an address or numbered images and from the network;
+        # images of an animation without a time last 0.1 s, as in browsers. Metadata may be in any encoding.
         # With "options" for the streams too, PyAV 15 ends in a segmentation fault on flv.
         options = {"protocol_whitelist": "file", "pattern_type": "none", "default_fps": "10"}
         container = av.open(f"file:{path}", container_options=options, metadata_errors="replace")
@@ -105,28 +102,6 @@ def _opened(path: Path) -> Iterator[av.VideoStream]:
         others = sum(not other.disposition & PICTURES for other in container.streams.video) - 1
         warn_skipped(path, f"other videos are left out; stream {stream.index} is the default one", others)
         yield stream
-
-
-def _numbered(path: Path, stream: av.VideoStream) -> Iterator[TimedFrame]:
-    """Yield the frames, each with the duration that the file states, None where it states none."""
-    clock, count, cut = Clock(path, stream), 0, None
-    shape = stream.codec_context.sample_aspect_ratio
-    try:
-        for frame in _decoded(stream, clock):
-            now = stream.codec_context.sample_aspect_ratio
-            ratio = (stream.sample_aspect_ratio if shape in (None, now) else now) or 1  # None: PyAV 15 before frame 0
-            yield clock.show(frame)._replace(frame=_viewed(path, frame, ratio))
-            count += 1
-    except av.FFmpegError as error:
-        cut = error.strerror
-    if clock.damage and not count and not cut:
-        kind = f"{stream.codec_context.name} in {stream.container.format.name}"
-        remedy = f"convert it where it plays, as by: ffmpeg -i {shlex.quote(str(path))} converted.mp4"
-        raise DataError(f"{path}: can't be decoded by FFmpeg ({kind}: {clock.damage}); {remedy}")
-    cut = cut or (clock.damage if clock.breaks_off() else count and _missing(stream, clock))
-    if cut:
-        remedy = "get the file again, or use the frames before the damage" if count else "get the file again"
-        raise DataError(f"{path}: is damaged after {count} frames: {cut}; {remedy}")
 
 
 def _decoded(stream: av.VideoStream, clock: Clock) -> Iterator[av.VideoFrame]:
@@ -155,16 +130,10 @@ def _decoded(stream: av.VideoStream, clock: Clock) -> Iterator[av.VideoFrame]:
 
 
 def _viewed(path: Path, frame: av.VideoFrame, ratio: Fraction) -> Tensor:
-    """Return a frame as a viewer sees it, `(3, H, W)` uint8: without transparency, and with square pixels, upright.
-
-    Args:
-        path: the file, for messages.
-        frame: the frame as stored.
-        ratio: width of a pixel by its height.
-    """
+    """Return a frame as a viewer sees it, `(3, H, W)` uint8; `ratio` is the width of a stored pixel by its height."""
     if not 1 / 20 <= ratio <= 20:
-        remedy = f"if they are square, run: ffmpeg -i {shlex.quote(str(path))} -vf setsar=1 converted.mp4"
-        raise DataError(f"{path}: has pixels {float(ratio):g} times as wide as high, expected 1/20 to 20; {remedy}")
+        remedy = f"expected 1/20 to 20; if they are square, run: {ffmpeg_command(path, '-vf setsar=1')}"
+        raise DataError(f"{path}: has pixels {float(ratio):g} times as wide as high, {remedy}")
     transparent = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
     size = {"width": max(1, round(frame.width * ratio)), "height": frame.height}
     pixels = frame.to_ndarray(format="rgba" if transparent else "rgb24", **size)
@@ -188,21 +157,24 @@ def _display_matrix(frame: av.VideoFrame) -> tuple[float, ...]:
         return math.cos(turn), -math.sin(turn), 0, math.sin(turn), math.cos(turn)
 
 
+def _rest(stream: av.VideoStream, last: TimedFrame, clock: Clock) -> Fraction | None:
+    """Return for how long the last frame is shown: until Matroska's stated end, or as long as others on average."""
+    stated = stream.container.duration if stream.container.format.name == "matroska,webm" else None
+    rest = Fraction(stated or 0, av.time_base) - clock.end
+    return rest if rest > 0 else last.seconds / last.index if last.index else None
+
+
 def _missing(stream: av.VideoStream, clock: Clock) -> str | None:
     """Return what a file promises and lacks, or None. Where an mp4 file is cut, FFmpeg itself raises an error."""
-    if stream.container.format.name == "avi" and stream.average_rate:
+    step = 1 / stream.average_rate if stream.average_rate else math.inf
+    if stream.container.format.name == "avi" and (clock.stored or 0) * stream.time_base < (stream.frames - 1.5) * step:
         # The header also counts frames that a recorder dropped; only a cut file is shorter than stated.
         path = Path(stream.container.name.removeprefix("file:"))
         with path.open("rb") as file:
             (size,) = struct.unpack("<4xI", file.read(8))
-        early = (clock.stored or 0) * stream.time_base < (stream.frames - 1.5) / stream.average_rate
-        if early and path.stat().st_size < 8 + size:
-            return f"its header counts {stream.frames}"
+        return f"its header counts {stream.frames}" if path.stat().st_size < 8 + size else None
     # Matroska and WebM state a duration instead of a number of frames.
-    duration = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
-    if duration and stream.average_rate:
-        hours, minutes, seconds = map(float, duration.groups())
-        short = 3600 * hours + 60 * minutes + seconds - float(clock.end)
-        if short > 0.5 / stream.average_rate:
-            return f"it ends {short:.2f} s before its stated end"
-    return None
+    stated = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", ""))
+    hours, minutes, seconds = map(float, stated.groups()) if stated else (0, 0, 0)
+    short = 3600 * hours + 60 * minutes + seconds - clock.end
+    return f"it ends {short:.2f} s before its stated end" if short > step / 2 else None

@@ -2,6 +2,7 @@
 
 import shlex
 import struct
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
@@ -148,6 +149,8 @@ def test_camera_gives_frames_until_it_is_unplugged(monkeypatch):
     assert (stream.size, stream.fps, stream.count) == ((4, 6), 30, None)
     blue = torch.tensor([0, 0, 255], dtype=torch.uint8)[:, None, None].expand(3, 4, 6)
     assert all(torch.equal(frame, blue) for frame in islice(stream, 100))
+    at_rate = islice(frames("camera:0", 50).timed(), 2)
+    assert [(each.seconds, each.duration) for each in at_rate] == [(0, Fraction(1, 50)), (Fraction(1, 50),) * 2]
     Camera.left = 3
     with pytest.raises(DataError, match="camera:0: gave no frame after 3 frames"):
         list(stream)
