@@ -92,3 +92,8 @@ def test_a_lock_goes_with_its_process(tmp_path):
     assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == -9
     with locked(tmp_path, "busy"), pytest.raises(CommandError, match="busy"), locked(tmp_path, "busy"):
         pass
+
+
+def test_table_saved_by_a_spreadsheet_has_the_same_columns(tmp_path):
+    (tmp_path / "a.csv").write_bytes("\ufeffrecipe,score\r\ncamvid/dff,0.5\r\n".encode())
+    assert results.read_rows(tmp_path / "a.csv") == [{"recipe": "camvid/dff", "score": "0.5"}]
