@@ -98,7 +98,7 @@ def test_rows_of_other_recipes_than_the_kits_stay_out_of_the_shipped_tables(here
             CommandError,
             "--data: expected a recipe for one task, .* stills",
         ),
-        (("seg/dff", "--data", "os:path"), DataError, "os:path: expected a function, got module"),
+        (("seg/dff", "--data", "os:path"), DataError, "os:path: can't be imported: os has no function 'path'"),
         (("seg/dff", "--data", "own_clips:dataset", "--classes", "3"), CommandError, "--classes: expected 2, "),
         (("seg/dff", "--data", "own_clips:nameless"), CommandError, "own_clips:nameless: how many classes has it"),
     ],

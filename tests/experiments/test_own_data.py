@@ -10,7 +10,7 @@ from places import REPOSITORY
 from small_runs import picture, small, trained_and_scored
 
 from dffkit.datasets.snippets import Snippet
-from dffkit.experiments import own_data, queue, results, scoring, sources
+from dffkit.experiments import queue, results, scoring, sources
 from dffkit.experiments.runs import Run
 from dffkit.support.errors import DataError
 from dffkit.training.assembly import build
@@ -107,14 +107,14 @@ def test_a_data_set_of_ones_own_trains_and_is_scored(bare_workspace, yours):
     ("data", "message"),
     [
         ("no_such_module:dataset", "no_such_module:dataset: can't be imported: No module named 'no_such_module'"),
-        ("my_clips:nothing", "my_clips:nothing: can't be imported: .*has no attribute 'nothing'"),
-        ("my_clips:wrong", "my_clips:wrong: expected a list of dffkit.Snippet for 'train', got dict"),
-        ("my_clips:forgotten", "expected a list of dffkit.Snippet for 'train', got NoneType"),
+        ("my_clips:nothing", "my_clips:nothing: can't be imported: my_clips has no function 'nothing'"),
+        ("my_clips:wrong", "my_clips:wrong: 'train': expected a list of dffkit.Snippet, got dict of str"),
+        ("my_clips:forgotten", "'train': expected a list of dffkit.Snippet, got NoneType"),
         ("my_clips:broken_generator", r"'train': RuntimeError: no disk \(my_clips.py, line 29\)"),
         ("my_clips:broken", r"'train': FileNotFoundError: .*'no_such_file' \(my_clips.py, line 35\)"),
         ("my_clips:twice", "'train': expected snippets with names that differ, got one name twice"),
         ("my_clips:beyond", r"train-0: targets: expected frame numbers in 0\.\.11, got 12"),
-        ("my_clips:listed", "train-0: targets: expected a dict, number of the frame -> target, got "),
+        ("my_clips:listed", "train-0: expected a list of frames, and a dict of frame number -> target, got list"),
         ("my_clips:empty", "'train': expected an annotated frame, got none in 0 snippets"),
         ("my_clips:string", r"names: expected a list of strings that differ, as .*, got 'dark bright'"),
         ("my_clips:same", r"names: expected a list of strings that differ, as .*, got \['dark', 'dark'\]"),
@@ -143,33 +143,34 @@ def test_a_data_set_without_exact_flow_is_refused_for_the_recipe_that_needs_it(y
 
 def test_errors_in_frames_and_targets_name_their_place(yours):
     (snippet,) = sources.snippets(small("toytown/segmentation/dff", data="my_clips:lazy"), "val")
-    with pytest.raises(DataError, match=r"my_clips:lazy: a, frame 3: .*got Tensor \(3, 64, 128\) torch.float32"):
+    with pytest.raises(DataError, match=r"my_clips:lazy: a, frame 3: .*got torch.float32; values in 0..1"):
         snippet.frames[3]
     with pytest.raises(DataError, match=r"a, target of frame 9: OSError: label map is gone \(my_clips.py, line 60\)"):
         snippet.targets[9]
 
 
-PIXELS = numpy.random.default_rng(0).integers(0, 256, (6, 7, 4), dtype=numpy.uint8)
+PIXELS = numpy.random.default_rng(0).integers(0, 256, (6, 7, 3), dtype=numpy.uint8)
 
 
 @pytest.mark.parametrize(
-    "frame",
+    ("frame", "message"),
     [
-        Image.fromarray(PIXELS[..., :3]), Image.fromarray(PIXELS), Image.fromarray(PIXELS[..., 0]),
-        PIXELS, PIXELS[..., :3], PIXELS[..., 0], PIXELS[..., :3].transpose(2, 0, 1),
-        torch.from_numpy(PIXELS), torch.from_numpy(PIXELS[..., 0]), torch.from_numpy(PIXELS).permute(2, 0, 1),
-        torch.from_numpy(PIXELS[..., :3]) / 255, torch.from_numpy(PIXELS[..., :3]).long(),
-        torch.from_numpy(PIXELS[..., :1]).permute(2, 0, 1),
+        (Image.fromarray(PIXELS), "got Image; an array .* becomes one by torch.from_numpy"),
+        (PIXELS, "got ndarray; an array .* becomes one by torch.from_numpy"),
+        (torch.from_numpy(PIXELS), r"got \(1, 6, 7, 3\); the channels come last"),
+        (torch.from_numpy(PIXELS[..., 0]), r"got \(1, 6, 7\); a grayscale frame .* becomes RGB by frame.expand"),
+        (torch.from_numpy(PIXELS / 255).permute(2, 0, 1), r"got torch.float64; values in 0..1: \(frames \* 255\)"),
+        (torch.from_numpy(PIXELS).permute(2, 0, 1).long(), "got torch.int64$"),
+        (torch.zeros(4, 6, 7, dtype=torch.uint8), r"expected RGB frames .* got \(1, 4, 6, 7\)$"),
     ],
-)  # fmt: skip
-def test_the_cures_for_a_wrong_frame_make_a_frame(frame):
-    for _ in range(4):  # each mends one fault
-        if not (cure := own_data._cure(frame)):
-            break
-        frame = eval(cure, {"frame": frame, "torch": torch, "numpy": numpy})
-    assert (tuple(frame.shape), frame.dtype) == ((3, 6, 7), torch.uint8)
-    shown = (PIXELS[..., 0], PIXELS[..., :3].transpose(2, 0, 1))
-    assert any((frame.numpy() == pixels).all() for pixels in shown)
+)
+def test_a_wrong_frame_is_refused_with_its_remedy(yours, monkeypatch, frame, message):
+    import my_clips
+
+    monkeypatch.setattr(my_clips, "same", lambda split: [Snippet("a", 30.0, [frame], {})], raising=False)
+    (snippet,) = sources.snippets(small("toytown/segmentation/dff", data="my_clips:same"), "val")
+    with pytest.raises(DataError, match=f"my_clips:same: a, frame 0: ValueError: .*{message}"):
+        snippet.frames[0]
 
 
 def test_an_empty_val_leaves_out_the_scores_in_training(bare_workspace, yours, capsys):
