@@ -22,7 +22,7 @@ from dffkit.training.assembly import load_part, make_optimiser, rate_factor, tra
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.jobs import make_job, prefetch
 from dffkit.training.pairs import move
-from dffkit.training.progress import Progress, announce, held_signals
+from dffkit.training.progress import announce, held_signals, training_bar
 from dffkit.training.recipe import Measurement, Recipe
 
 Validate = Callable[[nn.Module], Mapping[str, float]]  # network in eval mode -> its scores by name
@@ -68,7 +68,7 @@ def train(
         precision: "float32", "bfloat16" for mixed precision, or "auto" for that which fits the device. A run that is
             resumed keeps its own, which for a run of an older dffkit is the recipe's.
         resume: False begins again, and deletes the folder's checkpoints and result.
-        progress: show a bar; without one, a line says every minute how far the training is.
+        progress: show a bar; without one, a line says every half minute how far the training is.
         validate: called with the network in eval mode every `validate_every` iterations and at the end, in every
             process; the log holds its result.
         validate_every: iterations between two validations.
@@ -92,9 +92,9 @@ def train(
         run.say_precision(precision, resumed=True)
         return run.job.module.eval()
     run.start(start or {}, resume, precision)
-    shown = Progress(recipe.name, run.iteration, recipe.iterations, progress)
+    bar = training_bar(recipe.name, run.iteration, recipe.iterations, progress)
     began, seconds = time.monotonic(), run.seconds
-    with shown.bar, held_signals() as held:
+    with bar, held_signals() as held:
         for batch in run.batches(workers):
             run.step(batch, stop=bool(held))
             run.seconds = seconds + time.monotonic() - began
@@ -106,15 +106,16 @@ def train(
             stopped = run.stopped or (held and run.processes == 1)
             if stopped or (not last and run.iteration % checkpoint_every == 0):
                 run.save()
-            shown.update(run.iteration, run.summary())
+            bar.set_postfix(run.summary(), refresh=False)
+            bar.update()
             if stopped:
                 break
         else:
             before_result()
             run.finish(names)
     if held or run.stopped:
-        again = "the same command continues" if resume else "the same command without --fresh continues"
-        announce(f"{recipe.name}: stopped at iteration {run.iteration} of {recipe.iterations}; {again}")
+        where = f"stopped at iteration {run.iteration} of {recipe.iterations}"
+        announce(f"{recipe.name}: {where}; the same command, without --fresh, continues")
         raise KeyboardInterrupt if signal.SIGINT in held else SystemExit(128 + signal.SIGTERM)
     return run.job.module.eval()
 

@@ -1,51 +1,28 @@
-"""A training as its user sees it: a bar or a line every minute, and an early end by Ctrl-C or SIGTERM."""
+"""A training as its user sees it: a bar or now and then a line, and an early end by Ctrl-C or SIGTERM."""
 
 import contextlib
 import signal
 import sys
 import threading
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from tqdm import tqdm
 
 from dffkit.support.machine import is_first_process
 
-TIMED = 10  # iterations whose rate gives the estimate of the rest
-EVERY = 60.0  # seconds between two lines where there is no bar
+EVERY = 30.0  # seconds between two lines where there is no bar
+LINE = "{desc}: iteration {n_fmt} of {total_fmt}, about {remaining} left{postfix}\n"
 
 
-class Progress:
-    """How far a training is: a bar, or a line every minute.
-
-    Args:
-        name: of the recipe.
-        iteration, iterations: number of iterations that are done, and of all.
-        bar: show a bar.
-    """
-
-    def __init__(self, name: str, iteration: int, iterations: int, bar: bool) -> None:
-        often = 0.1 if sys.stderr.isatty() else EVERY  # a bar in a file is a line each time
-        self.bar = tqdm(
-            desc=name, initial=iteration, total=iterations, unit="it", file=sys.stderr, mininterval=often,
-            maxinterval=max(often, 10), disable=not (bar and is_first_process()),
-        )  # fmt: skip
-        self.name, self.first, self.iterations = name, iteration, iterations
-        self.began = self.said = time.monotonic()
-
-    def update(self, iteration: int, summary: Mapping[str, str]) -> None:
-        """Show the iteration and the values of `summary`; once, about how long the rest takes."""
-        self.bar.update()
-        self.bar.set_postfix(summary, refresh=False)
-        now, done = time.monotonic(), iteration - self.first
-        minutes = (now - self.began) / done * (self.iterations - iteration) / 60
-        if done == TIMED and minutes >= 1:
-            announce(f"{self.name}: about {minutes:.0f} min at the rate of the first {TIMED} iterations")
-        elif self.bar.disable and now - self.said >= EVERY:
-            self.said = now
-            values = "".join(f", {name} {value}" for name, value in summary.items())
-            announce(f"{self.name}: iteration {iteration} of {self.iterations}{values}")
+def training_bar(name: str, iteration: int, iterations: int, bar: bool) -> tqdm:
+    """Return a bar for a training from `iteration` on; without `bar` its states are lines, if it takes long enough."""
+    often = 0.1 if bar and sys.stderr.isatty() else EVERY  # in a file each state is a line
+    lines = {} if bar else {"bar_format": LINE, "delay": EVERY, "leave": False}
+    return tqdm(
+        desc=name, initial=iteration, total=iterations, unit="it", file=sys.stderr, mininterval=often, miniters=1,
+        disable=not is_first_process(), **lines,
+    )  # fmt: skip
 
 
 def announce(text: str) -> None:
@@ -62,22 +39,13 @@ def held_signals() -> Iterator[list[int]]:
     the main thread, which alone can receive signals, nothing is held.
     """
     held: list[int] = []
-    former: dict[int, Any] = {}
-
-    def give_back() -> None:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
     def hold(number: int, _: Any) -> None:
         held.append(number)
-        give_back()
+        former.close()
 
-    if threading.current_thread() is threading.main_thread():
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        former = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
-    try:
-        for number in former:
-            signal.signal(number, hold)
+    with contextlib.ExitStack() as former:
+        for number in (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ():
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                former.callback(signal.signal, number, signal.signal(number, hold))
         yield held
-    finally:
-        give_back()

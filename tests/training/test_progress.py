@@ -1,39 +1,46 @@
-"""progress.py: lines without a bar, the estimate of the rest, and signals that wait for a checkpoint."""
+"""progress.py: bars, lines without a bar, and signals that wait for a checkpoint."""
 
+import re
 import signal
 import threading
 
 import pytest
 
-from dffkit.training import progress
-from dffkit.training.progress import Progress, held_signals
+from dffkit.training.progress import held_signals, training_bar
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that the test sets."""
     seconds = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr("tqdm.std.time", lambda: seconds[0])
     return seconds
 
 
-def test_without_a_bar_a_line_a_minute_says_where_the_training_is(clock, capsys):
-    shown = Progress("mine/dff", 0, 2000, bar=False)
-    for iteration in range(1, 21):
-        clock[0] += 20
-        shown.update(iteration, {"loss": "0.5000"})
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "mine/dff: iteration 3 of 2000, loss 0.5000"
-    assert "mine/dff: about 663 min at the rate of the first 10 iterations" in lines
-    assert len(lines) == 20 // 3 + 1
+def shown(clock, seconds, first, iterations, steps, bar=False):
+    """Take steps of some seconds each."""
+    with training_bar("mine/dff", first, iterations, bar) as progress:
+        for _ in range(steps):
+            clock[0] += seconds
+            progress.set_postfix({"loss": "0.5000"}, refresh=False)
+            progress.update()
 
 
-def test_short_trainings_have_no_estimate(clock, capsys):
-    shown = Progress("mine/dff", 100, 112, bar=False)
-    for iteration in range(101, 113):
-        clock[0] += 0.1
-        shown.update(iteration, {})
+def test_without_a_bar_a_line_now_and_then_says_where_the_training_is(clock, capsys):
+    shown(clock, 20, 0, 2000, 20)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
+    assert lines[0] == "mine/dff: iteration 2 of 2000, about 11:06:00 left, loss=0.5000"
+    assert len(lines) == 10
+
+
+def test_short_trainings_have_no_lines(clock, capsys):
+    shown(clock, 0.1, 100, 112, 12)
     assert capsys.readouterr().err == ""
+
+
+def test_a_bar_in_a_file_is_written_seldom_and_at_the_end(clock, capsys):
+    shown(clock, 1, 100, 200, 100, bar=True)
+    assert re.findall(r"(\d+)/200", capsys.readouterr().err) == ["100", "130", "160", "190", "200"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
