@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import dataclasses
-import itertools
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -79,28 +78,29 @@ def _changed(recipe: Recipe, arguments: argparse.Namespace, workspace: Workspace
 
 
 def _from_weights(recipe: Recipe, name: str, seed: int, workspace: Workspace) -> Recipe:
-    """Return the recipe with those parts of trained weights that fit it; `name` is a recipe or a run's folder."""
-    run = _named(name, seed, workspace)
+    """Return the recipe with those parts of trained weights that fit it; others start as pre-trained, or at random."""
+    run, _ = _named(name, seed, workspace)
     if run.seed != seed and not run.recipe.pretraining:  # a recipe starts from runs of its own seed
         raise CommandError(f"--from {name}: is of seed {run.seed}, so give --seed {run.seed}, this training's too")
     if not (parts := fitting_parts(recipe, runs.state(run, workspace))):
         raise CommandError(f"--from {name}: no part of it fits {recipe.name}; give weights of a network of like size")
-    recipe = recipes.started_from(recipe, run.recipe, parts)
-    if left := {"feature_network", "task_network"} - dict(recipe.start).keys():
+    start = {part: each for part, each in recipe.start if each.pretraining} | dict.fromkeys(parts, run.recipe)
+    if left := {"feature_network", "task_network"} - start.keys():
         announce(f"--from {name}: has no fitting {' and '.join(sorted(left))}, which starts at random")
-    return recipe
+    published = "" if "feature_network" in parts else recipe.weights
+    return dataclasses.replace(recipe, start=tuple(start.items()), weights=published)
 
 
-def _named(name: str, seed: int, workspace: Workspace) -> Run:
-    """Return the run that the name of a recipe or the folder of a finished run stands for."""
+def _named(name: str, seed: int, workspace: Workspace) -> tuple[Run, tuple[str, ...]]:
+    """Return the run that the name of a recipe or the folder of a finished run stands for, and its classes."""
     if not Path(name).is_dir():
         recipe = _find(name)
-        return Run(recipe, 0 if recipe.pretraining else seed)
-    run, *_ = runs.load_trained(Path(name))
+        return Run(recipe, 0 if recipe.pretraining else seed), sources.names(recipe)
+    run, _, names = runs.load_trained(Path(name))
     if not run.finished(workspace):
         place = run.folder(workspace)
         raise CommandError(f"{name}: expected a folder in {workspace.runs}; copy it:  cp -r {name} {place}")
-    return run
+    return run, names
 
 
 def _classes(arguments: argparse.Namespace) -> int | None:
@@ -159,32 +159,29 @@ def _run_to_score(arguments: argparse.Namespace, workspace: Workspace) -> Run:
     Raises:
         CommandError: if there are no weights, or weights for other classes than the data set has.
     """
-    name, run = arguments.recipe, _named(arguments.recipe, arguments.seed, workspace)
-    changes = _given(arguments, "iterations", "imagenet", "from")
-    if Path(name).is_dir():
-        if changes or run.recipe.pretraining:
-            raise CommandError(f"{name}: expected a run for one task, without {' '.join(changes) or 'pre-training'}")
-        names, remedy = runs.load_trained(Path(name))[2], "give data of these classes"
-    else:
+    name, data, changes = arguments.recipe, arguments.data, _given(arguments, "iterations", "imagenet", "from")
+    run, names = _named(name, arguments.seed, workspace)
+    if not Path(name).is_dir():
         command = ["train", name, *_given(arguments, "seed", "data", "classes"), *changes]
         remedy = f"Train it with:  python -m dffkit {shlex.join(command)}"
         wanted = Run(_changed(run.recipe, arguments, workspace), arguments.seed)
         if runs.is_available(wanted, workspace):
             return wanted
-        if changes or not arguments.data or not runs.is_available(run, workspace):
+        if changes or not data or not runs.is_available(run, workspace):
             raise CommandError(f"{wanted} is not trained yet. {remedy}")
-        names = sources.names(run.recipe)
-    if arguments.data in (None, run.recipe.data):
+    elif changes or run.recipe.pretraining:
+        raise CommandError(f"{name}: expected a run for one task, without {' '.join(changes) or 'pre-training'}")
+    else:
+        remedy = "Give data of these classes"
+    if data in (None, run.recipe.data):
         return run
-    count, declared = _classes(arguments), class_names(arguments.data)
     names = names[: dict(run.recipe.heads[0][1])["num_classes"]]  # data without names has 256
-    if len(names) != count:
+    if len(names) != (count := _classes(arguments)):
         known = f"{len(names)} classes ({', '.join(names)})"
-        raise CommandError(f"{name}: its weights know {known}, {arguments.data} has {count}. {remedy}")
-    for known, own in zip(names, declared or names, strict=True):
-        if known != own:
-            announce(f"{arguments.data}: {own!r} is compared with what the weights call {known!r}")
-    return dataclasses.replace(run, data=arguments.data)
+        raise CommandError(f"{name}: its weights know {known}, {data} has {count}. {remedy}")
+    if (declared := class_names(data) or names) != names:
+        announce(f"{data}: its classes {', '.join(declared)} are compared with the weights' {', '.join(names)}")
+    return dataclasses.replace(run, data=data)
 
 
 def _given(arguments: argparse.Namespace, *names: str) -> list[str]:
@@ -194,19 +191,17 @@ def _given(arguments: argparse.Namespace, *names: str) -> list[str]:
 
 
 def _print_scores(rows: Sequence[Score]) -> None:
-    """Print overall scores by key frame duration, or by region, and the similarity of maps as a table by layer."""
-    similar = [row for row in rows if row.metric.startswith(map_similarity.METRIC)]
-    for row in (row for row in rows if row not in similar and (row.subset == "all" or not row.duration)):
-        where = f"l = {row.duration:>2}" if row.duration else f"{row.subset:15}"
-        print(f"  {where}  {row.metric:14} {row.value:.4f}")
-    for grid, group in itertools.groupby(similar, lambda row: row.subset):
-        table: dict[int | None, list[float]] = {}
-        for row in group:
-            table.setdefault(row.duration, []).append(row.value)
-        print(f"  similarity of maps {grid}, by frames apart (- for other moments)")
-        print(f"  {'':>6}", *(f"{layer:>8}" for layer in map_similarity.LAYERS))
-        for gap, values in table.items():
-            print(f"  {'-' if gap is None else gap:>6}", *(f"{value:8.3f}" for value in values))
+    """Print overall scores by key frame duration, or by region, and the similarity of maps by their distance."""
+    similar: dict[str, list[str]] = {}
+    for row in rows:
+        if row.metric.startswith(map_similarity.METRIC):
+            apart = "other moments" if row.duration is None else f"{row.duration:>2} frames apart"
+            layer = row.metric.removeprefix(map_similarity.METRIC).strip()
+            similar.setdefault(f"maps {row.subset}, {apart}", []).append(f"{layer} {row.value:.3f}")
+        elif row.subset == "all" or not row.duration:
+            where = f"l = {row.duration:>2}" if row.duration else f"{row.subset:15}"
+            print(f"  {where}  {row.metric:14} {row.value:.4f}")
+    print("".join(f"  similarity of {where}: {', '.join(values)}\n" for where, values in similar.items()), end="")
 
 
 def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,6 @@ paper's recipes, at full size, were not run at full scale here. They need the da
 
 import dataclasses
 import difflib
-from collections.abc import Sequence
 from typing import Any
 
 from dffkit.baselines import NO_FLOW
@@ -123,13 +122,6 @@ def with_iterations(recipe: Recipe, iterations: int) -> Recipe:
         (part, with_iterations(other, iterations) if is_own(other) else other) for part, other in recipe.start
     )
     return dataclasses.replace(recipe, start=start, iterations=iterations)
-
-
-def started_from(recipe: Recipe, other: Recipe, parts: Sequence[str]) -> Recipe:
-    """Return the recipe with these parts from another one; its other parts start as pre-trained, or at random."""
-    start = {part: each for part, each in recipe.start if each.pretraining} | dict.fromkeys(parts, other)
-    published = "" if "feature_network" in parts else recipe.weights
-    return dataclasses.replace(recipe, start=tuple(start.items()), weights=published)
 
 
 def _paper() -> list[Recipe]:

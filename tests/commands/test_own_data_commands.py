@@ -148,17 +148,21 @@ def test_weights_for_other_data_are_scored_on_own_data(own_here, capsys, monkeyp
     own = dataclasses.replace(frame.recipe, data="own_data_here:dataset")
     assert measured(own_here) == {(frame.recipe.hash, sources.data_version(own, "test"))}
     assert own_command("evaluate", "seg/frame", "--data", "own_data_here:renamed") == 0
-    assert "'box' is compared with what the weights call 'square'" in capsys.readouterr().err
+    said = "its classes ground, box, rows are compared with the weights' ground, square, rows"
+    assert said in capsys.readouterr().err
     message = r"seg/frame: its weights know 3 classes \(ground, square, rows\), own_data_here:two has 2. Train it with:"
     with pytest.raises(CommandError, match=message + "  python -m dffkit train seg/frame --data own_data_here:two$"):
         own_command("evaluate", "seg/frame", "--data", "own_data_here:two")
 
 
-def test_similarities_are_printed_as_a_table_by_gap(capsys):
+def test_similarities_are_printed_by_gap(capsys):
     of = Measurement("hash", 0, "version", "test")
     metrics = [(gap, layer) for layer in map_similarity.LAYERS for gap in (0, 1, None)]
     rows = [Score(of, f"similarity of {layer}", 0.5, grid, gap) for grid in ("a", "b") for gap, layer in metrics]
     experiments._print_scores([Score(of, "mIoU", 0.25, "all", 1), Score(of, "mIoU", 0.25, "slow", 1), *rows])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "  l =  1  mIoU           0.2500"
-    assert [line.split()[0] for line in lines[1:]] == ["similarity", "pixels", "0", "1", "-"] * 2
+    assert len(lines) == 7
+    values = "pixels 0.500, conv1 0.500, conv3 0.500, conv5 0.500, features 0.500"
+    assert lines[2] == f"  similarity of maps a,  1 frames apart: {values}"
+    assert lines[6] == f"  similarity of maps b, other moments: {values}"
