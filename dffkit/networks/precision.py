@@ -39,7 +39,7 @@ def resolve(name: str, device: torch.device | str) -> str:
 
 @functools.cache
 def _say_slow(device: str) -> None:
-    slow = "a training step took 2 (AVX-512) to 8 times (AVX2) as long as in float32, a frame 3 to 28 times"
+    slow = "a training step and a frame took 2 (AVX-512) to 9 times (AVX2) as long as in float32"
     remedy = "For float32 leave --precision out; a training that began in bfloat16 needs --fresh too."
     print(f"bfloat16 will be slow on {device}: {slow}. {remedy}", file=sys.stderr)
 

@@ -117,18 +117,11 @@ def mixed_precisions() -> list[str]:
     A row without a precision is of a time at which every training had its recipe's.
     """
     known = {name: each for name, each in (RECIPES | REAL).items() if each.iterations and not each.pretraining}
-    lines = []
-    for group in dict.fromkeys(name.rpartition("/")[0] for name in known):
-        recipes = {name: each for name, each in known.items() if name.startswith(f"{group}/")}
-        runs: dict[str, set[str]] = {}
-        for name, row in stored_scores(folder() / EVALUATION, recipes, "test"):
-            precision = row.provenance.get("precision") or recipes[name].precision
-            runs.setdefault(precision, set()).add(f"{name}, seed {row.measurement.seed}")
-        if len(runs) > 1:
-            usual, *others = sorted(runs, key=lambda precision: -len(runs[precision]))
-            named = "; ".join(f"in {other} {'; '.join(sorted(runs[other]))}" for other in others)
-            lines.append(f"{group}: trained in {usual}, but {named}. {DIFFERENCE}")
-    return lines
+    found: dict[str, set[str]] = {}
+    for name, row in stored_scores(folder() / EVALUATION, known, "test"):
+        found.setdefault(name.rpartition("/")[0], set()).add(row.provenance.get("precision") or known[name].precision)
+    mixed = {group: " and ".join(sorted(each)) for group, each in found.items() if len(each) > 1}
+    return [f"{group}: some trainings are in {each}. {DIFFERENCE}" for group, each in mixed.items()]
 
 
 def by_task(tables: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
