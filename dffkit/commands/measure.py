@@ -25,7 +25,7 @@ def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=benchmark.TASK_NETWORKS, default=list(benchmark.TASK_NETWORKS), **many)
     parser.add_argument("--depth", type=int, choices=(50, 101), default=[101, 50], nargs="+", help="of the ResNet")
     parser.add_argument("--flow", choices=FLOW_NETWORKS, default=list(FLOW_NETWORKS), **many)
-    add_precision(parser, "auto measures float32 as well", nargs="+", default=[AUTO])
+    add_precision(parser, "without this option float32 is measured too", nargs="+", default=["float32", AUTO])
     parser.add_argument("--look-ahead", type=at_least(1), metavar="N", help="current frames in a batch (default l - 1)")
     parser.add_argument("--repeats", type=at_least(1), default=3, metavar="N", help="report medians of N (default: 3)")
     add_device(parser)
@@ -50,8 +50,7 @@ def benchmark_main(arguments: argparse.Namespace) -> int:
     keep_freed_memory()
     machine = describe(arguments.device)
     rows = []
-    chosen = {each: resolve(each, arguments.device) for each in arguments.precision}
-    precisions = dict.fromkeys([*(("float32",) if AUTO in chosen else ()), *chosen.values()])
+    precisions = dict.fromkeys(resolve(each, arguments.device) for each in arguments.precision)
     cases = list(itertools.product(precisions, arguments.task, arguments.depth, arguments.flow))
     for precision, task, depth, flow in tqdm(cases, desc="benchmark", unit="row"):
         rows.append(benchmark.measure(arguments, precision, task, depth, flow) | machine)
@@ -85,11 +84,11 @@ def speed_main(arguments: argparse.Namespace) -> int:
     chosen = [each for each in RECIPES.values() if not each.pretraining and each.flow != EXACT_FLOW]
     recipes = {speed.Architecture.of(recipe): recipe for recipe in chosen}
     trained = {task: weights.load(f"toytown/{task}/frame").to(arguments.device) for task in HEADS}
-    options = {"device": arguments.device, "precision": resolve(arguments.precision, arguments.device)}
-    rows = speed.measure(list(recipes.values()), trained, repeats=arguments.repeats, **options)
+    precision = resolve(arguments.precision, arguments.device)
+    rows = speed.measure(list(recipes.values()), trained, arguments.repeats, arguments.device, precision)
     machine = describe(arguments.device)
     results.write_rows(arguments.out, [row | machine for row in rows])
-    print(f"{len(rows)} networks measured: {arguments.out}, in {options['precision']}")
+    print(f"{len(rows)} networks measured: {arguments.out}, in {precision}")
     for row in rows:
         print(
             f"  {row['task']:12} {row['features']:10} {row['flow']:17} split {row['split']:2}  "

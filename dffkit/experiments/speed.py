@@ -78,12 +78,7 @@ class Speed(NamedTuple):
 
 
 def measure(
-    recipes: Sequence[Recipe],
-    trained: Mapping[str, DeepFeatureFlow],
-    *,
-    repeats: int = 9,
-    device: str = "cpu",
-    precision: str = "float32",
+    recipes: Sequence[Recipe], trained: Mapping[str, DeepFeatureFlow], repeats: int, device: str, precision: str
 ) -> list[dict[str, Any]]:
     """Measure the networks of recipes; return rows with the fields of `Architecture` and `Speed`, and the precision.
 
@@ -100,8 +95,8 @@ def measure(
     """
     models, parts = {recipe: build(recipe).to(device).eval() for recipe in recipes}, {}
     for recipe, model in models.items():
-        options = trained[recipe.task], device, precision
-        parts |= {(recipe, name): part for name, part in _parts(recipe, model, *options).items()}
+        made = _parts(recipe, model, trained[recipe.task], device, precision)
+        parts |= {(recipe, name): part for name, part in made.items()}
     with torch.inference_mode():
         times = times_in_turns(parts, device, repeats, progress=True)
     shared: dict[tuple, list[float]] = {}

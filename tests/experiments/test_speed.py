@@ -48,7 +48,8 @@ def trained():
 def test_every_recipe_gets_its_times_and_its_ratio():
     others = [recipe(task=DETECTION), dataclasses.replace(TINY, flow="DIS", flow_width=0, scale=False)]
     smaller = dataclasses.replace(TINY, flow="none", flow_width=0, shrink=2)
-    rows = measure([TINY, *others, dataclasses.replace(TINY, flow="none", flow_width=0), smaller], trained(), repeats=1)
+    recipes = [TINY, *others, dataclasses.replace(TINY, flow="none", flow_width=0), smaller]
+    rows = measure(recipes, trained(), 1, "cpu", "float32")
     assert [row["task"] for row in rows] == ["segmentation", "detection", *["segmentation"] * 3]
     assert all(min(row["key_ms"], row["current_ms"], row["decode_ms"]) > 0 for row in rows)
     dff, boxes, dis, copy, small = rows
