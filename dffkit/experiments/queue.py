@@ -5,7 +5,7 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor, hub, nn
 
 from dffkit.experiments import results, runs, scoring, sources
 from dffkit.experiments.results import EVALUATION, TRAINING, Score
@@ -150,9 +150,7 @@ def _published(run: Run) -> dict[str, Tensor]:
     except OSError as error:
         raise CommandError(
             f"{run} starts from torchvision's ImageNet weights, which can't be reached: {error}.\n"
-            "Put their file by hand into the folder that this prints, plus /checkpoints:\n"
-            '  python -c "import torch; print(torch.hub.get_dir())"\n'
-            "or start from weights that are here, as by --from camvid/dff."
+            f"Put their file by hand into {hub.get_dir()}/checkpoints, or start from others, as by --from camvid/dff."
         ) from error
 
 

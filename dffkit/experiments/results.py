@@ -62,8 +62,7 @@ def add(path: Path, scores: Sequence[Score]) -> None:
     """
     with locked(path.parent):
         _write_replicates(path.parent, [score for score in scores if score.replicates is not None])
-        with _damage_named(path):
-            rows = {score.key: score for score in [*map(_from_row, read_rows(path)), *scores]}
+        rows = {score.key: score for score in [*read(path), *scores]}
         columns = ("duration", "metric", "subset", "value", "frames")
         write_rows(path, [
             {"recipe": "", **each.measurement.as_dict(), **{name: getattr(each, name) for name in columns}}

@@ -21,8 +21,6 @@ from dffkit.training.assembly import build
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.recipe import Measurement, Recipe
 
-_looked_at: set[tuple] = set()  # data, split and heads whose targets were looked at in this process
-
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
@@ -58,15 +56,13 @@ def default_workspace(**options: Any) -> Workspace:
 def data(recipe: Recipe, workspace: Workspace, split: str, streets: int | None = None) -> Sequence[Snippet]:
     """Return snippets for a recipe, rendered; processes that need the same ones wait for the first to render them.
 
-    The targets of a split of one's own data are looked at once, as in `take_stock`.
+    The targets of one's own data are looked at, as in `take_stock`.
     """
     with locked(workspace.cache):
         found = sources.snippets(recipe, split, streets, workspace.cache, workspace.progress)
-    key = recipe.data, split, recipe.heads
-    if ":" in recipe.data and streets is None and key not in _looked_at:
+    if ":" in recipe.data and streets is None:
         names = sources.names(recipe)[: dict(recipe.heads[0][1]).get("num_classes")]
         take_stock(f"{recipe.data}, {split}", found, names, recipe.task)
-        _looked_at.add(key)
     return found
 
 

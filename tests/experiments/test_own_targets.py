@@ -5,7 +5,7 @@ import torch
 from small_runs import small
 
 from dffkit.datasets.targets import SuspiciousTargets
-from dffkit.experiments import queue, runs, scoring
+from dffkit.experiments import queue, scoring
 from dffkit.experiments.runs import Run
 from dffkit.support.errors import DataError
 from dffkit.training.assembly import build
@@ -39,7 +39,6 @@ shares = made(lambda split: {"boxes": np.array([[0.1, 0.2, 0.5, 0.9]]), "labels"
 def yours(tmp_path, monkeypatch):
     (tmp_path / "own_targets.py").write_text(YOURS)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(runs, "_looked_at", set())
     return tmp_path
 
 
