@@ -47,11 +47,9 @@ def ffmpeg_command(path: Path, options: str = "") -> str:
 class Clock:
     """Numbers the frames of a video file and tells when they are shown, by the time stamp of each.
 
-    Time counts from the first frame. Time stamps that are rounded from the constant rate that the file states give
-    exact times. A frame without a time stamp follows the one before at the stated rate.
-
-    A frame counts as lost where its data gave no picture, or where FFmpeg has reported damage nearby and its time is
-    missing. Without damage a gap is no loss: recorders leave out frames that show nothing new.
+    Time counts from the first frame, exactly where the file states a constant rate. A frame counts as lost where its
+    data gave no picture, or where FFmpeg has reported damage nearby and its time is missing. Without damage a gap is no
+    loss: recorders leave out frames that show nothing new.
     """
 
     def __init__(self, path: Path, stream: av.VideoStream) -> None:
@@ -86,16 +84,13 @@ class Clock:
         return self._failed > 0 or (self._doubt > 0 and len(self._waiting) > 0)
 
     def show(self, frame: av.VideoFrame) -> TimedFrame:
-        """Return the next frame in the order of showing with its time; warn of those that are lost before it.
-
-        The duration is the one that the file states, None where it states none.
-        """
+        """Return the next frame in the order of showing, with the duration that the file states; warn of lost ones."""
         # AVI has no times of showing: where frames wait for others, those of storage in order are right.
         sorts = self.stream.container.format.name == "avi" and self.stream.codec_context.has_b_frames
         stamp = min(self._waiting.keys() - self._bad, default=None) if sorts else frame.pts
-        duration = self._exact((frame.duration or self._waiting.get(stamp, 0)) * self.tick)
-        duration = duration or (stamp is None and self.rate and 1 / self.rate) or None
-        if stamp is None:
+        duration = self._exact((frame.duration or self._waiting.get(stamp, 0)) * self.tick) or None
+        if stamp is None:  # it follows the one before at the stated rate
+            duration = duration or (self.rate and 1 / self.rate)
             lost, start = self._failed, self._next + self._failed * (duration or 0)
         else:
             passed = [early for early in self._waiting if early < stamp]
@@ -110,9 +105,8 @@ class Clock:
             start = self._last + self.tick
         if lost:
             which = f"frames {self._index} to {self._index + lost - 1}" if lost > 1 else f"frame {self._index}"
-            reason = f"can't be decoded ({self.damage or 'no picture in its data'})"
-            traces = "others may show traces of it up to the next key frame"
-            warn_skipped(self.path, f"{which}, at {float(self._next):.2f} s, {reason}; {traces}")
+            reason = f"can't be decoded ({self.damage or 'no picture in its data'}); the next may show traces of it"
+            warn_skipped(self.path, f"{which}, at {float(self._next):.2f} s, {reason}")
         timed = TimedFrame(self._index + lost, frame, start, duration)
         self._index, self._last, self._next = timed.index + 1, start, start + (duration or 0)
         self._failed, self._doubt = 0, max(0, self._doubt - 1)

@@ -27,11 +27,15 @@ NO_CLASS, PEDESTRIAN, CROWD, LAST_CLASS = -1, 1, 13, 13
 LIKE_PEOPLE = (2, 7, 8, 12)  # person on a vehicle, static person, distractor, reflection
 # Number of fields in a line -> True if the eighth is a class; in MOT15 it is a coordinate.
 FIELDS = {7: False, 8: True, 9: True, 10: False}
-COLUMNS = "frame, id, left, top, width, height, flag, and perhaps class and visibility, or x, y, z"
+COLUMNS = (
+    "frame, id, left, top, width, height, flag, and perhaps class and visibility, or x, y, z: finite numbers, a frame "
+    "from 1 on, a whole id, some width and height, a flag of 0..1, a class of 1..13 or -1"
+)
 # PETS 2009, sequence S2.L1, in MOTChallenge's count from 1: frames 1-400 for training, 401-500 for validation, 501-600
 # for test. The rest of the video has no boxes.
 PETS09_SPLITS = {"train": range(400), "val": range(400, 500), "test": range(500, 600)}
 PETS09_ANNOTATED = (576, 768)  # (H, W) of OpenCV's video, in which the boxes were drawn; a copy may be smaller
+_Decoded = type("_Decoded", (list,), {})  # a plain list takes no weak references
 _in_use: "weakref.WeakValueDictionary[tuple, _Decoded]" = weakref.WeakValueDictionary()
 
 
@@ -61,8 +65,7 @@ def pets09_snippets(folder: Path, split: str, *, size: Size | None = None) -> li
     Args:
         folder: OpenCV's sample video `vtest.avi` and MOTChallenge 2015's `gt.txt` of PETS09-S2L1.
         split: "train", "val" or "test".
-        size: (H, W) to which frames and boxes are scaled; None for the video's own. At 360x480 people are about as wide
-            as a cell of the feature map.
+        size: (H, W) to which frames and boxes are scaled; None for the video's own.
 
     Raises:
         DataError: as `snippet`.
@@ -80,16 +83,14 @@ def snippet(
     """Return a sequence of MOTChallenge data, or a part of it, as a snippet.
 
     A target is {"boxes": (N, 4) float32 xyxy in pixels of the frame, x2 and y2 exclusive; "labels": (N,) int64, all 1;
-    "tracks": (N,) int64; "ignore": (R, 4)}. The frames up to the last one with a box are annotated; an annotated frame
-    without boxes has no person. A `SkippedRecords` warning counts regions to ignore, boxes of other things, and frames
-    after the last box. Images are read on access. A video file is decoded into memory, once for all snippets that are
-    in use at the same time.
+    "tracks": (N,) int64; "ignore": (R, 4)}. The frames up to the last one with a box are annotated. `SkippedRecords`
+    warnings count regions to ignore, boxes of other things, and frames after the last box. Images are read on access; a
+    video file is decoded into memory, once for all snippets in use.
 
     Args:
         source: a sequence's folder (`img1/`, `gt/gt.txt`, `seqinfo.ini`), or a video file with its `gt.txt` beside it.
         frames: the part of the video that becomes the snippet, as indices from 0; None for all frames.
-        annotated_size: (H, W) of the picture in which the boxes were drawn; None for the size in `seqinfo.ini`, or a
-            video file's own.
+        annotated_size: (H, W) of the picture in which the boxes were drawn; None for `seqinfo.ini`'s or the video's.
         size: (H, W) to which frames and boxes are scaled; None for their own.
 
     Raises:
@@ -98,7 +99,7 @@ def snippet(
     """
     source = Path(source)
     is_folder = source.is_dir()
-    pictures, fps, drawn_in = _images(source) if is_folder else _video(source)
+    pictures, fps, drawn_in, starts = _images(source) if is_folder else _video(source)
     file = source / "gt" / "gt.txt" if is_folder else source.parent / "gt.txt"
     # A dot in a folder's name is no ending: seq.1 and seq.2 are two sequences.
     name = source.absolute().name if is_folder else source.stem
@@ -122,14 +123,13 @@ def snippet(
     warn_skipped(source, "boxes are regions to be ignored (not to be scored, or of what looks like people)", regions)
     warn_skipped(source, "boxes of other things than people are left out", sum(others[frame] for frame in part))
     warn_skipped(source, "frames after the last box have no target", len(part) - len(annotated))
-    scaled = Frames(lambda i: resized_frame(pictures[part[i]], size), len(part))
-    times = [pictures.times[i] for i in part] if isinstance(pictures, _Decoded) else ()
-    on_demand = OnDemand(targets.__getitem__, annotated), OnDemand(motion, annotated)
-    return Snippet(name, fps, scaled, *on_demand, times=times)
+    shown = Frames(lambda i: resized_frame(pictures[part[i]], size), len(part))
+    times = starts and [starts[i] for i in part]
+    return Snippet(name, fps, shown, OnDemand(targets.__getitem__, annotated), OnDemand(motion, annotated), times=times)
 
 
-def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size]:
-    """Return the frames, the frames a second, and the size of the annotated pictures of a sequence's folder."""
+def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size, list[float]]:
+    """Return a folder's frames, frames a second, annotated size, and no starts, since the rate is constant."""
     paths, file, parser = list_images(folder / "img1"), folder / "seqinfo.ini", configparser.ConfigParser()
     for number, path in enumerate(paths, 1):
         # Boxes name frames by number: behind a gap all would be wrong.
@@ -144,42 +144,31 @@ def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size]:
     if length != len(paths) or not min(fps, height, width) > 0 or fps == math.inf:
         got = f"seqLength {length}, {fps:g} Hz, {width}x{height}"
         raise DataError(f"{file}: expected seqLength {len(paths)}, as img1 has, and numbers above 0, got {got}")
-    return ImageFrames(paths), fps, (height, width)
+    return ImageFrames(paths), fps, (height, width), []
 
 
-class _Decoded(list[Tensor]):
-    """The frames of a video, with their times in seconds and the mean rate."""
-
-    fps = float(streams.FPS)
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-
-def _video(path: Path) -> tuple[Sequence[Tensor], float, Size]:
-    """Return the frames, the frames a second, and the size of a video file, in memory as long as a snippet uses it."""
+def _video(path: Path) -> tuple[Sequence[Tensor], float, Size, list[float]]:
+    """Return as `_images`, with the starts of the frames; the frames stay in memory as long as a snippet uses them."""
     stream = streams.frames(path)
     key = (path.resolve(), path.stat().st_mtime_ns)
     decoded = _in_use.get(key)
     if decoded is None:
         decoded = _Decoded()
-        for index, frame, start, duration in stream.timed():
-            if index != len(decoded):
-                named = "and boxes name frames by number; get the file again"
-                raise DataError(f"{path}: frame {len(decoded) + 1} is lost, {named}")
-            decoded.append(frame)
-            decoded.times.append(float(start))
-            decoded.fps = float(len(decoded) / (start + duration)) if duration else decoded.fps
-            if len(decoded) * frame.numel() > MEMORY:
+        for timed in stream.timed():
+            if timed.index != len(decoded):
+                lost = f"frame {len(decoded) + 1} is lost, and boxes name frames by number"
+                raise DataError(f"{path}: {lost}; get the file again")
+            decoded.append(timed)
+            if len(decoded) * timed.frame.numel() > MEMORY:
                 remedy = "store its frames as images, in the layout of MOTChallenge"
                 raise DataError(f"{path}: needs more than {MEMORY / 2**30:.3g} GiB of memory; {remedy}")
         _in_use[key] = decoded
-    return decoded, decoded.fps, stream.size
+    end = decoded[-1].seconds + (decoded[-1].duration or 0)
+    pictures = Frames(lambda i: decoded[i].frame, len(decoded))
+    return pictures, float(len(decoded) / end if end else streams.FPS), stream.size, [float(t.seconds) for t in decoded]
 
 
-def _rows(
-    file: Path, count: int, annotated: Size, size: Size
-) -> tuple[list[list[tuple[Box, Tensor]]], Counter[int]]:
+def _rows(file: Path, count: int, annotated: Size, size: Size) -> tuple[list[list[tuple[Box, Tensor]]], Counter[int]]:
     """Read the boxes of a video of `count` frames, drawn in pictures of size `annotated`, for frames of `size`.
 
     MOT boxes go around the whole person, also beyond the edge of the picture; the kit's boxes end there.
@@ -192,10 +181,8 @@ def _rows(
     others = Counter(box.frame for box in found if box.kind == "other")
     kept = [box for box in found if box.kind != "other"]
     if last := next((box for box in found if box.frame >= count), None):
-        raise DataError(
-            f"{file}:{last.line}: names frame {last.frame + 1}, but the video has {count}; do they belong together, "
-            "and is the video whole?"
-        )
+        cause = "do they belong together, and is the video whole?"
+        raise DataError(f"{file}:{last.line}: names frame {last.frame + 1}, but the video has {count}; {cause}")
     corners, share = clip_boxes(torch.tensor([box.corners for box in kept], dtype=torch.float64), annotated)
     if (outward := int((share < 0.9).sum())) > len(kept) / 2:
         text = "boxes reach far out of the picture; are their columns width and height, and not right and bottom?"
@@ -236,11 +223,8 @@ def read_boxes(path: Path) -> list[Box]:
         except ValueError:
             values = []
         if len(values) not in fields or not _is_box(values):
-            numbers = "finite numbers, a frame from 1 on, a whole id, some width and height, a flag of 0..1"
-            raise DataError(
-                f"{place}: expected {' or '.join(map(str, fields))} fields, {COLUMNS}: {numbers}, "
-                f"a class of 1..13 or -1, got {line!r}; get the file again, or correct the line"
-            )
+            expected = f"{' or '.join(map(str, fields))} fields, {COLUMNS}"
+            raise DataError(f"{place}: expected {expected}, got {line!r}; get the file again, or correct the line")
         fields = (len(values),)  # a file has one form
         frame, track, left, top, width, height, flag = values[:7]
         first = lines.setdefault((frame, track), number)

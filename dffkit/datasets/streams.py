@@ -1,5 +1,6 @@
 """Frames from a video file, a folder of images, or a camera."""
 
+import itertools
 import re
 import shlex
 import time
@@ -48,20 +49,15 @@ class FrameStream(Iterable[Tensor]):
 
 
 def frames(source: str | Path, fps: Fraction | float | None = None) -> FrameStream:
-    """Open a video whose frames are decoded one by one.
-
-    Frames are turned by a video file's rotation or an image's EXIF orientation, and come in the order in which they are
-    shown. If the file is damaged or ends too early, or a frame has another size than the first, the frames before that
-    come first.
+    """Open a video whose frames are decoded one by one, upright, in the order in which they are shown.
 
     Args:
-        source: a video file (what FFmpeg reads: mp4, avi, mkv, webm, ...), a folder of images, in natural order, or
-            "camera:0".
-        fps: frames a second of a folder of images (25 unless given) or a camera (at the times of the clock unless
-            given). A video file has its own times.
+        source: a video file that FFmpeg reads, a folder of images, in natural order, or "camera:0".
+        fps: frames a second of a folder of images, 25 unless given, or of a camera, else timed by the clock.
 
     Raises:
-        DataError: if there is no such source, or no frame in it; in the loop, if the next frame is damaged.
+        DataError: if there is no such source, or no frame in it; in the loop, after the frames before that, if the file
+            is damaged or ends too early, or a frame has another size than the first.
         ValueError: for a camera without a number, or a rate for a video file or not above 0.
     """
     if fps is not None and not 0 < fps < float("inf"):
@@ -95,10 +91,7 @@ def _stream(
     has_sound: bool = False,
     place: Callable[[int], str] | None = None,
 ) -> FrameStream:
-    """Return a stream after reading its first frame, so that an empty source is refused at once.
-
-    `read` starts a loop over the frames, `place` names a frame in messages; the rest is as in `FrameStream`.
-    """
+    """Return a stream of what `read` yields, unless it is empty; `place` names a frame in messages."""
     first = next(read(), None)
     if first is None:
         raise DataError(f"{name}: has no frame; is this the right video?")
@@ -133,9 +126,9 @@ def _capture(name: str) -> cv2.VideoCapture:
 
 
 def _from_camera(name: str, fps: Fraction | None) -> Iterator[TimedFrame]:
-    capture, index, start = _capture(name), 0, None
+    capture, start = _capture(name), None
     try:
-        while True:
+        for index in itertools.count():
             there, pixels = capture.read()
             if not there:
                 raise DataError(f"{name}: gave no frame after {index} frames; was it unplugged?")
@@ -143,6 +136,5 @@ def _from_camera(name: str, fps: Fraction | None) -> Iterator[TimedFrame]:
             seconds = index / fps if fps else Fraction(time.monotonic_ns() - start, 10**9)
             frame = channels_first(pixels[:, :, ::-1])  # OpenCV has BGR
             yield TimedFrame(index, frame, seconds, 1 / fps if fps else None)
-            index += 1
     finally:
         capture.release()

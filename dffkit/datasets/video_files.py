@@ -24,9 +24,7 @@ LISTS = ("hls", "concat", "dash", "sdp", "rtsp", "imf")  # FFmpeg's formats of f
 
 
 def facts(path: Path) -> tuple[Fraction | None, int | None, bool] | None:
-    """Return frames a second and number of frames as a video states them, or None, and whether it has sound.
-
-    Returns None for a single image.
+    """Return what a video states of frames a second and their number, and whether it has sound; None for an image.
 
     Raises:
         DataError: as `read`.
@@ -63,8 +61,10 @@ def read(path: Path) -> Iterator[TimedFrame]:
                 held, count = timed, count + 1
         except av.FFmpegError as error:
             cut = error.strerror
-        if held:
-            yield held._replace(duration=held.duration or _rest(stream, held, clock))
+        if held:  # the last frame is shown until Matroska's stated end, or as long as others on average
+            stated = stream.container.duration if stream.container.format.name == "matroska,webm" else None
+            rest = max(Fraction(stated or 0, av.time_base) - clock.end, 0)
+            yield held._replace(duration=held.duration or rest or (held.seconds / max(1, held.index)) or None)
         elif clock.damage and not cut:
             kind = f"{stream.codec_context.name} in {stream.container.format.name}: {clock.damage}"
             remedy = f"convert it where it plays: {ffmpeg_command(path)}"
@@ -155,13 +155,6 @@ def _display_matrix(frame: av.VideoFrame) -> tuple[float, ...]:
     except ValueError:  # PyAV does not know all kinds of data beside a frame; then it still knows turns
         turn = math.radians(frame.rotation)  # to the left
         return math.cos(turn), -math.sin(turn), 0, math.sin(turn), math.cos(turn)
-
-
-def _rest(stream: av.VideoStream, last: TimedFrame, clock: Clock) -> Fraction | None:
-    """Return for how long the last frame is shown: until Matroska's stated end, or as long as others on average."""
-    stated = stream.container.duration if stream.container.format.name == "matroska,webm" else None
-    rest = Fraction(stated or 0, av.time_base) - clock.end
-    return rest if rest > 0 else last.seconds / last.index if last.index else None
 
 
 def _missing(stream: av.VideoStream, clock: Clock) -> str | None:
