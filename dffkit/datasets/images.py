@@ -90,6 +90,11 @@ def _frames(images: list[Path]) -> list[Path]:
             left += kinds[kind]
         else:
             taken |= kinds[kind]
+    stems, breaks = {path.stem for path in taken}, re.compile("[_. -]")
+    longer = (path for path in taken if any(path.stem[: at.start()] in stems for at in breaks.finditer(path.stem)))
+    if path := next(longer, None):
+        said = f"{path.name} is taken as a frame, though another image has the beginning of its name"
+        warn_skipped(path.parent, f"{said}; if it is none, move such images to a folder of their own", stacklevel=4)
     if left:
         why = f"since they stand beside frames such as {next(iter(taken)).name}"
         remedy = "if they are frames too, put them into a folder of their own"

@@ -54,7 +54,6 @@ def test_label_maps_and_copies_beside_frames_are_left_out(tmp_path, pictures, mo
     "names",
     [
         ["0.jpg", "1.jpeg", "2.JPG", "3.png"],
-        ["walk.png", "walk_1.png", "walk_2.png"],
         ["night_bridge.jpg", "night_street.jpg"],
         ["1.jpg", "title.jpg"],
         numbered("left_{}.png", (0, 2)) + numbered("right_{}.png", (1, 3)),
@@ -63,6 +62,15 @@ def test_label_maps_and_copies_beside_frames_are_left_out(tmp_path, pictures, mo
 def test_images_of_different_numbers_are_all_frames(tmp_path, names):
     fill(tmp_path, *names)
     assert sorted(path.name for path in list_images(tmp_path)) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "names", [["walk.png", "walk_1.png", "walk_2.png"], ["7.jpg", "8.jpg", "7_overlay_1.jpg"], ["a.png", "a_x.png"]]
+)
+def test_a_name_that_begins_with_another_is_told(tmp_path, names):
+    fill(tmp_path, *names)
+    with pytest.warns(SkippedRecords, match=f"{names[-1][:5]}.* is taken as a frame, though|walk_1.png is taken"):
+        assert sorted(path.name for path in list_images(tmp_path)) == sorted(names)
 
 
 def test_hidden_files_folders_and_other_files_are_no_frames(tmp_path):
