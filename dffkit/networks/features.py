@@ -163,7 +163,7 @@ def check_frames(frames: Tensor) -> None:
     if not isinstance(frames, Tensor):
         raise ValueError(
             f"expected a uint8 tensor (3, H, W) or (B, 3, H, W), got {type(frames).__name__}; "
-            "an array (H, W, 3) becomes one by torch.from_numpy(array).permute(2, 0, 1)"
+            "an RGB image or array (H, W, 3) becomes one by torch.from_numpy(numpy.array(image)).permute(2, 0, 1)"
         )
     shape = tuple(frames.shape)
     if frames.ndim != 4 or shape[1] != 3 or 0 in shape:

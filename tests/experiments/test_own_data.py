@@ -155,8 +155,8 @@ PIXELS = numpy.random.default_rng(0).integers(0, 256, (6, 7, 3), dtype=numpy.uin
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        (Image.fromarray(PIXELS), "got Image; an array .* becomes one by torch.from_numpy"),
-        (PIXELS, "got ndarray; an array .* becomes one by torch.from_numpy"),
+        (Image.fromarray(PIXELS), r"got Image; an RGB image or array .* becomes one by torch.from_numpy\(numpy.array"),
+        (PIXELS, "got ndarray; an RGB image or array .* becomes one by torch.from_numpy"),
         (torch.from_numpy(PIXELS), r"got \(1, 6, 7, 3\); the channels come last"),
         (torch.from_numpy(PIXELS[..., 0]), r"got \(1, 6, 7\); a grayscale frame .* becomes RGB by frame.expand"),
         (torch.from_numpy(PIXELS / 255).permute(2, 0, 1), r"got torch.float64; values in 0..1: \(frames \* 255\)"),

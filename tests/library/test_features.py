@@ -174,7 +174,7 @@ GOOD = frames()
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (GOOD.numpy(), "expected a uint8 tensor.*got ndarray; an array .* torch.from_numpy"),
+        (GOOD.numpy(), "expected a uint8 tensor.*got ndarray; an RGB image or array .* torch.from_numpy"),
         (GOOD.permute(0, 2, 3, 1), r"got \(1, 64, 96, 3\); the channels come last: use frames.movedim"),
         (GOOD[0, 0], r"got \(64, 96\); a grayscale frame"),
         (GOOD[:, :1], r"got \(1, 1, 64, 96\); a grayscale frame"),
