@@ -70,6 +70,13 @@ HARMLESS = {
     ("dffkit/networks/proposals.py", "while len(keep) < count and considered <= len(boxes):"): (
         "NMS may run once more over all boxes, and keeps the same"
     ),
+    ("dffkit/datasets/video_writer.py", "self.fps = Fraction(fps or 0).limit_denominator(11**6)"): (
+        "a finer rate than anybody gives"
+    ),
+    (
+        "dffkit/datasets/flying_chairs.py",
+        "def batches(pairs: Sequence[SpritePair], batch: int = 9) -> Iterator[SpritePair]:",
+    ): "errors are means over pairs, whatever the batch",
     ("dffkit/scores/detection.py", "candidates = (iou >= 0).any(1).nonzero()[:, 0]  # few: only these need the loop"): (
         "the loop passes over detections that overlap no box"
     ),

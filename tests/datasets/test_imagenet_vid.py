@@ -56,6 +56,13 @@ def test_motion_compares_the_frames_around(tmp_path):
     assert snippet.motion[13].dtype == torch.float32
 
 
+@pytest.mark.parametrize(("moved", "expected"), [(9, 1), (10, 19 / 20), (30, 19 / 20), (31, 1)])
+def test_motion_reaches_ten_frames_to_both_sides(moved, expected):
+    here, elsewhere = torch.tensor([0.0, 0, 10, 10]), torch.tensor([20.0, 0, 30, 10])
+    tracks = [{1: elsewhere if t == moved else here} for t in range(41)]
+    assert motion_iou(tracks, 20)[1] == pytest.approx(expected)
+
+
 def test_empty_frame_has_no_motion(tmp_path):
     write_video(tmp_path)
     write_annotation(tmp_path / "Annotations" / "VID" / TRAIN / "000004.xml")

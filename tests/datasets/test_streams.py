@@ -143,6 +143,12 @@ class Camera:
         self.there = False
 
 
+@pytest.mark.parametrize("fps", [0, -1, float("inf"), float("nan")])
+def test_a_rate_that_is_none_is_refused(tmp_path, fps):
+    with pytest.raises(ValueError, match="fps: expected more than 0 frames a second, got"):
+        frames(tmp_path, fps)
+
+
 def test_camera_gives_frames_until_it_is_unplugged(monkeypatch):
     monkeypatch.setattr(streams.cv2, "VideoCapture", Camera)
     stream = frames("camera:0")
