@@ -4,9 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from places import REPOSITORY
 from stored_scores import stored
 
-from dffkit.experiments import results
+from dffkit.experiments import results, runs
+from dffkit.networks.precision import DIFFERENCE
 from dffkit.paper import ledger
 from dffkit.training.recipes import find
 
@@ -56,7 +58,7 @@ def test_compared_rows_of_different_precisions_are_named(results_folder, precisi
     assert ledger.mixed_precisions() == []
     results.add(results_folder / "evaluation.csv", [row(dff, 1, "float32")])
     (line,) = ledger.mixed_precisions()
-    assert line.startswith("toytown/segmentation: some trainings are in bfloat16 and float32. Precision alone")
+    assert line.startswith("toytown/segmentation: some trainings are in bfloat16 and float32. Trained in float32")
 
 
 def test_shipped_rows_share_one_precision():
@@ -83,3 +85,18 @@ def test_stored_measurements_name_their_machine_and_run():
     for column in ("device", "threads", "torch", "commit", "date", "seed", "height", "width", "duration", "look_ahead"):
         assert rows[column].notna().all(), column
     assert not rows.commit.str.endswith("+").any(), "measured on code that was never committed"
+
+
+def test_the_stated_effect_of_the_precision_is_that_of_the_stored_rows():
+    folder, recipe = REPOSITORY / "data" / "results", find("toytown/segmentation/dff")
+    recipes = {"bfloat16": recipe, "float32": dataclasses.replace(recipe, precision="float32")}
+    rows = runs.stored_scores(folder / "evaluation.csv", recipes, "test")
+    for duration, stated in ((5, ("0.03", "0.13", "0.08")), (10, ("0.16", "0.04", "0.27"))):
+        wanted = (0, "all", duration)
+        score = {key: row for key, row in rows if (row.measurement.seed, row.subset, row.duration) == wanted}
+        drawn = {key: results.read_replicates(folder, row) for key, row in score.items()}
+        loss = 100 * (score["bfloat16"].value - score["float32"].value)
+        low, high = np.percentile(100 * (drawn["bfloat16"] - drawn["float32"]), [2.5, 97.5])
+        ends = (high, -low) if low < 0 else (low, high)
+        assert tuple(f"{value:.2f}" for value in (loss, *ends)) == stated
+        assert all(value in DIFFERENCE for value in stated)
