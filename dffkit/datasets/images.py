@@ -187,7 +187,12 @@ def _stored_values(path: Path, image: Image.Image) -> np.ndarray:
         expected = "expected a label image with one 8-bit value a pixel, as PNG, PGM or TIFF without EXIF orientation"
         got = f"{kind}, mode {image.mode}{f', form {form}' if form else ''}, orientation {turn}"
         why = "colours are no ids, JPEG invents ids, GIF numbers them anew, black may be 0 or 1"
-        raise DataError(f"{path}: {expected}, got {got}; {why}: export it as an 8-bit PNG whose values are the ids")
+        remedy = "export it as an 8-bit PNG whose values are the ids"
+        if image.mode in ("RGB", "RGBA", "LA"):
+            own, ids = repr(str(path)), repr(str(path.with_name(f"{path.stem}_ids.png")))
+            remedy += "; if each channel holds the ids, run\n"
+            remedy += f'python -c "from PIL import Image; Image.open({own}).getchannel(0).save({ids})"'
+        raise DataError(f"{path}: {expected}, got {got}; {why}: {remedy}")
     if kind == "PPM" and numbers:  # Pillow stretches 0..maxval to 8 or 16 bits, unless that is the maxval
         image.tile = [type(tile)(*tile[:3], (form, 255 if numbers[-1] < 256 else 65535))]
     image.load()

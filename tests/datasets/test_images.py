@@ -1,6 +1,8 @@
 """Frames and label maps from image files, and errors for other files."""
 
 import struct
+import subprocess
+import sys
 import zlib
 from contextlib import nullcontext
 
@@ -203,6 +205,16 @@ def test_coloured_labels_are_refused(tmp_path, mode):
         DataError, match=rf"a.png: expected a label image with one 8-bit value .* mode {mode}, .*; colours are no ids"
     ):
         read_labels(tmp_path / "a.png")
+
+
+def test_ids_in_every_channel_become_a_label_map_by_the_printed_command(tmp_path):
+    ids = Image.new("L", (4, 3), 7)
+    Image.merge("RGB", [ids] * 3).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match="if each channel holds the ids, run") as error:
+        read_labels(tmp_path / "a.png")
+    code = str(error.value).partition('python -c "')[2].removesuffix('"')
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert read_labels(tmp_path / "a_ids.png").unique().tolist() == [7]
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "ppm"])
