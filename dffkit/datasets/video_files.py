@@ -54,7 +54,7 @@ def read(path: Path) -> Iterator[TimedFrame]:
         try:
             for frame in _decoded(stream, clock):
                 now = stream.codec_context.sample_aspect_ratio
-                ratio = (stream.sample_aspect_ratio if shape in (None, now) else now) or 1  # None: PyAV 15 at first
+                ratio = (stream.sample_aspect_ratio if now == shape else now) or 1
                 timed = clock.show(frame)._replace(frame=_viewed(path, frame, ratio))
                 if held:
                     yield held._replace(duration=timed.seconds - held.seconds)
@@ -83,7 +83,6 @@ def _opened(path: Path) -> Iterator[av.VideoStream]:
     try:
         # "file:" and the options keep FFmpeg from taking a name for an address or numbered images and from the network;
         # images of an animation without a time last 0.1 s, as in browsers. Metadata may be in any encoding.
-        # With "options" for the streams too, PyAV 15 ends in a segmentation fault on flv.
         options = {"protocol_whitelist": "file", "pattern_type": "none", "default_fps": "10"}
         container = av.open(f"file:{path}", container_options=options, metadata_errors="replace")
     except FileNotFoundError:
