@@ -54,7 +54,7 @@ def read(path: Path) -> Iterator[TimedFrame]:
         try:
             for frame in _decoded(stream, clock):
                 now = stream.codec_context.sample_aspect_ratio
-                ratio = (stream.sample_aspect_ratio if now == shape else now) or 1
+                ratio = (stream.sample_aspect_ratio if shape in (None, now) else now) or 1  # None: PyAV 17 at first
                 timed = clock.show(frame)._replace(frame=_viewed(path, frame, ratio))
                 if held:
                     yield held._replace(duration=timed.seconds - held.seconds)
