@@ -11,7 +11,7 @@ from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED
 from dffkit.baselines.classical_flow import ClassicalFlow
 from dffkit.baselines.without_flow import NoFlow
 from dffkit.datasets.flying_chairs import FlyingChairs, batches
-from dffkit.datasets.snippets import MOTION_CLASSES, Snippet
+from dffkit.datasets.snippets import MOTION_CLASSES, Snippet, warn_skipped
 from dffkit.datasets.targets import SuspiciousTargets
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import map_similarity, sources
@@ -79,6 +79,10 @@ def score(
             history=longest,
             progress=workspace.progress and not quick,
         )
+        if ":" in recipe.data and not quick:
+            early = sum(len(snippet.targets) for snippet in snippets) - evaluation.frames
+            text = f"annotated frames do not count, as fewer than {longest - 1} frames come before them"
+            warn_skipped(f"{recipe.data}, {split}", f"{text}; a smaller --durations leaves out fewer", early)
         if ":" in recipe.data and not quick and evaluation.absent:
             names = dict(enumerate(sources.names(single), 0 if task == "segmentation" else 1))
             absent = ", ".join(f"{label} ({names[label]})" for label in evaluation.absent)

@@ -165,7 +165,7 @@ class Recipe:
         starts = ", ".join(f"{part} from {recipe.name}" for part, recipe in self.start) or "from nothing"
         return (
             f"{self.name} ({self.hash}): {self.job}, {networks}, {starts}; {self.iterations} iterations of "
-            f"{self.batch}, {self.optimiser} {self.lr:g} {self.schedule}, {self.precision}"
+            f"{self.batch}, {self.optimiser} {self.lr:g} {self.schedule}"
         )
 
 

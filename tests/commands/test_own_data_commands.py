@@ -23,6 +23,8 @@ from dffkit.training.loop import train
 from dffkit.training.recipe import Measurement, Recipe
 from dffkit.training.recipes import RECIPES
 
+# Most frames of these short snippets have too few before them to count, which is told.
+pytestmark = pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.SkippedRecords")
 QUIET = ("--no-progress", "--device", "cpu", "--threads", "1")
 
 OWN = """

@@ -129,7 +129,8 @@ def test_several_pictures_in_a_file_are_refused(tmp_path, ending):
 
 def test_gif_whose_writer_gives_ids_new_numbers_is_refused(tmp_path):
     Image.fromarray(np.array([[0, 1, 3, 11, 255]], np.uint8)).save(tmp_path / "a.gif")
-    assert np.asarray(Image.open(tmp_path / "a.gif")).tolist() != [[0, 1, 3, 11, 255]]
+    with Image.open(tmp_path / "a.gif") as image:
+        assert np.asarray(image).tolist() != [[0, 1, 3, 11, 255]]
     with pytest.raises(DataError, match=r"got GIF, .* GIF numbers them anew"):
         read_labels(tmp_path / "a.gif")
 

@@ -208,6 +208,7 @@ def test_short_clips_limit_the_longest_duration(bare_workspace, yours):
         scoring.score(Run(recipe), build(recipe), bare_workspace, split="val")
 
 
+@pytest.mark.filterwarnings("ignore::dffkit.datasets.snippets.SkippedRecords")
 def test_the_longest_duration_depends_on_the_scored_clips_alone(bare_workspace, yours):
     """Validation scores the first four, and the clips of one split may be shorter than another's."""
     recipe = small("toytown/segmentation/dff", data="my_clips:uneven", name="mine/dff", heads=(

@@ -4,6 +4,7 @@ import pytest
 import torch
 from small_runs import small
 
+from dffkit.datasets.snippets import SkippedRecords
 from dffkit.datasets.targets import SuspiciousTargets
 from dffkit.experiments import queue, scoring
 from dffkit.experiments.runs import Run
@@ -30,6 +31,11 @@ made.calls = []
 masks = made(lambda split: mapped * 255, ("background", "thing"))
 late = made(lambda split: mapped * (255 if split == "val" else 1), ("background", "thing"))
 rare = made(lambda split: mapped.numpy(), ("background", "thing", "other"))
+
+def early(split):
+    return [Snippet(split, 30.0, FRAMES, {0: mapped, 3: mapped})]
+
+early.names = ("background", "thing")
 lists = made(lambda split: {"boxes": [[9, 9, 40, 30], [80, 5, 120, 60]], "labels": [1, 2]}, ("a", "b"))
 shares = made(lambda split: {"boxes": np.array([[0.1, 0.2, 0.5, 0.9]]), "labels": [1]}, ("a",))
 """
@@ -76,6 +82,13 @@ def test_classes_without_a_labelled_pixel_are_told_with_the_scores(bare_workspac
         "Ids count from 0, labels from 1",
         "own_targets:rare, test: class 2 (other) has no labelled pixel or box, and no part in mIoU",
     ]
+
+
+def test_frames_with_too_few_before_them_are_told(bare_workspace, yours):
+    run = Run(recipe("early"))
+    with pytest.warns(SkippedRecords, match="early, val: 1 annotated frames do not count, as fewer than 3 frames"):
+        (row, *_) = scoring.score(run, build(run.recipe).eval(), bare_workspace, split="val")
+    assert row.frames == 1
 
 
 def test_boxes_in_lists_train_and_are_scored(bare_workspace, yours):
