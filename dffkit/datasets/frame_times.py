@@ -100,6 +100,7 @@ class Clock:
             lost = self._lost(passed, start)
             self._plain = 0 if passed else self._plain + 1
             self._waiting = {late: ticks for late, ticks in self._waiting.items() if late > stamp}
+            self._bad &= self._waiting.keys()
             self.end = max(self.end, stamp * self.tick + (duration or 0))
         if self._last is not None and start <= self._last:
             start = self._last + self.tick

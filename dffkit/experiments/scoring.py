@@ -83,11 +83,11 @@ def score(
             early = sum(len(snippet.targets) for snippet in snippets) - evaluation.frames
             text = f"annotated frames do not count, as fewer than {longest - 1} frames come before them"
             warn_skipped(f"{recipe.data}, {split}", f"{text}; a smaller --durations leaves out fewer", early)
-        if ":" in recipe.data and not quick and evaluation.absent:
-            names = dict(enumerate(sources.names(single), 0 if task == "segmentation" else 1))
-            absent = ", ".join(f"{label} ({names[label]})" for label in evaluation.absent)
-            text = f"class {absent} has no labelled pixel or box, and no part in {METRIC[task]}"
-            warnings.warn(f"{recipe.data}, {split}: {text}", SuspiciousTargets, stacklevel=2)
+            if evaluation.absent:
+                names = dict(enumerate(sources.names(single), 0 if task == "segmentation" else 1))
+                absent = ", ".join(f"{label} ({names[label]})" for label in evaluation.absent)
+                text = f"class {absent} has no labelled pixel or box, and no part in {METRIC[task]}"
+                warnings.warn(f"{recipe.data}, {split}: {text}", SuspiciousTargets, stacklevel=2)
         drawn = _replicates(evaluation, recipe) if split != "val" and recipe.job != "stills" else {}
         for length, subset in itertools.product(range(1, evaluation.max_duration + 1), ("all", *MOTION_CLASSES)):
             value = evaluation.score(METRIC[task], subset, duration=length)
