@@ -12,6 +12,7 @@ from dffkit.baselines.classical_flow import ClassicalFlow
 from dffkit.baselines.without_flow import NoFlow
 from dffkit.datasets.flying_chairs import FlyingChairs, batches
 from dffkit.datasets.snippets import MOTION_CLASSES, Snippet, warn_skipped
+from dffkit.datasets.sprites import WORLDS
 from dffkit.datasets.targets import SuspiciousTargets
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import map_similarity, sources
@@ -173,7 +174,7 @@ def _flow_pairs(recipe: Recipe, split: str, streets: int, quick: bool) -> dict[s
         chairs = FlyingChairs(sources.real_folder("flying_chairs"), None if split == "flying_chairs" else split)
         count = min(len(chairs), SPRITE_PAIRS) if quick else len(chairs)
         return {"flying chairs": (count, lambda: batches([chairs[i] for i in range(count)]))}
-    pairs = {"sprites": (SPRITE_PAIRS, lambda: flow_error.sprites(SPRITE_PAIRS, recipe.size))}
+    pairs = {"sprites": (SPRITE_PAIRS, lambda: flow_error.sprites(SPRITE_PAIRS, recipe.size, WORLDS.get(recipe.data)))}
     if not quick:
         pairs["toytown"] = streets * len(flow_error.OFFSETS), lambda: flow_error.streets(split, range(streets))
     return pairs

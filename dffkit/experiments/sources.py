@@ -16,6 +16,7 @@ from dffkit.training.recipe import Recipe
 
 # Increase a version whenever the same recipe gets other frames or labels from its data set.
 VERSIONS = {"camvid": 2, "pets09": 3, "cityscapes": 1, "imagenet_vid": 1, "flying_chairs": 1}
+RENDERED = ("toytown", "handheld")  # worlds that the kit renders; job "flow" trains on sprites made for each
 LONGEST = 10  # key frame duration that one's own data is scored at
 TOYTOWN_DURATIONS = {"segmentation": 10, "detection": 20}
 # Shorter side and longest side of frames in pixels, as in the paper (Sec. 5).
@@ -122,7 +123,7 @@ def find(recipe: Recipe) -> Source:
         return own_data.source(recipe.data)
     if recipe.data not in SOURCES:
         raise ValueError(f'data: expected one of {list(SOURCES)}, or "module:function", got {recipe.data!r}')
-    return _sprites() if recipe.job == "flow" and recipe.data == "toytown" else SOURCES[recipe.data]()
+    return _sprites(recipe.data) if recipe.job == "flow" and recipe.data in RENDERED else SOURCES[recipe.data]()
 
 
 def real_folder(name: str) -> Path:
@@ -174,12 +175,12 @@ def _toytown() -> Source:
     )  # fmt: skip
 
 
-def _sprites() -> Source:
+def _sprites(data: str) -> Source:
     """Sprites, which pre-train flow networks; they are scored on Toytown's streets and on FlyingChairs too."""
     from dffkit.datasets import sprites
 
     counts = {"val": 48, "test": 60, "flying_chairs": None}  # streets of Toytown, pairs of FlyingChairs
-    return Source(lambda *_: (), counts, lambda *_: sprites.data_version())
+    return Source(lambda *_: (), counts, lambda *_: sprites.data_version(sprites.WORLDS[data]))
 
 
 def _camvid() -> Source:
@@ -277,6 +278,6 @@ def _flying_chairs() -> Source:
 
 
 SOURCES: Mapping[str, Callable[[], Source]] = {
-    "toytown": _toytown, "camvid": _camvid, "pets09": _pets09, "cityscapes": _cityscapes,
+    "toytown": _toytown, "handheld": _toytown, "camvid": _camvid, "pets09": _pets09, "cityscapes": _cityscapes,
     "imagenet_vid": _imagenet_vid, "flying_chairs": _flying_chairs,
 }  # fmt: skip

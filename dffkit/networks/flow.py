@@ -182,17 +182,24 @@ INCEPTION = (
 )
 
 
-def inception_encoder(width: float = 1.0) -> Encoder:
+LEAST = 8  # channels of a small stem, and of what goes into each block after it
+
+
+def inception_encoder(width: float = 1.0, *, small_stem: bool = False) -> Encoder:
     """Make the encoder of FlowNet Inception: a strided convolution and an Inception block at each level.
 
     The authors' layer table (arXiv version, Table 8) was not available. This one was designed so that the network costs
     what Table 2 says (1/8 of FlowNet): its two cells match by construction, which is no evidence that it resembles the
     authors' network in anything else.
+
+    A small network with the same cost ratio has room for 3 channels after the first convolution, as 7x7 on the largest
+    map is most of the cost. With a `small_stem` that convolution is 3x3, and it and all blocks get 8 channels or more.
     """
     stages, channels, inputs = [], [], 6
     for level, (strided, *branches) in enumerate(INCEPTION):
-        strided = widen(strided, width)
-        down = [_conv(inputs, strided, 3, 2)] if level else [_conv(inputs, strided, 7, 2), nn.MaxPool2d(3, 2, 1)]
+        strided = max(widen(strided, width), LEAST if small_stem else 1)
+        first = 3 if small_stem else 7
+        down = [_conv(inputs, strided, 3, 2)] if level else [_conv(inputs, strided, first, 2), nn.MaxPool2d(3, 2, 1)]
         block = InceptionBlock(strided, [[widen(c, width) for c in branch] for branch in branches])
         stages.append(nn.Sequential(*down, block))
         inputs = block.channels
@@ -232,9 +239,11 @@ def flownet_half(*, width: float = 1.0, **options) -> FlowNetwork:
     return flownet(width=width / 2, **options)
 
 
-def flownet_inception(*, width: float = 1.0, **options) -> FlowNetwork:
-    """Make FlowNet Inception, about 1/8 of FlowNet's cost; see `inception_encoder` for its layer table."""
-    return FlowNetwork(inception_encoder(width), [widen(c, width) for c in (192, 96, 48, 24)], **options)
+def flownet_inception(*, width: float = 1.0, small_stem: bool = False, **options) -> FlowNetwork:
+    """Make FlowNet Inception, about 1/8 of FlowNet's cost; see `inception_encoder` for its layers and `small_stem`."""
+    return FlowNetwork(
+        inception_encoder(width, small_stem=small_stem), [widen(c, width) for c in (192, 96, 48, 24)], **options
+    )
 
 
 FLOW_NETWORKS = {"FlowNet": flownet, "FlowNet Half": flownet_half, "FlowNet Inception": flownet_inception}

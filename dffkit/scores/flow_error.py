@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dffkit.datasets import toytown
-from dffkit.datasets.sprites import sprite_pair, stacked
+from dffkit.datasets.sprites import SpriteWorld, sprite_pair, stacked
 from dffkit.warp import CELL, flow_to_cells
 
 SPRITE_SEED = 1_000_000  # a seed that no run trains with
@@ -70,11 +70,11 @@ def _errors(flow: Flow, current: Tensor, key: Tensor, exact: Tensor, occluded: T
     return error, (hidden <= 0.5)[:, 0]
 
 
-def sprites(count: int, size: tuple[int, int], batch: int = 8) -> Pairs:
-    """Yield the first pairs of sprites with a seed that no run trains with."""
+def sprites(count: int, size: tuple[int, int], world: SpriteWorld | None = None, batch: int = 8) -> Pairs:
+    """Yield the first pairs of a world of sprites, with a seed that no run trains with."""
     for first in range(0, count, batch):
         indices = range(first, min(first + batch, count))
-        yield tuple(stacked([sprite_pair(SPRITE_SEED, index, size) for index in indices]))
+        yield tuple(stacked([sprite_pair(SPRITE_SEED, index, size, world) for index in indices]))
 
 
 def streets(

@@ -90,6 +90,7 @@ def _flow(recipe: Recipe, channels: int | None) -> nn.Module:
         return ClassicalFlow(recipe.flow)
     return FLOW_NETWORKS[recipe.flow](
         width=recipe.flow_width,
+        **({"small_stem": True} if recipe.small_stem else {}),
         scale_channels=channels if recipe.scale else None,
         freeze_scale_bias=recipe.scale_bias == "frozen",
     )

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from dffkit.baselines import EXACT_FLOW
+from dffkit.datasets import sprites
 from dffkit.datasets.snippets import Snippet
-from dffkit.datasets.sprites import mirrored, sprite_pair, stacked
 from dffkit.networks.flow import PREDICTION_TO_CELLS
 from dffkit.training.assembly import build
 from dffkit.training.pairs import Batch, MixedPairs, Mixture, Pairs
@@ -41,9 +41,16 @@ class FlowJob:
     BLOCK = 256
 
     def __init__(
-        self, module: nn.Module, seed: int, size: tuple[int, int], mirrors: int = 1, data: Sequence[Any] = ()
+        self,
+        module: nn.Module,
+        seed: int,
+        size: tuple[int, int],
+        mirrors: int = 1,
+        data: Sequence[Any] = (),
+        world: sprites.SpriteWorld | None = None,
     ) -> None:
-        self.module, self.seed, self.size, self.mirrors, self.data = module, seed, size, mirrors, data
+        self.module, self.seed, self.size, self.mirrors = module, seed, size, mirrors
+        self.data, self.world = data, world
         # Several threads make batches a little out of order, so the pairs of two blocks are kept.
         self._pair = lru_cache(maxsize=2 * self.BLOCK)(self._make) if mirrors > 1 else self._make
 
@@ -54,13 +61,13 @@ class FlowJob:
             block, place = divmod(number, self.BLOCK * self.mirrors)
             mirror, index = divmod(place, self.BLOCK)
             pair = self._pair(block * self.BLOCK + index)
-            pairs.append(mirrored(pair, left_right=mirror in (1, 3), upside_down=mirror in (2, 3)))
-        return stacked(pairs)
+            pairs.append(sprites.mirrored(pair, left_right=mirror in (1, 3), upside_down=mirror in (2, 3)))
+        return sprites.stacked(pairs)
 
     def _make(self, index: int) -> Any:
         if self.data:
             return self.data[random.Random(f"{self.seed}/{index}").randrange(len(self.data))]
-        return sprite_pair(self.seed, index, self.size)
+        return sprites.sprite_pair(self.seed, index, self.size, self.world)
 
     def forward(self, batch: Any) -> tuple[list[Tensor], Tensor]:
         """Return the pyramid's five predictions, and the flow of `FlowNetwork.forward`, all float32."""
@@ -135,7 +142,7 @@ def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob
     """
     module = build(recipe, seed)
     if recipe.job == "flow":
-        return FlowJob(module, seed, recipe.size, recipe.mirrors, data)
+        return FlowJob(module, seed, recipe.size, recipe.mirrors, data, sprites.WORLDS.get(recipe.data))
     offset = recipe.max_offset if recipe.job == "pairs" else None
     if recipe.job == "pairs" and recipe.flow == EXACT_FLOW:
         module.flow_network.register(data)

@@ -49,6 +49,7 @@ class Recipe:
         shrink: factor by which frames are made smaller before N_feat; the stride of its features is 16 times that.
         flow, flow_width: name in `FLOW_NETWORKS` and width of F. Flow without width and scale field: one of
             `HAND_CRAFTED`, "exact" for the data set's own flow, or "none" to copy features.
+        small_stem: of `flownet_inception`.
         scale: True if F has a scale field; False if features are only warped (S = 1).
         scale_bias: "trained", or "frozen" at 1.
         split: layers after the propagation (Table 5).
@@ -103,6 +104,7 @@ class Recipe:
     layout: str = "msra"
     weights: str = ""
     step_at: float = 2 / 3
+    small_stem: bool = False
     data_options: Options = ()
 
     def __post_init__(self) -> None:

@@ -36,7 +36,8 @@ FLOW_RATES = {"segmentation": 3.0}
 SMALL = {"batch": 8, "optimiser": "adamw", "schedule": "cosine", "precision": "bfloat16"}  # all small trainings
 
 
-def _flow_recipe(flow: str) -> Recipe:
+def flow_recipe(flow: str) -> Recipe:
+    """Return the recipe that pre-trains a flow network on sprites."""
     fields = {"flow": flow, "flow_width": FLOW_WIDTHS[flow], "iterations": 30000, "mirrors": 4}
     fields |= {"lr": 1e-3, "warm_up": 200, "clip": 1.0}
     return Recipe(_named("toytown/flow", FLOW_NAMES[flow]), "flow", **fields, **SMALL)
@@ -123,7 +124,7 @@ def _sparse_labels(frame: Recipe, dff: Recipe) -> list[Recipe]:
 
 def _all() -> dict[str, Recipe]:
     """Return all recipes in the order in which they are run: those that the tables need most come first."""
-    stills, flows = {depth: _stills_recipe(depth) for depth in DEPTH_NAMES}, {f: _flow_recipe(f) for f in FLOW_NAMES}
+    stills, flows = {depth: _stills_recipe(depth) for depth in DEPTH_NAMES}, {f: flow_recipe(f) for f in FLOW_NAMES}
     pairs = {
         task: (_recognition("frame", task, stills[101], None), _recognition("dff", task, stills[101], flows["FlowNet"]))
         for task in TASKS

@@ -1,6 +1,5 @@
 """Every image that is made is read as a viewer sees it, and every label map as its values, or it is refused."""
 
-
 import made_images
 import numpy as np
 import pytest

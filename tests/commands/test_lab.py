@@ -21,9 +21,7 @@ SETTINGS = json.loads((REPOSITORY / "dffkit/commands/jupyter/jupyter_server_conf
 
 def settings(folder, **options):
     """Return all settings that `lab` passes to Jupyter, in arguments and file, as (class, name, value)."""
-    arguments = [
-        re.fullmatch(r"--(\w+)\.(\w+)=(.+)", word).groups() for word in lab.lab_arguments(folder, **options)
-    ]
+    arguments = [re.fullmatch(r"--(\w+)\.(\w+)=(.+)", word).groups() for word in lab.lab_arguments(folder, **options)]
     return arguments + [(owner, *pair) for owner, values in SETTINGS.items() for pair in values.items()]
 
 

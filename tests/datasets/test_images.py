@@ -146,6 +146,7 @@ def test_transparent_colour_becomes_black(tmp_path, mode, colour):
 @pytest.mark.parametrize(("bits", "kind", "colour"), [(1, 0, ">H"), (2, 0, ">H"), (4, 0, ">H"), (16, 2, ">HHH")])
 def test_transparent_colour_that_pillow_mistakes_is_refused(tmp_path, bits, kind, colour):
     """In PNGs of these depths Pillow compares the colour as stored with values that it has scaled to 8 bits."""
+
     def chunk(name, content):
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
@@ -157,9 +158,7 @@ def test_transparent_colour_that_pillow_mistakes_is_refused(tmp_path, bits, kind
         read_frame(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize(
-    ("mode", "ending"), [("CMYK", "jpg"), ("CMYK", "tif"), ("LAB", "tif"), ("P", "gif")]
-)
+@pytest.mark.parametrize(("mode", "ending"), [("CMYK", "jpg"), ("CMYK", "tif"), ("LAB", "tif"), ("P", "gif")])
 def test_other_colour_spaces_become_rgb(tmp_path, mode, ending):
     path, image = tmp_path / f"a.{ending}", Image.new("RGB", (16, 16), (200, 30, 40))
     if mode == "LAB":

@@ -171,6 +171,8 @@ def test_the_data_version_is_that_of_the_world_trained_on():
     from dffkit.datasets import sprites, toytown
 
     assert sources.data_version(FLOW) == sprites.data_version()
+    handheld = dataclasses.replace(FLOW, data="handheld")
+    assert sources.data_version(handheld) == sprites.data_version(sprites.WORLDS["handheld"])
     assert sources.data_version(STILLS) == toytown.data_version()
     for task in (SEGMENTATION, DETECTION):
         assert sources.data_version(recipe(task=task)) == toytown.data_version(toytown.WORLDS[task[0]])

@@ -224,3 +224,20 @@ def test_deconvolution_is_the_originals():
     deconv.weight.data, deconv.bias.data = golden["weight"], golden["bias"]
     ours = _crop(deconv(golden["input"]), golden["output"].shape[2:])
     torch.testing.assert_close(ours, golden["output"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("width", [0.05, 0.14, 1.0])
+def test_a_small_stem_leaves_no_block_with_few_channels(width):
+    stages = flownet_inception(width=width, small_stem=True, scale_channels=None).encoder.stages
+    assert stages[0][0][0].kernel_size == (3, 3)
+    blocks = [stage[-1] for stage in stages]
+    assert min(branch[0][0].in_channels for block in blocks for branch in block.branches) >= 8
+    assert all(stage[-2][0].stride == (2, 2) for stage in stages[1:])
+
+
+def test_a_small_stem_costs_less_than_seven_by_seven():
+    def first(small_stem):
+        encoder = flownet_inception(width=0.14, small_stem=small_stem, scale_channels=None).encoder
+        return encoder.stages[0][0][0].weight.numel()
+
+    assert first(True) == 8 * 6 * 9 < first(False)

@@ -37,6 +37,7 @@ def scene(seed, low=5, high=80, most=300):
     scores = torch.rand(len(predicted), generator=generator)
     return {"boxes": predicted, "labels": guesses, "scores": scores}, {"boxes": found, "labels": labels}, motion
 
+
 merge = DetectionScores.merge
 
 

@@ -19,6 +19,7 @@ def scene(seed, absent=5):
     target[target == absent] = 255
     return prediction, target
 
+
 merge = SegmentationScores.merge
 
 

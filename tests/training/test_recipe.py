@@ -18,7 +18,7 @@ def test_the_defaults_that_hashes_leave_out_have_not_changed():
         "lr": 0.01, "weight_decay": 5e-4, "lr_factors": (), "schedule": "step", "warm_up": 0, "clip": 0.0,
         "precision": "float32", "max_offset": 9, "label_interval": 1, "flip": True, "mirrors": 1,
         "length": 30, "first_label": 0, "shrink": 1, "layout": "msra", "weights": "", "step_at": 2 / 3,
-        "data_options": (),
+        "small_stem": False, "data_options": (),
     }  # fmt: skip
 
 
@@ -29,7 +29,7 @@ OTHERS = {
     "weight_decay": 0.0, "lr_factors": (("flow_network", 0.1),), "schedule": "cosine", "warm_up": 3, "clip": 1.0,
     "precision": "bfloat16", "max_offset": 3, "label_interval": 2, "flip": False, "data": "other",
     "mirrors": 4, "length": 12, "first_label": 9, "shrink": 2, "layout": "torchvision", "weights": "imagenet",
-    "step_at": 0.75, "data_options": (("scale", 2.0),),
+    "step_at": 0.75, "small_stem": True, "data_options": (("scale", 2.0),),
     "start": (("feature_network", STILLS),),
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from dffkit.datasets.images import channels_first
 from dffkit.datasets.sprites.scene import (
     TEXTURE_SIZE,
+    WORLDS,
     Layer,
     SpriteWorld,
     apply,
@@ -27,7 +28,7 @@ from dffkit.datasets.sprites.scene import (
     shift,
 )  # fmt: skip
 
-__all__ = ["SpritePair", "SpriteWorld", "data_version", "mirrored", "sprite_pair", "stacked"]
+__all__ = ["WORLDS", "SpritePair", "SpriteWorld", "data_version", "mirrored", "sprite_pair", "stacked"]
 
 FINE = 4  # outlines are drawn this many times larger, for smooth edges
 

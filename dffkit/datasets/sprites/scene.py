@@ -60,6 +60,17 @@ class SpriteWorld:
     noise: float = 2.0
 
 
+# By the data set that the flow is trained for. The handheld camera turns after its subject: the background pans, by
+# more than a drive moves it, behind things that fill the picture and stay where they are.
+WORLDS = {
+    "toytown": SpriteWorld(),
+    "handheld": SpriteWorld(
+        sprites=(4, 14), radius=(0.05, 1.0), displacement=((0.35, 0, 4), (0.35, 4, 20), (0.2, 20, 80), (0.1, 80, 160)),
+        zooming=0.35, zooming_shift=0.6, roll=3.0, parallax=(0.0, 1.2),
+    ),
+}  # fmt: skip
+
+
 def data_version(parameters: SpriteWorld | None = None) -> str:
     """Return twelve hexadecimal digits that name the parameters and the version of the drawing code."""
     return fingerprint({"version": VERSION, **asdict(parameters or SpriteWorld())})
