@@ -2,7 +2,8 @@
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,10 +12,12 @@ from torch.nn import functional as F
 from dffkit.commands.cli import at_least
 from dffkit.datasets import toytown
 from dffkit.datasets.snippets import MOTION_CLASSES, motion_class
+from dffkit.datasets.toytown import statistics
 from dffkit.networks.proposals import make_anchors, overlaps
 from dffkit.networks.segmentation import upsample
 from dffkit.scores import SegmentationScores
-from dffkit.training.toytown_recipes import DETECTION
+from dffkit.training.handheld_recipes import DETECTOR
+from dffkit.training.toytown_recipes import HEADS
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 FIT_STEPS, FIT_RATE = 80, 0.3
@@ -23,11 +26,16 @@ FIT_STEPS, FIT_RATE = 80, 0.3
 def add_toytown_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `toytown`."""
     parser.add_argument("--split", choices=toytown.SPLITS[:3], default="val", help="default: val")
+    count = "count the boxes of 1000 films of the handheld world again and store them: 5 minutes on two cores"
+    parser.add_argument("--count", action="store_true", help=count)
     parser.add_argument("--streets", type=at_least(1), default=12, metavar="N", help="number of streets (default: 12)")
 
 
 def toytown_main(arguments: argparse.Namespace) -> int:
-    """Render some streets and print the report."""
+    """Print the handheld world's statistics beside ImageNet VID's; render some streets of the drive and report."""
+    if arguments.count:
+        statistics.store(statistics.observe_films())
+    print("\n".join(beside_vid()), end="\n\n")
     torch.set_num_threads(1)  # frames a second are per core
     toytown.record(arguments.split, 0, 1.0, 1)  # compiles the renderer
     print(f"Toytown, {arguments.streets} streets of {arguments.split}")
@@ -40,6 +48,23 @@ def toytown_main(arguments: argparse.Namespace) -> int:
         print(f"  rendered with all labels, frames a second and core: {len(records) * toytown.LENGTH / seconds:.0f}")
         print("\n".join(f"  {line}" for line in report(task, records)))
     return 0
+
+
+def beside_vid() -> list[str]:
+    """Return a table of the handheld world's statistics, ImageNet VID's, and what was aimed at."""
+    seen = statistics.stored()
+    found, target = statistics.statistics(seen), "{:g} to {:g}".format
+    lines = [
+        f"handheld world {toytown.data_version(toytown.HANDHELD)}, {seen.films} films of train",
+        f"  {'':52}{'VID':>7}  {'target':14}  here",
+    ]
+    for entry in statistics.targets():
+        vid = f"{entry['vid']:.3f}" if "vid" in entry else "?"
+        aim = target(*entry["target"]) if "target" in entry else ""
+        lines.append(f"  {entry['name']:52}{vid:>7}  {aim:14}  {found[entry['name']]:.3f}")
+    boxes = torch.tensor([thing[2:6] for thing in seen.things]).float()
+    lines.append(f"  boxes with an anchor of IoU 0.5: {anchor_recall([boxes], dict(DETECTOR)):.1%}")
+    return lines
 
 
 def report(task: str, records: Sequence[dict[str, Tensor]]) -> list[str]:
@@ -55,7 +80,7 @@ def report(task: str, records: Sequence[dict[str, Tensor]]) -> list[str]:
         sides = (every[:, 2 + low] - every[:, low]).quantile(torch.tensor(QUANTILES)).tolist()
         lines.append(f"box {name}s in pixels, quantiles {QUANTILES}: " + ", ".join(f"{side:.0f}" for side in sides))
     if task == "detection":
-        lines.append(f"boxes with an anchor of IoU 0.5: {anchor_recall([b[:, :4] for b in boxes]):.1%}")
+        lines.append(f"boxes with an anchor of IoU 0.5: {anchor_recall([b[:, :4] for b in boxes], HEADS[task]):.1%}")
         return lines
     labels = torch.cat([r["labels"][list(frames)] for r in records])
     share = torch.bincount(labels.flatten().long(), minlength=len(toytown.LABELS)) / labels.numel()
@@ -65,9 +90,9 @@ def report(task: str, records: Sequence[dict[str, Tensor]]) -> list[str]:
     return lines
 
 
-def anchor_recall(boxes: Sequence[Tensor]) -> float:
-    """Return the share of boxes `(N, 4)` that have an IoU of at least 0.5 with some anchor of the recipes."""
-    options = {name.removeprefix("anchor_"): v for name, v in dict(DETECTION[1]).items() if name.startswith("anchor_")}
+def anchor_recall(boxes: Sequence[Tensor], head: Mapping[str, Any]) -> float:
+    """Return the share of boxes `(N, 4)` that have an IoU of at least 0.5 with some anchor of a head's options."""
+    options = {name.removeprefix("anchor_"): v for name, v in dict(head).items() if name.startswith("anchor_")}
     anchors = make_anchors(192 // 16, 384 // 16, **options)
     best = torch.cat([overlaps(anchors, each)[:, :-1].amax(0) for each in boxes if len(each)])
     return float((best >= 0.5).float().mean())

@@ -16,9 +16,9 @@ from dffkit.training.recipe import Recipe
 
 # Increase a version whenever the same recipe gets other frames or labels from its data set.
 VERSIONS = {"camvid": 2, "pets09": 3, "cityscapes": 1, "imagenet_vid": 1, "flying_chairs": 1}
-RENDERED = ("toytown", "handheld")  # worlds that the kit renders; job "flow" trains on sprites made for each
+RENDERED = ("toytown", "handheld")  # worlds that the kit renders, in rendered.py
+TOYTOWN_DURATIONS = {"segmentation": 10, "detection": 20}  # of both
 LONGEST = 10  # key frame duration that one's own data is scored at
-TOYTOWN_DURATIONS = {"segmentation": 10, "detection": 20}
 # Shorter side and longest side of frames in pixels, as in the paper (Sec. 5).
 SIDES = {"cityscapes": (512, 1024), "imagenet_vid": (600, 1000)}
 REAL_SIZE = (360, 480)  # (H, W) of CamVid's frames, and of the frames that PETS09's option "scale" enlarges
@@ -98,7 +98,7 @@ def longest_duration(recipe: Recipe, scored: Sequence[Snippet]) -> int:
 def scored_side(recipe: Recipe) -> int | None:
     """Return the shorter side in pixels of the frames that are scored; None if frames are scored as they are."""
     # Frames of one's own data are scored as they are, so its module is not imported.
-    side = find(recipe).scored_side if recipe.data in SOURCES else None
+    side = find(recipe).scored_side if ":" not in recipe.data else None
     return side(recipe) if side else None
 
 
@@ -121,9 +121,13 @@ def find(recipe: Recipe) -> Source:
         from dffkit.experiments import own_data
 
         return own_data.source(recipe.data)
+    if recipe.data in RENDERED:
+        from dffkit.experiments import rendered
+
+        return rendered.source(recipe)
     if recipe.data not in SOURCES:
-        raise ValueError(f'data: expected one of {list(SOURCES)}, or "module:function", got {recipe.data!r}')
-    return _sprites(recipe.data) if recipe.job == "flow" and recipe.data in RENDERED else SOURCES[recipe.data]()
+        raise ValueError(f'data: expected one of {[*RENDERED, *SOURCES]}, or "module:function", got {recipe.data!r}')
+    return SOURCES[recipe.data]()
 
 
 def real_folder(name: str) -> Path:
@@ -137,50 +141,6 @@ def real_folder(name: str) -> Path:
         command = f"get it with:  python -m dffkit fetch {name}" if name in PUBLIC_COPIES else "put the data set there"
         raise DataError(f"{folder}: no such folder; {command}\nIf it lies elsewhere, set DFFKIT_DATA (data/README.md)")
     return folder
-
-
-def _toytown() -> Source:
-    """Rendered streets for both tasks, single frames, and split "elsewhere": another town at other frame rates."""
-    from dffkit.datasets import toytown
-    from dffkit.datasets.toytown import recordings
-
-    def filmed(recipe: Recipe, split: str) -> tuple[str, dict[str, Any]]:
-        """Return the world's own split, and the world, frames per second and frames per snippet."""
-        if split == "elsewhere":
-            world, fps = toytown.ELSEWHERE[recipe.task]
-            return "test", {"world": world, "fps": fps, "length": recordings.LENGTH}
-        if split == "stills":
-            fps, length = recordings.STILLS_FPS, recordings.STILLS_LENGTH
-            return split, {"world": toytown.DEFAULT, "fps": fps, "length": length}
-        # Stills serve both tasks, so they are of the default world.
-        world = toytown.DEFAULT if recipe.job == "stills" else toytown.WORLDS[recipe.task]
-        length = recipe.length if split == "train" else recordings.LENGTH
-        return split, {"world": world, "fps": toytown.FPS[recipe.task], "length": length}
-
-    def snippets(
-        recipe: Recipe, split: str, count: int | None, folder: Path | None, progress: bool
-    ) -> Sequence[Snippet]:
-        part, film = filmed(recipe, split)
-        targets, count = "both" if recipe.job == "stills" else recipe.task, recipe.streets if count is None else count
-        if folder:
-            recordings.render_all(part, streets=count, folder=folder, progress=progress, **film)
-        annotated = range(recipe.first_label, recipe.length) if split == "train" else None
-        return toytown.snippets(part, targets, count, annotated=annotated, folder=folder, **film)
-
-    return Source(
-        snippets, {"val": 48, "test": 60, "elsewhere": 60}, durations=TOYTOWN_DURATIONS,
-        data_version=lambda recipe, split: toytown.data_version(filmed(recipe, split)[1]["world"]),
-        names={"segmentation": toytown.LABELS, "detection": toytown.CLASSES},
-        scored_side=lambda recipe: min(toytown.WORLDS[recipe.task].size),
-    )  # fmt: skip
-
-
-def _sprites(data: str) -> Source:
-    """Sprites, which pre-train flow networks; they are scored on Toytown's streets and on FlyingChairs too."""
-    from dffkit.datasets import sprites
-
-    counts = {"val": 48, "test": 60, "flying_chairs": None}  # streets of Toytown, pairs of FlyingChairs
-    return Source(lambda *_: (), counts, lambda *_: sprites.data_version(sprites.WORLDS[data]))
 
 
 def _camvid() -> Source:
@@ -278,6 +238,6 @@ def _flying_chairs() -> Source:
 
 
 SOURCES: Mapping[str, Callable[[], Source]] = {
-    "toytown": _toytown, "handheld": _toytown, "camvid": _camvid, "pets09": _pets09, "cityscapes": _cityscapes,
-    "imagenet_vid": _imagenet_vid, "flying_chairs": _flying_chairs,
+    "camvid": _camvid, "pets09": _pets09, "cityscapes": _cityscapes, "imagenet_vid": _imagenet_vid,
+    "flying_chairs": _flying_chairs,
 }  # fmt: skip

@@ -1,26 +1,63 @@
-"""The recipes on the handheld world, the paper's case of detection, by name."""
+"""The recipes on the handheld world, whose inputs are ImageNet VID's: the paper's case of detection."""
 
 import dataclasses
 
-from dffkit.training.recipe import Recipe
-from dffkit.training.toytown_recipes import FLOW_NAMES, flow_recipe
+from dffkit.training.recipe import Recipe, options
+from dffkit.training.toytown_recipes import (
+    DEPTH_NAMES,
+    FLOW_NAMES,
+    Setting,
+    ablation,
+    figure3,
+    flow_recipe,
+    named,
+    recognition,
+    stills_recipe,
+    table5,
+)  # fmt: skip
 
 DATA = "handheld"
+# The paper's 3 scales x 3 ratios at one position; the scales are in cells, chosen on the boxes of the training films.
+DETECTOR = options(
+    num_classes=10, bins=3, anchor_scales=(3, 6, 12), anchor_ratios=(0.5, 1, 2), proposals=64, pre_nms=800
+)  # fmt: skip
+HEADS = ("segmentation", options(num_classes=11)), ("detection", DETECTOR)  # of pre-training on stills
+ITERATIONS = 3000  # T of every row
+FILMS, STILLS = 2000, 6000  # to train on
 # FlowNet Inception at its width for the drive has 3 channels after its first convolution and 5 after the second. With
 # a small stem no layer of the encoder has so few, at the same cost ratio.
 INCEPTION_WIDTH = 0.14
+FIELDS = {"data": DATA, "iterations": ITERATIONS, "streets": FILMS, "length": 10, "first_label": 9}
+SETTING = Setting(DATA, "detection", DETECTOR, FIELDS)
 
 
 def _flow_recipe(flow: str) -> Recipe:
     changes = {"flow_width": INCEPTION_WIDTH, "small_stem": True} if flow == "FlowNet Inception" else {}
-    recipe = flow_recipe(flow)
-    return dataclasses.replace(recipe, name=recipe.name.replace("toytown", DATA), data=DATA, **changes)
+    return dataclasses.replace(flow_recipe(flow), name=named(f"{DATA}/flow", FLOW_NAMES[flow]), data=DATA, **changes)
+
+
+def _stills_recipe(depth: int) -> Recipe:
+    changes = {"heads": HEADS, "data": DATA, "streets": STILLS}
+    return dataclasses.replace(stills_recipe(depth), name=named(f"{DATA}/stills", DEPTH_NAMES[depth]), **changes)
+
+
+def _twice(recipe: Recipe) -> Recipe:
+    return dataclasses.replace(recipe, name=f"{recipe.name}-2t", iterations=2 * recipe.iterations)
 
 
 def _all() -> dict[str, Recipe]:
-    """Return all recipes in the order in which they are run."""
-    flows = {flow: _flow_recipe(flow) for flow in FLOW_NAMES}
-    return {recipe.name: recipe for recipe in flows.values()}
+    """Return all recipes in the order in which they are run: those that the tables need most come first."""
+    stills, flows = {depth: _stills_recipe(depth) for depth in DEPTH_NAMES}, {f: _flow_recipe(f) for f in FLOW_NAMES}
+    frame = recognition("frame", SETTING, stills[101], None)
+    dff = recognition("dff", SETTING, stills[101], flows["FlowNet"])
+    rows = ablation(SETTING, frame, dff)
+    # With fix N's start and iterations, but nothing fixed: what joint training adds to it.
+    from_frame = dataclasses.replace(rows[0], name=f"{DATA}/dff-from-frame", freeze=dff.freeze)
+    recipes = [flows["FlowNet"], stills[101], frame, dff, from_frame, *rows]
+    recipes += [*flows.values(), *stills.values(), *figure3(SETTING, stills, flows)]
+    recipes += [_twice(each) for each in (frame, dff, rows[0])]
+    recipes += table5(SETTING, dff)
+    return {recipe.name: recipe for recipe in recipes}
 
 
 HANDHELD = _all()

@@ -1,11 +1,11 @@
 """The recipes on Toytown, by name: pre-training, Frame and DFF, and every row of the tables and curves."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED, NO_FLOW
 from dffkit.complexity import DEPTHS
-from dffkit.training.recipe import FLOW_WIDTHS, TASKS, Recipe, options
+from dffkit.training.recipe import FLOW_WIDTHS, TASKS, Options, Recipe, options
 
 SEGMENTATION = ("segmentation", options(num_classes=10))
 # Boxes are mostly 17 to 128 pixels wide. 20 shapes at 2 x 2 positions in a cell have an anchor of IoU 0.5 for 98% of
@@ -36,41 +36,66 @@ FLOW_RATES = {"segmentation": 3.0}
 SMALL = {"batch": 8, "optimiser": "adamw", "schedule": "cosine", "precision": "bfloat16"}  # all small trainings
 
 
+class Setting(NamedTuple):
+    """A rendered world with a task, on which the rows of the paper's tables and curves are trained.
+
+    Attributes:
+        name: beginning of the names of its recipes.
+        task, head: "segmentation" or "detection", and the options of its network.
+        fields: further fields of all its recipes for recognition.
+        flow_rate: factor on F's learning rate in joint training.
+    """
+
+    name: str
+    task: str
+    head: Options
+    fields: dict[str, Any]
+    flow_rate: float = 1.0
+
+
+# Three frames each of many streets, as Cityscapes labels one in a snippet: objects vary more than frames do.
+DRIVE_FIELDS = {"iterations": ITERATIONS, "streets": 600, "length": 12, "first_label": 9}
+DRIVE = [
+    Setting(f"toytown/{task}", task, HEADS[task], DRIVE_FIELDS, FLOW_RATES.get(task, 1.0)) for task in TASKS
+]  # fmt: skip
+
+
 def flow_recipe(flow: str) -> Recipe:
     """Return the recipe that pre-trains a flow network on sprites."""
     fields = {"flow": flow, "flow_width": FLOW_WIDTHS[flow], "iterations": 30000, "mirrors": 4}
     fields |= {"lr": 1e-3, "warm_up": 200, "clip": 1.0}
-    return Recipe(_named("toytown/flow", FLOW_NAMES[flow]), "flow", **fields, **SMALL)
+    return Recipe(named("toytown/flow", FLOW_NAMES[flow]), "flow", **fields, **SMALL)
 
 
-def _stills_recipe(depth: int) -> Recipe:
+def stills_recipe(depth: int) -> Recipe:
+    """Return the recipe that pre-trains N_feat on single frames."""
     fields = {"depth": depth, "norm": "trained", "flow": NO_FLOW, "flow_width": 0, "iterations": 8000}
     fields |= {"data_split": "stills", "streets": 1000, "lr": 1.5e-3, "warm_up": 200, "clip": 10.0}
-    name = _named("toytown/stills", DEPTH_NAMES[depth])
+    name = named("toytown/stills", DEPTH_NAMES[depth])
     return Recipe(name, "stills", (SEGMENTATION, DETECTION_IN_PRETRAINING), **fields, **SMALL)
 
 
-def _recognition(name: str, task: str, stills: Recipe, flow: Recipe | None, **changes: Any) -> Recipe:
+def recognition(name: str, setting: Setting, stills: Recipe, flow: Recipe | None, **changes: Any) -> Recipe:
     """Return Frame (without `flow`) or DFF: with the same start, the same T and the same settings."""
-    fields = {"job": "pairs" if flow else "frames", "heads": ((task, HEADS[task]),), "depth": stills.depth}
+    fields = {"job": "pairs" if flow else "frames", "heads": ((setting.task, setting.head),), "depth": stills.depth}
     fields |= {"start": (("feature_network", stills), *((("flow_network", flow),) if flow else ()))}
     fields |= {"flow": flow.flow if flow else NO_FLOW, "flow_width": flow.flow_width if flow else 0}
-    # Three frames each of many streets, as Cityscapes labels one in a snippet: objects vary more than frames do.
-    fields |= {"iterations": ITERATIONS, "streets": 600, "length": 12, "first_label": 9, "freeze": FIRST_STAGES}
-    fields |= {"lr": 5e-4, "warm_up": 100, "clip": 10.0}
-    if flow and task in FLOW_RATES:
-        fields |= {"lr_factors": (("flow_network", FLOW_RATES[task]),)}
-    return Recipe(f"toytown/{task}/{name}", **(SMALL | fields | changes))
+    fields |= {"freeze": FIRST_STAGES, "lr": 5e-4, "warm_up": 100, "clip": 10.0, **setting.fields}
+    if flow:
+        fields |= {"small_stem": flow.small_stem}
+    if flow and setting.flow_rate != 1:
+        fields |= {"lr_factors": (("flow_network", setting.flow_rate),)}
+    return Recipe(f"{setting.name}/{name}", **(SMALL | fields | changes))
 
 
-def _ablation(task: str, frame: Recipe, dff: Recipe) -> list[Recipe]:
+def ablation(setting: Setting, frame: Recipe, dff: Recipe) -> list[Recipe]:
     """Return the rows of Tables 3 and 4 beside Frame and DFF: parts that stay fixed, and flow that is not learned."""
     _, sprites_flow = dff.start
     frames_n = (("feature_network", frame), ("task_network", frame))
     whole = ("feature_network", "task_network")
 
     def row(name: str, **changes: Any) -> Recipe:
-        return dataclasses.replace(dff, name=f"toytown/{task}/{name}", **changes)
+        return dataclasses.replace(dff, name=f"{setting.name}/{name}", **changes)
 
     def untrained(name: str, flow: str) -> Recipe:
         return row(name, start=frames_n, flow=flow, flow_width=0, scale=False, iterations=0)
@@ -86,27 +111,27 @@ def _ablation(task: str, frame: Recipe, dff: Recipe) -> list[Recipe]:
     ]
 
 
-def _figure3(task: str, stills: dict[int, Recipe], flows: dict[str, Recipe]) -> list[Recipe]:
+def figure3(setting: Setting, stills: dict[int, Recipe], flows: dict[str, Recipe]) -> list[Recipe]:
     """Return Figure 3's other pairs of networks, and its alternatives: smaller networks, and smaller frames."""
     recipes = []
     for depth, start in stills.items():
         if depth != 101:
-            recipes.append(_recognition(_named("frame", DEPTH_NAMES[depth]), task, start, None))
+            recipes.append(recognition(named("frame", DEPTH_NAMES[depth]), setting, start, None))
         for flow in flows if depth in DEPTHS else ():
-            name = _named("dff", DEPTH_NAMES[depth], FLOW_NAMES[flow])
+            name = named("dff", DEPTH_NAMES[depth], FLOW_NAMES[flow])
             if name != "dff":
-                recipes.append(_recognition(name, task, start, flows[flow]))
-    halved = _recognition("frame-half-size", task, stills[101], None, shrink=2)
-    if task == "detection":  # anchors are in cells, which are twice as large now
-        head = dict(HEADS[task])
+                recipes.append(recognition(name, setting, start, flows[flow]))
+    halved = recognition("frame-half-size", setting, stills[101], None, shrink=2)
+    if setting.task == "detection":  # anchors are in cells, which are twice as large now
+        head = dict(setting.head)
         head["anchor_scales"] = tuple(scale / 2 for scale in head["anchor_scales"])
-        halved = dataclasses.replace(halved, heads=((task, options(**head)),))
+        halved = dataclasses.replace(halved, heads=((setting.task, options(**head)),))
     return [*recipes, halved]
 
 
-def _table5(task: str, dff: Recipe) -> list[Recipe]:
+def table5(setting: Setting, dff: Recipe) -> list[Recipe]:
     """Return the rows of Table 5: DFF with split points other than 1."""
-    return [dataclasses.replace(dff, name=f"toytown/{task}/split-{split}", split=split) for split in (0, 5, 12, 21)]
+    return [dataclasses.replace(dff, name=f"{setting.name}/split-{split}", split=split) for split in (0, 5, 12, 21)]
 
 
 def _sparse_labels(frame: Recipe, dff: Recipe) -> list[Recipe]:
@@ -124,21 +149,22 @@ def _sparse_labels(frame: Recipe, dff: Recipe) -> list[Recipe]:
 
 def _all() -> dict[str, Recipe]:
     """Return all recipes in the order in which they are run: those that the tables need most come first."""
-    stills, flows = {depth: _stills_recipe(depth) for depth in DEPTH_NAMES}, {f: flow_recipe(f) for f in FLOW_NAMES}
-    pairs = {
-        task: (_recognition("frame", task, stills[101], None), _recognition("dff", task, stills[101], flows["FlowNet"]))
-        for task in TASKS
-    }
+    stills, flows = {depth: stills_recipe(depth) for depth in DEPTH_NAMES}, {f: flow_recipe(f) for f in FLOW_NAMES}
+    pairs = [
+        (each, recognition("frame", each, stills[101], None), recognition("dff", each, stills[101], flows["FlowNet"]))
+        for each in DRIVE
+    ]
     recipes = [flows["FlowNet"], stills[101]]
-    recipes += [row for task, pair in pairs.items() for row in (*pair, *_ablation(task, *pair))]
+    recipes += [row for setting, *pair in pairs for row in (*pair, *ablation(setting, *pair))]
     recipes += [*flows.values(), *stills.values()]
-    recipes += [row for task in TASKS for row in _figure3(task, stills, flows)]
-    recipes += [row for task, (_, dff) in pairs.items() for row in _table5(task, dff)]
-    recipes += [row for pair in pairs.values() for row in _sparse_labels(*pair)]
+    recipes += [row for setting in DRIVE for row in figure3(setting, stills, flows)]
+    recipes += [row for setting, _, dff in pairs for row in table5(setting, dff)]
+    recipes += [row for _, *pair in pairs for row in _sparse_labels(*pair)]
     return {recipe.name: recipe for recipe in recipes}
 
 
-def _named(*parts: str) -> str:
+def named(*parts: str) -> str:
+    """Return the parts that are not empty, joined by hyphens."""
     return "-".join(part for part in parts if part)
 
 

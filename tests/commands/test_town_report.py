@@ -7,13 +7,14 @@ from dffkit.commands import cli
 from dffkit.commands import toytown as report
 from dffkit.datasets import toytown
 from dffkit.datasets.toytown import World
+from dffkit.training.toytown_recipes import HEADS
 
 
 def test_anchor_recall_by_hand():
     met = torch.tensor([[16.0, 16, 32, 32]])  # the anchor of scale 1 and ratio 1 between two cells
     missed = torch.tensor([[0.0, 0, 384, 6]])
-    assert report.anchor_recall([met]) == 1
-    assert report.anchor_recall([met, missed, torch.zeros(0, 4)]) == 0.5
+    assert report.anchor_recall([met], HEADS["detection"]) == 1
+    assert report.anchor_recall([met, missed, torch.zeros(0, 4)], HEADS["detection"]) == 0.5
 
 
 def test_the_ceilings_of_coarse_and_of_fine_labels():

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dffkit.datasets import toytown
 from dffkit.datasets.toytown import CLASSES, LABELS, WORLDS, Film, World, data_version, raster
-from dffkit.datasets.toytown.film import KINDS, THINGS, deteriorate
+from dffkit.datasets.toytown.film import KINDS, deteriorate
 from dffkit.datasets.toytown.model import Atlas
 
 EXPECTED = GOLDEN / "toytown.json"
@@ -110,7 +110,7 @@ def test_boxes_fit_their_objects(films):
         columns = (boxes[name] for name in ("boxes", "labels", "tracks", "visible"))
         for box, label, track, visible in zip(*columns, strict=True):
             mine = (owners == track).nonzero()
-            assert (labels[owners == track] == THINGS[int(label) - 1]).all()
+            assert (labels[owners == track] == LABELS.index(CLASSES[int(label) - 1])).all()
             seen = torch.cat([mine.amin(0).flip(0), mine.amax(0).flip(0) + 1])
             outward = torch.tensor([-1, -1, 1, 1]) * (seen - box)
             assert outward.max() <= 1, "the visible part is within its box"
@@ -186,7 +186,7 @@ def test_each_deterioration_fits_its_name(kind):
     clear = film.frame(4, clear=True).numpy()
 
     def render(later: float) -> np.ndarray:
-        return film._street.frame(film.seen(4, later))
+        return film._scene.frame(film.seen(4, later))
 
     spoilt = deteriorate(kind, np.random.default_rng(0), render).astype(float)
     sharpness = lambda frame: np.abs(np.diff(frame.astype(float), axis=2)).mean()  # noqa: E731
@@ -203,7 +203,7 @@ def test_each_deterioration_fits_its_name(kind):
 def test_rare_poses_lean():
     straight, leaning = (Film("train", 2, world=World(rare_poses=share)) for share in (0.0, 1.0))
     upright = torch.eye(3).double()
-    poses = [torch.from_numpy(film._street.parts.pose) for film in (straight, leaning)]
+    poses = [torch.from_numpy(film._scene.parts.pose) for film in (straight, leaning)]
     tilt = [(pose[:, 1] - upright[1]).norm(dim=1) for pose in poses]
     assert (tilt[0] < 1e-12).all()
     assert (tilt[1] > 0.2).sum() > 5
@@ -247,7 +247,7 @@ def test_a_square_at_a_known_place_is_drawn_there():
 def test_every_parameter_changes_the_data_version():
     assert data_version() == data_version(World())
     changes = {"version": 99, "seed": 1, "size": (96, 192), "speed": 2.0, "deterioration": 0.5, "rare_poses": 0.5}
-    changes |= {"min_visible": 0.5, "min_side": 9, "focal": 2.0}
+    changes |= {"min_visible": 0.5, "min_side": 9, "focal": 2.0, "camera": "handheld", "shutter": 1, "focus_error": 1}
     hashes = {data_version(World(**{name: value})) for name, value in changes.items()}
     assert len(hashes | {data_version()}) == len(changes) + 1
     assert set(changes) == set(World.__dataclass_fields__)

@@ -8,7 +8,6 @@ import torch
 from dffkit.datasets import toytown
 from dffkit.datasets.snippets import MOTION_CLASSES, NO_MOTION, motion_class, motion_iou
 from dffkit.datasets.toytown import FPS, Film, Recording, World, recordings
-from dffkit.datasets.toytown.film import THINGS
 
 SMALL = World(size=(64, 128), min_side=8)
 
@@ -47,7 +46,8 @@ def test_motion_is_computed_from_the_tracks():
     pixels, labels, owners = segmentation.motion[11], segmentation.targets[11], film.owners(11)
     for track, value in expected.items():
         assert (pixels[owners == track] == motion_class(torch.tensor([value]))).all()
-    things = torch.isin(labels, torch.tensor(THINGS, dtype=torch.uint8))
+    numbers = [toytown.LABELS.index(name) for name in toytown.CLASSES]
+    things = torch.isin(labels, torch.tensor(numbers, dtype=torch.uint8))
     assert (pixels[~things] == NO_MOTION).all()
 
 
@@ -101,10 +101,10 @@ def test_a_damaged_file_is_rendered_again(tmp_path):
 
 
 def test_all_streets_are_rendered_by_several_processes(tmp_path):
-    toytown.render_all("val", 17.0, 2, folder=tmp_path, length=2, world=SMALL, progress=False)
+    toytown.render_all("val", 17.0, range(2), folder=tmp_path, length=2, world=SMALL, progress=False)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
-    toytown.render_all("val", 17.0, 2, folder=tmp_path, length=2, world=SMALL, progress=False)
+    toytown.render_all("val", 17.0, range(2), folder=tmp_path, length=2, world=SMALL, progress=False)
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
 
 

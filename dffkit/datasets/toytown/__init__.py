@@ -4,11 +4,11 @@ It stands in for Cityscapes and ImageNet VID, which can't be shipped. Every fram
 frame), so nothing has to be stored and frames can be rendered in any order. Splits never share a street.
 """
 
-from dffkit.datasets.toytown.film import DEFAULT, ELSEWHERE, FPS, SPLITS, WORLDS, Film, World, data_version
-from dffkit.datasets.toytown.model import CLASSES, LABELS
+from dffkit.datasets.toytown.film import DEFAULT, ELSEWHERE, FPS, HANDHELD, SPLITS, WORLDS, Film, World, data_version
+from dffkit.datasets.toytown.model import CLASSES, LABELS, SUBJECTS
 from dffkit.datasets.toytown.recordings import ANNOTATED, LENGTH, Recording, record, render_all, snippets
 
 __all__ = [
-    "ANNOTATED", "CLASSES", "DEFAULT", "ELSEWHERE", "FPS", "LABELS", "LENGTH", "SPLITS", "WORLDS", "Film", "Recording",
-    "World", "data_version", "record", "render_all", "snippets",
+    "ANNOTATED", "CLASSES", "DEFAULT", "ELSEWHERE", "FPS", "HANDHELD", "LABELS", "LENGTH", "SPLITS", "SUBJECTS",
+    "WORLDS", "Film", "Recording", "World", "data_version", "record", "render_all", "snippets",
 ]  # fmt: skip

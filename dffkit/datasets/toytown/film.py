@@ -1,5 +1,6 @@
-"""A street of Toytown as a film: frames, some of them deteriorated, label maps, boxes and exact flow."""
+"""A film of Toytown: frames, some of them deteriorated, label maps, boxes and exact flow."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -10,19 +11,21 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from dffkit.datasets.toytown.model import CLASSES, LABEL
-from dffkit.datasets.toytown.view import Seen, Street
+from dffkit.datasets.toytown.drive import Drive
+from dffkit.datasets.toytown.handheld import Handheld
+from dffkit.datasets.toytown.model import CLASSES, LABEL, SUBJECTS
+from dffkit.datasets.toytown.view import Scene, Seen
 from dffkit.support.files import fingerprint
 
 SPLITS = ("train", "val", "test", "stills")
 FPS = {"segmentation": 17.0, "detection": 30.0}  # as Cityscapes and ImageNet VID
 SECONDS = 12  # length of the drive through a street
-THINGS = tuple(LABEL[name] for name in CLASSES)  # the labels that have boxes, as 1, 2, 3, 4
 
 # Deteriorations, as in real video.
 KINDS = ("motion blur", "defocus", "noise", "flicker")
 SHUTTER = 1.0  # motion blur: the shutter is open for this share of the time between two frames
 EXPOSURES = 5
+MOST_EXPOSURES = 40  # of a world with a shutter, whose exposures are a pixel of motion apart
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,15 @@ class World:
         version: of the drawing code; raised whenever a frame changes.
         seed: of the whole town; another seed gives other streets.
         size: (H, W) of the frames in pixels.
-        focal: the camera's focal length, in widths of the frame; a longer one makes things larger.
-        speed: factor of the camera's speed.
+        focal: the drive's focal length, in widths of the frame; a longer one makes things larger.
+        speed: factor of the drive's speed.
         deterioration: share of frames that are blurred, defocused, noisy, or wrongly exposed.
         rare_poses: share of people and cyclists that bend or lean.
         min_visible: smallest visible share of an outline that gets a box.
         min_side: smallest longer side of a box, in pixels.
+        camera: "drive", from a car, or "handheld", of somebody who points it at an animal or a vehicle.
+        shutter: the shutter is open for this share of the time between two frames; each frame has its motion blur.
+        focus_error: of `Handheld`.
     """
 
     version: int = 1
@@ -50,12 +56,25 @@ class World:
     rare_poses: float = 0.1
     min_visible: float = 0.35
     min_side: int = 32
+    camera: str = "drive"
+    shutter: float = 0.0
+    focus_error: float = 0.0
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of boxes, as 1, 2, 3, ..."""
+        return SUBJECTS if self.camera == "handheld" else CLASSES
 
 
 # Cityscapes is filmed from a car, with a lens like this one. In ImageNet VID things are slower and larger: 37% of its
 # boxes are slow, 35% medium and 27% fast by motion IoU. Here 40, 34 and 26% are, and no box is smaller than 3 cells.
 WORLDS = {"segmentation": World(), "detection": World(focal=1.6, speed=0.7, min_side=48)}
 DEFAULT = WORLDS["segmentation"]
+# The world whose inputs are ImageNet VID's, by data/vid_statistics.toml. Boxes are around what is seen of a thing.
+HANDHELD = World(
+    camera="handheld", deterioration=0.0, min_visible=0.2, min_side=24, shutter=180 / 360, focus_error=0.6
+)  # fmt: skip
+YOUNGER = ("focal", "camera", "shutter", "focus_error")  # fields that are younger than the names of the worlds
 # Another town at another frame rate, by task: for a last evaluation, after which nothing was changed.
 ELSEWHERE = {
     "segmentation": (replace(WORLDS["segmentation"], seed=1936), 25.0),
@@ -66,27 +85,31 @@ ELSEWHERE = {
 def data_version(world: World = DEFAULT) -> str:
     """Return twelve hexadecimal digits that name a world and the code that draws it."""
     settings = asdict(world)
-    if world.focal == World.focal:
-        del settings["focal"]  # the field is younger than the names of the worlds
+    for field in YOUNGER:
+        if settings[field] == getattr(World, field):
+            del settings[field]
     return fingerprint(settings)
 
 
 @lru_cache(maxsize=8)
-def street(split: str, number: int, world: World = DEFAULT) -> Street:
-    """Return one street of a split."""
+def scene(split: str, number: int, world: World = DEFAULT) -> Scene:
+    """Return one scene of a split."""
     if split not in SPLITS:
         raise ValueError(f"split: expected one of {SPLITS}, got {split!r}")
     if number < 0:
         raise ValueError(f"number: expected a street's number, at least 0, got {number!r}")
-    return Street((world.seed, SPLITS.index(split), number), world.size, world.focal, world.speed, world.rare_poses)
+    key = world.seed, SPLITS.index(split), number
+    if world.camera == "handheld":
+        return Handheld(key, world.size, world.focus_error)
+    return Drive(key, world.size, world.focal, world.speed, world.rare_poses)
 
 
 class Film:
-    """A street filmed at `fps`: frames, labels, boxes, and exact flow between any two frames, all rendered on demand.
+    """A scene filmed at `fps`: frames, labels, boxes, and exact flow between any two frames, all rendered on demand.
 
     Args:
         split: "train", "val", "test" or "stills".
-        number: number of the street, from 0.
+        number: number of the scene, from 0.
         fps: frames a second.
         world: the town.
 
@@ -96,8 +119,8 @@ class Film:
 
     def __init__(self, split: str, number: int, fps: float = FPS["segmentation"], world: World = DEFAULT) -> None:
         self.split, self.number, self.fps, self.world = split, number, fps, world
-        self._street = street(split, number, world)
-        self._seen = lru_cache(maxsize=4)(lambda time: self._street.look(time))
+        self._scene = scene(split, number, world)
+        self._seen = lru_cache(maxsize=4)(lambda time: self._scene.look(time))
 
     def seen(self, index: int, later: float = 0.0) -> Seen:
         """Return the renderer's depth buffer of frame `index`; `later` is a share of the time to the next frame."""
@@ -115,37 +138,67 @@ class Film:
         kind = None if clear else self.deterioration(index)
 
         def render(later: float) -> np.ndarray:
-            return self._street.frame(self.seen(index, later))
+            return self._scene.frame(self.seen(index, later))
 
+        if self.world.shutter and not clear:
+            return torch.from_numpy(self._exposed(index, render))
         frame = render(0.0) if kind is None else deteriorate(kind, self._generator(index, 1), render)
         return torch.from_numpy(frame)
 
-    def labels(self, index: int) -> Tensor:
-        """Return the label map of frame `index`, (H, W) uint8, indices into `LABELS`."""
-        return torch.from_numpy(self._street.parts.label[self.seen(index).pixels])
+    def _exposed(self, index: int, render: Callable[[float], np.ndarray]) -> np.ndarray:
+        """Return frame `index` as a camera takes it: the mean over the time that its shutter is open, out of focus."""
+        half = self.world.shutter / 2
+        flow, hidden = self._scene.flow(self.seen(index, -half), self.seen(index, half))
+        # Exposures a pixel of motion apart leave no steps in the blur.
+        longest = np.hypot(*flow)[~hidden].max(initial=0)
+        count = min(MOST_EXPOSURES, 1 + math.ceil(longest))
+        moments = np.linspace(-half, half, count) if count > 1 else [0.0]
+        frame = np.mean([render(moment) for moment in moments], axis=0, dtype=np.float32)
+        if self._scene.blur > 0.2:  # a narrower Gaussian has no other pixel in it
+            frame = np.stack([cv2.GaussianBlur(channel, (0, 0), self._scene.blur) for channel in frame])
+        return frame.round().astype(np.uint8)
 
-    def boxes(self, index: int) -> dict[str, Tensor]:
-        """Return the boxes of frame `index`.
+    def labels(self, index: int) -> Tensor:
+        """Return the label map of frame `index`, (H, W) uint8: indices into `LABELS`.
+
+        In the handheld world 0 stands for all that has no box, and 1.. for the world's classes.
+        """
+        parts, pixels = self._scene.parts, self.seen(index).pixels
+        if self.world.camera != "handheld":
+            return torch.from_numpy(parts.label[pixels])
+        classes = np.append(self._classes(parts.object_label), 0).astype(np.uint8)  # -1 stands for no object
+        return torch.from_numpy(classes[parts.boxed[pixels]])
+
+    def boxes(self, index: int, min_side: int | None = None) -> dict[str, Tensor]:
+        """Return the boxes of frame `index`; `min_side` takes the place of the world's.
 
         Returns:
-            `boxes` (N, 4) float32, xyxy in pixels within the frame, x2 and y2 exclusive, around the whole outline,
-            hidden parts included; `labels` (N,) int64, 1.. in `CLASSES`; `tracks` (N,) int64, the same number in every
-            frame of the street; `visible` (N,) float32, the visible share of the outline.
+            `boxes` (N, 4) float32, xyxy in pixels within the frame, x2 and y2 exclusive, in the drive around the whole
+            outline, hidden parts included, in the handheld world around what is seen; `labels` (N,) int64, 1.. in the
+            world's classes; `tracks` (N,) int64, the same number in every frame of the scene; `visible` (N,) float32,
+            the visible share of the outline.
         """
-        tracks, boxes, visible = self._street.boxes(self.seen(index))
-        large = (boxes[:, 2:] - boxes[:, :2]).max(1, initial=0) >= self.world.min_side
-        keep = large & (visible >= self.world.min_visible)
-        labels = self._street.parts.object_label[tracks[keep]] - THINGS[0] + 1
+        handheld = self.world.camera == "handheld"
+        tracks, boxes, visible = (self._scene.visible_boxes if handheld else self._scene.boxes)(self.seen(index))
+        labels = self._classes(self._scene.parts.object_label[tracks])
+        sides = (boxes[:, 2:] - boxes[:, :2]).max(1, initial=0)
+        large = sides >= (self.world.min_side if min_side is None else min_side)
+        keep = large & (visible >= self.world.min_visible) & (labels > 0)
         return {
             "boxes": torch.from_numpy(boxes[keep]).float(),
-            "labels": torch.from_numpy(labels).long(),
+            "labels": torch.from_numpy(labels[keep]).long(),
             "tracks": torch.from_numpy(tracks[keep]).long(),
             "visible": torch.from_numpy(visible[keep]).float(),
         }
 
+    def _classes(self, labels: np.ndarray) -> np.ndarray:
+        """Return the world's classes, 1.., of objects with these labels; 0 for those that never have a box."""
+        number = {LABEL[name]: i for i, name in enumerate(self.world.classes, 1)}
+        return np.array([number.get(label, 0) for label in labels.tolist()], np.int64)
+
     def owners(self, index: int) -> Tensor:
         """Return the track that each pixel of frame `index` shows, (H, W) int32; -1 for things without a box."""
-        return torch.from_numpy(self._street.parts.boxed[self.seen(index).pixels])
+        return torch.from_numpy(self._scene.parts.boxed[self.seen(index).pixels])
 
     def flow(self, current: int, key: int) -> tuple[Tensor, Tensor]:
         """Return the exact flow field from frame `current` to frame `key`, any two frames in any order.
@@ -154,7 +207,7 @@ class Film:
             The flow (2, H, W) float32 in pixels, x then y, defined on `current`, pointing into `key`; and (H, W) bool,
             true where the pixel's point can't be seen in `key`: hidden there, out of the frame, or behind the camera.
         """
-        flow, occluded = self._street.flow(self.seen(current), self.seen(key))
+        flow, occluded = self._scene.flow(self.seen(current), self.seen(key))
         return torch.from_numpy(flow), torch.from_numpy(occluded)
 
     def _check(self, index: int) -> None:

@@ -17,7 +17,9 @@ from dffkit.support.machine import compiled
 
 LABELS = ("road", "pavement", "building", "vegetation", "sky", "pole", "car", "truck", "person", "cyclist")
 CLASSES = ("car", "truck", "person", "cyclist")  # of boxes: 1 is "car"
-LABEL = {name: i for i, name in enumerate(LABELS)}
+# Of the films by hand, from ImageNet VID's thirty: 1 is "bicycle".
+SUBJECTS = ("bicycle", "bus", "car", "cattle", "dog", "fox", "horse", "motorcycle", "sheep", "zebra")
+LABEL = {name: i for i, name in enumerate((*LABELS, *(name for name in SUBJECTS if name not in LABELS)))}
 
 WORLD = 0  # the object that everything fixed belongs to
 BACKDROP = 1  # moves along with the camera: the sky and the hills, too far away to come nearer
@@ -174,6 +176,9 @@ class Builder:
         quads, limbs: the parts, as the methods `quad` and `limb` add them.
         walkers, cyclists: (owner, height in metres, stride in metres, textures of `people.WALKER_LIMBS`) of each person
             on foot, (owner, textures of `people.CYCLIST_LIMBS`) of each cyclist.
+        riders: (owner, textures of `people.RIDER_LIMBS`) of each person on a machine that has its own box.
+        legs: (owner, label, row of `animals.GAIT`, radius and texture of its upper and of its lower half) of each leg.
+        extent: length along the heading, width and height in metres of each subject, by its number.
     """
 
     def __init__(self) -> None:
@@ -183,6 +188,9 @@ class Builder:
         self.limbs: list[tuple] = []
         self.walkers: list[tuple] = []
         self.cyclists: list[tuple] = []
+        self.riders: list[tuple] = []
+        self.legs: list[tuple] = []
+        self.extent: dict[int, tuple[float, float, float]] = {}
         self.add_object(None, Way())  # WORLD
         self.add_object(None, Way(follows=1.0))  # BACKDROP
 

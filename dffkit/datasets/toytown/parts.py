@@ -5,12 +5,21 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dffkit.datasets.toytown.animals import leg_limbs, pace
 from dffkit.datasets.toytown.model import Builder
-from dffkit.datasets.toytown.people import CYCLIST_LIMBS, WALKER_LIMBS, body_limbs, cyclist_limbs, walker_limbs
+from dffkit.datasets.toytown.people import (
+    CYCLIST_LIMBS,
+    RIDER,
+    RIDER_LIMBS,
+    WALKER_LIMBS,
+    body_limbs,
+    cyclist_limbs,
+    walker_limbs,
+)
 
 
 class Parts:
-    """The parts of a street as arrays, a row for each: quads, then limbs, walkers' limbs and cyclists' limbs.
+    """The parts of a street as arrays, a row for each: quads, limbs, then those that move as people and animals do.
 
     Args:
         builder: the lists that the street was built from.
@@ -38,10 +47,22 @@ class Parts:
         self._quads, self._spin = quads[:, :9], quads[:, 16]
         walkers = [body_limbs(me, WALKER_LIMBS, looks, "person", height) for me, height, _, looks in builder.walkers]
         cyclists = [body_limbs(me, CYCLIST_LIMBS, looks, "cyclist", 1.75) for me, looks in builder.cyclists]
-        limbs = np.concatenate([np.array(builder.limbs, float), *walkers, *cyclists])
+        riders = [body_limbs(me, RIDER_LIMBS, looks, "person", 1.75) for me, looks in builder.riders]
+        legs = [
+            [0.0] * 6 + [radius, texture, label, me, 1.0, True, 1.0, 1.0]
+            for me, label, _, *looks in builder.legs
+            for radius, texture in (looks[:2], looks[2:])
+        ]
+        bodies = [*walkers, *cyclists, *riders, np.reshape(legs, (-1, 14))]
+        limbs = np.concatenate([np.array(builder.limbs, float), *bodies])
         self._ends, self._radius = limbs[: len(builder.limbs), :6].reshape(-1, 2, 3), limbs[:, 6]
         self._walkers = np.array([walker[:3] for walker in builder.walkers]).reshape(-1, 3)  # owner, height, stride
         self._cyclists = np.array([owner for owner, _ in builder.cyclists], np.int64)
+        self._riders = np.array([owner for owner, _ in builder.riders], np.int64)
+        self._walking = np.array([me for me, *_ in builder.legs], np.int64)  # the owner of each leg
+        gait = np.array([gait for _, _, gait, *_ in builder.legs]).reshape(-1, 8)
+        moves = self._velocity.any(1) | (self._follows > 0) | (self._swing[:, 0] > 0)
+        self._gait = pace(gait, self._velocity[self._walking], moves[self._walking])
         self.texture = np.concatenate([quads[:, 9], limbs[:, 7]]).astype(np.int64)
         self.label = np.concatenate([quads[:, 10], limbs[:, 8]]).astype(np.uint8)
         self.owner = np.concatenate([quads[:, 11], limbs[:, 9]]).astype(np.int64)
@@ -84,6 +105,10 @@ class Parts:
             bodies.append(walker_limbs(np.pi * travelled[owner.astype(int)] / (stride / 2), height).reshape(-1, 2, 3))
         if len(self._cyclists):
             bodies.append(cyclist_limbs(travelled[self._cyclists] / 0.9).reshape(-1, 2, 3))
+        if len(self._riders):
+            bodies.append(cyclist_limbs(travelled[self._riders] / 0.9)[:, RIDER].reshape(-1, 2, 3))
+        if len(self._walking):
+            bodies.append(leg_limbs(travelled[self._walking], self._gait).reshape(-1, 2, 3))
         ends = np.concatenate([self._ends, *bodies])
         owner = self.owner[len(self._quads) :]
         ends = np.einsum("nij,nkj->nki", turns[owner], ends) + moves[owner][:, None]

@@ -21,6 +21,10 @@ CYCLIST_LIMBS = (
     ("trunk", 0.26), ("far arm", 0.08), ("near arm", 0.08), ("head", 0.195),
 )  # fmt: skip
 
+MACHINE = ("tyre", "tube", "stay", "fork")  # limbs of a bicycle, the others are its rider's
+RIDER = [i for i, (name, _) in enumerate(CYCLIST_LIMBS) if name.split()[-1] not in MACHINE]
+RIDER_LIMBS = tuple(CYCLIST_LIMBS[i] for i in RIDER)
+
 
 def walker_limbs(phase: np.ndarray, height: np.ndarray) -> np.ndarray:
     """Return the ends of walkers' limbs, (n, 8, 2, 3) in metres; `phase` (n,) of the gait in radians, 0 standing.
@@ -79,7 +83,7 @@ def body_limbs(owner: int, limbs: tuple, textures: list[int], label: str, height
     rows = []
     for (name, radius), texture in zip(limbs, textures, strict=True):
         light = 0.8 if name.startswith("far") else 1.0
-        solid = name.split()[-1] in ("tyre", "tube", "stay", "fork")
+        solid = name.split()[-1] in MACHINE
         size = radius * height / 1.75
         rows.append([0.0] * 6 + [size, texture, LABEL[label], owner, light, not solid, 1.0, 1.0])
     return np.array(rows)
@@ -107,21 +111,26 @@ def cyclist(builder: Builder, rng: Generator, way: Way, rare_poses: float) -> No
     me, add = builder.add_object("cyclist", way, _lean(rng, rare_poses * 0.7)), builder.atlas.add
     skin, shirt, trousers = (pick(rng, c, 8) for c in (SKIN, SHIRTS, TROUSERS))
     paint, tyre = pick(rng, PAINT), DARK + 8
-    named = {
-        "arm": add(draw_limb(shirt * 0.92, skin, 0.7)),
-        "thigh": add(draw_limb(trousers)),
-        "shin": add(draw_limb(skin, tyre, 0.86)),
-        "trunk": add(draw_trunk(rng, shirt, trousers)),
-        "head": add(draw_head(rng, faces_camera=math.cos(way.heading) < 0.3, helmet=rng.random() < 0.7)),
-        "tyre": add(column(tyre, rng)),
-        "tube": add(column(paint, rng)),
-    }
+    named = dress(builder, rng, (skin, shirt, trousers), skin, math.cos(way.heading) < 0.3, 0.7)
+    named |= {"tyre": add(column(tyre, rng)), "tube": add(column(paint, rng))}
     named["stay"] = named["fork"] = named["tube"]
     builder.cyclists.append((me, [named[name.split()[-1]] for name, _ in CYCLIST_LIMBS]))
     wheel = add(draw_wheel(rng, spokes=8, bicycle=True))
     for z in (-0.53, 0.53):
         builder.wheel(0, z, 0.34, wheel, "cyclist", me)
     builder.shadow(me, 0.7, 1.7)
+
+
+def dress(builder: Builder, rng: Generator, colours: tuple, shin, faces_camera: bool, helmets: float) -> dict[str, int]:
+    """Return the textures of a rider's limbs by name; `colours` of skin, shirt, trousers, `helmets` is a share."""
+    (skin, shirt, trousers), add = colours, builder.atlas.add
+    return {
+        "arm": add(draw_limb(shirt * 0.92, skin, 0.7)),
+        "thigh": add(draw_limb(trousers)),
+        "shin": add(draw_limb(shin, DARK + 8, 0.86)),
+        "trunk": add(draw_trunk(rng, shirt, trousers)),
+        "head": add(draw_head(rng, faces_camera, helmet=rng.random() < helmets)),
+    }
 
 
 def _lean(rng: Generator, rare_poses: float) -> tuple[float, float]:

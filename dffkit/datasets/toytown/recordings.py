@@ -14,8 +14,8 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
-from dffkit.datasets.snippets import NO_MOTION, Frames, OnDemand, Snippet, motion_class, motion_iou
-from dffkit.datasets.toytown.film import DEFAULT, FPS, WORLDS, Film, World, data_version
+from dffkit.datasets.snippets import NO_MOTION, REACH, Frames, OnDemand, Snippet, motion_class, motion_iou
+from dffkit.datasets.toytown.film import DEFAULT, FPS, HANDHELD, WORLDS, Film, World, data_version
 from dffkit.support import files
 
 LENGTH = 30  # frames a snippet, as Cityscapes has
@@ -55,7 +55,7 @@ def snippets(
     """
     if task not in (*FPS, "both"):
         raise ValueError(f'task: expected "segmentation", "detection" or "both", got {task!r}')
-    if split == "stills":
+    if split == "stills" and world != HANDHELD:
         length, fps = STILLS_LENGTH, fps or STILLS_FPS
     fps, world = fps or FPS[task], world or WORLDS.get(task, DEFAULT)
     if annotated is None:
@@ -122,13 +122,17 @@ def record(split: str, number: int, fps: float, length: int, world: World = DEFA
     """Render a street.
 
     Returns:
-        `frames` (n, 3, H, W), `labels` and `motion` (n, H, W), all uint8; `boxes` (n, most, 8) float32 with columns
-        xyxy, class, track, visible share and motion IoU; and `counts` (n,), the number of rows filled in each frame.
+        `frames` (n, 3, H, W), and but for handheld films `labels` and `motion` (n, H, W), all uint8; `boxes`
+        (n, most, 8) float32 with columns xyxy, class, track, visible share and motion IoU; and `counts` (n,), the
+        number of rows filled in each frame.
     """
     film = Film(split, number, fps, world)
+    handheld = world.camera == "handheld"
+    # In the handheld world a film ends with its labelled frame, and motion IoU takes the boxes after it, too.
+    after = range(length, length + REACH * (handheld and length > 1))
     steps = [(film.labels(i), film.owners(i), film.boxes(i), film.frame(i)) for i in range(length)]
     labels, owners, boxes, frames = zip(*steps, strict=True)
-    tracks = [dict(zip(b["tracks"].tolist(), b["boxes"], strict=True)) for b in boxes]
+    tracks = [dict(zip(b["tracks"].tolist(), b["boxes"], strict=True)) for b in (*boxes, *map(film.boxes, after))]
     counts = torch.tensor([len(b["boxes"]) for b in boxes])
     table = torch.zeros(length, max(1, int(counts.max())), 8)
     motion = torch.full((length, *world.size), NO_MOTION, dtype=torch.uint8)
@@ -138,16 +142,16 @@ def record(split: str, number: int, fps: float, length: int, world: World = DEFA
         table[i, : counts[i]] = torch.column_stack([b["boxes"], b["labels"], b["tracks"], b["visible"], values])
         for track, value in zip(tracks[i], motion_class(values), strict=True):
             motion[i][owners[i] == track] = value
-    return {
-        "frames": torch.stack(frames), "labels": torch.stack(labels), "motion": motion, "boxes": table, "counts": counts
-    }  # fmt: skip
+    found = {"frames": torch.stack(frames), "boxes": table, "counts": counts}
+    # Handheld films are for detection, but for the stills that pre-train N.
+    return found if handheld and length > 1 else found | {"labels": torch.stack(labels), "motion": motion}
 
 
 def render_all(
-    split: str, fps: float, streets: int, *, folder: Path, length: int, world: World, progress: bool
+    split: str, fps: float, streets: Sequence[int], *, folder: Path, length: int, world: World, progress: bool
 ) -> None:
-    """Render the streets that are not in `folder` yet, one process for each core."""
-    recordings = [Recording(split, number, fps, length, world, folder) for number in range(streets)]
+    """Render the streets of these numbers that are not in `folder` yet, one process for each core."""
+    recordings = [Recording(split, number, fps, length, world, folder) for number in streets]
     missing = [recording for recording in recordings if not recording.path.exists()]
     if not missing:
         return

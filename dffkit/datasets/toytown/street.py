@@ -18,7 +18,7 @@ def lay_out(builder: Builder, rng: Generator) -> list[float]:
         crossings.append(z)
         z += rng.uniform(45, 95)
     _ground(builder, rng, crossings)
-    _backdrop(builder, rng)
+    add_backdrop(builder, rng)
     styles = [tuple(builder.atlas.add(picture) for picture in draw_facade(rng)) for _ in range(7)]
     roofs = [builder.atlas.add(draw_roof(rng)) for _ in range(2)]
     leaves = [builder.atlas.add(draw_foliage(rng)) for _ in range(4)]
@@ -48,7 +48,8 @@ def _ground(builder: Builder, rng: Generator, crossings: list[float]) -> None:
         builder.quad((-ROAD, -0.01, z - CROSS / 2 - 3.2), across, (0, 0, 2.8), zebra, "road")
 
 
-def _backdrop(builder: Builder, rng: Generator) -> None:
+def add_backdrop(builder: Builder, rng: Generator) -> None:
+    """Add the sky and wooded hills, far ahead."""
     sky, hills = builder.atlas.add(draw_sky(rng)), builder.atlas.add(draw_skyline(rng))
     builder.quad((-3000, -1600, 1500), (6000, 0, 0), (0, 1700, 0), sky, "sky", BACKDROP)
     builder.quad((-900, -34, 420), (1800, 0, 0), (0, 44, 0), hills, "vegetation", BACKDROP, (2, 1), cutout=True)
@@ -97,21 +98,26 @@ def _park(builder, rng, side, z, length, leaves) -> None:
     builder.quad(corner, (side * 25, 0, 0), (0, 0, length), lawn, "vegetation", repeat=(12, length / 2))
     for _ in range(int(length * 0.9)):  # a hedge, and bushes behind it
         x, radius = side * (WALL + rng.choice([0.4, 6.0]) + rng.normal(0, 0.4)), rng.uniform(0.7, 2.3)
-        _leaf(builder, rng, (x, -radius * 0.8, z + rng.uniform(0, length)), radius, leaves)
+        add_leaf(builder, rng, (x, -radius * 0.8, z + rng.uniform(0, length)), radius, leaves)
 
 
 def _trees(builder, rng, side, crossings, leaves, bark) -> None:
     z, gap, chance = BEGIN + rng.uniform(4, 20), rng.uniform(9, 15), rng.uniform(0.2, 0.9)
     while z < END:
         if rng.random() < chance and not _near(z, crossings, CROSS / 2 + 2):
-            x, height = side * (ROAD + 0.9), rng.uniform(2.2, 3.4)
-            builder.limb((x, -height - 0.8, z), (x, 0, z), rng.uniform(0.13, 0.2), bark, "vegetation")
-            size = rng.uniform(1.1, 1.8)
-            for _ in range(rng.integers(4, 7)):
-                dx, dy, dz = rng.normal(0, 0.5, 3) * size
-                middle = (x + dx * 0.8, -height - size + dy * 0.6, z + dz)
-                _leaf(builder, rng, middle, size * rng.uniform(0.6, 0.9), leaves)
+            add_tree(builder, rng, side * (ROAD + 0.9), z, leaves, bark)
         z += gap * rng.uniform(0.8, 1.3)
+
+
+def add_tree(builder: Builder, rng: Generator, x: float, z: float, leaves: list[int], bark: int) -> None:
+    """Add a tree at x, z; `leaves` and `bark` are textures."""
+    height = rng.uniform(2.2, 3.4)
+    builder.limb((x, -height - 0.8, z), (x, 0, z), rng.uniform(0.13, 0.2), bark, "vegetation")
+    size = rng.uniform(1.1, 1.8)
+    for _ in range(rng.integers(4, 7)):
+        dx, dy, dz = rng.normal(0, 0.5, 3) * size
+        middle = (x + dx * 0.8, -height - size + dy * 0.6, z + dz)
+        add_leaf(builder, rng, middle, size * rng.uniform(0.6, 0.9), leaves)
 
 
 def _poles(builder, rng, side, crossings) -> None:
@@ -128,7 +134,8 @@ def _poles(builder, rng, side, crossings) -> None:
         builder.limb((x, -3.4, c - CROSS / 2 - 3.6), (x, 0, c - CROSS / 2 - 3.6), 0.055, grey, "pole")
 
 
-def _leaf(builder, rng, middle, radius, leaves) -> None:
+def add_leaf(builder: Builder, rng: Generator, middle: tuple, radius: float, leaves: list[int]) -> None:
+    """Add a round clump of leaves in one of the textures `leaves`."""
     x, y, z = middle
     texture, light = leaves[rng.integers(len(leaves))], rng.uniform(0.85, 1.1)
     builder.limb((x, y - radius, z), (x, y + radius, z), radius, texture, "vegetation", light=light, cutout=True)

@@ -1,4 +1,4 @@
-"""Cars, trucks and wheels: a texture for each face, and the boxes that carry the faces."""
+"""Cars, trucks, buses and wheels: a texture for each face, and the boxes that carry the faces."""
 
 import math
 
@@ -9,6 +9,7 @@ from dffkit.datasets.toytown.model import PAINT, Builder, Canvas, Way, column, n
 
 GLASS = ((46, 58, 70), (70, 86, 100), (34, 38, 46))
 DARK = np.array([26.0, 26.0, 30.0])
+WHEELS = (0.24, 0.8)  # places of a bus's wheels, as shares of its length
 
 
 def draw_car_end(paint: np.ndarray, rear: bool, rng: Generator) -> np.ndarray:
@@ -73,16 +74,16 @@ def draw_plain(colour: np.ndarray, rng: Generator) -> np.ndarray:
     return colour + 3 * noise(rng, (16, 16), 2, 2)[..., None]
 
 
-def draw_wheel(rng: Generator, spokes: int = 5, bicycle: bool = False) -> np.ndarray:
-    """Draw a wheel, cut out round; a bicycle's is open between the spokes."""
+def draw_wheel(rng: Generator, spokes: int = 5, bicycle: bool = False, tyre: float = 0.2) -> np.ndarray:
+    """Draw a wheel, cut out round; a bicycle's is open between the spokes, its `tyre` is a share of the radius."""
     y, x = np.mgrid[0:64, 0:64] / 31.5 - 1
     r, angle = np.hypot(x, y), np.arctan2(y, x)
     rim = np.array([190.0, 192, 196]) * rng.uniform(0.7, 1.05)
     image = np.broadcast_to(np.array([30.0, 30, 32]), (*r.shape, 3)).copy()
     spoke = np.cos(spokes * angle) > (0.75 if bicycle else 0.1)
     if bicycle:
-        image[(r < 0.84) & spoke] = rim
-        solid = (r < 1) & ((r > 0.8) | spoke | (r < 0.14))
+        image[(r < 1.04 - tyre) & spoke] = rim
+        solid = (r < 1) & ((r > 1 - tyre) | spoke | (r < 0.14))
     else:
         image[(r < 0.66) & (spoke | (r > 0.56) | (r < 0.2))] = rim
         solid = r < 1
@@ -130,6 +131,47 @@ def draw_cab_side(paint: np.ndarray, rng: Generator) -> np.ndarray:
     return canvas.picture()
 
 
+def draw_bus_end(paint: np.ndarray, stripe: np.ndarray, rear: bool, decks: int, rng: Generator) -> np.ndarray:
+    """Draw a bus from behind or from in front: windows, the sign with its line, lamps."""
+    canvas, glass, low = Canvas((64, 64), paint), pick(rng, GLASS, 5), 0.0 if decks == 1 else 0.42
+    canvas.rectangle((0, 0.7, 1, 0.78), stripe)
+    for deck in range(decks):  # from the lowest one
+        top, bottom = (0.1 + low, 0.5 + low / 4) if deck == 0 else (0.05, 0.3)
+        canvas.rectangle((0.06, top + 0.08 * rear, 0.94, bottom), glass, 0.05)
+        canvas.rectangle((0.06, top + 0.08 * rear, 0.94, top + 0.12), glass * 1.3 + 14, 0.04)
+    canvas.rectangle((0.2, 0.02 + low * 0.78, 0.8, 0.11 + low * 0.86), DARK)
+    canvas.rectangle((0.26, 0.04 + low * 0.79, 0.26 + rng.uniform(0.2, 0.48), 0.09 + low * 0.84), (250, 190, 40))
+    canvas.rectangle((0, 0.92, 1, 1), DARK)
+    if rear:
+        canvas.rectangle((0.2, 0.72, 0.8, 0.86), DARK + 24)
+    for x in (0.03, 0.83):
+        canvas.rectangle((x, 0.79, x + 0.14, 0.88), (210, 30, 26) if rear else (250, 246, 220), 0.06)
+    return canvas.picture()
+
+
+def draw_bus_side(paint: np.ndarray, stripe: np.ndarray, doors: bool, decks: int, rng: Generator) -> np.ndarray:
+    """Draw the side of a bus, its front on the right: rows of windows, a stripe, wheel arches, perhaps doors."""
+    canvas, glass, count = Canvas((64, 256), paint), pick(rng, GLASS, 5), 7
+    canvas.rectangle((0, 0.64, 1, 0.76), stripe)
+    for deck in range(decks):
+        top, bottom = ((0.14, 0.52) if decks == 1 else (0.45, 0.66)) if deck == 0 else (0.08, 0.3)
+        canvas.rectangle((0.02, top, 0.98, bottom), DARK + 10, 0.03)
+        for i in range(count):
+            left = 0.03 + 0.95 * i / count
+            canvas.rectangle((left, top + 0.02, left + 0.84 / count, bottom - 0.02), glass, 0.05)
+            canvas.rectangle((left, top + 0.02, left + 0.84 / count, top + 0.1), glass * 1.3 + 12, 0.05)
+    canvas.rectangle((0, 0.93, 1, 1), DARK + 10)
+    for left in (0.9, 0.5) if doors else ():
+        canvas.rectangle((left, 0.12 if decks == 1 else 0.42, left + 0.085, 0.95), DARK)
+        for x in (left + 0.006, left + 0.045):
+            canvas.rectangle((x, 0.16 if decks == 1 else 0.46, x + 0.033, 0.9), glass * 1.2 + 10, 0.06)
+    w, h = canvas.width, canvas.height
+    for x in WHEELS:
+        r = 0.052 * w
+        canvas.pen.ellipse((x * w - r, h - r, x * w + r, h + r), fill=tuple(int(c) for c in DARK))
+    return canvas.picture()
+
+
 def vehicle(builder: Builder, rng: Generator, way: Way, trucks: float) -> None:
     """Add a car, or with probability `trucks` a truck."""
     (truck if rng.random() < trucks else car)(builder, rng, way)
@@ -145,8 +187,8 @@ def _wheels(builder, rng, owner, label, half, radius, places) -> None:
             builder.limb((inner, -2 * radius, z), (inner, 0, z), 0.11, tread, label, owner, light=0.7)
 
 
-def car(builder: Builder, rng: Generator, way: Way) -> None:
-    """Add a car: body and cabin as boxes with leaning windscreens, and four wheels that turn."""
+def car(builder: Builder, rng: Generator, way: Way) -> int:
+    """Add a car: body and cabin as boxes with leaning windscreens, and four wheels that turn; return its number."""
     me, label, add = builder.add_object("car", way), "car", builder.atlas.add
     paint = pick(rng, PAINT)
     half, length, radius = rng.uniform(0.82, 0.94), rng.uniform(3.5, 4.7), 0.32
@@ -171,6 +213,7 @@ def car(builder: Builder, rng: Generator, way: Way) -> None:
     builder.quad((-inset, top, cabin_rear + lean[0]), across, roof, bare, label, me, light=1.08)
     _wheels(builder, rng, me, label, half, radius, (rear + 0.2 * length, front - 0.2 * length))
     builder.shadow(me, 2 * half + 0.5, length + 0.5)
+    return me
 
 
 def truck(builder: Builder, rng: Generator, way: Way) -> None:
@@ -192,3 +235,23 @@ def truck(builder: Builder, rng: Generator, way: Way) -> None:
     builder.box(low, (half - 0.2, -0.3, front - 0.1), (chassis, chassis, chassis, None), label, me)
     _wheels(builder, rng, me, label, half, radius, (rear + 0.9, rear + 2.0, front - 0.9))
     builder.shadow(me, 2 * half + 0.6, length + 0.6)
+
+
+def bus(builder: Builder, rng: Generator, way: Way) -> int:
+    """Add a bus of a city or a coach, one in five with two decks, and return its number."""
+    me, label, add = builder.add_object("bus", way), "bus", builder.atlas.add
+    paint, stripe = pick(rng, PAINT), pick(rng, ((236, 236, 232), *PAINT))
+    decks = 2 if rng.random() < 0.2 else 1
+    half, length, radius = rng.uniform(1.2, 1.28), rng.uniform(8.5, 12), 0.48
+    top, rear, front = -(rng.uniform(2.8, 3.3) if decks == 1 else rng.uniform(4.0, 4.3)), -length / 2, length / 2
+    ends = (add(draw_bus_end(paint, stripe, rear, decks, rng)) for rear in (True, False))
+    roof = add(draw_plain(paint * 0.4 + 130, rng))
+    left, right = (add(draw_bus_side(paint, stripe, doors, decks, rng)) for doors in (False, True))
+    builder.box((-half, top, rear), (half, -0.3, front), (*ends, left, roof), label, me)
+    builder.quad((half + 0.01, top, rear), (0, 0, length), (0, -0.3 - top, 0), right, label, me, light=0.8)
+    if decks == 1 and rng.random() < 0.6:  # cooling on the roof
+        grey = add(draw_plain(DARK + 150, rng))
+        builder.box((-0.7, top - 0.22, -1), (0.7, top, rng.uniform(0.2, 2)), (grey,) * 4, label, me)
+    _wheels(builder, rng, me, label, half, radius, [rear + share * length for share in WHEELS])
+    builder.shadow(me, 2 * half + 0.6, length + 0.6)
+    return me

@@ -1,13 +1,11 @@
-"""One street at any moment through the camera: frames, labels, boxes, and exact flow between any two moments."""
+"""A scene at any moment through its camera: frames, labels, boxes, and exact flow between any two moments."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from dffkit.datasets.toytown import raster, street, traffic
-from dffkit.datasets.toytown.model import Builder
-from dffkit.datasets.toytown.parts import Parts, cross, rotations
+from dffkit.datasets.toytown import raster
+from dffkit.datasets.toytown.parts import Parts, cross
 
 
 @dataclass(frozen=True)
@@ -23,56 +21,28 @@ class Seen:
     pixels: np.ndarray  # (H, W) int32: the part of each pixel
 
 
-class Street:
-    """A street with its traffic and a camera that drives down it; `time` is in seconds, 0 to about 12.
+class Scene:
+    """What stands and moves in one place, and a camera that looks at it; `time` is in seconds, 0 to about 12.
 
     Args:
-        key: the seed of all that is random here: (world seed, split, street).
+        parts: all things.
         size: (H, W) of the frames.
         focal: the camera's focal length, in widths of the frame.
-        speed: factor of the camera's speed.
-        rare_poses: share of people and cyclists in an unusual pose.
+        haze: colour of the haze (3,), 0..255.
+        haze_density: share of light that is lost in a metre of haze.
+        sun: factor of all light.
     """
 
     def __init__(
-        self, key: tuple[int, ...], size: tuple[int, int], focal: float, speed: float, rare_poses: float
+        self, parts: Parts, size: tuple[int, int], focal: float, haze: np.ndarray, haze_density: float, sun: float
     ) -> None:
-        rng = np.random.default_rng(key)
-        self.size = size
+        self.parts, self.size = parts, size
         self.focal, self.centre = focal * size[1], ((size[1] - 1) / 2, 0.47 * size[0])
-        # one camera in four waits, or creeps in a queue
-        top_speed = rng.uniform(0, 0.6) if rng.random() < 0.27 else rng.uniform(3.5, 9)
-        self._drive = top_speed * speed, rng.uniform(0, 0.9), rng.uniform(0.25, 0.8), rng.uniform(0, 6.3)
-        # yaw, pitch and roll as sums of a slow turn and quick shakes: (amplitude, frequency, phase)
-        rough = min(1.0, 0.15 + top_speed / 8)
-        scales = ((0.04 * rough, 0.5), (0.003 * rough, 9)), ((0.004, 1.5), (0.0035 * rough, 11)), ((0.006, 1.2),)
-        self._shake = [
-            [(a * rng.uniform(0.2, 1), w * rng.uniform(0.6, 1.4), rng.uniform(0, 6.3)) for a, w in axis]
-            for axis in scales
-        ]
-        self._side = (rng.uniform(0.9, 1.5), rng.uniform(0, 0.3) * rough, rng.uniform(0.3, 0.8), rng.uniform(0, 6.3))
-        self._height = rng.uniform(1.35, 1.75)
-        builder = Builder()
-        crossings = street.lay_out(builder, rng)
-        traffic.populate(builder, rng, crossings, self.drive, rare_poses)
-        self.haze = rng.uniform(0.85, 1.0) * np.array([208.0, 216, 226])
-        self.haze_density = rng.uniform(0.0005, 0.004)
-        self.sun = rng.uniform(0.82, 1.08)
-        self.parts = Parts(builder, self.drive)
-
-    def drive(self, time: float) -> float:
-        """Return the metres that the camera has driven: it slows down and speeds up."""
-        speed, slow, frequency, phase = self._drive
-        swing = (math.sin(frequency * time + phase) - math.sin(phase)) / frequency
-        return speed * (time * (1 - slow / 2) - slow / 2 * swing)
+        self.haze, self.haze_density, self.sun = haze, haze_density, sun
 
     def camera(self, time: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return the camera's rotation (3, 3), street to camera, and its position (3,)."""
-        yaw, pitch, roll = (sum(a * math.sin(w * time + p) for a, w, p in axis) for axis in self._shake)
-        middle, sway, frequency, phase = self._side
-        position = np.array([middle + sway * math.sin(frequency * time + phase), -self._height, self.drive(time)])
-        about_x, about_y, about_z = rotations(pitch, -yaw, roll)
-        return about_z @ about_x @ about_y, position
+        """Return the camera's rotation (3, 3), scene to camera, and its position (3,)."""
+        raise NotImplementedError
 
     def look(self, time: float) -> Seen:
         """Return the depth buffer with the parts in view at `time`."""
@@ -105,20 +75,41 @@ class Street:
 
         An outline is the part of the frame that the object would fill if nothing hid it. x2 and y2 are exclusive.
         """
-        p = self.parts
+        boxes, area = self._outlines(seen, (0, 0))
+        shown = np.bincount(self.parts.boxed[seen.pixels].ravel() + 1, minlength=len(area) + 1)[1:]
+        which = np.flatnonzero(area)
+        return which, boxes[which], np.minimum(shown[which] / area[which], 1.0)
+
+    def visible_boxes(self, seen: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the objects in view: numbers (n,), boxes (n, 4) of what is seen of them, visible shares (n,).
+
+        The outline that the share refers to goes on for half a frame beyond the frame's border.
+        """
+        boxed = self.parts.boxed[seen.pixels]
+        _, area = self._outlines(seen, (self.size[0] // 2, self.size[1] // 2))
+        which = np.unique(boxed)
+        which = which[which >= 0]
+        boxes, shares = np.zeros((len(which), 4), np.int64), np.zeros(len(which))
+        for i, number in enumerate(which):
+            y, x = np.nonzero(boxed == number)
+            boxes[i] = x.min(), y.min(), x.max() + 1, y.max() + 1
+            shares[i] = min(1.0, len(x) / max(area[number], 1))
+        return which, boxes, shares
+
+    def _outlines(self, seen: Seen, margin: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the boxes (objects, 4) and areas (objects,) of all outlines, in a frame larger by a margin (y, x)."""
+        p, size = self.parts, tuple(side + 2 * more for side, more in zip(self.size, margin, strict=True))
         order = seen.order[p.boxed[seen.order] >= 0]
         order = order[np.argsort(p.owner[order], kind="stable")]
         count = len(p.object_label)
         boxes = np.tile(np.array([10**6, 10**6, -1, -1]), (count, 1))
-        area, stamp = np.zeros(count, np.int64), np.full(self.size, -1, np.int32)
-        looks, planes = np.stack([p.texture, seen.level], 1), self._planes(seen.parts, 1)
+        area, stamp = np.zeros(count, np.int64), np.full(size, -1, np.int32)
+        looks, planes = np.stack([p.texture, seen.level], 1), self._planes(seen.parts, 1, margin)
         raster.silhouettes(
-            order, seen.parts, planes, looks, p.repeat, p.cutout, p.owner, p.atlas, p.levels, *self._lens(1),
-            stamp, boxes, area,
+            order, seen.parts, planes, looks, p.repeat, p.cutout, p.owner, p.atlas, p.levels,
+            *self._lens(1, margin), stamp, boxes, area,
         )  # fmt: skip
-        shown = np.bincount(p.boxed[seen.pixels].ravel() + 1, minlength=count + 1)[1:]
-        which = np.flatnonzero(area)
-        return which, boxes[which], np.minimum(shown[which] / area[which], 1.0)
+        return boxes, area
 
     def flow(self, here: Seen, there: Seen) -> tuple[np.ndarray, np.ndarray]:
         """Return the flow (2, H, W) float32, in pixels from `here` to `there`, and a mask (H, W) of hidden points."""
@@ -127,14 +118,14 @@ class Street:
         raster.trace(here.pixels, planes, there.parts, there.ids, there.depth, *self._lens(1), flow, occluded)
         return flow, occluded
 
-    def _lens(self, samples: int) -> tuple[float, float, float]:
+    def _lens(self, samples: int, margin: tuple[int, int] = (0, 0)) -> tuple[float, float, float]:
         """Return focal length and centre in samples; pixel x covers the samples from n * x to n * (x + 1) - 1."""
-        shift = (samples - 1) / 2
-        return samples * self.focal, samples * self.centre[0] + shift, samples * self.centre[1] + shift
+        shift, (x, y) = (samples - 1) / 2, self.centre
+        return samples * self.focal, samples * (x + margin[1]) + shift, samples * (y + margin[0]) + shift
 
-    def _planes(self, parts: np.ndarray, samples: int) -> np.ndarray:
+    def _planes(self, parts: np.ndarray, samples: int, margin: tuple[int, int] = (0, 0)) -> np.ndarray:
         """Return u/z, v/z, 1/z of every part as linear functions of the sample, (n, 9): constant, per x, per y."""
-        focal, cx, cy = self._lens(samples)
+        focal, cx, cy = self._lens(samples, margin)
         o, u, v = parts[:, 0:3], parts[:, 3:6], parts[:, 6:9]
         # A ray d meets the part where u U + v V + O = z d: the rows of the inverse of (U, V, O) are cross products.
         rows = np.stack([cross(v, o), cross(o, u), cross(u, v)], 1)

@@ -1,0 +1,158 @@
+"""The handheld world in numbers, beside those of ImageNet VID (data/vid_statistics.toml)."""
+
+import json
+import os
+import tomllib
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from dffkit.datasets.snippets import FAST, REACH, SLOW, motion_iou
+from dffkit.datasets.toytown.film import FPS, HANDHELD, Film, data_version
+from dffkit.support import files
+from dffkit.support.errors import DataError
+
+TARGETS, STORED = "vid_statistics.toml", "handheld_boxes.json"  # in the folder data
+FILMS = 1000  # that are counted
+LABELLED = 9  # the frame of a film whose boxes count, as in training
+EARLIER = 9  # frames before it, at which its boxes are looked for
+CELL = 16  # pixels
+SHORT, HIDDEN = 2.5, 0.3  # a short side in cells; a share of an outline
+
+
+class Thing(NamedTuple):
+    """One box of a labelled frame.
+
+    Attributes:
+        film: number of the film.
+        label: 1.. in the world's classes.
+        x1, y1, x2, y2: the box in pixels.
+        visible: visible share of the outline.
+        motion: motion IoU.
+        earlier: the visible share nine frames earlier; 0 if there was no box then.
+    """
+
+    film: int
+    label: int
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    visible: float
+    motion: float
+    earlier: float
+
+
+class Observed(NamedTuple):
+    """The labelled frames of training films.
+
+    Attributes:
+        films: number of films, of those from number 0.
+        things: the boxes of all labelled frames.
+        with_smaller: numbers of the films in whose labelled frame something is too small for a box.
+    """
+
+    films: int
+    things: Sequence[Thing]
+    with_smaller: Sequence[int]
+
+
+def targets() -> list[dict[str, Any]]:
+    """Return the statistics of data/vid_statistics.toml."""
+    return _file()["statistic"]
+
+
+def camera() -> dict[str, Any]:
+    """Return what data/vid_statistics.toml says of the camera."""
+    return _file()["camera"]
+
+
+def _file() -> dict[str, Any]:
+    return tomllib.loads((files.root() / "data" / TARGETS).read_text(encoding="utf-8"))
+
+
+def observe(number: int) -> tuple[list[Thing], bool]:
+    """Return the boxes of one training film's labelled frame, and whether something in it is too small for a box."""
+    film = Film("train", number, FPS["detection"], HANDHELD)
+    frames = [film.boxes(i) for i in range(LABELLED + REACH + 1)]
+    motion = motion_iou([dict(zip(f["tracks"].tolist(), f["boxes"], strict=True)) for f in frames], LABELLED)
+    before = frames[LABELLED - EARLIER]
+    earlier = dict(zip(before["tracks"].tolist(), before["visible"].tolist(), strict=True))
+    now = frames[LABELLED]
+    rows = zip(*(now[name].tolist() for name in ("tracks", "labels", "boxes", "visible")), strict=True)
+    shares = {track: (round(motion[track], 4), round(earlier.get(track, 0.0), 4)) for track in motion}
+    things = [
+        Thing(number, label, *map(int, box), round(visible, 4), *shares[track]) for track, label, box, visible in rows
+    ]
+    return things, len(film.boxes(LABELLED, min_side=0)["tracks"]) > len(things)
+
+
+def observe_films(count: int = FILMS, progress: bool = True) -> Observed:
+    """Observe the first films of training, one process for each core; about 0.3 s a film and core."""
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        found = pool.map(observe, range(count), chunksize=10)
+        found = list(tqdm(found, "counting boxes", count, unit="film", disable=not progress))
+    smaller = [number for number, (_, small) in enumerate(found) if small]
+    return Observed(count, [thing for things, _ in found for thing in things], smaller)
+
+
+def store(seen: Observed) -> None:
+    """Write what was seen to the folder data."""
+    head = {"data_version": data_version(HANDHELD), "films": seen.films, "with_smaller": list(seen.with_smaller)}
+    head = json.dumps(head | {"columns": Thing._fields})[:-1]
+    rows = ",\n".join(json.dumps(thing) for thing in seen.things)
+    files.write(files.root() / "data" / STORED, f'{head}, "things": [\n{rows}\n]}}\n'.encode())
+
+
+def stored() -> Observed:
+    """Return what was seen in the first `FILMS` films of training.
+
+    Raises:
+        DataError: if it was counted in another version of the world.
+    """
+    path = files.root() / "data" / STORED
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if found["data_version"] != data_version(HANDHELD):
+        raise DataError(f"{path}: of another world; count again with:  python -m dffkit toytown --count")
+    return Observed(found["films"], [Thing(*row) for row in found["things"]], found["with_smaller"])
+
+
+def statistics(seen: Observed) -> dict[str, float]:
+    """Return the value of every statistic in data/vid_statistics.toml, by name."""
+    table = np.array(seen.things, float)
+    per_film = np.bincount(table[:, 0].astype(int), minlength=seen.films)
+    width, height = (table[:, 4] - table[:, 2]) / CELL, (table[:, 5] - table[:, 3]) / CELL
+    motion, earlier = table[:, 7], table[:, 8]
+    size = np.sqrt(width * height)
+    frame = HANDHELD.size[0] * HANDHELD.size[1] / CELL**2
+    found = {
+        "boxes per frame": len(table) / seen.films,
+        "frames with no box": (per_film == 0).mean(),
+        "frames with 1 box": (per_film == 1).mean(),
+        "frames with 2 boxes": (per_film == 2).mean(),
+        "frames with 3 boxes": (per_film == 3).mean(),
+        "slow boxes": (motion > SLOW).mean(),
+        "medium boxes": ((motion >= FAST) & (motion <= SLOW)).mean(),
+        "fast boxes": (motion < FAST).mean(),
+    }
+    found |= {f"motion IoU, quantile {q:g}": np.nanquantile(motion, q) for q in (0.05, 0.1, 0.25, 0.5, 0.75)}
+    found |= {
+        "median square root of a box's area, in cells": np.median(size),
+        "median share of the frame that a box covers": np.median(size**2) / frame,
+        "boxes with a shorter side below 2.5 cells": (np.minimum(width, height) < SHORT).mean(),
+        "frames with something smaller, which has no box": len(seen.with_smaller) / seen.films,
+        "boxes that are not annotated nine frames earlier": (earlier == 0).mean(),
+        "boxes more than 30% hidden nine frames earlier": ((earlier < 1 - HIDDEN) & (earlier > 0)).mean(),
+        "rank correlation of size and motion IoU": _rank_correlation(size, motion),
+    }
+    return {name: float(value) for name, value in found.items()}
+
+
+def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Return Spearman's correlation; equal values get different ranks, which changes little."""
+    ranks = [np.argsort(np.argsort(values, kind="stable")) for values in (one, other)]
+    return float(np.corrcoef(*ranks)[0, 1])

@@ -1,0 +1,93 @@
+"""The worlds that the kit renders, as data sets that recipes name: the drive, the handheld world, and sprites."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dffkit.datasets import sprites, toytown
+from dffkit.datasets.snippets import Snippet
+from dffkit.datasets.toytown import recordings
+from dffkit.experiments.sources import TOYTOWN_DURATIONS, Source
+from dffkit.training.pairs import Mixture
+from dffkit.training.recipe import Recipe
+
+HELD_OUT = 100_000  # number of the first still of the handheld world that no network is trained on
+STILLS_TO_A_FILM = 3
+
+
+def source(recipe: Recipe) -> Source:
+    """Return the world of a recipe; job "flow" trains on sprites that were made for it."""
+    if recipe.job == "flow":
+        return _sprites(recipe.data)
+    return _drive() if recipe.data == "toytown" else _handheld()
+
+
+def _drive() -> Source:
+    """Rendered streets for both tasks, single frames, and split "elsewhere": another town at other frame rates."""
+
+    def filmed(recipe: Recipe, split: str) -> tuple[str, dict[str, Any]]:
+        """Return the world's own split, and the world, frames per second and frames per snippet."""
+        if split == "elsewhere":
+            world, fps = toytown.ELSEWHERE[recipe.task]
+            return "test", {"world": world, "fps": fps, "length": recordings.LENGTH}
+        if split == "stills":
+            fps, length = recordings.STILLS_FPS, recordings.STILLS_LENGTH
+            return split, {"world": toytown.DEFAULT, "fps": fps, "length": length}
+        # Stills serve both tasks, so they are of the default world.
+        world = toytown.DEFAULT if recipe.job == "stills" else toytown.WORLDS[recipe.task]
+        length = recipe.length if split == "train" else recordings.LENGTH
+        return split, {"world": world, "fps": toytown.FPS[recipe.task], "length": length}
+
+    def snippets(
+        recipe: Recipe, split: str, count: int | None, folder: Path | None, progress: bool
+    ) -> Sequence[Snippet]:
+        part, film = filmed(recipe, split)
+        targets, count = "both" if recipe.job == "stills" else recipe.task, recipe.streets if count is None else count
+        if folder:
+            recordings.render_all(part, streets=range(count), folder=folder, progress=progress, **film)
+        annotated = range(recipe.first_label, recipe.length) if split == "train" else None
+        return toytown.snippets(part, targets, count, annotated=annotated, folder=folder, **film)
+
+    return Source(
+        snippets, {"val": 48, "test": 60, "elsewhere": 60}, durations=TOYTOWN_DURATIONS,
+        data_version=lambda recipe, split: toytown.data_version(filmed(recipe, split)[1]["world"]),
+        names={"segmentation": toytown.LABELS, "detection": toytown.CLASSES},
+        scored_side=lambda recipe: min(toytown.WORLDS[recipe.task].size),
+    )  # fmt: skip
+
+
+def _handheld() -> Source:
+    """Films of one subject by hand: video and stills 2 : 1 to train on, a labelled frame each (Sec. 5)."""
+
+    def films(part: str, numbers: Sequence[int], length: int, task: str, folder: Path | None, progress: bool) -> list:
+        settings = {"fps": toytown.FPS["detection"], "length": length, "world": toytown.HANDHELD, "folder": folder}
+        if folder:
+            toytown.render_all(part, streets=numbers, progress=progress, **settings)
+        return toytown.snippets(part, task, numbers, annotated=(length - 1,), **settings)
+
+    def snippets(
+        recipe: Recipe, split: str, count: int | None, folder: Path | None, progress: bool
+    ) -> Sequence[Snippet]:
+        count = recipe.streets if count is None else count
+        where = folder, progress
+        if recipe.data_split == "stills":
+            first, targets = (0 if split == "stills" else HELD_OUT), "both" if recipe.job == "stills" else recipe.task
+            return films("stills", range(first, first + count), 1, targets, *where)
+        if split != "train":
+            return films(split, range(count), TOYTOWN_DURATIONS["detection"], "detection", *where)
+        video = films("train", range(count), recipe.length, "detection", *where)
+        stills = films("stills", range(STILLS_TO_A_FILM * count), 1, "detection", *where)
+        return Mixture([(video, 2), (stills, 1)])
+
+    return Source(
+        snippets, {"val": 150, "test": 540}, durations=TOYTOWN_DURATIONS,
+        data_version=lambda *_: toytown.data_version(toytown.HANDHELD),
+        names={"segmentation": ("background", *toytown.SUBJECTS), "detection": toytown.SUBJECTS},
+        scored_side=lambda recipe: min(toytown.HANDHELD.size),
+    )  # fmt: skip
+
+
+def _sprites(data: str) -> Source:
+    """Sprites, which pre-train flow networks; they are scored on Toytown's streets and on FlyingChairs too."""
+    counts = {"val": 48, "test": 60, "flying_chairs": None}  # streets of Toytown, pairs of FlyingChairs
+    return Source(lambda *_: (), counts, lambda *_: sprites.data_version(sprites.WORLDS[data]))
