@@ -40,5 +40,6 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 10, "detection": 10})
     monkeypatch.setattr(scoring, "SPRITE_PAIRS", 8)
     monkeypatch.setattr(scoring, "_errors_by_region", lambda *words: [])  # they would render streets
-    monkeypatch.setattr(flow_error, "streets", lambda split, numbers: flow_error.sprites(len(numbers), SIZE))
+    monkeypatch.setattr(scoring, "films", lambda recipe, split, count: range(count))
+    monkeypatch.setattr(flow_error, "pairs_of", lambda films: flow_error.sprites(len(films), SIZE))
     return Workspace(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)

@@ -1,6 +1,6 @@
 """The worlds that the kit renders, as data sets that recipes name: the drive, the handheld world, and sprites."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,13 @@ def source(recipe: Recipe) -> Source:
     if recipe.job == "flow":
         return _sprites(recipe.data)
     return _drive() if recipe.data == "toytown" else _handheld()
+
+
+def films(recipe: Recipe, split: str, count: int) -> Iterator[toytown.Film]:
+    """Yield the first films of a split of the recipe's world, at its frame rate, to measure flow on."""
+    drive, task = recipe.data == "toytown", recipe.task or "segmentation"
+    fps, world = (toytown.FPS[task], toytown.WORLDS[task]) if drive else (toytown.FPS["detection"], toytown.HANDHELD)
+    return (toytown.Film(split, number, fps, world) for number in range(count))
 
 
 def _drive() -> Source:
@@ -88,6 +95,6 @@ def _handheld() -> Source:
 
 
 def _sprites(data: str) -> Source:
-    """Sprites, which pre-train flow networks; they are scored on Toytown's streets and on FlyingChairs too."""
-    counts = {"val": 48, "test": 60, "flying_chairs": None}  # streets of Toytown, pairs of FlyingChairs
+    """Sprites, which pre-train flow networks; they are scored on the world's films and on FlyingChairs too."""
+    counts = {"val": 48, "test": 60, "flying_chairs": None}  # films, pairs of FlyingChairs
     return Source(lambda *_: (), counts, lambda *_: sprites.data_version(sprites.WORLDS[data]))

@@ -16,6 +16,7 @@ from dffkit.datasets.sprites import WORLDS
 from dffkit.datasets.targets import SuspiciousTargets
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import map_similarity, sources
+from dffkit.experiments.rendered import films
 from dffkit.experiments.results import Score
 from dffkit.experiments.runs import Run, Workspace, data, one_head
 from dffkit.scores import Evaluation, differences, evaluate, flow_error
@@ -24,7 +25,9 @@ from dffkit.training.progress import announce
 from dffkit.training.recipe import Measurement, Recipe
 from dffkit.training.recipes import AT_ALL_DURATIONS
 
-STREETS_IN_TRAINING = 4  # that are scored during training; all are scored at its end
+# Snippets that are scored during training, of one's own data and others; all are scored at its end. A handheld film has
+# one labelled frame.
+STREETS_IN_TRAINING, FILMS_IN_TRAINING = 4, 24
 METRIC = {"segmentation": "mIoU", "detection": "mAP"}  # the score of a task in all tables
 TABLE_4 = {"segmentation": 5, "detection": 10}  # the key frame durations of Tables 4 and 5
 SPRITE_PAIRS = 64
@@ -62,6 +65,7 @@ def score(
     if recipe.job == "flow":
         return _flow_errors(model["flow_network"], run, split, streets, quick)
     rows: list[Score] = []
+    rendered = recipe.data in sources.RENDERED
     for task, _ in recipe.heads:
         recognition = model
         if recipe.job == "stills":
@@ -72,7 +76,7 @@ def score(
             recognition.flow_network.register(snippets)
         if recipe.flow in HAND_CRAFTED:  # the slowest takes a second a pair, and its flow serves every seed
             recognition.flow_network.folder = workspace.cache / "flow"
-        longest = _longest_duration(single, snippets, duration)
+        longest = _longest_duration(single, snippets, duration or (TABLE_4[task] if quick and rendered else None))
         evaluation = evaluate(
             recognition,
             snippets,
@@ -94,10 +98,10 @@ def score(
             value = evaluation.score(METRIC[task], subset, duration=length)
             stored = drawn.get(length) if subset == "all" else None
             rows.append(Score(measurement, METRIC[task], value, subset, length, evaluation.frames, stored))
-        # Toytown has exact flow to compare with, and the features of this run are carried along a flow of its own.
-        exact_is_known = recipe.data == "toytown" and split != "elsewhere" and recipe.shrink == 1
+        # Rendered worlds have exact flow to compare with, and this run's features are carried along a flow of its own.
+        exact_is_known = rendered and split != "elsewhere" and recipe.shrink == 1
         if not quick and exact_is_known and recipe.job != "stills" and recipe.flow != EXACT_FLOW:
-            rows += _errors_by_region(recognition.flow_network, measurement, task, streets)
+            rows += _errors_by_region(recognition.flow_network, measurement, recipe, streets)
         if not quick and map_similarity.is_measured(recipe, split):
             rows += map_similarity.scores(recognition.feature_network, measurement)
     return rows
@@ -115,12 +119,14 @@ def validation(run: Run, workspace: Workspace) -> Callable[[nn.Module], Mapping[
             announce(f"{run.recipe.data}: 'val' has no annotated frame in its first snippets: no scores in training")
             return None
 
+    few = FILMS_IN_TRAINING if run.recipe.data == "handheld" else STREETS_IN_TRAINING
+
     def validate(model: nn.Module) -> dict[str, float]:
-        rows = score(run, model, workspace, split="val", streets=STREETS_IN_TRAINING, quick=True)
+        rows = score(run, model, workspace, split="val", streets=few, quick=True)
         shown = (row for row in rows if row.subset in ("all", "sprites all") and row.duration in (None, 1, 5, 10))
         scores = {row.metric + (f"@{row.duration}" if row.duration else ""): row.value for row in shown}
         listed = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
-        announce(f"{run.recipe.name}: val {listed} on {min(STREETS_IN_TRAINING, count)} of {count} snippets")
+        announce(f"{run.recipe.name}: val {listed} on {min(few, count)} of {count} snippets")
         return scores
 
     return validate
@@ -135,8 +141,8 @@ def _replicates(evaluation: Evaluation, recipe: Recipe) -> dict[int, np.ndarray]
 
 
 def _longest_duration(recipe: Recipe, snippets: Sequence[Snippet], wanted: int | None) -> int:
-    """Return the longest key frame duration to score: most recipes on Toytown need only that of Table 4."""
-    all_durations = recipe.data != "toytown" or recipe.name in AT_ALL_DURATIONS
+    """Return the longest key frame duration to score: most recipes on rendered worlds need only that of Table 4."""
+    all_durations = recipe.data not in sources.RENDERED or recipe.name in AT_ALL_DURATIONS
     longest = wanted or (sources.longest_duration(recipe, snippets) if all_durations else TABLE_4[recipe.task])
     if not any(frame >= longest - 1 for snippet in snippets for frame in snippet.targets):
         raise DataError(
@@ -147,10 +153,10 @@ def _longest_duration(recipe: Recipe, snippets: Sequence[Snippet], wanted: int |
     return longest
 
 
-def _errors_by_region(flow_network: nn.Module, measurement: Measurement, task: str, streets: int) -> list[Score]:
+def _errors_by_region(flow_network: nn.Module, measurement: Measurement, recipe: Recipe, streets: int) -> list[Score]:
     """Return endpoint errors of the flow that features are carried along, by region of the frame."""
     flow, frames = flow_error.network_flow(flow_network), streets * len(flow_error.OFFSETS)
-    errors = flow_error.errors_by_region(flow, task, measurement.split, range(streets))
+    errors = flow_error.errors_by_region(flow, films(recipe, measurement.split, streets))
     return [Score(measurement, "EPE", error, region, frames=frames) for region, error in errors.items()]
 
 
@@ -174,7 +180,9 @@ def _flow_pairs(recipe: Recipe, split: str, streets: int, quick: bool) -> dict[s
         chairs = FlyingChairs(sources.real_folder("flying_chairs"), None if split == "flying_chairs" else split)
         count = min(len(chairs), SPRITE_PAIRS) if quick else len(chairs)
         return {"flying chairs": (count, lambda: batches([chairs[i] for i in range(count)]))}
-    pairs = {"sprites": (SPRITE_PAIRS, lambda: flow_error.sprites(SPRITE_PAIRS, recipe.size, WORLDS.get(recipe.data)))}
+    world = WORLDS.get(recipe.data)
+    pairs = {"sprites": (SPRITE_PAIRS, lambda: flow_error.sprites(SPRITE_PAIRS, recipe.size, world))}
     if not quick:
-        pairs["toytown"] = streets * len(flow_error.OFFSETS), lambda: flow_error.streets(split, range(streets))
+        count = streets * len(flow_error.OFFSETS)
+        pairs[recipe.data] = count, lambda: flow_error.pairs_of(films(recipe, split, streets))
     return pairs

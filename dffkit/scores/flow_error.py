@@ -1,6 +1,6 @@
 """Endpoint error of flow at stride 16: on sprites and on Toytown, over all cells or by region."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -35,14 +35,13 @@ def endpoint_errors(flow: Flow, pairs: Pairs) -> dict[str, float]:
 
 
 def errors_by_region(
-    flow: Flow, task: str, split: str, numbers: Sequence[int], offsets: Sequence[int] = OFFSETS, current: int = 19
+    flow: Flow, films: Iterable[toytown.Film], offsets: Sequence[int] = OFFSETS, current: int = 19
 ) -> dict[str, float]:
-    """Return the mean endpoint error in pixels over the cells of Toytown's streets, by region of the frame.
+    """Return the mean endpoint error in pixels over the cells of rendered films, by region of the frame.
 
     Args:
         flow: the flow that is measured.
-        task: the task whose town and frame rate are taken.
-        split, numbers: the streets.
+        films: what it is measured on.
         offsets: i - k.
         current: i.
 
@@ -51,8 +50,7 @@ def errors_by_region(
         the key frame, and of which objects with boxes cover more than 90%, 10 to 90%, or less than 10%.
     """
     errors, visible, shares = [], [], []
-    for number in numbers:
-        film = toytown.Film(split, number, toytown.FPS[task], toytown.WORLDS[task])
+    for film in films:
         error, seen = _errors(flow, *_pairs(film, offsets, current))
         covered = F.avg_pool2d((film.owners(current) >= 0)[None, None].float(), CELL, ceil_mode=True)
         errors.append(error.flatten())
@@ -77,12 +75,10 @@ def sprites(count: int, size: tuple[int, int], world: SpriteWorld | None = None,
         yield tuple(stacked([sprite_pair(SPRITE_SEED, index, size, world) for index in indices]))
 
 
-def streets(
-    split: str, numbers: Sequence[int], offsets: Sequence[int] = OFFSETS, current: int = 19, fps: float = 17.0
-) -> Pairs:
-    """Yield Toytown's pairs (current - offset, current), one batch for each street."""
-    for number in numbers:
-        yield _pairs(toytown.Film(split, number, fps), offsets, current)
+def pairs_of(films: Iterable[toytown.Film], offsets: Sequence[int] = OFFSETS, current: int = 19) -> Pairs:
+    """Yield the pairs (current - offset, current) of rendered films, one batch for each film."""
+    for film in films:
+        yield _pairs(film, offsets, current)
 
 
 def _pairs(film: toytown.Film, offsets: Sequence[int], current: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -54,7 +54,8 @@ def test_a_networks_flow_is_measured_without_gradient():
 
 
 def test_streets_give_pairs_with_their_exact_flow():
-    (current, key, flow, occluded), second = flow_error.streets("val", (0, 1), offsets=(1, 4), current=6)
+    films = [Film("val", number, 17.0) for number in (0, 1)]
+    (current, key, flow, occluded), second = flow_error.pairs_of(films, (1, 4), current=6)
     film = Film("val", 0, 17.0)
     assert current.shape == key.shape == (2, 3, 192, 384)
     assert torch.equal(current[1], film.frame(6))
@@ -74,7 +75,7 @@ def test_regions_are_objects_their_borders_and_the_rest():
         exact = flow_to_cells(film.flow(6, 2)[0][None])
         return exact + torch.stack([told, torch.zeros_like(told)])[None]
 
-    errors = flow_error.errors_by_region(wrong, "detection", "val", [0], offsets=[4], current=6)
+    errors = flow_error.errors_by_region(wrong, [film], offsets=[4], current=6)
     expected = {"all": float(told.mean()) * CELL, "objects": 3 * CELL, "borders": 2 * CELL, "background": CELL}
     assert errors == pytest.approx(expected, rel=1e-4)
 
