@@ -39,6 +39,7 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "STREETS_IN_TRAINING", 2)
     monkeypatch.setattr(scoring, "TABLE_4", {"segmentation": 10, "detection": 10})
     monkeypatch.setattr(scoring, "SPRITE_PAIRS", 8)
+    monkeypatch.setattr(scoring.lost_boxes, "lost_boxes", lambda *words: {"all": (0.25, 4)})
     monkeypatch.setattr(scoring, "_errors_by_region", lambda *words: [])  # they would render streets
     monkeypatch.setattr(scoring, "films", lambda recipe, split, count: range(count))
     monkeypatch.setattr(flow_error, "pairs_of", lambda films: flow_error.sprites(len(films), SIZE))

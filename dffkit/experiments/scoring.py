@@ -15,7 +15,7 @@ from dffkit.datasets.snippets import MOTION_CLASSES, Snippet, warn_skipped
 from dffkit.datasets.sprites import WORLDS
 from dffkit.datasets.targets import SuspiciousTargets
 from dffkit.dff import DeepFeatureFlow
-from dffkit.experiments import map_similarity, sources
+from dffkit.experiments import lost_boxes, map_similarity, sources
 from dffkit.experiments.rendered import films
 from dffkit.experiments.results import Score
 from dffkit.experiments.runs import Run, Workspace, data, one_head
@@ -30,6 +30,7 @@ from dffkit.training.recipes import AT_ALL_DURATIONS
 STREETS_IN_TRAINING, FILMS_IN_TRAINING = 4, 24
 METRIC = {"segmentation": "mIoU", "detection": "mAP"}  # the score of a task in all tables
 TABLE_4 = {"segmentation": 5, "detection": 10}  # the key frame durations of Tables 4 and 5
+LOST = f"lost at offset {lost_boxes.OFFSET}"  # share of the boxes found on the frame itself; `frames` counts those
 SPRITE_PAIRS = 64
 
 
@@ -102,6 +103,9 @@ def score(
         exact_is_known = rendered and split != "elsewhere" and recipe.shrink == 1
         if not quick and exact_is_known and recipe.job != "stills" and recipe.flow != EXACT_FLOW:
             rows += _errors_by_region(recognition.flow_network, measurement, recipe, streets)
+        if not quick and rendered and split != "elsewhere" and task == "detection" and recipe.job != "stills":
+            shares = lost_boxes.lost_boxes(recognition, snippets, films(recipe, split, len(snippets)))
+            rows += [Score(measurement, LOST, share, group, frames=count) for group, (share, count) in shares.items()]
         if not quick and map_similarity.is_measured(recipe, split):
             rows += map_similarity.scores(recognition.feature_network, measurement)
     return rows
