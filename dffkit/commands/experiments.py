@@ -22,7 +22,7 @@ from dffkit.training import recipes
 from dffkit.training.assembly import fitting_parts
 from dffkit.training.progress import announce
 from dffkit.training.recipe import Recipe
-from dffkit.training.recipes import REAL, RECIPES, find, is_own
+from dffkit.training.recipes import HANDHELD, REAL, RECIPES, find, is_own
 
 DFF = "toytown/segmentation/dff"
 PRECISION_HELP = "a run that continues keeps its own"
@@ -41,7 +41,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 def train_main(arguments: argparse.Namespace) -> int:
     """Train one recipe, after the recipes that it starts from and that are neither trained here nor shipped."""
     if arguments.recipe is None:
-        print("\n".join(recipe.describe() for recipe in (*RECIPES.values(), *REAL.values())))
+        print("\n".join(recipe.describe() for recipe in (RECIPES | HANDHELD | REAL).values()))
         return 0
     with _workspace(arguments) as workspace:
         wanted = Run(_changed(_find(arguments.recipe), arguments, workspace), arguments.seed)
@@ -206,7 +206,8 @@ def _print_scores(rows: Sequence[Score]) -> None:
 
 def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `experiments`."""
-    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help="only these and the recipes that they start from")
+    recipes_help = 'only these and the recipes that they start from; "handheld" stands for all of that world'
+    parser.add_argument("recipes", nargs="*", metavar="RECIPE", help=recipes_help)
     parser.add_argument("--seeds", type=at_least(0), nargs="+", default=[0], metavar="N", help="default: 0")
     parser.add_argument("--split", default="val", help=SPLIT_HELP)
     rehearsal_help = "do everything at a thousandth of the iterations, in build/rehearsal"
@@ -220,7 +221,8 @@ def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
 def experiments_main(arguments: argparse.Namespace) -> int:
     """Train and score all unfinished runs; return 1 if some could not be done."""
     with _workspace(arguments) as workspace:
-        chosen = [_find(name) for name in arguments.recipes or RECIPES]
+        names = [every for name in arguments.recipes for every in (HANDHELD if name == "handheld" else [name])]
+        chosen = [_find(name) for name in names or RECIPES | HANDHELD]
         for recipe in chosen:
             if not recipe.pretraining:
                 _check_split(recipe, arguments.split)

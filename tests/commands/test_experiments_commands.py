@@ -18,13 +18,14 @@ from dffkit.experiments.runs import Run
 from dffkit.support.errors import CommandError, DataError
 from dffkit.training import checkpoint
 from dffkit.training.checkpoint import FINISHED
-from dffkit.training.recipes import REAL, RECIPES
+from dffkit.training.recipes import HANDHELD, REAL, RECIPES
 
 
 @pytest.fixture
 def tiny_recipes(monkeypatch):
     """Replace the kit's recipes by tiny ones."""
-    with mock.patch.dict(RECIPES, {each.name: each for each in (FLOW, STILLS, PAIRS, FRAMES)}, clear=True):
+    tiny = {each.name: each for each in (FLOW, STILLS, PAIRS, FRAMES)}
+    with mock.patch.dict(RECIPES, tiny, clear=True), mock.patch.dict(HANDHELD, clear=True):
         yield
 
 
@@ -130,7 +131,7 @@ def test_train_fresh_begins_again(here):
 
 def test_train_without_a_name_lists_the_recipes(here, capsys):
     assert experiments.train_main(arguments(experiments.add_train_arguments)) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*RECIPES, *REAL]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*RECIPES, *HANDHELD, *REAL]
 
 
 def test_evaluate_prints_scores_and_writes_rows(here, capsys):
