@@ -17,7 +17,7 @@ def test_the_readme_fits_one_screen():
 
 def test_the_examples_run(capsys):
     examples = [code for text in TEXTS.values() for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example in examples:
         exec(compile(example, "README.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
