@@ -12,7 +12,7 @@ from torch import distributed
 from dffkit.commands.cli import add_device, add_precision, add_threads, at_least
 from dffkit.experiments import map_similarity, queue, runs, scoring, shipping, sources
 from dffkit.experiments.own_data import REMEDY, class_names
-from dffkit.experiments.queue import rehearsal, rehearsed, run_queue, status
+from dffkit.experiments.queue import rehearsal, rehearsed, run_queue
 from dffkit.experiments.results import Score
 from dffkit.experiments.runs import Run, Workspace, default_workspace
 from dffkit.networks.precision import AUTO
@@ -212,6 +212,9 @@ def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="val", help=SPLIT_HELP)
     rehearsal_help = "do everything at a thousandth of the iterations, in build/rehearsal"
     parser.add_argument("--rehearse", action="store_true", help=rehearsal_help)
+    jobs_help = "trainings side by side, each on one thread; about 2 GB each (default: 1)"
+    parser.add_argument("--jobs", type=at_least(1), default=1, metavar="N", help=jobs_help)
+    parser.add_argument("--wait", action="store_true", help="wait for what another queue trains, instead of leaving it")
     parser.add_argument("--list", action="store_true", help="only list what is trained and scored")
     add_precision(parser, PRECISION_HELP)
     parser.add_argument("--ship", action="store_true", help="then write the weights of seed 0 to data/weights")
@@ -220,6 +223,12 @@ def add_experiments_arguments(parser: argparse.ArgumentParser) -> None:
 
 def experiments_main(arguments: argparse.Namespace) -> int:
     """Train and score all unfinished runs; return 1 if some could not be done."""
+    if arguments.jobs > 1 and not arguments.list:
+        words = [*arguments.recipes, "--seeds", *map(str, arguments.seeds), "--split", arguments.split]
+        words += ["--device", arguments.device, "--precision", arguments.precision]
+        words += ["--workers", str(arguments.workers), *["--rehearse"] * arguments.rehearse]
+        if status := queue.side_by_side(words, arguments.jobs):
+            return status
     with _workspace(arguments) as workspace:
         names = [every for name in arguments.recipes for every in (HANDHELD if name == "handheld" else [name])]
         chosen = [_find(name) for name in names or RECIPES | HANDHELD]
@@ -229,9 +238,9 @@ def experiments_main(arguments: argparse.Namespace) -> int:
         if arguments.rehearse:
             chosen, workspace = [rehearsed(recipe) for recipe in chosen], rehearsal(workspace)
         wanted = [Run(recipe, 0 if recipe.pretraining else seed) for seed in arguments.seeds for recipe in chosen]
-        left = [] if arguments.list else run_queue(wanted, workspace, split=arguments.split)
+        left = [] if arguments.list else run_queue(wanted, workspace, split=arguments.split, wait=arguments.wait)
         if is_first_process():
-            print(status(wanted, workspace, arguments.split))
+            print(queue.status(wanted, workspace, arguments.split))
             if arguments.ship and not (left or arguments.list or arguments.rehearse):
                 print("\n".join(f"data/weights: {name}" for name in shipping.ship(workspace)))
     return 1 if left else 0

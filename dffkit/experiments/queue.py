@@ -3,6 +3,9 @@
 import contextlib
 import dataclasses
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 
 from torch import Tensor, hub, nn
@@ -10,29 +13,47 @@ from torch import Tensor, hub, nn
 from dffkit.experiments import results, runs, scoring, sources
 from dffkit.experiments.results import EVALUATION, TRAINING, Score
 from dffkit.experiments.runs import Run, Workspace, data
-from dffkit.support.errors import CommandError, DffkitError
+from dffkit.support.errors import BusyError, CommandError, DffkitError
 from dffkit.support.files import locked
 from dffkit.support.machine import describe, is_distributed, is_first_process
 from dffkit.training import checkpoint
 from dffkit.training.assembly import published
 from dffkit.training.checkpoint import FINISHED
 from dffkit.training.loop import train
+from dffkit.training.progress import held_signals
 from dffkit.training.recipe import Recipe
 
+POLL = 20.0  # seconds between two looks at what other queues have finished
 REHEARSED = 4  # streets that a rehearsal trains on, and scores
 
 
 def run_queue(
-    wanted: Sequence[Run], workspace: Workspace, *, split: str = "val", duration: int | None = None
+    wanted: Sequence[Run], workspace: Workspace, *, split: str = "val", duration: int | None = None, wait: bool = False
 ) -> list[Run]:
     """Train and score all unfinished runs in dependency order; return those that could not be done.
 
     Shipped weights are scored and not trained again. The queue may be stopped or killed at any time and called again,
     and several queues may run at the same time. A run that another queue is training, a run that fails, and runs that
-    need them are left, and the reasons are printed.
+    need them are left, and the reasons are printed. With `wait`, the runs that wait for another queue are done later.
     """
-    left = []
+    left, failed = _one_pass(wanted, {}, workspace, split, duration), {}
+    while wait and any(isinstance(reason, BusyError) for reason in left.values()):
+        time.sleep(POLL)
+        failed = {run: reason for run, reason in left.items() if not isinstance(reason, CommandError)}
+        left = _one_pass(list(left), failed, workspace, split, duration)
+    for reason in left.values():
+        print(f"Left for later: {reason}")
+    return list(left)
+
+
+def _one_pass(
+    wanted: Sequence[Run], failed: dict[Run, DffkitError], workspace: Workspace, split: str, duration: int | None
+) -> dict[Run, DffkitError]:
+    """Train and score all runs that can be done now and have not failed; return the others with the reasons."""
+    left = dict(failed)
     for run in runs.in_order(wanted):
+        if run in failed:
+            continue
         try:
             has_losses = run.recipe.iterations > 0  # a network that is only assembled has none
             lost_row = has_losses and run.finished(workspace) and not has_row(run, workspace, TRAINING)
@@ -44,9 +65,28 @@ def run_queue(
         except DffkitError as reason:
             if is_distributed():
                 raise  # the other processes would wait for this one
-            print(f"Left for later: {reason}")
-            left.append(run)
+            left[run] = reason
     return left
+
+
+def side_by_side(words: Sequence[str], jobs: int) -> int:
+    """Run `python -m dffkit experiments` with these words in several processes, one thread each.
+
+    Ctrl-C and SIGTERM reach all of them: each ends its training after the step, with a checkpoint.
+
+    Returns:
+        The largest of their exit statuses.
+    """
+    command = [sys.executable, "-m", "dffkit", "experiments", *words, "--wait", "--threads", "1", "--no-progress"]
+    with held_signals() as held:
+        processes, told = [subprocess.Popen(command, start_new_session=True) for _ in range(jobs)], False
+        while any(process.poll() is None for process in processes):
+            if held and not told:
+                told = True
+                for process in processes:
+                    process.send_signal(held[0])
+            time.sleep(0.2)
+    return max(abs(process.returncode) for process in processes)
 
 
 def status(wanted: Sequence[Run], workspace: Workspace, split: str = "val") -> str:
@@ -70,7 +110,8 @@ def train_run(run: Run, workspace: Workspace, *, resume: bool = True) -> nn.Modu
     """Train a run whose starts are finished, or resume it; add its last losses to `training.csv`.
 
     Raises:
-        CommandError: if another process is training it, or a run it starts from is not finished.
+        BusyError: if another process is training it.
+        CommandError: if a run it starts from is not finished.
     """
     recipe, folder = run.recipe, run.folder(workspace)
 

@@ -13,5 +13,9 @@ class CommandError(DffkitError):
     """A command can't go on. The message names what is wrong and what to do."""
 
 
+class BusyError(CommandError):
+    """Another process is at work on the same thing. The message names it."""
+
+
 class TrainingError(DffkitError):
     """Training can't go on. The message names the recipe and the iteration."""

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dffkit.support.errors import CommandError, DataError
+from dffkit.support.errors import BusyError, CommandError, DataError
 
 
 @contextlib.contextmanager
@@ -68,7 +68,7 @@ def locked(folder: Path, busy: str | None = None) -> Iterator[None]:
         busy: the message of the error when another process holds the folder; without one, wait for that process.
 
     Raises:
-        CommandError: if another process holds the folder and `busy` is given.
+        BusyError: if another process holds the folder and `busy` is given.
     """
     from filelock import FileLock, Timeout  # here, because `import dffkit` loads torch and torchvision only
 
@@ -76,7 +76,7 @@ def locked(folder: Path, busy: str | None = None) -> Iterator[None]:
     try:
         hold = FileLock(folder / ".lock").acquire(blocking=busy is None)
     except Timeout:
-        raise CommandError(busy) from None
+        raise BusyError(busy) from None
     with hold:
         yield
 

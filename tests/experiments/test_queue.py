@@ -113,6 +113,55 @@ def test_a_run_that_another_process_trains_is_left_and_so_are_runs_that_need_it(
     assert run_queue([Run(PAIRS)], workspace, duration=2) == []
 
 
+def test_a_queue_can_wait_for_what_another_process_trains(workspace, monkeypatch):
+    other, waits = locked(Run(STILLS).folder(workspace)), []
+    other.__enter__()
+
+    def release(seconds):  # the other queue ends while this one waits
+        assert Run(FLOW).finished(workspace)
+        assert not Run(PAIRS).finished(workspace)
+        waits.append(seconds)
+        other.__exit__(None, None, None)
+
+    monkeypatch.setattr(queue.time, "sleep", release)
+    assert run_queue([Run(PAIRS)], workspace, duration=2, wait=True) == []
+    assert waits == [queue.POLL]
+
+
+def test_a_queue_that_waits_does_not_repeat_what_failed(workspace, monkeypatch):
+    begun, other = [], locked(Run(STILLS).folder(workspace))
+    other.__enter__()
+
+    def fails(run, workspace):
+        begun.append(run)
+        with locked(run.folder(workspace), busy="held"):
+            raise TrainingError("diverged")
+
+    monkeypatch.setattr(queue, "train_run", fails)
+    monkeypatch.setattr(queue.time, "sleep", lambda seconds: other.__exit__(None, None, None))
+    left = run_queue([Run(PAIRS)], workspace, duration=2, wait=True)
+    assert set(left) == {Run(STILLS), Run(FLOW), Run(PAIRS)}
+    assert begun.count(Run(FLOW)) == 1
+
+
+@pytest.mark.parametrize("status", [(0, 0), (0, 1)])
+def test_queues_run_side_by_side(monkeypatch, status):
+    started = []
+
+    class Process:
+        def __init__(self, command, start_new_session):
+            assert start_new_session
+            self.returncode = status[len(started)]
+            started.append(command[1:])
+
+        def poll(self):
+            return self.returncode
+
+    monkeypatch.setattr(queue.subprocess, "Popen", Process)
+    assert queue.side_by_side(["handheld"], 2) == max(status)
+    assert started == [["-m", "dffkit", "experiments", "handheld", "--wait", "--threads", "1", "--no-progress"]] * 2
+
+
 @pytest.mark.parametrize("error", [TrainingError, DataError])
 def test_a_run_that_fails_does_not_end_the_queue(workspace, monkeypatch, capsys, error):
     whole = queue.train
