@@ -146,6 +146,8 @@ def _replicates(evaluation: Evaluation, recipe: Recipe) -> dict[int, np.ndarray]
 
 def _longest_duration(recipe: Recipe, snippets: Sequence[Snippet], wanted: int | None) -> int:
     """Return the longest key frame duration to score: most recipes on rendered worlds need only that of Table 4."""
+    if recipe.data == "handheld" and recipe.data_split == "stills":
+        return 1  # its stills are scored on stills, which have no frame before them
     all_durations = recipe.data not in sources.RENDERED or recipe.name in AT_ALL_DURATIONS
     longest = wanted or (sources.longest_duration(recipe, snippets) if all_durations else TABLE_4[recipe.task])
     if not any(frame >= longest - 1 for snippet in snippets for frame in snippet.targets):

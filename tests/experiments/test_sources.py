@@ -179,3 +179,19 @@ def test_the_data_version_is_that_of_the_world_trained_on():
         assert sources.data_version(recipe(task=task), "test") == sources.data_version(recipe(task=task))
         elsewhere, _ = toytown.ELSEWHERE[task[0]]
         assert sources.data_version(recipe(task=task), "elsewhere") == toytown.data_version(elsewhere)
+
+
+def test_handheld_stills_are_scored_on_stills_that_no_network_was_trained_on():
+    stills = dataclasses.replace(find("handheld/stills"), streets=2)
+    trained, scored = (sources.snippets(stills, split, 2) for split in ("stills", "val"))
+    assert [each.name for each in trained] == ["stills-0000-30fps-1", "stills-0001-30fps-1"]
+    assert [each.name for each in scored] == ["stills-100000-30fps-1", "stills-100001-30fps-1"]
+    assert all(list(each.targets) == [0] for each in (*trained, *scored))
+
+
+def test_handheld_training_mixes_films_and_stills_two_to_one():
+    recipe = dataclasses.replace(find("handheld/dff"), streets=2)
+    mixture = sources.snippets(recipe, "train")
+    assert [(len(part), share) for part, share in mixture.parts] == [(2, 2), (6, 1)]
+    assert [list(each.targets) for each in mixture] == [[9], [9], *[[0]] * 6]
+    assert [list(each.targets) for each in sources.snippets(recipe, "val", 1)] == [[19]]
