@@ -13,18 +13,19 @@ from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.paper import ledger
 from dffkit.training.assembly import build, load_part, published
+from dffkit.training.handheld_recipes import HANDHELD, INCEPTION_WIDTH
 from dffkit.training.recipe import FEATURE_WIDTH, FLOW_WIDTHS, SIZE, Recipe
 from dffkit.training.recipes import REAL, RECIPES, find, on_own_data, with_imagenet
 
 TABLE_2 = ledger.printed("inverse_ratio")
 
 
-def inverse_ratio(depth, flow, width):
-    """Return 1/r of a small pair by Eq. 6, split 1; `width` is the flow network's."""
+def inverse_ratio(depth, flow, width, **options):
+    """Return 1/r of a small pair by Eq. 6, split 1; `width` and `options` are the flow network's."""
     frame = torch.zeros(1, 3, *SIZE, dtype=torch.uint8, device="meta")
     with torch.device("meta"):
         features = FeatureNetwork(depth, width=FEATURE_WIDTH)
-        network = FLOW_NETWORKS[flow](width=width, scale_channels=features.channels)
+        network = FLOW_NETWORKS[flow](width=width, scale_channels=features.channels, **options)
         prepared = network.prepare(frame)
     return count_flops(features, frame) / count_flops(network, prepared, prepared)
 
@@ -176,3 +177,30 @@ def test_a_changed_recipe_that_begins_with_frame_changes_frame_too():
         assert dict(each.heads[0][1])["num_classes"] == 3
     assert (own.name, frame.name) == ("my_clips.dataset/dff", "my_clips.dataset/frame")
     assert on_own_data(find("camvid/dff"), None, None) == find("camvid/dff")
+
+
+HASHES = {
+    "toytown/flow": "c3a7ecd22dbd",
+    "toytown/stills": "6e770813d937",
+    "toytown/segmentation/dff": "cc3e60904fa1",
+    "toytown/detection/dff": "e17c62c71ad2",
+    "toytown/detection/fix-n": "f5ad49570d21",
+    "toytown/detection/frame-half-size": "bf6d170e6df2",
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), HASHES.items())
+def test_stored_rows_and_weights_are_still_found(name, expected):
+    assert RECIPES[name].hash == expected
+
+
+def test_the_handheld_worlds_recipes_build_and_keep_table_2s_cost_ratio():
+    for recipe in HANDHELD.values():
+        build(recipe)
+    for depth in (50, 101):
+        ratio = inverse_ratio(depth, "FlowNet Inception", INCEPTION_WIDTH, small_stem=True)
+        assert ratio == pytest.approx(TABLE_2[f"ResNet-{depth}", "FlowNet Inception"], rel=0.10)
+    start = dict(HANDHELD["handheld/fix-n"].start)
+    assert dict(HANDHELD["handheld/dff-from-frame"].start) == start
+    assert differing(HANDHELD["handheld/dff-from-frame"], HANDHELD["handheld/fix-n"]) == {"freeze"}
+    assert differing(HANDHELD["handheld/dff-2t"], HANDHELD["handheld/dff"]) == {"iterations"}
