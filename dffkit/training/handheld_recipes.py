@@ -32,11 +32,7 @@ SETTING = Setting(DATA, "detection", DETECTOR, FIELDS)
 
 
 def _flow_recipe(flow: str) -> Recipe:
-    """Return the recipe that pre-trains F on this world's sprites, after the drive's.
-
-    This world's sprites alone are too hard to begin with: F trained on them for as long had errors a tenth larger on
-    this world's films than F of the drive.
-    """
+    """Return the recipe that pre-trains F on this world's sprites, after the drive's, whose motions are smaller."""
     first = flow_recipe(flow)
     if flow == "FlowNet Inception":
         changes = {"flow_width": INCEPTION_WIDTH, "small_stem": True}

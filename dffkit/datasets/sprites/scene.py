@@ -61,11 +61,12 @@ class SpriteWorld:
 
 
 # By the data set that the flow is trained for. The handheld camera turns after its subject: the background pans, by
-# more than a drive moves it, behind things that fill the picture and stay where they are.
+# more than a drive moves it, behind things that fill the picture and stay where they are. With displacements of up to
+# 160 pixels in a tenth of the layers F learned nothing from them in 30,000 iterations.
 WORLDS = {
     "toytown": SpriteWorld(),
     "handheld": SpriteWorld(
-        sprites=(4, 14), radius=(0.05, 1.0), displacement=((0.35, 0, 4), (0.35, 4, 20), (0.2, 20, 80), (0.1, 80, 160)),
+        sprites=(4, 14), radius=(0.05, 1.0), displacement=((0.4, 0, 4), (0.38, 4, 20), (0.22, 20, 80)),
         zooming=0.35, zooming_shift=0.6, roll=3.0, parallax=(0.0, 1.2),
     ),
 }  # fmt: skip
