@@ -1,6 +1,6 @@
-"""Tables 3 and 4 on Toytown: score of every row with its interval, its speed, and verdicts on the paper's order.
+"""Tables 3 and 4: score of every row with its interval, its speed, and verdicts on the paper's order.
 
-Everything is read from data/results: scores and their replicates on the test streets, and the measured speeds.
+Everything is read from data/results: scores and their replicates on the test split, and the measured speeds.
 """
 
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas
 
-from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.sources import TOYTOWN_DURATIONS
 from dffkit.experiments.speed import Architecture
 from dffkit.paper import ledger
 from dffkit.paper.ledger import common_difference
+from dffkit.paper.settings import find_setting
 from dffkit.scores.differences import SampledScore, below, difference, statement
 from dffkit.training.recipe import Recipe
-from dffkit.training.recipes import find
+from dffkit.training.recipes import HANDHELD, RECIPES
 
 
 class Row(NamedTuple):
@@ -42,6 +42,7 @@ JOINT, FRAMES_N = "trained on pairs", "Frame's"
 ROWS = {
     "Frame": Row("frame", "trained on single frames", "none", _printed(71.1, 1.52, 73.9, 4.05)),
     "DFF": Row("dff", JOINT, "trained jointly", _printed(69.2, 5.60, 73.1, 20.25)),
+    "DFF from Frame's N": Row("dff-from-frame", f"{FRAMES_N}, trained on pairs", "trained jointly"),
     "DFF fix N": Row("fix-n", f"{FRAMES_N}, frozen", JOINT, _printed(68.8, 5.60, 72.3, 20.25)),
     "DFF fix F": Row("fix-f", JOINT, "F from sprites, frozen; S = 1", _printed(67.0, 5.60, 68.8, 20.25)),
     "DFF separate": Row("separate", FRAMES_N, "F from sprites; S = 1", _printed(66.9, 5.60, 67.4, 20.25)),
@@ -61,6 +62,7 @@ PAPERS_ORDER = (
     ("DFF", "DFF without S"),
 )  # fmt: skip
 KITS_ORDER = (
+    ("DFF from Frame's N", "DFF fix N"),
     ("DFF", "SFF-DIS"), ("DFF without S", "SFF-DIS"), ("DFF", "exact flow"), ("DFF fix N", "exact flow"),
     *((name, "copy") for name in ROWS if name not in ("Frame", "copy", "exact flow, N trained")),
 )  # fmt: skip
@@ -69,29 +71,35 @@ LOSS_WITHOUT_S = {"paper": ("1 point", 0.01), "kit": ("2 points", 0.02)}
 SFF = ("SFF-slow", "SFF-fast", "SFF-DIS")
 
 
-def table(task: str) -> pandas.DataFrame:
+def rows(setting: str) -> dict[str, Row]:
+    """Return the rows that a setting has recipes for: the handheld world has one more than the drive."""
+    known, start = RECIPES | HANDHELD, find_setting(setting).start
+    return {name: row for name, row in ROWS.items() if start + row.recipe in known}
+
+
+def table(setting: str) -> pandas.DataFrame:
     """Table 4 with our numbers: one line for each row that has been run.
 
     Returns:
         Columns: `row`, `n`, `f`; `seeds`, the count of trainings; `score`, `low`, `high`: percent, mean over the
-        trainings and 95% interval over streets and trainings; `loss`, `loss_low`, `loss_high`: points lost to Frame,
+        trainings and 95% interval over snippets and trainings; `loss`, `loss_low`, `loss_high`: points lost to Frame,
         likewise; `fps`, measured; `speedup` by `fps`; `eq7`, by counted FLOPs, NaN for hand-crafted flow; `paper` and
         `paper_fps`, printed, NaN where the paper has none.
     """
     lines = []
-    for name, row in ROWS.items():
-        if not (runs := scores(task, name)):
+    for name, row in rows(setting).items():
+        if not (runs := scores(setting, name)):
             continue
         nothing = {seed: SampledScore(0, np.zeros_like(run.replicates)) for seed, run in runs.items()}
         line = {"row": name, "n": row.n, "f": row.f, "seeds": len(runs)}
         line |= difference(runs, nothing).points(mean="score")
-        line |= common_difference(scores(task, "Frame"), runs).points("loss_", mean="loss")
-        printed, printed_fps = row.paper.get(task, (np.nan, np.nan))
-        lines.append({**line, **speed(task, name), "paper": printed, "paper_fps": printed_fps})
+        line |= common_difference(scores(setting, "Frame"), runs).points("loss_", mean="loss")
+        printed, printed_fps = row.paper.get(find_setting(setting).task, (np.nan, np.nan))
+        lines.append({**line, **speed(setting, name), "paper": printed, "paper_fps": printed_fps})
     return pandas.DataFrame(lines)
 
 
-def statements(task: str, split: str = "test") -> pandas.DataFrame:
+def statements(setting: str, split: str = "test") -> pandas.DataFrame:
     """Orders of the paper and of the kit, each with a verdict: "holds", "does not hold" or "not resolved".
 
     Statements are left out where a row has not been run or the two rows have no seed in common.
@@ -100,11 +108,11 @@ def statements(task: str, split: str = "test") -> pandas.DataFrame:
         Columns: `by`, "paper" or "kit"; `statement`, `difference`, `low`, `high` (points), `probability`, `seeds`,
         `verdict`.
     """
-    rows, lines = {name: scores(task, name, split) for name in ROWS}, []
-    without_s = common_difference(rows["DFF"], rows["DFF without S"])
+    runs, lines = {name: scores(setting, name, split) for name in rows(setting)}, []
+    without_s = common_difference(runs["DFF"], runs["DFF without S"])
     for by, order in {"paper": PAPERS_ORDER, "kit": KITS_ORDER}.items():
         for first, second in order:
-            if (found := common_difference(rows[first], rows[second])).seeds:
+            if (found := common_difference(runs.get(first, {}), runs[second])).seeds:
                 lines.append({"by": by} | statement(f"{first} above {second}", found))
         if without_s.seeds:
             words, limit = LOSS_WITHOUT_S[by]
@@ -113,24 +121,24 @@ def statements(task: str, split: str = "test") -> pandas.DataFrame:
     return pandas.DataFrame(lines)
 
 
-def fix_n_by_duration(task: str, split: str = "test") -> pandas.DataFrame:
+def fix_n_by_duration(setting: str, split: str = "test") -> pandas.DataFrame:
     """Points that DFF is above DFF fix N at each key frame duration at which both have been scored.
 
     Returns:
         Columns: `duration`; `difference`, `low`, `high` in points; `seeds`; `verdict`, as in `statements`.
     """
     lines = []
-    for duration in range(1, TOYTOWN_DURATIONS[task] + 1):
-        runs = (ledger.replicates_by_seed(recipe(task, row), duration, split) for row in ("DFF", "DFF fix N"))
+    for duration in range(1, TOYTOWN_DURATIONS[find_setting(setting).task] + 1):
+        runs = (ledger.replicates_by_seed(recipe(setting, row), duration, split) for row in ("DFF", "DFF fix N"))
         if (found := common_difference(*runs)).seeds:
             line = {"duration": duration} | statement("", found)
             lines.append({name: line[name] for name in ("duration", "difference", "low", "high", "seeds", "verdict")})
     return pandas.DataFrame(lines)
 
 
-def slower(task: str) -> pandas.DataFrame:
+def slower(setting: str) -> pandas.DataFrame:
     """Compare SFF with Frame by measured frames a second: a line for each measured row of SFF, with a verdict."""
-    fps = {row: speed(task, row)["fps"] for row in ("Frame", *SFF)}
+    fps = {row: speed(setting, row)["fps"] for row in ("Frame", *SFF)}
     lines = []
     for row in SFF:
         if fps[row] > 0:
@@ -140,18 +148,18 @@ def slower(task: str) -> pandas.DataFrame:
     return pandas.DataFrame(lines)
 
 
-def scores(task: str, row: str, split: str = "test") -> dict[int, SampledScore]:
+def scores(setting: str, row: str, split: str = "test") -> dict[int, SampledScore]:
     """Score of a row, 0..1, with its replicates, by seed; empty if the row has not been run."""
-    duration = 1 if row == "Frame" else TABLE_4[task]
-    return ledger.replicates_by_seed(recipe(task, row), duration, split)
+    duration = 1 if row == "Frame" else find_setting(setting).duration
+    return ledger.replicates_by_seed(recipe(setting, row), duration, split)
 
 
-def recipe(task: str, row: str) -> Recipe:
+def recipe(setting: str, row: str) -> Recipe:
     """Return the recipe of a row."""
-    return find(f"toytown/{task}/{ROWS[row].recipe}")
+    return find_setting(setting).recipe(ROWS[row].recipe)
 
 
-def speed(task: str, row: str) -> dict[str, float]:
+def speed(setting: str, row: str) -> dict[str, float]:
     """Measured speed of a row at its duration in Table 4.
 
     Returns:
@@ -159,9 +167,9 @@ def speed(task: str, row: str) -> dict[str, float]:
         where the row or Frame has not been measured.
     """
     times = ledger.speeds()
-    own, frame = (times.get(Architecture.of(recipe(task, name))) for name in (row, "Frame"))
+    own, frame = (times.get(Architecture.of(recipe(setting, name))) for name in (row, "Frame"))
     if own is None or frame is None:
         return {"fps": np.nan, "speedup": np.nan, "eq7": np.nan}
-    duration = 1 if row == "Frame" else TABLE_4[task]
+    duration = 1 if row == "Frame" else find_setting(setting).duration
     fps = own.fps(duration)
     return {"fps": fps, "speedup": fps / frame.fps(1), "eq7": own.eq7(duration)}

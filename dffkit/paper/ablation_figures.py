@@ -1,5 +1,7 @@
 """Tables 3 and 4 as pictures, and the error of each row's flow; each picture with the numbers it shows."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas
@@ -7,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from dffkit.experiments.scoring import TABLE_4
 from dffkit.paper import ablation, ledger
-from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED
+from dffkit.paper.settings import DRIVE, Setting, find_setting
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED, panels
 
 # Rows whose flow is compared: flow without training, then F trained on sprites, then F after joint training.
 FLOWS = {
@@ -18,17 +20,18 @@ FLOWS = {
     "DFF without S": ("F of DFF without S", BLUE), "DFF": ("F of DFF", BLUE),
 }  # fmt: skip
 TOWNS = {
-    "test": ("test streets, 95% interval", BLUE, "o"),
+    "test": ("test {}, 95% interval", BLUE, "o"),
     "elsewhere": ("another town at another frame rate, 95% interval", ORANGE, "s"),
 }
 REGIONS = {"objects": "o", "borders": "s", "background": "D"}
 
 
-def table3() -> tuple[Figure, pandas.DataFrame]:
-    """Table 3, with the kit's own rows below: origin of each row's N and of its flow."""
-    printed = [name for name, row in ablation.ROWS.items() if row.paper]
+def table3(setting: str = DRIVE[0]) -> tuple[Figure, pandas.DataFrame]:
+    """Table 3 of a setting, with the kit's own rows below: origin of each row's N and of its flow."""
+    rows = ablation.rows(setting)
+    printed = [name for name, row in rows.items() if row.paper]
     numbers = pandas.DataFrame(
-        [(name, row.n, row.f, name in printed) for name, row in ablation.ROWS.items()],
+        [(name, row.n, row.f, name in printed) for name, row in rows.items()],
         columns=["row", "N", "F and S", "in the paper"],
     ).sort_values("in the paper", ascending=False, kind="stable", ignore_index=True)
     figure, axes = plt.subplots(figsize=(7.4, 0.3 * len(numbers) + 0.7), layout="constrained")
@@ -50,56 +53,61 @@ def table3() -> tuple[Figure, pandas.DataFrame]:
     return figure, numbers
 
 
-def table4() -> tuple[Figure, pandas.DataFrame]:
+def table4(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFrame]:
     """Table 4: points that each row loses to Frame, with the interval, beside the points lost in the paper.
 
     Rows with one training are hollow: their intervals do not cover other trainings.
     """
-    tables = {task: table for task in METRICS if not (table := ablation.table(task)).empty}
+    tables = {setting: ablation.table(setting) for setting in settings}
     numbers = ledger.by_task(tables)
-    figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.6), layout="constrained", sharey=True)
+    figure, (row,) = panels(1, len(settings), 5.2, 4.6, sharey=True)
     names = [name for name in ablation.ROWS if name in set(numbers.row)]
-    for axes, (task, metric) in zip(panels, METRICS.items(), strict=True):
+    for axes, (setting, table) in zip(row, tables.items(), strict=True):
         axes.axvline(0, color=GREY, linewidth=0.8)
-        if task in tables:
-            _losses(axes, tables[task].assign(place=[names.index(row) for row in tables[task].row]), task)
-        axes.set_title(f"{task.capitalize()}: {metric}, l = {TABLE_4[task]}", loc="left")
+        shown = find_setting(setting)
+        if not table.empty:
+            _losses(axes, table.assign(place=[names.index(name) for name in table.row]), shown)
+        axes.set_title(f"{shown.title}: {shown.metric}, l = {shown.duration}", loc="left")
     _label_rows(figure, names, "points lost to Frame")
     return figure, numbers
 
 
-def fix_n() -> tuple[Figure, pandas.DataFrame]:
-    """Points that DFF is above DFF fix N at every key frame duration, on the test streets and in another town."""
-    figure, panels = plt.subplots(1, 2, figsize=(10.4, 3.8), layout="constrained")
+def fix_n(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFrame]:
+    """Points that DFF is above DFF fix N at every key frame duration, on the test split and in another town."""
+    figure, (row,) = panels(1, len(settings), 5.2, 3.8)
     tables = []
-    for axes, task in zip(panels, METRICS, strict=True):
+    for axes, setting in zip(row, settings, strict=True):
+        shown = find_setting(setting)
         for split, (label, colour, marker) in TOWNS.items():
-            table = ablation.fix_n_by_duration(task, split)
+            table = ablation.fix_n_by_duration(setting, split)
             if table.empty:
                 continue
-            axes.plot(table.duration, table.difference, f"{marker}-", color=colour, markersize=4, label=label)
+            look = {"color": colour, "markersize": 4, "label": label.format(shown.scenes)}
+            axes.plot(table.duration, table.difference, f"{marker}-", **look)
             axes.fill_between(table.duration, table.low, table.high, color=colour, alpha=0.2, linewidth=0)
-            tables.append(table.assign(task=task, split=split))
+            tables.append(table.assign(task=setting, split=split))
         axes.axhline(0, color=GREY, linewidth=0.8)
-        axes.set_title(task.capitalize(), loc="left")
+        axes.set_title(shown.title, loc="left")
         axes.set(xlabel="key frame duration l [frames]", ylabel="points that DFF is above fix N")
-        axes.xaxis.set_major_locator(MultipleLocator(2 if task == "segmentation" else 5))
+        axes.xaxis.set_major_locator(MultipleLocator(2 if shown.task == "segmentation" else 5))
+    numbers = ledger.stack(tables, settings)
     _legend(figure)
-    return figure, pandas.concat(tables, ignore_index=True)
+    return figure, numbers
 
 
-def flow_quality() -> tuple[Figure, pandas.DataFrame]:
+def flow_quality(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFrame]:
     """Endpoint error of each row's flow inside objects, at their borders and outside (the open question of Sec. 6).
 
     The numbers are means over seeds, in pixels.
     """
     tables = {}
-    for task in METRICS:
-        table = ledger.flow_errors({row: ablation.recipe(task, row) for row in FLOWS}).rename(columns={"name": "row"})
-        tables[task] = table.assign(flow=[FLOWS[row][0] for row in table.row])
+    for setting in settings:
+        recipes = {row: ablation.recipe(setting, row) for row in FLOWS}
+        table = ledger.flow_errors(recipes).rename(columns={"name": "row"})
+        tables[setting] = table.assign(flow=[FLOWS[row][0] for row in table.row])
     numbers = ledger.by_task(tables)[["task", "row", "flow", "region", "error"]]
-    figure, panels = plt.subplots(1, 2, figsize=(10.4, 4.0), layout="constrained", sharey=True)
-    for axes, (task, table) in zip(panels, tables.items(), strict=True):
+    figure, (grid,) = panels(1, len(settings), 5.2, 4.0, sharey=True)
+    for axes, (setting, table) in zip(grid, tables.items(), strict=True):
         for place, (row, (_, colour)) in enumerate(FLOWS.items()):
             errors = table[table.row == row].set_index("region").error
             for region, marker in REGIONS.items():
@@ -107,26 +115,27 @@ def flow_quality() -> tuple[Figure, pandas.DataFrame]:
                     axes.plot(errors[region], place, marker, color=colour, markersize=6)
         for region, marker in REGIONS.items():
             axes.plot([], [], marker, color=DARK_GREY, linestyle="none", label=region)
-        axes.set_title(task.capitalize(), loc="left")
+        axes.set_title(find_setting(setting).title, loc="left")
         axes.set_xlim(left=0)
     _label_rows(figure, [flow for flow, _ in FLOWS.values()], "mean endpoint error [pixels]")
     return figure, numbers
 
 
-def _losses(axes: Axes, table: pandas.DataFrame, task: str) -> None:
+def _losses(axes: Axes, table: pandas.DataFrame, setting: Setting) -> None:
     for seeds, rows in table.groupby("seeds"):
         bars = np.abs(rows[["loss_low", "loss_high"]].to_numpy().T - rows.loss.to_numpy())
         alone = seeds == 1  # its interval is not one over trainings
-        label = "one training, 95% interval over streets" if alone else "95% interval over streets and trainings"
+        label = "one training, 95% interval over {}" if alone else "95% interval over {} and trainings"
         look = {"markerfacecolor": "white" if alone else BLUE, "color": BLUE, "capsize": 2.5}
-        axes.errorbar(rows.loss, rows.place, xerr=bars, fmt="o", label=f"Toytown, {label}", **look)
-    printed = ablation.ROWS["Frame"].paper[task][0] - table.paper
+        look["label"] = f"{setting.world}, {label.format(setting.scenes)}"
+        axes.errorbar(rows.loss, rows.place, xerr=bars, fmt="o", **look)
+    printed = ablation.ROWS["Frame"].paper[setting.task][0] - table.paper
     look = {"markersize": 11, "markerfacecolor": "none", "color": RED, "label": "printed in the paper"}
     axes.plot(printed, table.place, "o", **look)
 
 
 def _label_rows(figure: Figure, names: list[str], unit: str) -> None:
-    """Name the rows of both panels and the unit of their values, and draw the legend."""
+    """Name the rows of all panels and the unit of their values, and draw the legend."""
     for axes in figure.axes:
         axes.set_xlabel(unit)
         axes.grid(axis="y", color=GREY, linewidth=0.4, linestyle=":")
@@ -136,7 +145,7 @@ def _label_rows(figure: Figure, names: list[str], unit: str) -> None:
 
 
 def _legend(figure: Figure) -> None:
-    """Draw one legend for both panels, above them."""
+    """Draw one legend for all panels, above them."""
     labelled = {}
     for axes in figure.axes:
         artists, labels = axes.get_legend_handles_labels()

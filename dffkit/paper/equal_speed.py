@@ -5,6 +5,7 @@ import pandas
 
 from dffkit.baselines import NO_FLOW
 from dffkit.paper import ledger
+from dffkit.paper.settings import find_setting
 from dffkit.paper.speed_accuracy import best_on_val, compare, curves, scores_with_replicates
 from dffkit.scores.differences import Difference, below
 
@@ -17,11 +18,13 @@ SPEEDS = {  # as tables name them -> columns of `curves`
 }  # fmt: skip
 
 
-def loss_at_speed(task: str, times: float = 10, column: str = "speedup", features: str = "ResNet-101") -> pandas.Series:
+def loss_at_speed(
+    setting: str, times: float = 10, column: str = "speedup", features: str = "ResNet-101"
+) -> pandas.Series:
     """Return the shortest key frame duration at which DFF with FlowNet Inception is `times` as fast as Frame.
 
     Args:
-        task: "segmentation" or "detection".
+        setting: one of `settings.SETTINGS`.
         times: speedup over Frame with the same N_feat.
         column: one of the speeds of `curves`.
         features: N_feat.
@@ -34,17 +37,17 @@ def loss_at_speed(task: str, times: float = 10, column: str = "speedup", feature
     Raises:
         ValueError: if the pair, or Frame with its N_feat, has not been scored or measured.
     """
-    points = curves(task)
+    points = curves(setting)
     points = points[(points.features == features) & (points["shrink"] == 1)].sort_values("duration")
     alone, pair = points[points.flow == NO_FLOW], points[points.flow == FLOW]
     if alone.empty or pair.empty:
         raise ValueError(f"features: expected Frame and DFF that are scored and measured, got {features} with {FLOW}")
     pair = pair.assign(**{column: pair[column] / alone[column].item()})
     chosen = pair.loc[(pair[column] >= times).idxmax() if pair[column].max() >= times else pair[column].idxmax()]
-    return _with_loss(chosen, alone.iloc[0], task)
+    return _with_loss(chosen, alone.iloc[0], setting)
 
 
-def best_at_speed(task: str, times: float = 10, column: str = "speedup") -> pandas.Series:
+def best_at_speed(setting: str, times: float = 10, column: str = "speedup") -> pandas.Series:
     """Return the pair most accurate on val among those at least `times` as fast as Frame with ResNet-101, and its loss.
 
     The line is like that of `loss_at_speed`; it is that of the fastest pair if none is as fast as asked.
@@ -52,16 +55,16 @@ def best_at_speed(task: str, times: float = 10, column: str = "speedup") -> pand
     Raises:
         ValueError: if Frame with ResNet-101, or every pair, has not been scored or measured.
     """
-    points = curves(task)
+    points = curves(setting)
     alone, pairs = points[points.name == "frame"], points[points.flow != NO_FLOW]
     if alone.empty or pairs.empty:
-        raise ValueError(f"task: expected Frame and pairs that are scored and measured on {task}, test")
-    index = best_on_val(points, task, times, column)
+        raise ValueError(f"setting: expected Frame and pairs that are scored and measured on {setting}, test")
+    index = best_on_val(points, setting, times, column)
     chosen = points.loc[pairs[column].idxmax() if index is None else index]
-    return _with_loss(chosen, alone.iloc[0], task)
+    return _with_loss(chosen, alone.iloc[0], setting)
 
 
-def ten_times_as_fast(task: str, times: float = 10) -> pandas.DataFrame:
+def ten_times_as_fast(setting: str, times: float = 10) -> pandas.DataFrame:
     """Compare the loss at `times` the speed of Frame with ResNet-101 with the loss that the paper's text gives.
 
     Two lines for each of the three `SPEEDS`: the pair that the paper takes in detection, and the pair most accurate on
@@ -71,11 +74,11 @@ def ten_times_as_fast(task: str, times: float = 10) -> pandas.DataFrame:
         Columns: `speed`, `times` (speedup reached), `pair`, `duration`; `loss`, `low`, `high` in points; `printed` (the
         paper's loss); `verdict`, "not reached" where no key frame duration is as fast as asked.
     """
-    _, frame, fastest, _ = PRINTED[task]
+    _, frame, fastest, _ = PRINTED[find_setting(setting).task]
     lines = []
     for speed, column in SPEEDS.items():
         for choose in (loss_at_speed, best_at_speed):
-            point = choose(task, times, column)
+            point = choose(setting, times, column)
             loss = Difference(point.loss, point.low, point.high, np.nan, 1)
             verdict = below(loss, frame - fastest) if point[column] >= times else "not reached"
             line = {"speed": speed, "times": point[column], "pair": f"{point.features}, {point.flow}"}
@@ -84,31 +87,33 @@ def ten_times_as_fast(task: str, times: float = 10) -> pandas.DataFrame:
     return pandas.DataFrame(lines)
 
 
-def loss_in_the_text(task: str) -> pandas.DataFrame:
+def loss_in_the_text(setting: str) -> pandas.DataFrame:
     """The loss that the paper's text gives for Figure 3, and ours of the same pair at the same counted speedup.
 
     Returns:
-        Rows "paper" and "Toytown"; columns `frame` and `score` in percent, `loss` in points, and `speedup` over Frame
-        with the same N_feat.
+        Rows "paper" and that of the setting's world; columns `frame` and `score` in percent, `loss` in points, and
+        `speedup` over Frame with the same N_feat.
     """
-    features, *printed = PRINTED[task]
-    ours = loss_at_speed(task, printed[-1], features=features)
+    features, *printed = PRINTED[find_setting(setting).task]
+    ours = loss_at_speed(setting, printed[-1], features=features)
     rows = {"paper": [*printed[:2], printed[0] - printed[1], printed[2]]}
-    rows["Toytown"] = [ours.frame, ours.score, ours.loss, ours.speedup]
+    rows[find_setting(setting).world] = [ours.frame, ours.score, ours.loss, ours.speedup]
     return pandas.DataFrame(rows, index=["frame", "score", "loss", "speedup"]).T
 
 
-def frame_by_depth(task: str) -> pandas.DataFrame:
+def frame_by_depth(setting: str) -> pandas.DataFrame:
     """Frame with each of the ResNets on frames of full size, the deepest first.
 
     Returns:
-        Columns: `features`; `speedup`, counted; `training_loss`, the last on the training streets; `score`; `gain`, the
-        points over ResNet-101, with its interval, `low` and `high`.
+        Columns: `features`; `speedup`, counted; `training_loss`, the last on the training split; `score`; `gain`, the
+        points over ResNet-101, with its interval, `low` and `high`. Empty while Frame with ResNet-101 is missing.
     """
-    points = curves(task)
+    points = curves(setting)
     single = points[(points.flow == NO_FLOW) & (points["shrink"] == 1)].sort_values("speedup")
-    losses = ledger.training_losses(ledger.on_toytown(task))
-    draws = scores_with_replicates(single, task)
+    if "frame" not in set(single.name):
+        return pandas.DataFrame()
+    losses = ledger.training_losses(ledger.on_toytown(setting))
+    draws = scores_with_replicates(single, setting)
     (deepest,) = draws[(single.name == "frame").to_numpy()]
     lines = []
     for point, own in zip(single.itertuples(), draws, strict=True):
@@ -117,7 +122,7 @@ def frame_by_depth(task: str) -> pandas.DataFrame:
     return pandas.DataFrame(lines)
 
 
-def alternatives(task: str) -> pandas.DataFrame:
+def alternatives(setting: str) -> pandas.DataFrame:
     """Per-frame recognition by smaller networks or on smaller frames, each beside a pair of DFF at the same speed.
 
     The pair is the one most accurate on val among those at least as fast, by Eq. 7; without one there is no line.
@@ -126,15 +131,15 @@ def alternatives(task: str) -> pandas.DataFrame:
         Columns: `alternative` (its features, and "half size" for smaller frames), `speedup`, `score`; `pair`,
         `duration` and `dff` (score) of the pair; `gain`, `low`, `high`: points that the pair is better.
     """
-    points = curves(task)
+    points = curves(setting)
     single = points[(points.flow == NO_FLOW) & (points.name != "frame")]
     lines = []
     for other in single.sort_values("speedup").itertuples():
-        index = best_on_val(points, task, other.speedup)
+        index = best_on_val(points, setting, other.speedup)
         if index is None:
             continue
         best = points.loc[index]
-        gain = compare(*scores_with_replicates(points.loc[[index, other.Index]], task))
+        gain = compare(*scores_with_replicates(points.loc[[index, other.Index]], setting))
         name = other.features + (", half size" if other.shrink > 1 else "")
         line = {"alternative": name, "speedup": other.speedup, "score": other.score}
         line |= {"pair": f"{best.features}, {best.flow}", "duration": best.duration, "dff": best.score}
@@ -142,7 +147,7 @@ def alternatives(task: str) -> pandas.DataFrame:
     return pandas.DataFrame(lines)
 
 
-def _with_loss(point: pandas.Series, frame: pandas.Series, task: str) -> pandas.Series:
+def _with_loss(point: pandas.Series, frame: pandas.Series, setting: str) -> pandas.Series:
     """A point of `curves` with the score of Frame, and the points that it loses to Frame."""
-    loss = compare(*scores_with_replicates(pandas.DataFrame([frame, point]), task))
+    loss = compare(*scores_with_replicates(pandas.DataFrame([frame, point]), setting))
     return pandas.concat([point, pandas.Series({"frame": frame.score} | loss.points(mean="loss"))])

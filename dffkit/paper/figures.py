@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Sequence
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -20,11 +21,12 @@ from dffkit.paper import (
     speed_accuracy,
     variations,
 )
+from dffkit.paper.settings import DRIVE, find_setting
 from dffkit.paper.style import METRICS, STYLE
 from dffkit.support import files
 from dffkit.support.errors import DataError
 
-FIGURES: dict[str, Callable[[], tuple[Figure, pandas.DataFrame]]] = {
+FIGURES: dict[str, Callable[..., tuple[Figure, pandas.DataFrame]]] = {
     "figure1": figure1.draw,
     "figure2": complexity_figures.figure2,
     "table2": complexity_figures.table2,
@@ -42,10 +44,10 @@ BEGIN, END = "<!-- tables: begin, written by python -m dffkit figures -->", "<!-
 REAL = {"camvid": "CamVid, mIoU", "pets09": "PETS09-S2L1, AP@0.5"}
 
 
-def draw(name: str) -> Figure:
-    """Draw one of `FIGURES`, for the notebooks."""
+def draw(name: str, **options: Any) -> Figure:
+    """Draw one of `FIGURES`, for the notebooks; options are its own, as `settings=["handheld"]` of "table4"."""
     with plt.style.context(STYLE):
-        figure, _ = FIGURES[name]()
+        figure, _ = FIGURES[name](**options)
     plt.close(figure)  # or Jupyter shows it a second time at the end of the cell
     return figure
 
@@ -115,16 +117,17 @@ def _by_duration(
     return rows
 
 
-def points_lost() -> list[list[str]]:
-    """Table 4 as points lost to Frame, printed and ours, for both tasks: a line of heads, then the rows.
+def points_lost(settings: Sequence[str] = DRIVE) -> list[list[str]]:
+    """Table 4 as points lost to Frame, printed and ours, for each setting: a line of heads, then the rows.
 
     "-" stands where the paper has no number or the row has not been run; a row without any number is left out.
     """
-    tables = {task: {line.row: line for line in ablation.table(task).itertuples()} for task in METRICS}
-    lines = [["row", *(head for task in tables for head in (f"{task}: printed", "ours"))]]
+    tables = {each: {line.row: line for line in ablation.table(each).itertuples()} for each in settings}
+    lines = [["row", *(head for each in tables for head in (f"{each}: printed", "ours"))]]
     for name, row in ablation.ROWS.items():
         cells = []
-        for task, table in tables.items():
+        for setting, table in tables.items():
+            task = find_setting(setting).task
             printed, ours = row.paper.get(task), table.get(name)
             cells.append(f"{ablation.ROWS['Frame'].paper[task][0] - printed[0]:.1f}" if printed else "-")
             cells.append(_loss(ours.loss, ours.loss_low, ours.loss_high) if ours else "-")

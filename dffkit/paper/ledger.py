@@ -2,7 +2,7 @@
 
 import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,12 @@ from dffkit.experiments.runs import default_workspace, stored_scores
 from dffkit.experiments.scoring import METRIC
 from dffkit.experiments.speed import Architecture, Speed
 from dffkit.networks.precision import DIFFERENCE
+from dffkit.paper.settings import find_setting
 from dffkit.scores.differences import Difference, SampledScore, difference
+from dffkit.support.errors import DataError
 from dffkit.support.files import root
 from dffkit.training.recipe import Recipe
-from dffkit.training.recipes import REAL, RECIPES
+from dffkit.training.recipes import HANDHELD, REAL, RECIPES
 
 # Ours
 
@@ -28,10 +30,11 @@ def folder() -> Path:
     return default_workspace().results
 
 
-def on_toytown(task: str) -> dict[str, Recipe]:
-    """Return the recipes of a task on Toytown's streets, by the last part of their names."""
-    start = f"toytown/{task}/"
-    return {name.removeprefix(start): recipe for name, recipe in RECIPES.items() if name.startswith(start)}
+def on_toytown(setting: str) -> dict[str, Recipe]:
+    """Return the recipes of a setting, on Toytown's streets or on handheld films, by the last part of their names."""
+    start = find_setting(setting).start
+    known = RECIPES | HANDHELD
+    return {name.removeprefix(start): recipe for name, recipe in known.items() if name.startswith(start)}
 
 
 def overall(recipes: Mapping[str, Recipe], split: str = "test", subset: str = "all") -> pandas.DataFrame:
@@ -93,7 +96,10 @@ def common_difference(first: Mapping[int, SampledScore], second: Mapping[int, Sa
 
 
 def speeds() -> dict[Architecture, Speed]:
-    """Return the measured speeds of recipes' networks, by architecture."""
+    """Return the measured speeds of recipes' networks, by architecture.
+
+    The handheld world's networks have the drive's speeds where they differ from the drive's in the detection head only.
+    """
     return speed.measured(folder())
 
 
@@ -125,8 +131,23 @@ def mixed_precisions() -> list[str]:
 
 
 def by_task(tables: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
-    """Return the tables of the tasks one below the other, with a column `task`."""
-    return pandas.concat([table.assign(task=task) for task, table in tables.items()], ignore_index=True)
+    """Return the tables of settings one below the other, with the setting in column `task`; raise as `stack`."""
+    return stack([table.assign(task=setting) for setting, table in tables.items()], tables)
+
+
+def stack(tables: Iterable[pandas.DataFrame], of: Iterable[str]) -> pandas.DataFrame:
+    """Return the tables `of` some settings one below the other.
+
+    Raises:
+        DataError: if all are empty.
+    """
+    if not (found := [table for table in tables if not table.empty]):
+        names = " ".join(find_setting(setting).start + name for setting in of for name in ("frame", "dff"))
+        raise DataError(
+            f"{folder()}: expected stored results of {' or '.join(of)}, got none; "
+            f"train and score first:  python -m dffkit experiments {names} --split test"
+        )
+    return pandas.concat(found, ignore_index=True)
 
 
 # The paper's

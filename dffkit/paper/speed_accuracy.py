@@ -1,4 +1,4 @@
-"""Figure 3 on Toytown: accuracy and speed of each pair of networks at every key frame duration.
+"""Figure 3: accuracy and speed of each pair of networks at every key frame duration.
 
 Speed is given in three ways, always relative to Frame with ResNet-101:
 
@@ -10,7 +10,6 @@ Speed is given in three ways, always relative to Frame with ResNet-101:
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas
 from matplotlib.axes import Axes
@@ -18,11 +17,13 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from dffkit.baselines import NO_FLOW
+from dffkit.experiments.sources import TOYTOWN_DURATIONS
 from dffkit.experiments.speed import Architecture, Speed
 from dffkit.paper import ledger
-from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, METRICS
+from dffkit.paper.settings import DRIVE, find_setting
+from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, panels
 from dffkit.scores.differences import Difference, statement, with_interval
-from dffkit.training.recipes import CURVES, find
+from dffkit.training.recipes import CURVES
 
 AXES = {"speedup": "speedup over Frame with ResNet-101, counted (Eq. 7)", "fps": "frames a second, measured here"}
 COLUMNS = (
@@ -31,7 +32,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def curves(task: str, split: str = "test") -> pandas.DataFrame:
+def curves(setting: str, split: str = "test") -> pandas.DataFrame:
     """Points of all curves, seed 0: a line for each network and key frame duration that has been scored and measured.
 
     Returns:
@@ -39,11 +40,12 @@ def curves(task: str, split: str = "test") -> pandas.DataFrame:
         smaller; `duration`; `score` (percent); `speedup` (Eq. 7, counted); `fps` (measured); `speedup_measured`;
         `speedup_full_size`, NaN for networks and frames that the benchmark does not have.
     """
-    large, times = full_size(task), ledger.speeds()
-    reference = times.get(Architecture.of(find(f"toytown/{task}/frame")))
+    shown, times = find_setting(setting), ledger.speeds()
+    large = full_size(shown.task)
+    reference = times.get(Architecture.of(shown.recipe("frame")))
     lines = []
-    for point in ledger.overall(ledger.on_toytown(task), split).itertuples():
-        recipe = find(f"toytown/{task}/{point.name}")
+    for point in ledger.overall(ledger.on_toytown(setting), split).itertuples():
+        recipe = shown.recipe(point.name)
         own = times.get(Architecture.of(recipe))
         copied = recipe.job == "frames" and point.duration > 1  # the row copy, no curve of the paper
         if recipe.name not in CURVES or own is None or reference is None or copied:
@@ -82,7 +84,7 @@ def envelope(points: pandas.DataFrame, speed: str = "speedup") -> pandas.DataFra
     return ordered[(ordered.score >= best) & ~ordered.score.duplicated()].iloc[::-1]
 
 
-def statements(task: str) -> pandas.DataFrame:
+def statements(setting: str) -> pandas.DataFrame:
     """The paper's statements on Figure 3 with verdicts, for the pairs with ResNet-101 and ResNet-50.
 
     Speed is that of Eq. 7. In segmentation the curves cross if the second and the third statement hold.
@@ -91,9 +93,9 @@ def statements(task: str) -> pandas.DataFrame:
         Columns as in `ablation.statements`. The first difference is a share of accuracies, in percent over one half;
         the others are points of the score. Empty while a network is missing.
     """
-    points = curves(task)
+    points = curves(setting)
     points = points[points.features.isin(("ResNet-101", "ResNet-50")) & (points["shrink"] == 1)]
-    draws = scores_with_replicates(points, task)
+    draws = scores_with_replicates(points, setting)
     points, draws = points[~np.isnan(draws[:, 0])], draws[~np.isnan(draws[:, 0])]
     if points.groupby("features").flow.nunique().tolist() != [4, 4]:  # Frame and three flows
         return pandas.DataFrame()
@@ -102,7 +104,7 @@ def statements(task: str) -> pandas.DataFrame:
         "FlowNet Inception the fastest at equal accuracy, mostly": _share_of_inception(points, draws) - 0.5,
         "ResNet-101 ahead where accuracy is high": lead[0],
     }
-    if task == "segmentation":
+    if find_setting(setting).task == "segmentation":
         found["ResNet-50 ahead where speed is high"] = -lead[-1]
     else:
         # The speed is chosen by the scores themselves: the lowest of many replicates would be below 0 by chance alone.
@@ -110,28 +112,28 @@ def statements(task: str) -> pandas.DataFrame:
     return pandas.DataFrame([statement(text, with_interval(each[0], each[1:], 1)) for text, each in found.items()])
 
 
-def best_on_val(points: pandas.DataFrame, task: str, times: float, column: str = "speedup") -> int | None:
+def best_on_val(points: pandas.DataFrame, setting: str, times: float, column: str = "speedup") -> int | None:
     """Index of the pair most accurate on val among those at least `times` as fast as Frame, or None.
 
     Its score on another split is then free of the choice.
 
     Args:
-        points: of `curves` of the task, on any split.
-        task: "segmentation" or "detection".
+        points: of `curves` of the setting, on any split.
+        setting: one of `settings.SETTINGS`.
         times: speedup over Frame with ResNet-101.
         column: one of the speeds of `curves`.
     """
-    on_val = curves(task, "val").set_index(["name", "duration"]).score
+    on_val = curves(setting, "val").set_index(["name", "duration"]).score
     fast = points[(points.flow != NO_FLOW) & (points[column] >= times)]
     scores = pandas.Series([on_val.get((e.name, e.duration), np.nan) for e in fast.itertuples()], fast.index, float)
     return None if scores.isna().all() else scores.idxmax()
 
 
-def by_motion(task: str, duration: int, names: Sequence[str]) -> pandas.DataFrame:
+def by_motion(setting: str, duration: int, names: Sequence[str]) -> pandas.DataFrame:
     """Scores in percent on slow, medium and fast things: a line for each network, and one for "copy".
 
     Args:
-        task: "segmentation" or "detection".
+        setting: one of `settings.SETTINGS`.
         duration: key frame duration of all lines but those of Frame, which has duration 1.
         names: last parts of the recipes' names.
     """
@@ -139,19 +141,19 @@ def by_motion(task: str, duration: int, names: Sequence[str]) -> pandas.DataFram
     chosen["copy"] = ("frame", duration)
     columns = {}
     for subset in ("slow", "medium", "fast"):
-        scores = ledger.overall(ledger.on_toytown(task), subset=subset).set_index(["name", "duration"]).score
+        scores = ledger.overall(ledger.on_toytown(setting), subset=subset).set_index(["name", "duration"]).score
         columns[subset] = {line: scores.get(point, np.nan) for line, point in chosen.items()}
     return pandas.DataFrame(columns)
 
 
-def scores_with_replicates(points: pandas.DataFrame, task: str) -> np.ndarray:
+def scores_with_replicates(points: pandas.DataFrame, setting: str) -> np.ndarray:
     """Each point's score on test, seed 0, and its replicates, 0..1: `(points, 1 + replicates)`; NaN without them."""
     rows = []
     for point in points.itertuples():
-        found = ledger.replicates_by_seed(find(f"toytown/{task}/{point.name}"), point.duration).get(0)
+        found = ledger.replicates_by_seed(find_setting(setting).recipe(point.name), point.duration).get(0)
         rows.append([np.nan] if found is None else [found.value, *found.replicates])
     longest = max(map(len, rows), default=1)
-    return np.array([row if len(row) == longest else [np.nan] * longest for row in rows])
+    return np.array([row if len(row) == longest else [np.nan] * longest for row in rows]).reshape(len(rows), longest)
 
 
 def compare(first: np.ndarray, second: np.ndarray) -> Difference:
@@ -190,15 +192,16 @@ def _lead_of_resnet_101(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarr
     return np.array(best["ResNet-101"]) - np.array(best["ResNet-50"])
 
 
-def figure3() -> tuple[Figure, pandas.DataFrame]:
+def figure3(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFrame]:
     """Figure 3: accuracy over speed, counted and measured, for every pair of networks and key frame duration."""
-    numbers = ledger.by_task({task: curves(task) for task in METRICS})
-    figure, grid = plt.subplots(2, 2, figsize=(10.6, 8.2), layout="constrained", sharey="col")
+    numbers = ledger.by_task({setting: curves(setting) for setting in settings})
+    figure, grid = panels(len(AXES), len(settings), 5.3, 8.2, sharey="col")
     for row, speed in zip(grid, AXES, strict=True):
-        for axes, (task, metric) in zip(row, METRICS.items(), strict=True):
-            _curves(axes, numbers[numbers.task == task], speed)
-            axes.set(xlabel=AXES[speed], ylabel=f"{metric} [%]")
-            axes.set_title(f"{task.capitalize()}, l = 1 .. {10 if task == 'segmentation' else 20}", loc="left")
+        for axes, setting in zip(row, settings, strict=True):
+            shown = find_setting(setting)
+            _curves(axes, numbers[numbers.task == setting], speed)
+            axes.set(xlabel=AXES[speed], ylabel=f"{shown.metric} [%]")
+            axes.set_title(f"{shown.title}, l = 1 .. {TOYTOWN_DURATIONS[shown.task]}", loc="left")
     artists, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(artists, labels, loc="outside upper center", ncols=4, frameon=False)
     return figure, numbers

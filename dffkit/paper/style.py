@@ -1,8 +1,12 @@
 """The look of every picture: one style file, colours that every kind of colour vision can tell apart, and labels."""
 
 from importlib.resources import files
+from typing import Any
 
+import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib import style
+from matplotlib.figure import Figure
 
 STYLE = str(files("dffkit.paper") / "style.mplstyle")
 styled = style.context(STYLE)  # as a decorator: the style holds inside the function
@@ -17,3 +21,12 @@ MARKERS = {"FlowNet": "o", "FlowNet Half": "s", "FlowNet Inception": "D"}
 LINES = {"ResNet-50": "--", "ResNet-101": "-"}
 
 METRICS = {"segmentation": "mIoU", "detection": "mAP@0.5"}  # task -> its score, in figures and tables
+
+
+def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
+    """Return a figure of this height and its axes `(rows, columns)`, each of this width; both in inches.
+
+    One column is at least as wide as a legend. `options` are those of `plt.subplots`.
+    """
+    size = max(columns * width, 7.4), height
+    return plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)

@@ -1,19 +1,20 @@
 """Variations: the split point (Table 5), the interval between labelled frames (Sec. 3), and real video."""
 
-import matplotlib.pyplot as plt
+from collections.abc import Sequence
+
 import numpy as np
 import pandas
 from matplotlib.figure import Figure
 
-from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.speed import Architecture
 from dffkit.paper import ledger
 from dffkit.paper.ablation import ROWS
 from dffkit.paper.ledger import common_difference, replicates_by_seed
-from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, METRICS, ORANGE, RED
+from dffkit.paper.settings import DRIVE, find_setting
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED, panels
 from dffkit.scores.differences import SampledScore, statement, with_interval, within
 from dffkit.training.recipe import Recipe
-from dffkit.training.recipes import REAL, find
+from dffkit.training.recipes import REAL
 
 SPLITS = (21, 12, 5, 1, 0)
 _DFF = ROWS["DFF"].paper
@@ -22,6 +23,7 @@ PRINTED = {
     "segmentation": {21: (69.1, 2.87), 12: (69.1, 3.14), 5: (69.2, 3.89), 1: _DFF["segmentation"], 0: (69.5, 5.61)},
     "detection": {21: (73.2, 7.23), 12: (73.3, 8.04), 5: (73.2, 9.99), 1: _DFF["detection"], 0: (72.7, 20.40)},
 }
+COLUMNS = ("layers", "score", "difference", "low", "high", "ratio", "speedup", "fps", "paper", "paper_fps")
 INTERVALS = (1, 5, 10, 30)
 # Methods on sparse labels: the beginning of the recipe's name, and whether the duration is Table 4's instead of 1.
 SPARSE = {"Frame": ("frame", False), "DFF, key frames": ("dff", False), "DFF": ("dff", True), "copy": ("frame", True)}
@@ -40,7 +42,7 @@ LOOKS = {
 }  # fmt: skip
 
 
-def table5(task: str) -> pandas.DataFrame:
+def table5(setting: str) -> pandas.DataFrame:
     """Table 5 with our numbers: a line for each split point that has been scored or measured.
 
     Returns:
@@ -48,13 +50,14 @@ def table5(task: str) -> pandas.DataFrame:
         `low` and `high`; `ratio` (Eq. 5); `speedup` (Eq. 7); `fps`; `paper` and `paper_fps`, printed. All are at the
         duration of the paper's table, and NaN where nothing is stored.
     """
-    duration, times = TABLE_4[task], ledger.speeds()
-    scores = ledger.overall(ledger.on_toytown(task)).set_index(["name", "duration"]).score
-    default = replicates_by_seed(_at_split(task, 1), duration)
+    shown, times = find_setting(setting), ledger.speeds()
+    duration = shown.duration
+    scores = ledger.overall(ledger.on_toytown(setting)).set_index(["name", "duration"]).score
+    default = replicates_by_seed(_at_split(setting, 1), duration)
     lines = []
     for layers in SPLITS:
-        recipe = _at_split(task, layers)
-        score = scores.get((recipe.name.removeprefix(f"toytown/{task}/"), duration), np.nan)
+        recipe = _at_split(setting, layers)
+        score = scores.get((recipe.name.removeprefix(shown.start), duration), np.nan)
         speed = times.get(Architecture.of(recipe))
         if np.isnan(score) and speed is None:
             continue
@@ -63,99 +66,104 @@ def table5(task: str) -> pandas.DataFrame:
         line |= {"ratio": np.nan, "speedup": np.nan, "fps": np.nan}
         if speed:
             line |= {"ratio": speed.ratio, "speedup": speed.eq7(duration), "fps": speed.fps(duration)}
-        paper, paper_fps = PRINTED[task][layers]
+        paper, paper_fps = PRINTED[shown.task][layers]
         lines.append({**line, "paper": paper, "paper_fps": paper_fps})
-    return pandas.DataFrame(lines)
+    return pandas.DataFrame(lines, columns=COLUMNS)
 
 
-def statements(task: str) -> pandas.DataFrame:
+def statements(setting: str) -> pandas.DataFrame:
     """The statements of the paper's Table 5 with verdicts; columns as in `ablation.statements`.
 
     Moving layers behind the propagation hardly changes accuracy, and costs speed with every layer.
     """
-    runs = {layers: replicates_by_seed(_at_split(task, layers), TABLE_4[task]) for layers in SPLITS}
+    duration = find_setting(setting).duration
+    runs = {layers: replicates_by_seed(_at_split(setting, layers), duration) for layers in SPLITS}
     lines = []
     for layers in (0, 5, 12, 21):
         if (found := common_difference(runs[layers], runs[1])).seeds:
             text = f"{layers} layers in N_task within {100 * FLAT:g} points of 1"
             lines.append(statement(text, found) | {"verdict": within(found, FLAT)})
-    fps = table5(task).set_index("layers").reindex(SPLITS).fps
+    fps = table5(setting).set_index("layers").reindex(SPLITS).fps
     if fps.notna().all():  # the most layers first
         slower = "holds" if fps.is_monotonic_increasing else "does not hold"
         lines.append({"statement": "slower with every layer moved, measured", "verdict": slower})
     return pandas.DataFrame(lines)
 
 
-def _at_split(task: str, layers: int) -> Recipe:
-    return find(f"toytown/{task}/" + ("dff" if layers == 1 else f"split-{layers}"))
+def _at_split(setting: str, layers: int) -> Recipe:
+    return find_setting(setting).recipe("dff" if layers == 1 else f"split-{layers}")
 
 
-def sparse_labels(task: str) -> pandas.DataFrame:
+def sparse_labels(setting: str) -> pandas.DataFrame:
     """Scores by the interval between labelled frames: a line for each scored method and interval.
+
+    The handheld world has one labelled frame in each film, and no recipes with fewer.
 
     Returns:
         Columns: `method` ("Frame" and "DFF, key frames" at l = 1, "DFF" and "copy" at the duration of the paper's
         table); `interval`; `score` in percent, with the 95% interval over streets, `low` and `high`.
     """
-    lines = []
+    shown, lines = find_setting(setting), []
     for method, (name, long) in SPARSE.items():
         for interval in INTERVALS:
-            recipe = find(f"toytown/{task}/{name}-1-in-{interval}")
-            if own := replicates_by_seed(recipe, TABLE_4[task] if long else 1).get(0):
+            recipe = shown.recipe(f"{name}-1-in-{interval}")
+            if own := replicates_by_seed(recipe, shown.duration if long else 1).get(0):
                 found = with_interval(own.value, own.replicates, 1)
                 lines.append({"method": method, "interval": interval} | found.points(mean="score"))
     return pandas.DataFrame(lines, columns=["method", "interval", "score", "low", "high"])
 
 
-def sparse_statements(task: str) -> pandas.DataFrame:
+def sparse_statements(setting: str) -> pandas.DataFrame:
     """Verdicts on DFF losing less than Frame by sparse labels: a line for each interval.
 
     DFF is at the duration of Table 4, Frame at 1. Columns as in `ablation.statements`.
     """
     lines = []
     for interval in INTERVALS[1:]:
-        found = common_difference(*(_loss_of_labels(method, interval, task) for method in ("frame", "dff")))
+        found = common_difference(*(_loss_of_labels(method, interval, setting) for method in ("frame", "dff")))
         if found.seeds:
             text = f"with 1 label in {interval} instead of 1 in {INTERVALS[0]}, DFF loses less than Frame"
             lines.append(statement(text, found))
     return pandas.DataFrame(lines)
 
 
-def _loss_of_labels(method: str, interval: int, task: str) -> dict[int, SampledScore]:
+def _loss_of_labels(method: str, interval: int, setting: str) -> dict[int, SampledScore]:
     """Loss of a method against itself trained on all labels, with its replicates, by seed."""
-    duration = 1 if method == "frame" else TABLE_4[task]
-    names = (f"toytown/{task}/{method}-1-in-{each}" for each in (INTERVALS[0], interval))
-    all_labels, few = (replicates_by_seed(find(name), duration) for name in names)
+    shown = find_setting(setting)
+    duration = 1 if method == "frame" else shown.duration
+    names = (f"{method}-1-in-{each}" for each in (INTERVALS[0], interval))
+    all_labels, few = (replicates_by_seed(shown.recipe(name), duration) for name in names)
     return {
         seed: SampledScore(all_labels[seed].value - few[seed].value, all_labels[seed].replicates - few[seed].replicates)
         for seed in all_labels.keys() & few.keys()
     }
 
 
-def draw_table5() -> tuple[Figure, pandas.DataFrame]:
+def draw_table5(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFrame]:
     """Draw Table 5: accuracy (with 95% intervals) and speed relative to the default, ours and the paper's."""
-    tables = {task: table5(task) for task in METRICS}
-    figure, grid = plt.subplots(2, 2, figsize=(10.2, 5.6), layout="constrained", sharex=True)
-    for column, (task, metric) in zip(grid.T, METRICS.items(), strict=True):
-        table = tables[task].set_index("layers")
+    tables = {setting: table5(setting) for setting in settings}
+    numbers = ledger.by_task(tables)
+    figure, grid = panels(2, len(settings), 5.1, 5.6, sharex=True)
+    for column, setting in zip(grid.T, settings, strict=True):
+        shown, table = find_setting(setting), tables[setting].set_index("layers")
         places = [SPLITS.index(layers) for layers in table.index]
-        default = table.loc[1]
+        default = table.reindex([1]).loc[1]
         accuracy, speed = column
         reach = [(table.difference - table.low).clip(0), (table.high - table.difference).clip(0)]
-        accuracy.errorbar(places, table.difference, reach, fmt="o-", color=BLUE, capsize=3, label="Toytown")
-        speed.plot(places, table.fps / default.fps, "o-", color=BLUE, label="Toytown")
+        accuracy.errorbar(places, table.difference, reach, fmt="o-", color=BLUE, capsize=3, label=shown.world)
+        speed.plot(places, table.fps / default.fps, "o-", color=BLUE, label=shown.world)
         style = {"markersize": 10, "markerfacecolor": "none", "color": RED, "label": "printed in the paper"}
         accuracy.plot(places, table.paper - default.paper, "o:", **style)
         speed.plot(places, table.paper_fps / default.paper_fps, "o:", **style)
         flat = 100 * FLAT
         accuracy.axhspan(-flat, flat, color=GREY, alpha=0.15, linewidth=0, label=f"within {flat:g} points")
-        accuracy.set_title(f"{task.capitalize()}: {metric}", loc="left")
+        accuracy.set_title(f"{shown.title}: {shown.metric}", loc="left")
         accuracy.set_ylabel("points over the default")
         speed.set_ylabel("frames a second / the default's")
         speed.set_xticks(range(len(SPLITS)), labels=SPLITS)
         speed.set_xlabel("layers in the task network")
-    figure.legend(*grid[0, 1].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
-    return figure, ledger.by_task(tables)
+    figure.legend(*grid[0, -1].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
+    return figure, numbers
 
 
 def draw_sparse_labels() -> tuple[Figure, pandas.DataFrame]:
@@ -163,18 +171,19 @@ def draw_sparse_labels() -> tuple[Figure, pandas.DataFrame]:
     styles = {
         "Frame": ("*-", "black"), "DFF, key frames": ("o--", BLUE), "DFF": ("o-", BLUE), "copy": ("s:", DARK_GREY),
     }  # fmt: skip
-    tables = {task: sparse_labels(task) for task in METRICS}
-    figure, panels = plt.subplots(1, 2, figsize=(11.0, 4.0), layout="constrained")
-    for axes, (task, table) in zip(panels, tables.items(), strict=True):
+    tables = {setting: sparse_labels(setting) for setting in DRIVE}
+    figure, (row,) = panels(1, len(DRIVE), 5.5, 4.0)
+    for axes, (setting, table) in zip(row, tables.items(), strict=True):
+        shown = find_setting(setting)
         for number, (method, (style, colour)) in enumerate(styles.items()):
             line = table[table.method == method]
             reach = [line.score - line.low, line.high - line.score]
             apart = 1.03 ** (number - 1.5)  # so that bars stand side by side
             axes.errorbar(line.interval * apart, line.score, reach, fmt=style, color=colour, capsize=3, label=method)
-        axes.set(xscale="log", xlabel="one labelled frame in", ylabel=f"{METRICS[task]} [%]")
+        axes.set(xscale="log", xlabel="one labelled frame in", ylabel=f"{shown.metric} [%]")
         axes.set_xticks(INTERVALS, labels=INTERVALS)
         axes.minorticks_off()
-        axes.set_title(task.capitalize(), loc="left")
+        axes.set_title(shown.title, loc="left")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return figure, ledger.by_task(tables)
 
@@ -197,9 +206,9 @@ def real_video(data: str) -> pandas.DataFrame:
 
 def draw_real_video() -> tuple[Figure, pandas.DataFrame]:
     """Draw score over key frame duration on CamVid and PETS09; Frame, which has no duration, is a level line."""
-    figure, panels = plt.subplots(1, 2, figsize=(10.2, 4.0), layout="constrained")
+    figure, (row,) = panels(1, len(TITLES), 5.1, 4.0)
     tables = []
-    for axes, (data, (title, score)) in zip(panels, TITLES.items(), strict=True):
+    for axes, (data, (title, score)) in zip(row, TITLES.items(), strict=True):
         table = real_video(data)
         tables.append(table.assign(data=data))
         for name, style in LEVELS.items():
@@ -211,5 +220,5 @@ def draw_real_video() -> tuple[Figure, pandas.DataFrame]:
                 axes.plot(curve.duration, curve.score, style, color=colour, markersize=5, label=method)
         axes.set(xlabel="key frame duration l [frames]", ylabel=score, xticks=range(1, 11))
         axes.set_title(title, loc="left")
-    panels[1].legend(*panels[0].get_legend_handles_labels())
+    row[1].legend(*row[0].get_legend_handles_labels())
     return figure, pandas.concat(tables, ignore_index=True)

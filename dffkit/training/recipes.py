@@ -18,10 +18,12 @@ from dffkit.training.toytown_recipes import FIRST_STAGES, RECIPES, SFF, SMALL
 CURVES = {
     name
     for name in RECIPES | HANDHELD
-    if name.split("/")[-1].startswith(("frame", "dff")) and "-1-in-" not in name and not name.endswith("-2t")
+    if name.split("/")[-1].startswith(("frame", "dff"))
+    and "-1-in-" not in name
+    and not name.endswith(("-2t", "-from-frame"))
 }
 # Recipes that are scored at all of Figure 3's key frame durations: also fix N, as DFF's lead over it depends on them.
-AT_ALL_DURATIONS = CURVES | {name for name in RECIPES | HANDHELD if name.endswith("/fix-n")}
+AT_ALL_DURATIONS = CURVES | {name for name in RECIPES | HANDHELD if name.endswith(("/fix-n", "-from-frame"))}
 
 CAMVID_HEAD = ("segmentation", options(num_classes=11))
 # People only, upright; at twice the video's size they are about 36 x 102 pixels, and twice as large near the camera.

@@ -5,10 +5,10 @@ from stored_scores import stored
 
 from dffkit.experiments import results
 from dffkit.experiments.speed import Architecture
-from dffkit.training.recipes import find
+from dffkit.paper.settings import find_setting
 
 
-def two_curves(folder, task, faster_is_better, splits=("test",), on_val=0.0):
+def two_curves(folder, setting, faster_is_better, splits=("test",), on_val=0.0):
     """Store scores and speeds of all pairs of the two ResNets.
 
     FlowNet Inception is the fastest and half a point worse. ResNet-50 is two points below ResNet-101 where nothing is
@@ -21,7 +21,7 @@ def two_curves(folder, task, faster_is_better, splits=("test",), on_val=0.0):
     for depth, number in ((101, ""), (50, "50")):
         for flow in (None, *flow_gflop):
             parts = ["frame" if flow is None else "dff", number, flow or ""]
-            recipe = find(f"toytown/{task}/" + "-".join(part for part in parts if part))
+            recipe = find_setting(setting).recipe("-".join(part for part in parts if part))
             gflop = (key_gflop[depth], 0.0 if flow is None else flow_gflop[flow])
             for duration in [1] if flow is None else range(1, 6):
                 slope = 0.01 if depth == 101 else 0.001 if faster_is_better else 0.02

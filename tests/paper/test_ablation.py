@@ -7,10 +7,13 @@ import pytest
 from stored_scores import stored as stored_score
 
 from dffkit.experiments import results
-from dffkit.experiments.scoring import TABLE_4
 from dffkit.experiments.speed import Architecture
-from dffkit.paper import ablation, ablation_figures, figures
+from dffkit.paper import ablation, ablation_figures, equal_speed, figures, variations
 from dffkit.paper.ablation_figures import flow_quality, table3, table4
+from dffkit.paper.settings import find_setting
+from dffkit.paper.speed_accuracy import figure3
+from dffkit.paper.variations import draw_table5
+from dffkit.support.errors import DataError
 from dffkit.training.recipes import find
 
 SCORES = {"Frame": 0.72, "DFF": 0.70, "DFF fix N": 0.69, "DFF separate": 0.68, "copy": 0.66, "DFF without S": 0.699}
@@ -18,11 +21,11 @@ NOISE = 0.002
 SPREAD = 0.05 * np.random.default_rng(0).standard_normal(500)  # over streets, the same for every row
 
 
-def row(name, value, seed=0, noise=0, **fields):
+def row(name, value, seed=0, noise=0, setting="segmentation", **fields):
     """A stored score of a row of the tables."""
     fields = {"replicates": value + SPREAD + noise} | fields
-    fields.setdefault("duration", 1 if name == "Frame" else TABLE_4["segmentation"])
-    return stored_score(f"toytown/segmentation/{ablation.ROWS[name].recipe}", value, seed, **fields)
+    fields.setdefault("duration", 1 if name == "Frame" else find_setting(setting).duration)
+    return stored_score(ablation.recipe(setting, name).name, value, seed, **fields)
 
 
 @pytest.fixture
@@ -163,7 +166,7 @@ def test_table_4_is_printed_as_losses_beside_the_papers(stored):
 
 def test_table_3_has_every_row_and_says_which_are_the_papers():
     _, numbers = table3()
-    assert set(numbers.row) == set(ablation.ROWS)
+    assert set(numbers.row) == set(ablation.rows("segmentation")) == set(ablation.rows("detection"))
     assert numbers[numbers["in the paper"]].row.tolist() == [
         "Frame", "DFF", "DFF fix N", "DFF fix F", "DFF separate", "SFF-slow", "SFF-fast"
     ]  # fmt: skip
@@ -200,3 +203,63 @@ def test_dff_and_fix_n_are_compared_at_each_duration_that_both_have(stored):
     (line, _) = figure.axes[0].lines
     assert line.get_xdata().tolist() == [1, 2, 9, 10]
     assert set(numbers.split) == {"test"}
+
+
+HANDHELD = {"Frame": 0.72, "DFF": 0.71, "DFF from Frame's N": 0.70, "DFF fix N": 0.69}
+
+
+@pytest.fixture
+def handheld(results_folder):
+    """Result tables of some rows on handheld films."""
+    rows = [row(name, value, setting="handheld", duration=duration) for name, value in HANDHELD.items()
+            for duration in ((1,) if name == "Frame" else (1, 10))]  # fmt: skip
+    results.add(results_folder / "evaluation.csv", rows)
+
+
+@pytest.mark.usefixtures("handheld")
+def test_table_4_of_handheld_films_has_a_row_more_and_the_papers_numbers_for_detection():
+    table = ablation.table("handheld").set_index("row")
+    assert list(table.index) == list(HANDHELD)
+    assert table.loss.tolist() == pytest.approx([0, 1, 2, 3])
+    assert table.paper.tolist() == pytest.approx([73.9, 73.1, np.nan, 72.3], nan_ok=True)
+    lines = ablation.statements("handheld").set_index("statement")
+    assert lines.loc["DFF from Frame's N above DFF fix N", ["by", "verdict"]].tolist() == ["kit", "holds"]
+    assert lines.loc["DFF above DFF fix N", ["by", "verdict"]].tolist() == ["paper", "holds"]
+
+
+@pytest.mark.usefixtures("handheld")
+def test_table_4_of_handheld_films_is_drawn_and_printed():
+    figure, numbers = table4(["handheld"])
+    (axes,) = figure.axes
+    assert axes.get_title(loc="left") == "Handheld films, detection: mAP@0.5, l = 10"
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(numbers.row) == list(HANDHELD)
+    assert "Handheld films, one training, 95% interval over films" in axes.get_legend_handles_labels()[1]
+    _, dff, more, *_ = figures.points_lost(["handheld"])
+    assert (dff[:2], more[:2]) == (["DFF", "0.8"], ["DFF from Frame's N", "-"])
+    assert more[2].startswith("2.0")
+
+
+@pytest.mark.usefixtures("handheld")
+def test_settings_stand_side_by_side_and_those_without_rows_are_empty():
+    figure, numbers = table4(["detection", "handheld"])
+    assert [len(axes.containers) for axes in figure.axes] == [0, 1]
+    assert set(numbers.task) == {"handheld"}
+    lead, _ = ablation_figures.fix_n(["handheld"])
+    assert lead.axes[0].lines[0].get_xdata().tolist() == [1, 10]
+    assert lead.axes[0].lines[0].get_label() == "test films, 95% interval"
+
+
+@pytest.mark.parametrize("draw", [table4, ablation_figures.fix_n, flow_quality, figure3, draw_table5])
+def test_a_figure_without_any_row_says_what_to_run(results_folder, draw):
+    with pytest.raises(DataError, match=r"of handheld, got none; .* handheld/frame handheld/dff --split test"):
+        draw(["handheld"])
+    assert ablation.table("handheld").empty
+    assert ablation.statements("handheld").empty
+    assert variations.statements("handheld").empty
+    assert equal_speed.frame_by_depth("handheld").empty
+    assert equal_speed.alternatives("handheld").empty
+
+
+def test_an_unknown_setting_is_named():
+    with pytest.raises(ValueError, match=r"expected one of .*'handheld'.*, got 'hand'"):
+        ablation.table("hand")

@@ -106,3 +106,16 @@ def test_the_lead_at_every_speed_is_tested_where_it_is_smallest(tmp_path):
 
 def test_there_are_no_statements_while_a_network_is_missing():
     assert speed_accuracy.statements("segmentation").empty
+
+
+def test_figure_3_of_handheld_films_has_the_curves_of_its_networks(tmp_path):
+    two_curves(tmp_path, "handheld", faster_is_better=True)
+    results.add(tmp_path / "evaluation.csv", [stored_score("handheld/dff-from-frame", 0.9, duration=3)])
+    figure, numbers = speed_accuracy.figure3(["handheld"])
+    counted, measured = figure.axes
+    assert counted.get_title(loc="left") == measured.get_title(loc="left") == "Handheld films, detection, l = 1 .. 20"
+    assert len(counted.lines) == 6 + 1  # pairs, and Frame
+    assert len(numbers) == 2 + 6 * 5
+    assert numbers.score.max() == pytest.approx(70)  # "DFF from Frame's N" has DFF's networks, and is no curve
+    lines = speed_accuracy.statements("handheld").set_index("statement")
+    assert lines.loc["ResNet-101 ahead at every speed: where it leads by the least", "verdict"] == "does not hold"

@@ -167,3 +167,17 @@ def test_each_panel_of_real_video_has_its_curves(real_scores):
     assert len(pets.lines) == 2
     assert [text.get_text() for text in pets.get_legend().get_texts()] == ["Frame", "Frame, longer", "DFF", "copy"]
     assert len(numbers) == 7
+
+
+def test_table_5_of_handheld_films_is_beside_the_papers_of_detection(results_folder):
+    scores = {"split-5": 0.7, "dff": 0.69}
+    results.add(results_folder / "evaluation.csv", [
+        stored_score(f"handheld/{name}", value, duration=10, replicates=np.full(9, value))
+        for name, value in scores.items()
+    ])  # fmt: skip
+    table = variations.table5("handheld").set_index("layers")
+    assert table.difference[[5, 1]].tolist() == pytest.approx([1, 0])
+    assert table.paper[[5, 1]].tolist() == [73.2, 73.1]
+    figure, _ = variations.draw_table5(["handheld"])
+    assert figure.axes[0].get_title(loc="left") == "Handheld films, detection: mAP@0.5"
+    assert figure.axes[0].containers[0].get_label() == "Handheld films"
