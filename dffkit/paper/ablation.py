@@ -16,7 +16,6 @@ from dffkit.paper.ledger import common_difference
 from dffkit.paper.settings import find_setting
 from dffkit.scores.differences import SampledScore, below, difference, statement
 from dffkit.training.recipe import Recipe
-from dffkit.training.recipes import HANDHELD, RECIPES
 
 
 class Row(NamedTuple):
@@ -73,8 +72,8 @@ SFF = ("SFF-slow", "SFF-fast", "SFF-DIS")
 
 def rows(setting: str) -> dict[str, Row]:
     """Return the rows that a setting has recipes for: the handheld world has one more than the drive."""
-    known, start = RECIPES | HANDHELD, find_setting(setting).start
-    return {name: row for name, row in ROWS.items() if start + row.recipe in known}
+    known = ledger.on_toytown(setting)
+    return {name: row for name, row in ROWS.items() if row.recipe in known}
 
 
 def table(setting: str) -> pandas.DataFrame:

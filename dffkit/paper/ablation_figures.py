@@ -150,6 +150,5 @@ def _legend(figure: Figure) -> None:
     for axes in figure.axes:
         artists, labels = axes.get_legend_handles_labels()
         labelled |= dict(zip(labels, artists, strict=True))
-    figure.legend(
-        list(labelled.values()), list(labelled), loc="outside upper right", ncols=len(labelled), frameon=False
-    )
+    columns = min(3, len(labelled)) if len(figure.axes) > 1 else 1
+    figure.legend(list(labelled.values()), list(labelled), loc="outside upper right", ncols=columns, frameon=False)

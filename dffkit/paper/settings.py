@@ -14,34 +14,29 @@ class Setting(NamedTuple):
     Attributes:
         start: beginning of the names of its recipes.
         task: "segmentation" or "detection"; the printed numbers beside ours are the paper's for this task.
+        metric, duration: name of its score, and the key frame duration of Tables 4 and 5.
         title: title of its panels.
         world, scenes: names of the world and of its test snippets, for legends.
     """
 
     start: str
     task: str
+    metric: str
+    duration: int
     title: str
     world: str = "Toytown"
     scenes: str = "streets"
-
-    @property
-    def metric(self) -> str:
-        """The name of its score."""
-        return METRICS[self.task]
-
-    @property
-    def duration(self) -> int:
-        """The key frame duration of Tables 4 and 5."""
-        return TABLE_4[self.task]
 
     def recipe(self, name: str) -> Recipe:
         """Return a recipe by the last part of its name; raise ValueError if there is none."""
         return recipes.find(self.start + name)
 
 
-SETTINGS = {task: Setting(f"toytown/{task}/", task, task.capitalize()) for task in METRICS}
-DRIVE = tuple(SETTINGS)
-SETTINGS["handheld"] = Setting("handheld/", "detection", "Handheld films, detection", "Handheld films", "films")
+DRIVE = tuple(METRICS)
+SETTINGS = {task: Setting(f"toytown/{task}/", task, METRICS[task], TABLE_4[task], task.capitalize()) for task in DRIVE}
+SETTINGS["handheld"] = SETTINGS["detection"]._replace(
+    start="handheld/", title="Handheld films, detection", world="Handheld films", scenes="films"
+)
 
 
 def find_setting(name: str) -> Setting:

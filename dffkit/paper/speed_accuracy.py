@@ -203,7 +203,7 @@ def figure3(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFrame]:
             axes.set(xlabel=AXES[speed], ylabel=f"{shown.metric} [%]")
             axes.set_title(f"{shown.title}, l = 1 .. {TOYTOWN_DURATIONS[shown.task]}", loc="left")
     artists, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(artists, labels, loc="outside upper center", ncols=4, frameon=False)
+    figure.legend(artists, labels, loc="outside upper center", ncols=2 * len(settings), frameon=False)
     return figure, numbers
 
 

@@ -24,9 +24,6 @@ METRICS = {"segmentation": "mIoU", "detection": "mAP@0.5"}  # task -> its score,
 
 
 def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
-    """Return a figure of this height and its axes `(rows, columns)`, each of this width; both in inches.
-
-    One column is at least as wide as a legend. `options` are those of `plt.subplots`.
-    """
-    size = max(columns * width, 7.4), height
+    """Return a figure, `height` inches high, and its axes `(rows, columns)`, each column `width` inches wide."""
+    size = columns * width, height
     return plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **options)

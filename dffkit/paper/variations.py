@@ -131,8 +131,8 @@ def _loss_of_labels(method: str, interval: int, setting: str) -> dict[int, Sampl
     """Loss of a method against itself trained on all labels, with its replicates, by seed."""
     shown = find_setting(setting)
     duration = 1 if method == "frame" else shown.duration
-    names = (f"{method}-1-in-{each}" for each in (INTERVALS[0], interval))
-    all_labels, few = (replicates_by_seed(shown.recipe(name), duration) for name in names)
+    recipes = (shown.recipe(f"{method}-1-in-{each}") for each in (INTERVALS[0], interval))
+    all_labels, few = (replicates_by_seed(recipe, duration) for recipe in recipes)
     return {
         seed: SampledScore(all_labels[seed].value - few[seed].value, all_labels[seed].replicates - few[seed].replicates)
         for seed in all_labels.keys() & few.keys()
@@ -162,7 +162,8 @@ def draw_table5(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFra
         speed.set_ylabel("frames a second / the default's")
         speed.set_xticks(range(len(SPLITS)), labels=SPLITS)
         speed.set_xlabel("layers in the task network")
-    figure.legend(*grid[0, -1].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
+    columns = 3 if len(settings) > 1 else 2
+    figure.legend(*grid[0, -1].get_legend_handles_labels(), loc="outside upper right", ncols=columns, frameon=False)
     return figure, numbers
 
 
