@@ -121,13 +121,9 @@ def find(recipe: Recipe) -> Source:
         from dffkit.experiments import own_data
 
         return own_data.source(recipe.data)
-    if recipe.data in RENDERED:
-        from dffkit.experiments import rendered
-
-        return rendered.source(recipe)
     if recipe.data not in SOURCES:
-        raise ValueError(f'data: expected one of {[*RENDERED, *SOURCES]}, or "module:function", got {recipe.data!r}')
-    return SOURCES[recipe.data]()
+        raise ValueError(f'data: expected one of {list(SOURCES)}, or "module:function", got {recipe.data!r}')
+    return SOURCES[recipe.data](recipe)
 
 
 def real_folder(name: str) -> Path:
@@ -143,7 +139,13 @@ def real_folder(name: str) -> Path:
     return folder
 
 
-def _camvid() -> Source:
+def _rendered(recipe: Recipe) -> Source:
+    from dffkit.experiments import rendered
+
+    return rendered.source(recipe)
+
+
+def _camvid(_: Recipe) -> Source:
     """CamVid: training and validation on stills that a random camera moves over, test on its one clip."""
     from dffkit.datasets import camvid
     from dffkit.datasets.moving_stills import MovingStills
@@ -161,7 +163,7 @@ def _camvid() -> Source:
     )  # fmt: skip
 
 
-def _pets09() -> Source:
+def _pets09(_: Recipe) -> Source:
     """PETS09-S2L1: frames 1-400 of one video for training, 401-500 for validation, 501-600 for test.
 
     People are about as wide as one cell of the feature map, so frames are enlarged by the data option "scale". Training
@@ -189,7 +191,7 @@ def _pets09() -> Source:
     )  # fmt: skip
 
 
-def _cityscapes() -> Source:
+def _cityscapes(_: Recipe) -> Source:
     """Cityscapes as in the paper: shorter side 512, one labelled frame in each snippet of 30 (Sec. 5)."""
     from dffkit.datasets import cityscapes
     from dffkit.datasets.resized import resized, short_side
@@ -205,7 +207,7 @@ def _cityscapes() -> Source:
     )  # fmt: skip
 
 
-def _imagenet_vid() -> Source:
+def _imagenet_vid(_: Recipe) -> Source:
     """ImageNet VID and DET as in the paper: shorter side 600, at most 1000, two samples of VID to one of DET (Sec. 5).
 
     Frames differ in size, so one process trains on one frame at a time: the paper's batch of 8 takes eight processes.
@@ -230,14 +232,14 @@ def _imagenet_vid() -> Source:
     )  # fmt: skip
 
 
-def _flying_chairs() -> Source:
+def _flying_chairs(_: Recipe) -> Source:
     """FlyingChairs, on which the paper's FlowNet was pre-trained (Sec. 4.2): pairs with exact flow, official split."""
     from dffkit.datasets.flying_chairs import FlyingChairs
 
     return Source(lambda recipe, split, *_: FlyingChairs(real_folder("flying_chairs"), split), {"val": None})
 
 
-SOURCES: Mapping[str, Callable[[], Source]] = {
-    "camvid": _camvid, "pets09": _pets09, "cityscapes": _cityscapes, "imagenet_vid": _imagenet_vid,
-    "flying_chairs": _flying_chairs,
+SOURCES: Mapping[str, Callable[[Recipe], Source]] = {
+    **dict.fromkeys(RENDERED, _rendered), "camvid": _camvid, "pets09": _pets09, "cityscapes": _cityscapes,
+    "imagenet_vid": _imagenet_vid, "flying_chairs": _flying_chairs,
 }  # fmt: skip
