@@ -61,13 +61,18 @@ def flow_errors(recipes: Mapping[str, Recipe]) -> pandas.DataFrame:
 
     Columns: `name`, the key in `recipes`; `region`; `error`, the mean over seeds.
     """
+    return by_subset(recipes, "EPE").rename(columns={"subset": "region", "value": "error"})[["name", "region", "error"]]
+
+
+def by_subset(recipes: Mapping[str, Recipe], metric: str) -> pandas.DataFrame:
+    """Return a metric on test: columns `name`, the key in `recipes`; `subset`; `value`, `frames`, means over seeds."""
     lines = [
-        (name, row.subset, row.value)
+        (name, row.subset, row.value, row.frames)
         for name, row in stored_scores(folder() / EVALUATION, recipes, "test")
-        if row.metric == "EPE"
+        if row.metric == metric
     ]
-    table = pandas.DataFrame(lines, columns=["name", "region", "error"])
-    return table.groupby(["name", "region"], sort=False, as_index=False).error.mean()
+    table = pandas.DataFrame(lines, columns=["name", "subset", "value", "frames"])
+    return table.groupby(["name", "subset"], sort=False, as_index=False)[["value", "frames"]].mean()
 
 
 def training_losses(recipes: Mapping[str, Recipe]) -> dict[str, float]:
