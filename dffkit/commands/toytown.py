@@ -26,7 +26,7 @@ FIT_STEPS, FIT_RATE = 80, 0.3
 def add_toytown_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `toytown`."""
     parser.add_argument("--split", choices=toytown.SPLITS[:3], default="val", help="default: val")
-    count = "count the boxes of 1000 films of the handheld world again and store them: 5 minutes on two cores"
+    count = "count the boxes of 1000 films of the handheld world again and store them: 2 minutes on two cores"
     parser.add_argument("--count", action="store_true", help=count)
     parser.add_argument("--streets", type=at_least(1), default=12, metavar="N", help="number of streets (default: 12)")
 

@@ -13,14 +13,13 @@ from torchvision.ops import box_iou
 
 from dffkit.datasets.snippets import MOTION_CLASSES, Snippet, motion_class
 from dffkit.datasets.toytown import Film
+from dffkit.datasets.toytown.statistics import HIDDEN, SHORT
 from dffkit.dff import DeepFeatureFlow
 from dffkit.scores.detection import OVERLAP
 from dffkit.warp import CELL
 
 OFFSET = 9  # i - k
 CONFIDENT = 0.3  # score from which on a detection counts
-SMALL = 2.5  # shorter side in cells, below which a box is small
-HIDDEN = 0.3  # share of an outline
 SIZES, BEFORE = ("small", "large"), ("shown", "hidden", "new")
 
 
@@ -66,7 +65,7 @@ def fates(model: DeepFeatureFlow, snippet: Snippet, film: Film) -> Iterator[Fate
             visible = shown.get(int(target["tracks"][i]))
             before = "new" if visible is None else "hidden" if visible < 1 - HIDDEN else "shown"
             yield Fate(
-                SIZES[bool(sides[i] >= SMALL)], speeds[min(speed, 3)], before, bool(found[i]), bool(kept[i] & found[i])
+                SIZES[bool(sides[i] >= SHORT)], speeds[min(speed, 3)], before, bool(found[i]), bool(kept[i] & found[i])
             )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator
 
+from dffkit.datasets.sprites.scene import log_uniform
 from dffkit.datasets.toytown import place
 from dffkit.datasets.toytown.model import SUBJECTS, Builder, Way
 from dffkit.datasets.toytown.parts import Parts, rotations
@@ -57,7 +58,7 @@ class Handheld(Scene):
 
     def __init__(self, key: tuple[int, ...], size: tuple[int, int], focus_error: float) -> None:
         rng = np.random.default_rng(key)
-        focal = _log_uniform(rng, *FOCAL)
+        focal = log_uniform(rng, *FOCAL)
         group = _Group(rng, focal)
         self._height = min(rng.uniform(0.5, 1.7), 0.35 * group.distance)
         self._group = group
@@ -114,7 +115,7 @@ class _Group:
         extents = [self._seen(self.builder.extent[me]) for me in members]
         (self.width, self.height), (widest, tallest) = extents[0], np.max(extents, axis=0)
         places, self.span = _side_by_side(rng, [width for width, _ in extents])
-        wanted = factor * _log_uniform(rng, *SIZES) / math.sqrt(self.width * self.height)  # cells a metre
+        wanted = factor * log_uniform(rng, *SIZES) / math.sqrt(self.width * self.height)  # cells a metre
         self.cell = 1 / min(wanted, TALLEST / tallest, WIDEST / widest, SPAN / self.span)
         self.distance = focal * CELLS[1] * self.cell
         speed, pace = self._speed(rng), rng.uniform(0.1, 1.0) * PACE.get(self.kind, OTHER_PACE)
@@ -167,7 +168,7 @@ def _aim(rng: Generator, group: _Group) -> tuple[Waver, Waver]:
     """Return the errors of the operator's aim, sideways and up and down."""
     errors = []
     for share, side, cells in ((1.0, group.span, CELLS[1]), (0.4, group.height, CELLS[0])):
-        speed, frequency = share * group.waver * math.sqrt(2), _log_uniform(rng, *TURNS)
+        speed, frequency = share * group.waver * math.sqrt(2), log_uniform(rng, *TURNS)
         # The group stays in the picture, but for a little of it.
         room = max(0.05 * side, cells * group.cell / 2 - 0.48 * side) / group.distance
         amplitude = min(speed / frequency, room)
@@ -176,7 +177,3 @@ def _aim(rng: Generator, group: _Group) -> tuple[Waver, Waver]:
         still = rng.uniform(-0.5, 0.5) * max(0.0, room - amplitude), 0.0, math.pi / 2
         errors.append(Waver((slow, tremor, still)))
     return errors[0], errors[1]
-
-
-def _log_uniform(rng: Generator, low: float, high: float) -> float:
-    return low * (high / low) ** rng.random()

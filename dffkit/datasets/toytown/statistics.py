@@ -15,12 +15,12 @@ from dffkit.datasets.snippets import FAST, REACH, SLOW, motion_iou
 from dffkit.datasets.toytown.film import FPS, HANDHELD, Film, data_version
 from dffkit.support import files
 from dffkit.support.errors import DataError
+from dffkit.warp import CELL
 
 TARGETS, STORED = "vid_statistics.toml", "handheld_boxes.json"  # in the folder data
 FILMS = 1000  # that are counted
 LABELLED = 9  # the frame of a film whose boxes count, as in training
 EARLIER = 9  # frames before it, at which its boxes are looked for
-CELL = 16  # pixels
 SHORT, HIDDEN = 2.5, 0.3  # a short side in cells; a share of an outline
 
 
@@ -92,7 +92,7 @@ def observe(number: int) -> tuple[list[Thing], bool]:
 
 
 def observe_films(count: int = FILMS, progress: bool = True) -> Observed:
-    """Observe the first films of training, one process for each core; about 0.3 s a film and core."""
+    """Observe the first films of training, one process for each core; about 0.2 s a film and core."""
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         found = pool.map(observe, range(count), chunksize=10)
         found = list(tqdm(found, "counting boxes", count, unit="film", disable=not progress))
