@@ -82,7 +82,7 @@ COMMANDS = {
     ),
     "speed": Command(
         "measure", "training", "measure the times of the recipes' networks on this machine",
-        ("speed", "speed --threads 1"),
+        ("speed", "speed --data handheld --threads 1"),
     ),
     "run": Command(
         "run", "training", "recognize a video, a folder of images or a camera, and write it with the results drawn in",

@@ -4,16 +4,17 @@ import argparse
 import itertools
 from pathlib import Path
 
-from dffkit import weights
 from dffkit.baselines import EXACT_FLOW
 from dffkit.commands.cli import add_device, add_precision, add_threads, at_least
-from dffkit.experiments import benchmark, results, speed
+from dffkit.experiments import benchmark, results, runs, speed
+from dffkit.experiments.runs import Run, default_workspace
+from dffkit.experiments.sources import RENDERED
 from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.networks.precision import AUTO, resolve
 from dffkit.support import files
 from dffkit.support.machine import check_device, describe, keep_freed_memory, use_threads
-from dffkit.training.recipes import RECIPES
-from dffkit.training.toytown_recipes import HEADS
+from dffkit.training.progress import announce
+from dffkit.training.recipes import HANDHELD, RECIPES
 
 
 def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +69,8 @@ def benchmark_main(arguments: argparse.Namespace) -> int:
 
 def add_speed_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `speed`."""
+    data_help = "only networks for one or several of %(choices)s (default: for all whose recipe `frame` is trained)"
+    parser.add_argument("--data", nargs="+", choices=RENDERED, metavar="NAME", help=data_help)
     parser.add_argument("--repeats", type=at_least(1), default=9, metavar="N", help="report medians of N (default: 9)")
     out = Path("build/results") / speed.TABLE
     parser.add_argument("--out", type=Path, default=out, metavar="FILE.csv", help=f"the table (default: {out})")
@@ -77,21 +80,27 @@ def add_speed_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def speed_main(arguments: argparse.Namespace) -> int:
-    """Measure the networks of all recipes, for Frame and for DFF, and write the table to `--out`."""
+    """Measure the networks of the rendered worlds' recipes, for Frame and for DFF, and write the table to `--out`."""
     check_device(arguments.device)
     keep_freed_memory()
     use_threads(arguments.threads)
-    chosen = [each for each in RECIPES.values() if not each.pretraining and each.flow != EXACT_FLOW]
-    recipes = {speed.Architecture.of(recipe): recipe for recipe in chosen}
-    trained = {task: weights.load(f"toytown/{task}/frame").to(arguments.device) for task in HEADS}
-    precision = resolve(arguments.precision, arguments.device)
+    workspace, precision = default_workspace(device=arguments.device), resolve(arguments.precision, arguments.device)
+    asked = [each for each in (RECIPES | HANDHELD).values() if each.data in (arguments.data or RENDERED)]
+    frames = [Run(each) for each in asked if each.name.endswith("/frame")]
+    # If the world that was asked for, or every world, is missing, `runs.trained` says which training it needs.
+    available = [run for run in frames if arguments.data or runs.is_available(run, workspace)] or frames
+    for name in (run.recipe.name for run in frames if run not in available):
+        announce(f"left out: {name} is not trained. To measure its world, first:  python -m dffkit train {name}")
+    trained = {(run.recipe.data, run.recipe.task): runs.trained(run, workspace) for run in available}
+    chosen = [each for each in asked if (each.data, each.task) in trained and each.flow != EXACT_FLOW]
+    recipes = {speed.Architecture.of(each): each for each in chosen if not each.pretraining}
     rows = speed.measure(list(recipes.values()), trained, arguments.repeats, arguments.device, precision)
     machine = describe(arguments.device)
     results.write_rows(arguments.out, [row | machine for row in rows])
     print(f"{len(rows)} networks measured: {arguments.out}, in {precision}")
     for row in rows:
         print(
-            f"  {row['task']:12} {row['features']:10} {row['flow']:17} split {row['split']:2}  "
+            f"  {row['data']:8} {row['task']:12} {row['features']:10} {row['flow']:17} split {row['split']:2}  "
             f"key frame {row['key_ms']:7.1f} ms  other frame {row['current_ms']:7.1f} ms, "
             f"result {row['decode_ms']:7.1f} ms"
         )

@@ -16,26 +16,31 @@ import torch
 
 from dffkit import complexity
 from dffkit.baselines import HAND_CRAFTED, NO_FLOW
-from dffkit.datasets.toytown import WORLDS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import results
 from dffkit.experiments.benchmark import times_in_turns
+from dffkit.experiments.rendered import films
 from dffkit.networks.precision import PRECISIONS, autocast, in_lower_precision
 from dffkit.training.assembly import build
 from dffkit.training.recipe import Recipe
 
 TABLE = "speed.csv"
-CURRENT, KEY = 19, 15  # indices of the measured frames in a street of val
+CURRENT, KEY = 19, 15  # indices of the measured frames in a film of val
 
 
 class Architecture(NamedTuple):
-    """The settings of a recipe that determine the speed of its network."""
+    """The settings of a recipe that determine the speed of its network.
 
+    `data` is the name of the rendered world: together with `task` it determines the frames and the head.
+    """
+
+    data: str
     task: str
     features: str
     width: float
     flow: str
     flow_width: float
+    small_stem: bool
     scale: bool
     split: int
     shrink: int
@@ -43,8 +48,10 @@ class Architecture(NamedTuple):
     @classmethod
     def of(cls, recipe: Recipe) -> "Architecture":
         """Return the architecture of a recipe for Frame or DFF."""
-        flow = (recipe.flow, recipe.flow_width, recipe.scale and recipe.flow not in (*HAND_CRAFTED, NO_FLOW))
-        return cls(recipe.task, f"ResNet-{recipe.depth}", recipe.width, *flow, recipe.split, recipe.shrink)
+        features = (f"ResNet-{recipe.depth}", recipe.width)
+        scale = recipe.scale and recipe.flow not in (*HAND_CRAFTED, NO_FLOW)
+        flow = (recipe.flow, recipe.flow_width, recipe.small_stem, scale)
+        return cls(recipe.data, recipe.task, *features, *flow, recipe.split, recipe.shrink)
 
 
 class Speed(NamedTuple):
@@ -78,7 +85,11 @@ class Speed(NamedTuple):
 
 
 def measure(
-    recipes: Sequence[Recipe], trained: Mapping[str, DeepFeatureFlow], repeats: int, device: str, precision: str
+    recipes: Sequence[Recipe],
+    trained: Mapping[tuple[str, str], DeepFeatureFlow],
+    repeats: int,
+    device: str,
+    precision: str,
 ) -> list[dict[str, Any]]:
     """Measure the networks of recipes; return rows with the fields of `Architecture` and `Speed`, and the precision.
 
@@ -88,14 +99,14 @@ def measure(
 
     Args:
         recipes: recipes for Frame or DFF.
-        trained: a trained network for each task.
+        trained: a trained network for each world and task, as `Recipe.data` and `Recipe.task`.
         repeats: number of rounds that count.
         device: where the networks run.
         precision: "float32", or "bfloat16" for mixed precision.
     """
     models, parts = {recipe: build(recipe).to(device).eval() for recipe in recipes}, {}
     for recipe, model in models.items():
-        made = _parts(recipe, model, trained[recipe.task], device, precision)
+        made = _parts(recipe, model, trained[recipe.data, recipe.task], device, precision)
         parts |= {(recipe, name): part for name, part in made.items()}
     with torch.inference_mode():
         times = times_in_turns(parts, device, repeats, progress=True)
@@ -123,7 +134,7 @@ def measured(folder: Path) -> dict[Architecture, Speed]:
 def _parts(
     recipe: Recipe, model: DeepFeatureFlow, trained: DeepFeatureFlow, device: str, precision: str
 ) -> dict[str, Callable[[], Any]]:
-    film = Film("val", 0, 30.0, WORLDS[recipe.task])
+    film = next(films(recipe, "val", 1))
     current, key = (film.frame(index)[None].to(device) for index in (CURRENT, KEY))
     model, mixed = in_lower_precision(model, PRECISIONS[precision]), autocast(precision, device)
     with torch.inference_mode(), mixed:
@@ -142,7 +153,7 @@ def _same(recipe: Recipe, part: str) -> tuple:
     """Return a key that is the same for equal computations: a key frame runs all layers of N at any split point."""
     if part == "current":
         return part, recipe
-    return (part, recipe.task, recipe.shrink) + ((recipe.depth, recipe.width) if part == "key" else ())
+    return (part, recipe.data, recipe.task, recipe.shrink) + ((recipe.depth, recipe.width) if part == "key" else ())
 
 
 def _counted(recipe: Recipe, model: DeepFeatureFlow) -> dict[str, float]:

@@ -101,10 +101,7 @@ def common_difference(first: Mapping[int, SampledScore], second: Mapping[int, Sa
 
 
 def speeds() -> dict[Architecture, Speed]:
-    """Return the measured speeds of recipes' networks, by architecture.
-
-    The handheld world's networks have the drive's speeds where they differ from the drive's in the detection head only.
-    """
+    """Return the measured speeds of recipes' networks, by architecture."""
     return speed.measured(folder())
 
 

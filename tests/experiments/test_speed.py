@@ -11,13 +11,22 @@ import torch
 from hand_made import DETECTION, SEGMENTATION, recipe
 
 from dffkit.commands import measure as command
-from dffkit.experiments import speed
+from dffkit.complexity import cost_ratio, cost_ratio_approximate, count_costs, table2
+from dffkit.experiments import results, speed
+from dffkit.experiments.runs import Run
 from dffkit.experiments.speed import Architecture, Speed, measure, measured
 from dffkit.networks import precision
+from dffkit.support.errors import CommandError
+from dffkit.support.files import root
+from dffkit.training import checkpoint
 from dffkit.training.assembly import build
 from dffkit.training.recipes import find
 
 TINY = recipe(task=SEGMENTATION)
+FRAME = recipe("frames", flow="none", flow_width=0)
+HANDHELD_FRAME = recipe("frames", DETECTION, data="handheld", flow="none", flow_width=0)
+DRIVE = {"segmentation/dff": TINY, "segmentation/frame": dataclasses.replace(FRAME, name="segmentation/frame")}
+HANDHELD = {"handheld/frame": dataclasses.replace(HANDHELD_FRAME, name="handheld/frame")}
 
 
 def test_training_does_not_change_the_speed():
@@ -27,7 +36,15 @@ def test_training_does_not_change_the_speed():
     for name, field, value in (("without-s", "scale", False), ("sff-dis", "flow", "DIS")):
         assert Architecture.of(find(f"toytown/segmentation/{name}")) != dff
         assert getattr(Architecture.of(find(f"toytown/segmentation/{name}")), field) == value
-    assert Architecture.of(dataclasses.replace(TINY, split=0)) != Architecture.of(TINY)
+    for changes in ({"split": 0}, {"small_stem": True}, {"data": "handheld"}):
+        assert Architecture.of(dataclasses.replace(TINY, **changes)) != Architecture.of(TINY)
+
+
+def test_the_stored_table_has_every_network_of_the_drive():
+    stored = measured(root() / "data" / "results")
+    assert len(stored) == len(results.read_rows(root() / "data" / "results" / "speed.csv"))
+    for name in ("detection/frame-half-size", "segmentation/dff-50-inception", "segmentation/split-21"):
+        assert Architecture.of(find(f"toytown/{name}")) in stored
 
 
 def test_frames_per_second_have_their_results():
@@ -41,8 +58,8 @@ def test_frames_per_second_have_their_results():
 
 def trained():
     return {
-        task: build(recipe(task=head)).eval()
-        for task, head in (("segmentation", SEGMENTATION), ("detection", DETECTION))
+        (data, head[0]): build(recipe(task=head)).eval()
+        for data, head in (("toytown", SEGMENTATION), ("toytown", DETECTION), ("handheld", DETECTION))
     }
 
 
@@ -69,7 +86,42 @@ def test_every_recipe_gets_its_times_and_its_ratio(monkeypatch):
     assert copy["ratio"] < dff["ratio"]
 
 
-def test_the_precision_is_that_of_the_machine_or_the_one_asked_for(tmp_path, monkeypatch):
+def test_a_small_stem_is_counted(monkeypatch):
+    monkeypatch.setattr(speed, "times_in_turns", lambda parts, *_, **__: {part: [1.0] for part in parts})
+    pair, frame = find("handheld/dff-50-inception"), find("handheld/frame-50")
+    (row,) = measure([pair], {("handheld", "detection"): build(frame).eval()}, 1, "cpu", "float32")
+    costs = count_costs(build(pair), pair.size)
+    printed = table2().set_index(["features", "flow"]).inverse["ResNet-50", "FlowNet Inception"]
+    assert 1 / cost_ratio_approximate(costs) == pytest.approx(printed, rel=0.10)
+    assert row["ratio"] == pytest.approx(cost_ratio(costs), abs=1e-5)
+    assert row["ratio"] == pytest.approx(row["current_gflop"] / row["key_gflop"], abs=1e-4)
+    assert row["small_stem"]
+
+
+@pytest.fixture
+def workspace(bare_workspace, monkeypatch):
+    """A workspace of its own for the command, which knows a few tiny recipes."""
+    monkeypatch.setattr(command, "default_workspace", lambda device: bare_workspace)
+    monkeypatch.setattr(command, "RECIPES", DRIVE)
+    monkeypatch.setattr(command, "HANDHELD", HANDHELD)
+    return bare_workspace
+
+
+def finish(frame, workspace):
+    """Store random weights as the finished run of a recipe."""
+    run = Run(frame)
+    state = {"identity": run.measurement("train").as_dict(), "module": build(frame).state_dict()}
+    checkpoint.write(run.folder(workspace) / checkpoint.FINISHED, state)
+
+
+def run_speed(*words):
+    """Run the command with one repetition on the CPU."""
+    parser = argparse.ArgumentParser()
+    command.add_speed_arguments(parser)
+    return command.speed_main(parser.parse_args(["--repeats=1", "--device=cpu", *words]))
+
+
+def test_the_precision_is_that_of_the_machine_or_the_one_asked_for(workspace, tmp_path, monkeypatch):
     seen, convolution = set(), torch.nn.Conv2d.forward
 
     def forward(layer, maps):
@@ -77,32 +129,47 @@ def test_the_precision_is_that_of_the_machine_or_the_one_asked_for(tmp_path, mon
         return convolution(layer, maps)
 
     monkeypatch.setattr(torch.nn.Conv2d, "forward", forward)
-    monkeypatch.setattr(command.weights, "load", lambda name: trained()[name.split("/")[1]])
-    monkeypatch.setattr(command, "RECIPES", {TINY.name: TINY})
-    parser, out = argparse.ArgumentParser(), tmp_path / "speed.csv"
-    command.add_speed_arguments(parser)
+    finish(DRIVE["segmentation/frame"], workspace)
+    out = tmp_path / "speed.csv"
     for units, words, expected in ((False, (), "float32"), (True, (), "bfloat16"), (True, ("float32",), "float32")):
         monkeypatch.setattr(precision, "has_bf16_units", lambda device, units=units: units)
-        words = [*(f"--precision={word}" for word in words), "--repeats=1", "--device=cpu", f"--out={out}"]
         seen.clear()
-        command.speed_main(parser.parse_args(words))
+        run_speed(*(f"--precision={word}" for word in words), f"--out={out}")
         assert set(pandas.read_csv(out).precision) == {expected}
         assert (torch.bfloat16 in seen) == (expected == "bfloat16")
-    assert len(measured(tmp_path)) == 1
+    assert len(measured(tmp_path)) == 2
 
 
-def test_the_command_replaces_the_table_at_out(tmp_path, monkeypatch, capsys):
+def test_the_command_replaces_the_table_at_out(workspace, tmp_path, monkeypatch, capsys):
     frozen = dataclasses.replace(TINY, name="frozen", freeze=("feature_network",))
     exact = dataclasses.replace(TINY, name="exact", flow="exact", flow_width=0)  # rendering is not recognition
-    monkeypatch.setattr(command.weights, "load", lambda name: trained()[name.split("/")[1]])
-    monkeypatch.setattr(command, "RECIPES", {each.name: each for each in (TINY, frozen, exact)})
+    monkeypatch.setattr(command, "RECIPES", DRIVE | {each.name: each for each in (frozen, exact)})
     parser = argparse.ArgumentParser()
     command.add_speed_arguments(parser)
     assert parser.get_default("out") == Path("build/results/speed.csv"), "not the table that ships"
+    finish(DRIVE["segmentation/frame"], workspace)
     out = tmp_path / "new" / "times.csv"
     for _ in range(2):
-        assert command.speed_main(parser.parse_args(["--repeats", "1", "--device", "cpu", "--out", str(out)])) == 0
+        assert run_speed(f"--out={out}") == 0
     table = pandas.read_csv(out)
-    assert len(table) == 1
+    assert len(table) == 2
     assert {"device", "threads", "torch", "commit"} <= set(table.columns)
-    assert f"1 networks measured: {out}" in capsys.readouterr().out
+    assert f"2 networks measured: {out}" in capsys.readouterr().out
+
+
+def test_worlds_without_a_trained_frame_are_left_out_and_named(workspace, tmp_path, capsys):
+    missing = r"is not trained yet\. Train it with:  python -m dffkit train"
+    with pytest.raises(CommandError, match=f"segmentation/frame.* {missing} segmentation/frame"):
+        run_speed(f"--out={tmp_path / 'speed.csv'}")
+    finish(DRIVE["segmentation/frame"], workspace)
+    run_speed(f"--out={tmp_path / 'speed.csv'}")
+    assert {network.data for network in measured(tmp_path)} == {"toytown"}
+    assert "left out: handheld/frame is not trained" in capsys.readouterr().err
+    with pytest.raises(CommandError, match=f"{missing} handheld/frame"):
+        run_speed("--data", "handheld")
+    finish(HANDHELD["handheld/frame"], workspace)
+    run_speed(f"--out={tmp_path / 'speed.csv'}")
+    assert {network.data for network in measured(tmp_path)} == {"toytown", "handheld"}
+    assert "left out" not in capsys.readouterr().err
+    run_speed("--data=handheld", f"--out={tmp_path / 'speed.csv'}")
+    assert list(measured(tmp_path)) == [Architecture.of(HANDHELD["handheld/frame"])]

@@ -214,6 +214,15 @@ def handheld(results_folder):
     rows = [row(name, value, setting="handheld", duration=duration) for name, value in HANDHELD.items()
             for duration in ((1,) if name == "Frame" else (1, 10))]  # fmt: skip
     results.add(results_folder / "evaluation.csv", rows)
+    counts = {"decode_ms": 10, "key_gflop": 1, "current_gflop": 0.1, "ratio": 0.1}
+    measured = {"Frame": (90, 1), "DFF": (100, 10)}
+    results.write_rows(results_folder / "speed.csv", [
+        Architecture.of(ablation.recipe(setting, name))._asdict() | counts | {"key_ms": key, "current_ms": current}
+        for setting, name, key, current in (
+            *(("handheld", name, *times) for name, times in measured.items()),
+            ("detection", "Frame", 70, 1),
+        )
+    ])  # fmt: skip
 
 
 @pytest.mark.usefixtures("handheld")
@@ -222,6 +231,9 @@ def test_table_4_of_handheld_films_has_a_row_more_and_the_papers_numbers_for_det
     assert list(table.index) == list(HANDHELD)
     assert table.loss.tolist() == pytest.approx([0, 1, 2, 3])
     assert table.paper.tolist() == pytest.approx([73.9, 73.1, np.nan, 72.3], nan_ok=True)
+    assert table.fps.tolist() == pytest.approx([10, *[10_000 / (100 + 9 * 10 + 10 * 10)] * 3])
+    assert ablation.speed("detection", "Frame")["fps"] == pytest.approx(12.5)
+    assert np.isnan(ablation.speed("detection", "DFF")["fps"])
     lines = ablation.statements("handheld").set_index("statement")
     assert lines.loc["DFF from Frame's N above DFF fix N", ["by", "verdict"]].tolist() == ["kit", "holds"]
     assert lines.loc["DFF above DFF fix N", ["by", "verdict"]].tolist() == ["paper", "holds"]

@@ -52,6 +52,15 @@ def test_the_best_pair_at_a_speed_is_chosen_on_val_and_scored_on_test(tmp_path, 
     assert point.loss == pytest.approx(loss)
 
 
+def test_handheld_films_have_the_speeds_of_their_own_networks(tmp_path):
+    two_curves(tmp_path, "handheld", faster_is_better=True, splits=("test", "val"))
+    lines = equal_speed.ten_times_as_fast("handheld", 3.6).query("speed == 'counted (Eq. 7)'").set_index("pair")
+    assert lines.loc["ResNet-101, FlowNet Inception", ["duration", "loss"]].tolist() == [4, pytest.approx(3.5)]
+    assert equal_speed.best_at_speed("handheld", 5.2).features == "ResNet-50"
+    results.add(tmp_path / "evaluation.csv", [stored_score("toytown/detection/frame", 0.7, duration=1)])
+    assert speed_accuracy.curves("detection").empty
+
+
 def test_without_a_pair_that_is_fast_enough_the_fastest_is_returned(tmp_path):
     two_curves(tmp_path, "detection", faster_is_better=True, splits=("test", "val"))
     lines = equal_speed.ten_times_as_fast("detection")

@@ -20,7 +20,8 @@ def timeline():
 
 def test_each_panel_shows_the_frame_of_its_measured_rate(timeline):
     rows = pandas.read_csv(root() / "data" / "results" / "speed.csv", keep_default_na=False)
-    rows = rows.query("task == 'detection' and features == 'ResNet-101' and split == 1 and shrink == 1")
+    rows = rows.query("data == 'toytown' and task == 'detection' and features == 'ResNet-101'")
+    rows = rows.query("split == 1 and shrink == 1")
     for method, flow, duration in (("Frame", "none", 1), ("copy", "none", 10), ("DFF", "FlowNet", 10)):
         row = rows[(rows.flow == flow) & ((rows["scale"] == True) | (flow == "none"))].iloc[0]  # noqa: E712
         milliseconds = row.key_ms + (duration - 1) * row.current_ms + duration * row.decode_ms

@@ -175,7 +175,10 @@ def test_table_5_of_handheld_films_is_beside_the_papers_of_detection(results_fol
         stored_score(f"handheld/{name}", value, duration=10, replicates=np.full(9, value))
         for name, value in scores.items()
     ])  # fmt: skip
+    times = {"key_ms": 50, "current_ms": 5, "decode_ms": 0, "key_gflop": 1, "current_gflop": 0.1, "ratio": 0.1}
+    results.write_rows(results_folder / "speed.csv", [Architecture.of(find("handheld/split-5"))._asdict() | times])
     table = variations.table5("handheld").set_index("layers")
+    assert table.fps[[5, 1]].tolist() == pytest.approx([10_000 / (50 + 9 * 5), np.nan], nan_ok=True)
     assert table.difference[[5, 1]].tolist() == pytest.approx([1, 0])
     assert table.paper[[5, 1]].tolist() == [73.2, 73.1]
     figure, _ = variations.draw_table5(["handheld"])
