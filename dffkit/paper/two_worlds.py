@@ -1,0 +1,85 @@
+"""The paper's statements on detection in two worlds, side by side: on handheld films, and on the drive."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas
+
+from dffkit.paper import ablation, equal_speed, speed_accuracy, variations
+from dffkit.paper.settings import find_setting
+from dffkit.scores.differences import Difference, below, statement
+
+WORLDS = ("handheld", "detection")  # inputs as ImageNet VID's first, then small things on a drive
+
+
+def statements(setting: str) -> pandas.DataFrame:
+    """All of the paper's statements on detection that a world has results for: Tables 4 and 5, and Figure 3.
+
+    Returns:
+        Columns as in `ablation.statements`, and `printed`, the paper's difference in points, NaN where it has none.
+    """
+    order = ablation.statements(setting)
+    tables = [order[order.by == "paper"] if len(order) else order, _losses(setting)]
+    tables += [variations.statements(setting), speed_accuracy.statements(setting)]
+    found = pandas.concat([table for table in tables if len(table)] or [pandas.DataFrame()], ignore_index=True)
+    if found.empty:
+        return found
+    return found.assign(printed=[_printed(text, find_setting(setting).task) for text in found.statement])
+
+
+def side_by_side(settings: Sequence[str] = WORLDS) -> pandas.DataFrame:
+    """The statements with what the paper printed and what came of them in each world.
+
+    Returns:
+        Columns: `statement`; `paper`, the printed difference in points, or ""; and for each world, by its name, the
+        verdict with the difference and its interval, or "-" where a row is missing.
+    """
+    tables = {find_setting(each).world: statements(each) for each in settings}
+    texts = dict.fromkeys(text for table in tables.values() if len(table) for text in table.statement)
+    lines = {text: {"statement": text, "paper": ""} | dict.fromkeys(tables, "-") for text in texts}
+    for world, table in tables.items():
+        for line in table.itertuples():
+            paper = "" if np.isnan(line.printed) else f"{line.printed:.1f}"
+            lines[line.statement] |= {"paper": paper, world: _words(line)}
+    return pandas.DataFrame(lines.values(), columns=["statement", "paper", *tables])
+
+
+def _losses(setting: str) -> pandas.DataFrame:
+    """What Deep Feature Flow costs: at Table 4's key frame duration, and ten times as fast with FlowNet Inception."""
+    lines, frame, printed = [], ablation.scores(setting, "Frame"), _printed_losses(find_setting(setting).task)
+    table4, ten_times = printed
+    loss = ablation.common_difference(frame, ablation.scores(setting, "DFF"))
+    if loss.seeds:
+        lines.append(statement(table4, loss) | {"verdict": below(loss, printed[table4] / 100)})
+    points = speed_accuracy.curves(setting)
+    if {"frame", "dff-inception"} <= set(points["name"]):
+        point = equal_speed.loss_at_speed(setting)
+        loss = Difference(*(point[name] / 100 for name in ("loss", "low", "high")), np.nan, 1)
+        verdict = below(loss, printed[ten_times] / 100) if point.speedup >= 10 else "not reached"
+        lines.append(statement(ten_times, loss) | {"verdict": verdict})
+    return pandas.DataFrame(lines)
+
+
+def _printed_losses(task: str) -> dict[str, float]:
+    _, frame, fastest, _ = equal_speed.PRINTED[task]
+    loss = ablation.ROWS["Frame"].paper[task][0] - ablation.ROWS["DFF"].paper[task][0]
+    return {
+        "DFF loses no more than in Table 4": loss,
+        "ten times as fast loses no more than in the text": frame - fastest,
+    }
+
+
+def _printed(text: str, task: str) -> float:
+    """Return the paper's difference in points for a statement, NaN if it printed none."""
+    for first, second in ablation.PAPERS_ORDER:
+        printed = [ablation.ROWS[name].paper.get(task) for name in (first, second)]
+        if text == f"{first} above {second}" and all(printed):
+            return printed[0][0] - printed[1][0]
+    return _printed_losses(task).get(text, np.nan)
+
+
+def _words(line: Any) -> str:
+    if np.isnan(line.difference):
+        return line.verdict
+    return f"{line.verdict}: {line.difference:.1f} ({line.low:.1f} to {line.high:.1f})"
