@@ -1,13 +1,13 @@
 """Labelled stills made into short videos, for training on pairs where only single images have labels.
 
-The last frame of a snippet is a random view of a still with its label map or boxes. In the frames before it the view
-moves smoothly backwards in time, and pieces of the picture move by themselves. Every frame is a function of (seed,
-still, variant, frame) alone, and so is the exact flow between any two frames.
+The last frame of a snippet is a random view of a still with its label map. In the frames before it the view moves
+smoothly backwards in time, and pieces of the picture move by themselves. Every frame is a function of (seed, still,
+variant, frame) alone.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,25 +15,21 @@ import torch
 from torch import Tensor
 
 from dffkit.datasets.images import channels_first
-from dffkit.datasets.resized import clip_boxes_to_view
 from dffkit.datasets.snippets import Frames, OnDemand, Snippet
-from dffkit.datasets.still_camera import Shot, draw_shot, moved_boxes
+from dffkit.datasets.still_camera import Shot, draw_shot
 from dffkit.networks.segmentation import IGNORE
 
 FPS = 15.0  # the speeds in still_camera.py fit nine frames of CamVid's clip at this rate
-VISIBLE = 0.3  # share of a box that must be in the view; below it, the visible rest becomes a region to ignore
 
 
 class MovingStills(Sequence[Snippet]):
-    """One snippet for each still and variant, with exact flow and a target for its last frame.
+    """One snippet for each still and variant, with a label map for its last frame.
 
-    Outside the still, a label map is 255 and the picture continues as its mirror image: a plain colour would have
-    edges to learn. A still with boxes is surrounded by its mean colour instead: a mirrored person would lack a box.
+    Outside the still, the label map is 255 and the picture continues as its mirror image: a plain colour would have
+    edges to learn.
 
     Args:
-        stills: snippets; each of their annotated frames is a still. A target is a label map `(H, W)` uint8, or a dict
-            of "boxes" `(N, 4)`, optional "ignore" `(R, 4)` and other tensors with a row for each box, or a tuple of
-            these.
+        stills: snippets; each of their annotated frames is a still, with a label map `(H, W)` uint8.
         variants: number of snippets made from each still.
         length: frames of each snippet.
         seed: seed of the random views and motions.
@@ -65,17 +61,14 @@ class MovingStills(Sequence[Snippet]):
 
         def frame(t: int) -> Tensor:
             scene = self._scene(index)
-            return channels_first(scene.shot.picture(scene.still, last - t, scene.fill))
+            return channels_first(scene.shot.picture(scene.still, last - t))
 
-        def flow(i: int, k: int) -> tuple[Tensor, Tensor]:
-            field, hidden = self._scene(index).shot.flow(last - i, last - k)
-            return torch.from_numpy(field), torch.from_numpy(hidden)
-
-        def target(_: int) -> Any:
+        def target(_: int) -> Tensor:
             scene = self._scene(index)
-            return _seen(scene.target, scene.shot)
+            flags = {"flags": cv2.INTER_NEAREST, "borderValue": IGNORE}
+            return torch.from_numpy(cv2.warpAffine(scene.labels, scene.shot.view[:2], self.size[::-1], **flags))
 
-        return Snippet(self._name(index), FPS, Frames(frame, self.length), OnDemand(target, [last]), flow=flow)
+        return Snippet(self._name(index), FPS, Frames(frame, self.length), OnDemand(target, [last]))
 
     def _name(self, index: int) -> str:
         still, frame = self.places[index // self.variants]
@@ -83,31 +76,12 @@ class MovingStills(Sequence[Snippet]):
 
     def _make_scene(self, index: int) -> "_Scene":
         snippet, frame = self.places[index // self.variants]
-        still, target = snippet.frames[frame].permute(1, 2, 0).contiguous().numpy(), snippet.targets[frame]
-        parts = target if isinstance(target, tuple) else (target,)
-        found = [part["boxes"].numpy() for part in parts if isinstance(part, dict)]
-        boxes = np.concatenate(found) if found else None
+        still = snippet.frames[frame].permute(1, 2, 0).contiguous().numpy()
         rng = np.random.default_rng(list(f"{self.seed}/{self._name(index)}".encode()))
-        shot = draw_shot(rng, still.shape[:2], self.size, boxes)
-        return _Scene(still, target, shot, None if boxes is None else tuple(cv2.mean(still)[:3]))
+        return _Scene(still, snippet.targets[frame].numpy(), draw_shot(rng, still.shape[:2], self.size))
 
 
 class _Scene(NamedTuple):
     still: np.ndarray
-    target: Any
+    labels: np.ndarray
     shot: Shot
-    fill: tuple[float, float, float] | None
-
-
-def _seen(target: Any, shot: Shot) -> Any:
-    """Return a still's target as the current frame shows it."""
-    if isinstance(target, tuple):
-        return tuple(_seen(part, shot) for part in target)
-    if isinstance(target, Tensor):
-        flags = {"flags": cv2.INTER_NEAREST, "borderValue": IGNORE}
-        return torch.from_numpy(cv2.warpAffine(target.numpy(), shot.view[:2], shot.size[::-1], **flags))
-
-    def moved(boxes: Tensor) -> Tensor:
-        return torch.from_numpy(moved_boxes(boxes.double().numpy(), shot.view))
-
-    return clip_boxes_to_view(target, moved, shot.size, VISIBLE)

@@ -68,25 +68,6 @@ def resized_target(target: Any, old: Size, new: Size) -> Any:
     return target | {name: target[name] * ratio for name in ("boxes", "ignore") if name in target}
 
 
-def clip_boxes_to_view(
-    target: dict[str, Tensor], moved: Callable[[Tensor], Tensor], size: Size, visible: float
-) -> dict[str, Tensor]:
-    """Return a target in a view: boxes are clipped, and boxes of which too little is seen become regions to ignore.
-
-    Args:
-        target: "boxes" `(N, 4)`, optionally "ignore" `(R, 4)`, and other tensors with a row for each box.
-        moved: maps boxes of the picture to the view, which they may leave.
-        size: (H, W) of the view.
-        visible: share of a box that must be seen.
-    """
-    boxes, share = clip_boxes(moved(target["boxes"]), size)
-    regions, rest = clip_boxes(moved(target.get("ignore", torch.zeros(0, 4))), size)
-    kept, partly = share >= visible, (share > 0) & (share < visible)
-    others = {name: rows[kept] for name, rows in target.items() if name not in ("boxes", "ignore")}
-    ignore = torch.cat([regions[rest > 0], boxes[partly]])
-    return {**others, "boxes": boxes[kept].float(), "ignore": ignore.float()}
-
-
 def clip_boxes(boxes: Tensor, size: Size) -> tuple[Tensor, Tensor]:
     """Return boxes `(N, 4)` clipped to a picture of `size` (H, W), and the share `(N,)` of each that is in it.
 
@@ -113,10 +94,18 @@ class Window(NamedTuple):
         return resized_frame(part, self.size)
 
     def target(self, target: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the boxes and regions to ignore in the window."""
+        """Return the boxes in the window, clipped; boxes of which too little is seen become regions to ignore.
+
+        Args:
+            target: "boxes" `(N, 4)`, optionally "ignore" `(R, 4)`, and other tensors with a row for each box.
+        """
         corner = torch.tensor([self.left, self.top] * 2)
         ratio = torch.tensor([self.size[1] / self.width, self.size[0] / self.height] * 2)
-        return clip_boxes_to_view(target, lambda boxes: (boxes - corner) * ratio, self.size, VISIBLE)
+        boxes, share = clip_boxes((target["boxes"] - corner) * ratio, self.size)
+        regions, rest = clip_boxes((target.get("ignore", torch.zeros(0, 4)) - corner) * ratio, self.size)
+        kept, partly = share >= VISIBLE, (share > 0) & (share < VISIBLE)
+        others = {name: rows[kept] for name, rows in target.items() if name not in ("boxes", "ignore")}
+        return {**others, "boxes": boxes[kept], "ignore": torch.cat([regions[rest > 0], boxes[partly]])}
 
 
 class Crops(Sequence[Snippet]):

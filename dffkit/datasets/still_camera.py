@@ -1,4 +1,4 @@
-"""A still seen by a moving camera: a random smooth motion, the frames on the way, and the exact flow between them.
+"""A still seen by a moving camera: a random smooth motion, and the frames on the way.
 
 Lengths are in pixels, matrices are 3x3, and pixel centres are integers. Motions start at the current frame, which is
 the last one, and run backwards in time.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dffkit.datasets.sprites import flow_of_layers, window
+from dffkit.datasets.sprites import window
 from dffkit.datasets.sprites.scene import apply, log_uniform, random_vector, shift
 
 REACH = 9  # frames: the farthest key frame of the paper's l = 10; the speeds below are counted over them
@@ -22,7 +22,7 @@ CAMERA = (0.08, 0.8)
 STANDING = 0.2  # share of cameras that stand still
 FORWARD = 0.7  # share of the moving cameras that drive forward, so that things are smaller in earlier frames
 OWN = (0.0125, 0.25)  # displacement of pieces of the picture, added to the camera's; shares as above
-PIECES, RADIUS = 3, (0.05, 0.2)  # largest number of pieces besides half of the boxes; radius in shares of the height
+PIECES, RADIUS = 3, (0.05, 0.2)  # largest number of pieces; their radius in shares of the height
 BEND = 0.5  # largest change of the speed on the way, as a share
 _HALF, _RIM = 64, 60  # pixels of a disc's picture: half its side, and the unit radius
 
@@ -76,63 +76,29 @@ class Shot:
     bend: float
     pieces: tuple[Piece, ...]
 
-    def picture(self, still: np.ndarray, back: int, fill: tuple[float, float, float] | None) -> np.ndarray:
-        """Return the frame `(H, W, 3)` uint8 that lies `back` frames before the current one.
-
-        Args:
-            still: `(H0, W0, 3)` uint8.
-            back: 0 for the current frame.
-            fill: colour outside the still; None continues it as its mirror image.
-        """
-        camera, *motions = self._motions(back)
-        image = _warped(still, camera @ self.view, self.size, fill)
+    def picture(self, still: np.ndarray, back: int) -> np.ndarray:
+        """Return the frame `(H, W, 3)` uint8 of a still `(H0, W0, 3)` uint8, `back` frames before the current one."""
+        camera, *motions = self.motions(back)
+        image = _warped(still, camera @ self.view, self.size)
         if back == 0:
             return image  # no piece has moved yet
         for piece in self.pieces:
             behind = camera @ shift(*piece.behind) @ self.view
-            _paste(image, still, behind, HOLE, camera @ piece.position, fill)
+            _paste(image, still, behind, HOLE, camera @ piece.position)
         for piece, motion in zip(self.pieces, motions, strict=True):
-            _paste(image, still, motion @ self.view, PIECE, motion @ piece.position, fill)
+            _paste(image, still, motion @ self.view, PIECE, motion @ piece.position)
         return image
 
-    def flow(self, back: int, to: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the flow from one frame to another, both counted backwards as in `picture`.
-
-        Returns:
-            The flow `(2, H, W)` float32, x then y, in pixels; and `(H, W)` bool, true for points hidden or outside.
-        """
-        pairs = zip(self._motions(back), self._motions(to), strict=True)
-        steps = np.stack([there @ np.linalg.inv(here) - np.eye(3) for here, there in pairs])
-        flow, hidden = flow_of_layers(steps, self._owners(back), self._owners(to))
-        return flow.astype(np.float32), hidden
-
-    def _motions(self, back: int) -> list[np.ndarray]:
+    def motions(self, back: int) -> list[np.ndarray]:
         """Return the maps from the current frame to frame `back`: of the background, then of each piece."""
         share = back / REACH
         way = share * (1 + self.bend * (share - 1))
         camera = _turned(self.focus, way * self.turn, math.exp(way * self.zoom), way * self.shift)
         return [camera, *(shift(*(way * piece.shift)) @ camera for piece in self.pieces)]
 
-    def _owners(self, back: int) -> np.ndarray:
-        """Return the layer that each pixel shows, `(H, W)`: 0 for the background, then the pieces."""
-        owners = np.zeros(self.size, np.uint8)
-        for number, (piece, motion) in enumerate(zip(self.pieces, self._motions(back)[1:], strict=True), 1):
-            x, y, cover = _cover(PIECE, motion @ piece.position, self.size)
-            owners[y : y + cover.shape[0], x : x + cover.shape[1]][cover > 0.5] = number
-        return owners
 
-
-def draw_shot(
-    rng: np.random.Generator, still: tuple[int, int], size: tuple[int, int], boxes: np.ndarray | None = None
-) -> Shot:
-    """Return a random shot of a still.
-
-    Args:
-        rng: source of all random numbers.
-        still: (H0, W0).
-        size: (H, W) of the frames.
-        boxes: `(N, 4)` xyxy in the still; half of them become pieces that move by themselves.
-    """
+def draw_shot(rng: np.random.Generator, still: tuple[int, int], size: tuple[int, int]) -> Shot:
+    """Return a random shot of a still (H0, W0), with frames of `size` (H, W)."""
     view = _view(rng, still, size)
     distance = 0.0 if rng.random() < STANDING else size[0] * log_uniform(rng, *CAMERA)
     along, across, around = distance * rng.dirichlet((1, 1, 1))
@@ -145,9 +111,6 @@ def draw_shot(
         (rng.uniform(0, (size[1], size[0])), size[0] * log_uniform(rng, *RADIUS) * rng.uniform(0.5, 1, 2))
         for _ in range(rng.integers(PIECES, endpoint=True))
     ]
-    for x1, y1, x2, y2 in [] if boxes is None else moved_boxes(boxes, view):
-        if rng.random() < 0.5:
-            ellipses.append((((x1 + x2 - 1) / 2, (y1 + y2 - 1) / 2), 0.55 * np.array([x2 - x1, y2 - y1])))
     pieces = tuple(_piece(rng, *ellipse, size[0] * log_uniform(rng, *OWN)) for ellipse in ellipses)
     return Shot(size, view, focus, zoom, turn, aside, bend, pieces)
 
@@ -160,14 +123,6 @@ def _view(rng: np.random.Generator, still: tuple[int, int], size: tuple[int, int
     return _turned(centre, rng.uniform(-TURN, TURN), scale, np.array(size[::-1]) / 2 - 0.5 - centre)
 
 
-def moved_boxes(boxes: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """Return the upright boxes `(N, 4)` xyxy, x2 and y2 exclusive, around the images of these boxes."""
-    # A pixel's left edge is half a pixel before its centre.
-    corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]] - 0.5
-    corners = apply(motion, corners) + 0.5  # (N, 4, 2)
-    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-
-
 def _piece(rng: np.random.Generator, centre: tuple[float, float], radii: np.ndarray, distance: float) -> Piece:
     position = np.array([[radii[0] / _RIM, 0, centre[0]], [0, radii[1] / _RIM, centre[1]], [0, 0, 1]])
     position = position @ shift(-_HALF, -_HALF)
@@ -175,19 +130,14 @@ def _piece(rng: np.random.Generator, centre: tuple[float, float], radii: np.ndar
 
 
 def _paste(
-    image: np.ndarray,
-    still: np.ndarray,
-    to_frame: np.ndarray,
-    disc: np.ndarray,
-    disc_to_frame: np.ndarray,
-    fill: tuple[float, float, float] | None,
+    image: np.ndarray, still: np.ndarray, to_frame: np.ndarray, disc: np.ndarray, disc_to_frame: np.ndarray
 ) -> None:
     """Draw the moved still over the image within the moved disc."""
     x, y, cover = _cover(disc, disc_to_frame, image.shape[:2])
     if cover.size == 0:
         return
     under = image[y : y + cover.shape[0], x : x + cover.shape[1]]
-    over = _warped(still, shift(-x, -y) @ to_frame, cover.shape, fill)
+    over = _warped(still, shift(-x, -y) @ to_frame, cover.shape)
     under[:] = cv2.blendLinear(over, np.ascontiguousarray(under), cover, 1 - cover)
 
 
@@ -200,11 +150,9 @@ def _cover(disc: np.ndarray, to_frame: np.ndarray, size: tuple[int, int]) -> tup
     return x, y, cv2.warpAffine(disc, (shift(-x, -y) @ to_frame)[:2], (width, height))
 
 
-def _warped(
-    still: np.ndarray, to_frame: np.ndarray, size: tuple[int, int], fill: tuple[float, float, float] | None
-) -> np.ndarray:
-    border = {"borderMode": cv2.BORDER_REFLECT_101} if fill is None else {"borderValue": fill}
-    return cv2.warpAffine(still, to_frame[:2], size[::-1], **border)
+def _warped(still: np.ndarray, to_frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return the still moved to a frame, and outside it continued as its mirror image."""
+    return cv2.warpAffine(still, to_frame[:2], size[::-1], borderMode=cv2.BORDER_REFLECT_101)
 
 
 def _turned(centre: np.ndarray, degrees: float, zoom: float, move: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Made-up stills with labels or boxes, and views of them; the tests of moving stills share them."""
+"""Made-up stills with labels, and views of them; the tests of moving stills share them."""
 
 import cv2
 import numpy as np
@@ -9,11 +9,6 @@ from dffkit.datasets.moving_stills import MovingStills
 from dffkit.datasets.snippets import Snippet
 
 STILL, SIZE = (96, 128), (80, 112)
-BOXES = {
-    "boxes": torch.tensor([[20.0, 30, 28, 50], [60, 10, 90, 22], [100, 70, 110, 92], [0, 0, 6, 6]]),
-    "labels": torch.tensor([1, 2, 3, 4]),
-    "ignore": torch.tensor([[40.0, 60, 60, 80]]),
-}
 
 
 def smooth(channels=3):
@@ -28,14 +23,6 @@ def label_map():
     labels = torch.zeros(STILL, dtype=torch.uint8)
     labels[48:, :64], labels[48:, 64:] = 1, 2
     return labels
-
-
-def boxed():
-    """A picture with bright boxes on black."""
-    picture = torch.zeros(3, *STILL, dtype=torch.uint8)
-    for x1, y1, x2, y2 in BOXES["boxes"].int().tolist():
-        picture[:, y1:y2, x1:x2] = 200
-    return picture
 
 
 def still(picture, target, name="still"):

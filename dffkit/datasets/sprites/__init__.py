@@ -107,29 +107,15 @@ def render_pair(
     """Return current and key frame `(H, W, 3)` uint8, flow `(2, H, W)` float32 and occlusion `(H, W)` of a scene."""
     current, owner = render(layers, size)
     key, owner_in_key = render(layers, size, in_key=True)
-    steps = np.stack([layer.motion - np.eye(3) for layer in layers]).astype(np.float32)
-    return current, key, *flow_of_layers(steps, owner, owner_in_key)
-
-
-def flow_of_layers(steps: np.ndarray, owner: np.ndarray, owner_there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the flow from one frame to another and its occlusion.
-
-    Args:
-        steps: `(N, 3, 3)`: the motion of each layer, less the identity.
-        owner, owner_there: `(H, W)`: the layer that each pixel shows in the two frames.
-
-    Returns:
-        The flow `(2, H, W)` of the steps' dtype, and `(H, W)` bool, true for points hidden there or outside.
-    """
-    height, width = owner.shape
-    y, x = np.mgrid[:height, :width].astype(steps.dtype)
-    steps = steps[owner]  # (H, W, 3, 3)
+    height, width = size
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    steps = np.stack([layer.motion - np.eye(3) for layer in layers]).astype(np.float32)[owner]  # (H, W, 3, 3)
     flow = np.stack([steps[:, :, i, 0] * x + steps[:, :, i, 1] * y + steps[:, :, i, 2] for i in range(2)])
     to_x, to_y = np.rint(x + flow[0]).astype(int), np.rint(y + flow[1]).astype(int)
     outside = (to_x < 0) | (to_x >= width) | (to_y < 0) | (to_y >= height)
     # A higher layer there hides the point. A lower layer there only comes from rounding at an edge.
-    above = owner_there[to_y.clip(0, height - 1), to_x.clip(0, width - 1)]
-    return flow, outside | (above > owner)
+    above = owner_in_key[to_y.clip(0, height - 1), to_x.clip(0, width - 1)]
+    return current, key, flow, outside | (above > owner)
 
 
 def render(layers: Sequence[Layer], size: tuple[int, int], *, in_key: bool = False) -> tuple[np.ndarray, np.ndarray]:
