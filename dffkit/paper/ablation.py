@@ -72,7 +72,7 @@ SFF = ("SFF-slow", "SFF-fast", "SFF-DIS")
 
 def rows(setting: str) -> dict[str, Row]:
     """Return the rows that a setting has recipes for: the handheld world has one more than the drive."""
-    known = ledger.on_toytown(setting)
+    known = ledger.recipes_of(setting)
     return {name: row for name, row in ROWS.items() if row.recipe in known}
 
 

@@ -112,7 +112,7 @@ def frame_by_depth(setting: str) -> pandas.DataFrame:
     single = points[(points.flow == NO_FLOW) & (points["shrink"] == 1)].sort_values("speedup")
     if "frame" not in set(single.name):
         return pandas.DataFrame()
-    losses = ledger.training_losses(ledger.on_toytown(setting))
+    losses = ledger.training_losses(ledger.recipes_of(setting))
     draws = scores_with_replicates(single, setting)
     (deepest,) = draws[(single.name == "frame").to_numpy()]
     lines = []

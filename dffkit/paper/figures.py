@@ -92,7 +92,7 @@ def scores_on_toytown() -> list[list[str]]:
     """Scores in percent of Frame and DFF on Toytown's `val` by key frame duration: a line of heads, then the rows."""
     lines = []
     for task, metric in METRICS.items():
-        found = ledger.overall(ledger.on_toytown(task), "val")
+        found = ledger.overall(ledger.recipes_of(task), "val")
         lines += [(f"{task}, {metric}", found[found.name == name]) for name in ("frame", "dff")]
     return _by_duration("task", lines, (1, 2, 5, 10, 20))
 

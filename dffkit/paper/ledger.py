@@ -30,7 +30,7 @@ def folder() -> Path:
     return default_workspace().results
 
 
-def on_toytown(setting: str) -> dict[str, Recipe]:
+def recipes_of(setting: str) -> dict[str, Recipe]:
     """Return the recipes of a setting, on Toytown's streets or on handheld films, by the last part of their names."""
     start = find_setting(setting).start
     known = RECIPES | HANDHELD

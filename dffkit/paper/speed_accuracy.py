@@ -44,7 +44,7 @@ def curves(setting: str, split: str = "test") -> pandas.DataFrame:
     large = full_size(shown.task)
     reference = times.get(Architecture.of(shown.recipe("frame")))
     lines = []
-    for point in ledger.overall(ledger.on_toytown(setting), split).itertuples():
+    for point in ledger.overall(ledger.recipes_of(setting), split).itertuples():
         recipe = shown.recipe(point.name)
         own = times.get(Architecture.of(recipe))
         copied = recipe.job == "frames" and point.duration > 1  # the row copy, no curve of the paper
@@ -141,7 +141,7 @@ def by_motion(setting: str, duration: int, names: Sequence[str]) -> pandas.DataF
     chosen["copy"] = ("frame", duration)
     columns = {}
     for subset in ("slow", "medium", "fast"):
-        scores = ledger.overall(ledger.on_toytown(setting), subset=subset).set_index(["name", "duration"]).score
+        scores = ledger.overall(ledger.recipes_of(setting), subset=subset).set_index(["name", "duration"]).score
         columns[subset] = {line: scores.get(point, np.nan) for line, point in chosen.items()}
     return pandas.DataFrame(columns)
 

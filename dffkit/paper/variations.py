@@ -52,7 +52,7 @@ def table5(setting: str) -> pandas.DataFrame:
     """
     shown, times = find_setting(setting), ledger.speeds()
     duration = shown.duration
-    scores = ledger.overall(ledger.on_toytown(setting)).set_index(["name", "duration"]).score
+    scores = ledger.overall(ledger.recipes_of(setting)).set_index(["name", "duration"]).score
     default = replicates_by_seed(_at_split(setting, 1), duration)
     lines = []
     for layers in SPLITS:

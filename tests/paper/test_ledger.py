@@ -23,7 +23,7 @@ def test_the_last_loss_is_that_of_todays_recipe_on_todays_data_and_of_seed_0(res
     ]
     rows = [loss("frame", 0.3), loss("frame", 0.1, metric="box"), loss("frame", 0.4, 1), loss("frame-50", 0.5, 1)]
     results.add(results_folder / "training.csv", rows + former)
-    recipes = ledger.on_toytown("detection")
+    recipes = ledger.recipes_of("detection")
     assert ledger.training_losses(recipes) == {"frame": 0.3}
 
 
