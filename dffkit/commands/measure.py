@@ -73,7 +73,8 @@ def add_speed_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", nargs="+", choices=RENDERED, metavar="NAME", help=data_help)
     parser.add_argument("--repeats", type=at_least(1), default=9, metavar="N", help="report medians of N (default: 9)")
     out = Path("build/results") / speed.TABLE
-    parser.add_argument("--out", type=Path, default=out, metavar="FILE.csv", help=f"the table (default: {out})")
+    out_help = f"the table, which is replaced as a whole (default: {out})"
+    parser.add_argument("--out", type=Path, default=out, metavar="FILE.csv", help=out_help)
     add_precision(parser, "the stored table is in float32")
     add_threads(parser)
     add_device(parser)

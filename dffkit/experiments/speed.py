@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from tqdm import tqdm
 
 from dffkit import complexity
 from dffkit.baselines import HAND_CRAFTED, NO_FLOW
@@ -104,8 +105,9 @@ def measure(
         device: where the networks run.
         precision: "float32", or "bfloat16" for mixed precision.
     """
-    models, parts = {recipe: build(recipe).to(device).eval() for recipe in recipes}, {}
-    for recipe, model in models.items():
+    models, parts = {}, {}
+    for recipe in tqdm(recipes, desc="build", unit="network"):
+        models[recipe] = model = build(recipe).to(device).eval()
         made = _parts(recipe, model, trained[recipe.data, recipe.task], device, precision)
         parts |= {(recipe, name): part for name, part in made.items()}
     with torch.inference_mode():

@@ -6,7 +6,7 @@ from dffkit.training.recipe import Recipe, options
 from dffkit.training.toytown_recipes import (
     DEPTH_NAMES,
     FLOW_NAMES,
-    Setting,
+    TrainingSetting,
     ablation,
     figure3,
     flow_recipe,
@@ -28,7 +28,7 @@ FILMS, STILLS = 2000, 6000  # to train on
 # a small stem no layer of the encoder has so few, at the same cost ratio.
 INCEPTION_WIDTH = 0.14
 FIELDS = {"data": DATA, "iterations": ITERATIONS, "streets": FILMS, "length": 10, "first_label": 9}
-SETTING = Setting(DATA, "detection", DETECTOR, FIELDS)
+SETTING = TrainingSetting(DATA, "detection", DETECTOR, FIELDS)
 
 
 def _flow_recipe(flow: str) -> Recipe:

@@ -36,7 +36,7 @@ FLOW_RATES = {"segmentation": 3.0}
 SMALL = {"batch": 8, "optimiser": "adamw", "schedule": "cosine", "precision": "bfloat16"}  # all small trainings
 
 
-class Setting(NamedTuple):
+class TrainingSetting(NamedTuple):
     """A rendered world with a task, on which the rows of the paper's tables and curves are trained.
 
     Attributes:
@@ -56,7 +56,7 @@ class Setting(NamedTuple):
 # Three frames each of many streets, as Cityscapes labels one in a snippet: objects vary more than frames do.
 DRIVE_FIELDS = {"iterations": ITERATIONS, "streets": 600, "length": 12, "first_label": 9}
 DRIVE = [
-    Setting(f"toytown/{task}", task, HEADS[task], DRIVE_FIELDS, FLOW_RATES.get(task, 1.0)) for task in TASKS
+    TrainingSetting(f"toytown/{task}", task, HEADS[task], DRIVE_FIELDS, FLOW_RATES.get(task, 1.0)) for task in TASKS
 ]  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def stills_recipe(depth: int) -> Recipe:
     return Recipe(name, "stills", (SEGMENTATION, DETECTION_IN_PRETRAINING), **fields, **SMALL)
 
 
-def recognition(name: str, setting: Setting, stills: Recipe, flow: Recipe | None, **changes: Any) -> Recipe:
+def recognition(name: str, setting: TrainingSetting, stills: Recipe, flow: Recipe | None, **changes: Any) -> Recipe:
     """Return Frame (without `flow`) or DFF: with the same start, the same T and the same settings."""
     fields = {"job": "pairs" if flow else "frames", "heads": ((setting.task, setting.head),), "depth": stills.depth}
     fields |= {"start": (("feature_network", stills), *((("flow_network", flow),) if flow else ()))}
@@ -88,7 +88,7 @@ def recognition(name: str, setting: Setting, stills: Recipe, flow: Recipe | None
     return Recipe(f"{setting.name}/{name}", **(SMALL | fields | changes))
 
 
-def ablation(setting: Setting, frame: Recipe, dff: Recipe) -> list[Recipe]:
+def ablation(setting: TrainingSetting, frame: Recipe, dff: Recipe) -> list[Recipe]:
     """Return the rows of Tables 3 and 4 beside Frame and DFF: parts that stay fixed, and flow that is not learned."""
     _, sprites_flow = dff.start
     frames_n = (("feature_network", frame), ("task_network", frame))
@@ -111,7 +111,7 @@ def ablation(setting: Setting, frame: Recipe, dff: Recipe) -> list[Recipe]:
     ]
 
 
-def figure3(setting: Setting, stills: dict[int, Recipe], flows: dict[str, Recipe]) -> list[Recipe]:
+def figure3(setting: TrainingSetting, stills: dict[int, Recipe], flows: dict[str, Recipe]) -> list[Recipe]:
     """Return Figure 3's other pairs of networks, and its alternatives: smaller networks, and smaller frames."""
     recipes = []
     for depth, start in stills.items():
@@ -129,7 +129,7 @@ def figure3(setting: Setting, stills: dict[int, Recipe], flows: dict[str, Recipe
     return [*recipes, halved]
 
 
-def table5(setting: Setting, dff: Recipe) -> list[Recipe]:
+def table5(setting: TrainingSetting, dff: Recipe) -> list[Recipe]:
     """Return the rows of Table 5: DFF with split points other than 1."""
     return [dataclasses.replace(dff, name=f"{setting.name}/split-{split}", split=split) for split in (0, 5, 12, 21)]
 

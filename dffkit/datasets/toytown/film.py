@@ -178,8 +178,7 @@ class Film:
             world's classes; `tracks` (N,) int64, the same number in every frame of the scene; `visible` (N,) float32,
             the visible share of the outline.
         """
-        handheld = self.world.camera == "handheld"
-        tracks, boxes, visible = (self._scene.visible_boxes if handheld else self._scene.boxes)(self.seen(index))
+        tracks, boxes, visible = self._scene.boxes(self.seen(index))
         labels = self._classes(self._scene.parts.object_label[tracks])
         sides = (boxes[:, 2:] - boxes[:, :2]).max(1, initial=0)
         large = sides >= (self.world.min_side if min_side is None else min_side)

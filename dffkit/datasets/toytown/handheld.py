@@ -11,7 +11,7 @@ from dffkit.datasets.toytown import place
 from dffkit.datasets.toytown.model import SUBJECTS, Builder, Way
 from dffkit.datasets.toytown.parts import Parts, rotations
 from dffkit.datasets.toytown.subjects import subject
-from dffkit.datasets.toytown.view import Scene
+from dffkit.datasets.toytown.view import Scene, Seen
 
 CELLS = (12, 24)  # height and width of the frame in cells of the feature map
 SIZES = (6.0, 12.3)  # square root of a subject's area, in cells: all orders of size are equally frequent
@@ -82,6 +82,22 @@ class Handheld(Scene):
         pitch = math.atan2(target[1], math.hypot(target[0], target[2])) + self._aim[1].at(time)
         about_x, about_y, about_z = rotations(pitch, -yaw, self._roll.at(time))
         return about_z @ about_x @ about_y, position
+
+    def boxes(self, seen: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the objects in view: numbers (n,), boxes (n, 4) of what is seen of them, visible shares (n,).
+
+        The outline that the share refers to goes on for half a frame beyond the frame's border.
+        """
+        boxed = self.parts.boxed[seen.pixels]
+        _, area = self._outlines(seen, (self.size[0] // 2, self.size[1] // 2))
+        which = np.unique(boxed)
+        which = which[which >= 0]
+        boxes, shares = np.zeros((len(which), 4), np.int64), np.zeros(len(which))
+        for i, number in enumerate(which):
+            y, x = np.nonzero(boxed == number)
+            boxes[i] = x.min(), y.min(), x.max() + 1, y.max() + 1
+            shares[i] = min(1.0, len(x) / max(area[number], 1))
+        return which, boxes, shares
 
 
 class _Group:

@@ -80,22 +80,6 @@ class Scene:
         which = np.flatnonzero(area)
         return which, boxes[which], np.minimum(shown[which] / area[which], 1.0)
 
-    def visible_boxes(self, seen: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the objects in view: numbers (n,), boxes (n, 4) of what is seen of them, visible shares (n,).
-
-        The outline that the share refers to goes on for half a frame beyond the frame's border.
-        """
-        boxed = self.parts.boxed[seen.pixels]
-        _, area = self._outlines(seen, (self.size[0] // 2, self.size[1] // 2))
-        which = np.unique(boxed)
-        which = which[which >= 0]
-        boxes, shares = np.zeros((len(which), 4), np.int64), np.zeros(len(which))
-        for i, number in enumerate(which):
-            y, x = np.nonzero(boxed == number)
-            boxes[i] = x.min(), y.min(), x.max() + 1, y.max() + 1
-            shares[i] = min(1.0, len(x) / max(area[number], 1))
-        return which, boxes, shares
-
     def _outlines(self, seen: Seen, margin: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """Return the boxes (objects, 4) and areas (objects,) of all outlines, in a frame larger by a margin (y, x)."""
         p, size = self.parts, tuple(side + 2 * more for side, more in zip(self.size, margin, strict=True))
