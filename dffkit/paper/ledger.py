@@ -147,7 +147,8 @@ def stack(tables: Iterable[pandas.DataFrame], of: Iterable[str]) -> pandas.DataF
         names = " ".join(find_setting(setting).start + name for setting in of for name in ("frame", "dff"))
         raise DataError(
             f"{folder()}: expected stored results of {' or '.join(of)}, got none; "
-            f"train and score first:  python -m dffkit experiments {names} --split test"
+            f"train and score first:  python -m dffkit experiments {names} --split test\n"
+            f"Figure 3 also needs:  python -m dffkit speed --out {folder() / speed.TABLE}"
         )
     return pandas.concat(found, ignore_index=True)
 

@@ -263,7 +263,8 @@ def test_settings_stand_side_by_side_and_those_without_rows_are_empty():
 
 @pytest.mark.parametrize("draw", [table4, ablation_figures.fix_n, flow_quality, figure3, draw_table5])
 def test_a_figure_without_any_row_says_what_to_run(results_folder, draw):
-    with pytest.raises(DataError, match=r"of handheld, got none; .* handheld/frame handheld/dff --split test"):
+    missing = r"of handheld, got none; .* handheld/frame handheld/dff --split test\n.* dffkit speed --out .*speed.csv"
+    with pytest.raises(DataError, match=missing):
         draw(["handheld"])
     assert ablation.table("handheld").empty
     assert ablation.statements("handheld").empty
