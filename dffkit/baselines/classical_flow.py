@@ -5,7 +5,6 @@ The paper took SIFT Flow with two sets of parameters and does not print them: th
 proxies for its "default" and its "best". DIS is a modern method of the same kind, a hundred times as fast.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
@@ -27,8 +26,6 @@ SIFT_FLOW = {
 }
 VERSION = 1  # raise it whenever a method of the same name and parameters finds other flow
 
-Method = Callable[[np.ndarray, np.ndarray], np.ndarray]  # two frames (H, W, 3) uint8 -> flow (2, H, W) in pixels
-
 
 def dis(current: np.ndarray, key: np.ndarray) -> np.ndarray:
     """Find flow by OpenCV's dense inverse search (Kroeger et al., ECCV 2016), preset medium."""
@@ -41,24 +38,23 @@ class ClassicalFlow(FlowStandIn):
     """Hand-crafted flow fields, averaged over each cell, and no scale field.
 
     Args:
-        method: a name in `HAND_CRAFTED`, or a function of two frames.
-        folder: keeps the fields of a named method, so that each is computed once; None keeps nothing. The fields of a
-            function are never kept.
+        method: a name in `HAND_CRAFTED`.
+        folder: keeps the fields, so that each is computed once; None keeps nothing.
 
     Raises:
         ValueError: for another name.
     """
 
-    def __init__(self, method: str | Method = "DIS", folder: Path | None = None) -> None:
+    def __init__(self, method: str = "DIS", folder: Path | None = None) -> None:
         super().__init__()
-        if isinstance(method, str) and method not in HAND_CRAFTED:
-            raise ValueError(f"method: expected one of {list(HAND_CRAFTED)}, or a function, got {method!r}")
+        if method not in HAND_CRAFTED:
+            raise ValueError(f"method: expected one of {list(HAND_CRAFTED)}, got {method!r}")
         self.method, self.folder = method, folder
 
     def field(self, current_frame: Tensor, key_frame: Tensor) -> Tensor:
         """Return the flow of a pair `(2, h, w)` in cells, from the folder if it is there, else computed on the CPU."""
         current, key = (np.ascontiguousarray(f.permute(1, 2, 0).cpu()) for f in (current_frame, key_frame))
-        if self.folder is None or not isinstance(self.method, str):
+        if self.folder is None:
             return self._new_field(current, key)
         pair = blake2b(current.tobytes() + key.tobytes(), digest_size=16).hexdigest()
         parameters = SIFT_FLOW.get(self.method) and asdict(SIFT_FLOW[self.method])
@@ -73,8 +69,5 @@ class ClassicalFlow(FlowStandIn):
             return field
 
     def _new_field(self, current: np.ndarray, key: np.ndarray) -> Tensor:
-        if self.method in SIFT_FLOW:
-            flow = sift_flow(current, key, SIFT_FLOW[self.method])
-        else:
-            flow = (dis if self.method == "DIS" else self.method)(current, key)
+        flow = dis(current, key) if self.method == "DIS" else sift_flow(current, key, SIFT_FLOW[self.method])
         return flow_to_cells(torch.from_numpy(flow)[None])[0]

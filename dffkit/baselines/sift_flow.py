@@ -5,7 +5,7 @@ and smooth displacements, and is found coarse to fine by belief propagation, in 
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -43,19 +43,13 @@ class SiftFlowParameters:
     iterations: int = 30
     top_iterations: int = 60
 
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            least = 1 if name in ("reduction", "levels", "iterations", "top_iterations") else 0
-            if value < least:
-                raise ValueError(f"{name}: expected at least {least}, got {value!r}")
 
-
-def sift_flow(current: np.ndarray, key: np.ndarray, parameters: SiftFlowParameters | None = None) -> np.ndarray:
+def sift_flow(current: np.ndarray, key: np.ndarray, parameters: SiftFlowParameters) -> np.ndarray:
     """Find the flow field from the current to the key frame.
 
     Args:
         current, key: `(H, W, 3)` uint8.
-        parameters: None for the defaults, those of the original's demonstration.
+        parameters: by default those of the original's demonstration.
 
     Returns:
         `(2, H, W)` float32 in pixels, x then y, defined on the current frame, pointing into the key frame.
@@ -66,7 +60,6 @@ def sift_flow(current: np.ndarray, key: np.ndarray, parameters: SiftFlowParamete
     for name, frame in (("current", current), ("key", key)):
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or frame.shape != current.shape:
             raise ValueError(f"{name}: expected (H, W, 3) uint8, both of one size, got {frame.shape} {frame.dtype}")
-    parameters = parameters or SiftFlowParameters()
     height, width = current.shape[:2]
     pyramids = [
         _pyramid(dense_sift(_reduced(frame, parameters.reduction)), parameters.levels) for frame in (current, key)
