@@ -16,7 +16,7 @@ def frame_path(root, frame, city="ulm", sequence=0, split="train"):
     return root / "leftImg8bit_sequence" / split / city / name(city, sequence, frame, "leftImg8bit")
 
 
-def label_path(root, frame, kind="labelTrainIds", city="ulm", sequence=0, split="train"):
+def label_path(root, frame, kind="labelIds", city="ulm", sequence=0, split="train"):
     return root / "gtFine" / split / city / name(city, sequence, frame, f"gtFine_{kind}")
 
 
@@ -25,12 +25,12 @@ def write(path, pixels):
     Image.fromarray(np.asarray(pixels, dtype=np.uint8)).save(path)
 
 
-def write_snippet(root, labelled=19, kind="labelTrainIds", labels=3, size=SIZE, **place):
+def write_snippet(root, labelled=19, labels=12, size=SIZE, **place):
     """Write thirty frames, each as bright as its number, and a label map."""
     numbers = list(range(labelled - 19, labelled + 11))
     random.Random(labelled).shuffle(numbers)  # so that no folder lists them in order by chance
     for number in numbers:
         write(frame_path(root, number, **place), np.full((*size, 3), number % 256))
-    write(label_path(root, labelled, kind, **place), np.full(size, labels))
+    write(label_path(root, labelled, **place), np.full(size, labels))
     write(label_path(root, labelled, "color", **place), np.zeros((*size, 4)))
     return root

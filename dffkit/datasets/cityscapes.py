@@ -31,16 +31,15 @@ CLASSES = tuple(CLASS_OF_LABEL_ID.values())
 _TRAIN_ID = torch.full((LAST_LABEL_ID + 1,), IGNORE, dtype=torch.uint8)
 _TRAIN_ID[list(CLASS_OF_LABEL_ID)] = torch.arange(len(CLASSES), dtype=torch.uint8)
 
-FRAME, TRAIN_IDS, LABEL_IDS = "leftImg8bit", "gtFine_labelTrainIds", "gtFine_labelIds"  # ends of file names
+FRAME, LABELS = "leftImg8bit", "gtFine_labelIds"  # ends of file names
 Position = tuple[str, int]  # number of a sequence, as it is written, and of a frame
 
 
 def snippets(folder: Path | str, split: str) -> list[Snippet]:
     """Return the snippets of a split, one for each labelled frame, in the order of cities, sequences and frames.
 
-    Targets are label maps `(H, W)` uint8 of the 19 `CLASSES`, 255 = ignore: from `..._gtFine_labelTrainIds.png`, or,
-    where csCreateTrainIdLabelImgs has not made that file, from `..._gtFine_labelIds.png`. Folders are listed now,
-    images are decoded on access.
+    Targets are label maps `(H, W)` uint8 of the 19 `CLASSES`, 255 = ignore, from `..._gtFine_labelIds.png`. Folders are
+    listed now, images are decoded on access.
 
     Args:
         folder: with `leftImg8bit_sequence` and `gtFine`.
@@ -72,12 +71,7 @@ def _city(videos: Path, labels: Path) -> list[Snippet]:
     """Return a city's snippets. Snippets of one sequence number may follow without a gap, so labels tell them apart."""
     frames = {_position(path, FRAME): path for path in list_images(videos, (".png",))}
     images = list_images(labels, (".png",))  # pictures of colours and instances as well
-    annotated = {
-        _position(path, ending): path
-        for ending in (LABEL_IDS, TRAIN_IDS)
-        for path in images
-        if path.stem.endswith(ending)
-    }
+    annotated = {_position(path, LABELS): path for path in images if path.stem.endswith(LABELS)}
     found = [_snippet(position, frames, annotated[position]) for position in sorted(annotated)]
     covered = {(sequence, i) for sequence, frame in annotated for i in range(frame - BEFORE, frame + AFTER + 1)}
     for position in sorted(frames.keys() - covered):
@@ -116,12 +110,7 @@ def _position(path: Path, ending: str) -> Position:
 def _labels(path: Path, frame: Path) -> Tensor:
     """Read the label map of a frame as train ids `(H, W)` uint8, 255 = ignore."""
     labels = read_labels(path, frame)
-    if path.stem.endswith(TRAIN_IDS):
-        wrong, made = (labels >= len(CLASSES)) & (labels != IGNORE), labels
-        expected, remedy = f"0..{len(CLASSES) - 1} or {IGNORE}", "make it again with csCreateTrainIdLabelImgs"
-    else:
-        wrong, made = labels > LAST_LABEL_ID, _TRAIN_ID[labels.long().clamp(max=LAST_LABEL_ID)]
-        expected, remedy = f"0..{LAST_LABEL_ID}", "unpack gtFine_trainvaltest.zip again"
-    if wrong.any():
-        raise DataError(f"{path}: expected label ids {expected}, got {int(labels[wrong][0])}; {remedy}")
-    return made
+    if (last := int(labels.max())) > LAST_LABEL_ID:
+        remedy = "unpack gtFine_trainvaltest.zip again"
+        raise DataError(f"{path}: expected label ids 0..{LAST_LABEL_ID}, got {last}; {remedy}")
+    return _TRAIN_ID[labels.long()]

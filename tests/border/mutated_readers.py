@@ -277,8 +277,8 @@ def read_xml(path: Path) -> None:
 
 def make_city(folder: Path) -> list[Path]:
     city_tree.write_snippet(folder)
-    city_tree.write_snippet(folder, kind="labelIds", labels=7, split="val")
-    labels = [city_tree.label_path(folder, 19), city_tree.label_path(folder, 19, "labelIds", split="val")]
+    city_tree.write_snippet(folder, labels=7, split="val")
+    labels = [city_tree.label_path(folder, 19), city_tree.label_path(folder, 19, split="val")]
     return [*labels, city_tree.frame_path(folder, 19)]
 
 

@@ -30,7 +30,7 @@ def test_frame_ten_comes_after_frame_nine_even_without_leading_zeros(tmp_path):
 
 def test_labels_separate_snippets_of_one_sequence_number(tmp_path):
     for labelled in (42, 72, 200):  # the first two without a gap: 23..52 and 53..82
-        write_snippet(tmp_path, labelled, city="hamburg", labels=labelled % 19)
+        write_snippet(tmp_path, labelled, city="hamburg", labels=list(CLASS_OF_LABEL_ID)[labelled % 19])
     found = snippets(tmp_path, "train")
     assert [snippet.name[-6:] for snippet in found] == ["000042", "000072", "000200"]
     assert [int(snippet.frames[0][0, 0, 0]) for snippet in found] == [23, 53, 181]
@@ -49,8 +49,8 @@ def test_cities_and_sequences_come_in_order_and_splits_apart(tmp_path):
 
 def test_label_ids_become_train_ids(tmp_path):
     ids = np.arange(34).reshape(2, 17)
-    (snippet,) = snippets(write_snippet(tmp_path, kind="labelIds", labels=[[0]]), "train")
-    write(label_path(tmp_path, 19, "labelIds"), ids)
+    (snippet,) = snippets(write_snippet(tmp_path, labels=[[0]]), "train")
+    write(label_path(tmp_path, 19), ids)
     write(frame_path(tmp_path, 19), np.zeros((*ids.shape, 3)))
     made = snippet.targets[19].flatten().tolist()
     assert [CLASSES[i] for i in made if i != 255] == list(CLASS_OF_LABEL_ID.values())
@@ -59,38 +59,20 @@ def test_label_ids_become_train_ids(tmp_path):
     assert (made[7], made[24], made[33]) == (0, 11, 18)  # road, person, bicycle
 
 
-def test_train_ids_are_preferred_to_label_ids(tmp_path):
-    write_snippet(tmp_path, labels=5)
-    write_snippet(tmp_path, kind="labelIds", labels=7)
-    (snippet,) = snippets(tmp_path, "train")
-    assert int(snippet.targets[19][0, 0]) == 5
-
-
-@pytest.mark.parametrize(
-    ("kind", "labels", "said"),
-    [
-        ("labelTrainIds", 19, r"0\.\.18 or 255, got 19; make it again with csCreateTrainIdLabelImgs"),
-        ("labelIds", 34, r"0\.\.33, got 34; unpack gtFine_trainvaltest.zip again"),
-        ("labelIds", 255, r"0\.\.33, got 255"),
-    ],
-)
-def test_label_of_no_class_is_refused_on_access(tmp_path, kind, labels, said):
-    (snippet,) = snippets(write_snippet(tmp_path, kind=kind, labels=labels), "train")
-    with pytest.raises(DataError, match=rf"ulm_000000_000019_gtFine_{kind}.png: expected label ids {said}"):
+@pytest.mark.parametrize("label", [34, 255])
+def test_label_of_no_class_is_refused_on_access(tmp_path, label):
+    (snippet,) = snippets(write_snippet(tmp_path, labels=label), "train")
+    said = rf"19_gtFine_labelIds.png: expected label ids 0\.\.33, got {label}; unpack gtFine_trainvaltest.zip again"
+    with pytest.raises(DataError, match=said):
         snippet.targets[19]
 
 
 def test_labels_of_another_size_than_their_frame_are_reported_on_access(tmp_path):
     (snippet,) = snippets(write_snippet(tmp_path), "train")
     write(label_path(tmp_path, 19), np.zeros((SIZE[0] // 2, SIZE[1] // 2)))
-    said = r"labelTrainIds.png: expected the size of .*000019_leftImg8bit.png, 8x4, got 4x2; get both again"
+    said = r"labelIds.png: expected the size of .*000019_leftImg8bit.png, 8x4, got 4x2; get both again"
     with pytest.raises(DataError, match=said):
         snippet.targets[19]
-
-
-def test_ignored_pixels_stay_ignored(tmp_path):
-    (snippet,) = snippets(write_snippet(tmp_path, labels=255), "train")
-    assert (snippet.targets[19] == 255).all()
 
 
 def test_images_are_decoded_on_access_only(tmp_path):
@@ -104,7 +86,7 @@ def test_images_are_decoded_on_access_only(tmp_path):
     Pairs(found, 0).sample(0)
     with pytest.raises(DataError, match=r"ulm_000000_000004_leftImg8bit.png: is no image"):
         found[0].frames[4]
-    with pytest.raises(DataError, match=r"ulm_000002_000019_gtFine_labelTrainIds.png: is no image"):
+    with pytest.raises(DataError, match=r"ulm_000002_000019_gtFine_labelIds.png: is no image"):
         found[2].targets[19]
 
 
@@ -122,9 +104,7 @@ def test_cut_image_is_refused_on_access(tmp_path):
 def test_missing_frame_is_reported(tmp_path, frame):
     write_snippet(tmp_path)
     frame_path(tmp_path, frame).unlink()
-    said = (
-        rf"000019_gtFine_labelTrainIds.png: has no frame {frame} .* 0 to 29 of sequence 000000; unpack leftImg8bit_seq"
-    )
+    said = rf"000019_gtFine_labelIds.png: has no frame {frame} .* 0 to 29 of sequence 000000; unpack leftImg8bit_seq"
     with pytest.raises(DataError, match=said):
         snippets(tmp_path, "train")
 
