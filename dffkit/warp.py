@@ -130,27 +130,23 @@ def warp_derivative(features: Tensor, flow: Tensor) -> Tensor:
     return torch.stack([by_x, by_y], dim=2)
 
 
-def flow_to_cells(flow: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+def flow_to_cells(flow: Tensor) -> Tensor:
     """Average exact flow over 16x16 pixels, and express it in cells, as propagation needs it.
 
     A window that the border cuts averages the pixels inside.
 
     Args:
         flow: `(B, 2, H, W)` in pixels of the frame.
-        size: expected `(h, w)` of the feature map; None checks nothing.
 
     Returns:
         `(B, 2, ceil(H / 16), ceil(W / 16))` in feature-map cells.
 
     Raises:
-        ValueError: if the flow is not `(B, 2, H, W)` floating point, or the result has another size than `size`.
+        ValueError: if the flow is not `(B, 2, H, W)` floating point.
     """
     if flow.ndim != 4 or flow.shape[1] != 2 or not flow.is_floating_point():
         raise ValueError(f"flow: expected (B, 2, H, W) floating point, got {tuple(flow.shape)} {flow.dtype}")
-    cells = F.avg_pool2d(flow, CELL, ceil_mode=True) / CELL
-    if size is not None and cells.shape[2:] != tuple(size):
-        raise ValueError(f"size: expected {tuple(cells.shape[2:])} for flow {tuple(flow.shape)}, got {tuple(size)}")
-    return cells
+    return F.avg_pool2d(flow, CELL, ceil_mode=True) / CELL
 
 
 def _four_neighbours(flow: Tensor) -> tuple[Tensor, Tensor]:
