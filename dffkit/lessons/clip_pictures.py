@@ -8,7 +8,6 @@ import numpy as np
 import pandas
 import torch
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
@@ -24,13 +23,7 @@ from dffkit.paper.style import DARK_GREY, styled
 from dffkit.video import Recognition
 
 COLOURS = dict(zip(LABELS, annotate.COLOURS, strict=False))
-PALETTE = torch.tensor([to_rgb(colour) for colour in COLOURS.values()])
 MATCH_IOU = 0.5  # IoU with a true box of the same class
-
-
-def tinted_frame(frame: Tensor, labels: Tensor, strength: float = 0.6) -> np.ndarray:
-    """Return a frame `(3, H, W)` uint8 tinted by its label map `(H, W)`, as RGB `(H, W, 3)` in 0..1."""
-    return ((1 - strength) * frame.permute(1, 2, 0) / 255 + strength * PALETTE[labels.long()]).numpy()
 
 
 def target_of(film: Film, index: int, boxes: bool) -> Any:
@@ -136,8 +129,8 @@ def recognize_frame(model: DeepFeatureFlow, film: Film, index: int, key_index: i
 
 def draw_result(axes: Axes, frame: Tensor, result: Any = None) -> None:
     """Draw a frame and, over it, a label map or boxes, or nothing for None."""
-    labels = isinstance(result, Tensor)
-    axes.imshow(tinted_frame(frame, result) if labels else frame.permute(1, 2, 0).numpy())
+    tinted = annotate.labels_over(frame, result) if isinstance(result, Tensor) else frame
+    axes.imshow(tinted.permute(1, 2, 0).numpy())
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     if isinstance(result, dict):
