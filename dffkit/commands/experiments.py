@@ -95,7 +95,7 @@ def _named(name: str, seed: int, workspace: Workspace) -> tuple[Run, tuple[str, 
     """Return the run that the name of a recipe or the folder of a finished run stands for, and its classes."""
     if not Path(name).is_dir():
         recipe = _find(name)
-        return Run(recipe, 0 if recipe.pretraining else seed), sources.names(recipe)
+        return runs.run_of(recipe, seed), sources.names(recipe)
     run, _, names = runs.load_trained(Path(name))
     if not run.finished(workspace):
         place = run.folder(workspace)
@@ -237,7 +237,7 @@ def experiments_main(arguments: argparse.Namespace) -> int:
                 _check_split(recipe, arguments.split)
         if arguments.rehearse:
             chosen, workspace = [rehearsed(recipe) for recipe in chosen], rehearsal(workspace)
-        wanted = [Run(recipe, 0 if recipe.pretraining else seed) for seed in arguments.seeds for recipe in chosen]
+        wanted = [runs.run_of(recipe, seed) for seed in arguments.seeds for recipe in chosen]
         left = [] if arguments.list else run_queue(wanted, workspace, split=arguments.split, wait=arguments.wait)
         if is_first_process():
             print(queue.status(wanted, workspace, arguments.split))

@@ -95,7 +95,7 @@ class Run:
 
     def starts(self) -> dict[str, "Run"]:
         """Return the runs that it starts from, by part."""
-        return {part: Run(recipe, self.recipe.start_seed(part, self.seed)) for part, recipe in self.recipe.start}
+        return {part: run_of(recipe, self.seed) for part, recipe in self.recipe.start}
 
     def finished(self, workspace: Workspace) -> bool:
         """Return True if its training has ended."""
@@ -109,6 +109,11 @@ class Run:
 
     def __str__(self) -> str:
         return f"{self.recipe.name} ({self.recipe.hash}), seed {self.seed}"
+
+
+def run_of(recipe: Recipe, seed: int) -> Run:
+    """Return the run of a recipe that serves this seed: pre-training has one run, of seed 0, for every seed."""
+    return Run(recipe, 0 if recipe.pretraining else seed)
 
 
 def one_head(recipe: Recipe, task: str) -> Recipe:

@@ -6,11 +6,10 @@ from matplotlib.figure import Figure
 
 from dffkit import complexity
 from dffkit.dff import DeepFeatureFlow
+from dffkit.experiments.benchmark import TASK_NETWORKS
 from dffkit.lessons.explore import Explorer, Picture, slider
-from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS
-from dffkit.networks.segmentation import ScoreMaps
 from dffkit.paper import ledger
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, styled
 
@@ -71,9 +70,8 @@ def speedup_explorer() -> Explorer:
 
 def cost_table(flow: str) -> pandas.DataFrame:
     """Return Eq. 5's parts in 1e9 multiply-adds and both ratios, for ResNet-101, one flow network and each task."""
-    tasks = {"segmentation": lambda: ScoreMaps(num_classes=19), "detection": lambda: RFCN(num_classes=30)}
     rows = {}
-    for name, make in tasks.items():
+    for name, make in TASK_NETWORKS.items():
         with torch.device("meta"):
             model = DeepFeatureFlow(FeatureNetwork(101), FLOW_NETWORKS[flow](), make())
         costs = complexity.count_costs(model)

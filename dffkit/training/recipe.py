@@ -157,10 +157,6 @@ class Recipe:
         """True if its run of seed 0 serves every seed of the recipes that start from it, as ImageNet's weights do."""
         return self.job in PRETRAINING
 
-    def start_seed(self, part: str, seed: int) -> int:
-        """Return the seed of the run that gives `part` to the run with `seed`."""
-        return 0 if dict(self.start)[part].pretraining else seed
-
     def describe(self) -> str:
         """Return one line that describes the recipe to a reader."""
         networks = f"ResNet-{self.depth} x {self.width:g}, {self.flow} x {self.flow_width:g}"

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from hand_made import DETECTION, FLOW, SEGMENTATION, STILLS, recipe, started
+from hand_made import DETECTION, SEGMENTATION, STILLS, recipe, started
 
 from dffkit.training.recipe import Recipe, options
 
@@ -66,13 +66,6 @@ def test_the_hash_covers_the_recipes_that_a_recipe_starts_from():
 def test_wrong_fields_are_named(wrong, named):
     with pytest.raises(ValueError, match=f"^{named}: expected .*, got"):
         dataclasses.replace(recipe(), **wrong)
-
-
-def test_pretraining_serves_all_seeds():
-    frame = dataclasses.replace(recipe("frames"), name="frame")
-    mixed = dataclasses.replace(recipe(), start=(("task_network", frame), ("flow_network", FLOW)))
-    assert mixed.start_seed("task_network", 3) == 3
-    assert mixed.start_seed("flow_network", 3) == 0
 
 
 def test_options_are_in_one_order():
