@@ -99,7 +99,7 @@ def snippet(
     """
     source = Path(source)
     is_folder = source.is_dir()
-    pictures, fps, drawn_in = _images(source) if is_folder else _video(source)
+    pictures, fps, drawn_in, starts = _images(source) if is_folder else _video(source)
     file = source / "gt" / "gt.txt" if is_folder else source.parent / "gt.txt"
     # A dot in a folder's name is no ending: seq.1 and seq.2 are two sequences.
     name = source.absolute().name if is_folder else source.stem
@@ -124,11 +124,12 @@ def snippet(
     warn_skipped(source, "boxes of other things than people are left out", sum(others[frame] for frame in part))
     warn_skipped(source, "frames after the last box have no target", len(part) - len(annotated))
     shown = Frames(lambda i: resized_frame(pictures[part[i]], size), len(part))
-    return Snippet(name, fps, shown, OnDemand(targets.__getitem__, annotated), OnDemand(motion, annotated))
+    times = starts and [starts[i] for i in part]
+    return Snippet(name, fps, shown, OnDemand(targets.__getitem__, annotated), OnDemand(motion, annotated), times=times)
 
 
-def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size]:
-    """Return a folder's frames, frames a second and annotated size."""
+def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size, list[float]]:
+    """Return a folder's frames, frames a second, annotated size, and no starts, since the rate is constant."""
     paths, file, parser = list_images(folder / "img1"), folder / "seqinfo.ini", configparser.ConfigParser()
     for number, path in enumerate(paths, 1):
         # Boxes name frames by number: behind a gap all would be wrong.
@@ -143,11 +144,11 @@ def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size]:
     if length != len(paths) or not min(fps, height, width) > 0 or fps == math.inf:
         got = f"seqLength {length}, {fps:g} Hz, {width}x{height}"
         raise DataError(f"{file}: expected seqLength {len(paths)}, as img1 has, and numbers above 0, got {got}")
-    return ImageFrames(paths), fps, (height, width)
+    return ImageFrames(paths), fps, (height, width), []
 
 
-def _video(path: Path) -> tuple[Sequence[Tensor], float, Size]:
-    """Return as `_images`; the frames stay in memory as long as a snippet uses them."""
+def _video(path: Path) -> tuple[Sequence[Tensor], float, Size, list[float]]:
+    """Return as `_images`, with the starts of the frames; the frames stay in memory as long as a snippet uses them."""
     stream = streams.frames(path)
     key = (path.resolve(), path.stat().st_mtime_ns)
     decoded = _in_use.get(key)
@@ -164,7 +165,7 @@ def _video(path: Path) -> tuple[Sequence[Tensor], float, Size]:
         _in_use[key] = decoded
     end = decoded[-1].seconds + (decoded[-1].duration or 0)
     pictures = Frames(lambda i: decoded[i].frame, len(decoded))
-    return pictures, float(len(decoded) / end if end else streams.FPS), stream.size
+    return pictures, float(len(decoded) / end if end else streams.FPS), stream.size, [float(t.seconds) for t in decoded]
 
 
 def _rows(file: Path, count: int, annotated: Size, size: Size) -> tuple[list[list[tuple[Box, Tensor]]], Counter[int]]:

@@ -35,6 +35,7 @@ class Snippet:
             where the data set has no tracks.
         flow: exact flow from frame i to frame k, `flow(i, k)`: `(2, H, W)` float32 in pixels, x then y, and `(H, W)`
             bool, true where frame k hides the pixel's point. None where it is unknown, as in real video.
+        times: start of each frame in seconds after the video's first frame; empty where the rate is constant.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Snippet:
     targets: Mapping[int, Any]
     motion: Mapping[int, Tensor] = field(default_factory=dict)
     flow: Callable[[int, int], tuple[Tensor, Tensor]] | None = None
+    times: Sequence[float] = ()
 
 
 class Frames(Sequence[Tensor]):

@@ -20,6 +20,7 @@ from torch import Tensor, distributed, nn
 from dffkit.datasets.snippets import Snippet
 from dffkit.datasets.targets import SuspiciousTargets, checked_target
 from dffkit.dff import DeepFeatureFlow, KeyFrame
+from dffkit.networks.precision import in_lower_precision
 from dffkit.scores.detection import DetectionScores
 from dffkit.scores.segmentation import SegmentationScores
 from dffkit.support.machine import is_distributed, rank_and_count
@@ -85,6 +86,7 @@ def evaluate(
     max_duration: int = 10,
     history: int | None = None,
     batch_size: int = 10,
+    autocast: torch.dtype | None = None,
     progress: bool = False,
 ) -> Evaluation:
     """Score a model by the paper's protocol.
@@ -100,6 +102,7 @@ def evaluate(
             history makes a smaller `max_duration` comparable: *Frame* beside DFF with L = 10 has max_duration=1 and
             history=10.
         batch_size: the largest number of frames that go through a network together.
+        autocast: torch.bfloat16 for mixed precision; None for float32.
         progress: show a bar (needs tqdm), in the first process only.
 
     Raises:
@@ -115,7 +118,8 @@ def evaluate(
     ):
         if not isinstance(value, int) or value < least:
             raise ValueError(f"{name}: expected a whole number, at least {least}, got {value!r}")
-    walk = _Walk(model, max_duration, history, batch_size)
+    model = in_lower_precision(model, autocast)
+    walk = _Walk(model, max_duration, history, batch_size, autocast)
     rank, processes = rank_and_count()
     mine: Iterable[int] = range(rank, len(snippets), processes)
     if progress and rank == 0:
@@ -149,6 +153,7 @@ class _Walk:
     max_duration: int
     history: int
     batch_size: int
+    autocast: torch.dtype | None
 
     def snippet(self, snippet: Snippet) -> SnippetScores:
         """Return the scores of one snippet; without offsets if no frame counts."""
@@ -175,16 +180,19 @@ class _Walk:
         """Yield (i, offset, prediction) for all pairs of a few annotated frames i; add new key frames to `keys`."""
         current = {index: frames[index].to(self._device) for index in group}
         size = tuple(current[group[0]].shape[1:])
-        maps, key = self.model.on_key_frame(torch.stack(list(current.values())))
+        with self._precision():
+            maps, key = self.model.on_key_frame(torch.stack(list(current.values())))
         _store(keys, group, key)
         yield from zip(group, [0] * len(group), self.model.task_network.decode(maps, size), strict=True)
         pairs = [(index, offset) for offset in range(1, self.max_duration) for index in group]
         missing = sorted({index - offset for index, offset in pairs} - keys.keys())
         for batch in self._batches(missing):
-            _store(keys, batch, self.model.key_frame(torch.stack([frames[k].to(self._device) for k in batch])))
+            with self._precision():
+                _store(keys, batch, self.model.key_frame(torch.stack([frames[k].to(self._device) for k in batch])))
         for batch in self._batches(pairs):
             key = KeyFrame(*map(torch.cat, zip(*(keys[i - d] for i, d in batch), strict=True)))
-            maps = self.model.on_current_frame(torch.stack([current[i] for i, _ in batch]), key)
+            with self._precision():
+                maps = self.model.on_current_frame(torch.stack([current[i] for i, _ in batch]), key)
             for pair, prediction in zip(batch, self.model.task_network.decode(maps, size), strict=True):
                 yield *pair, prediction
 
@@ -194,6 +202,9 @@ class _Walk:
     @cached_property
     def _device(self) -> torch.device:
         return next((p.device for p in self.model.parameters()), torch.device("cpu"))
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self._device.type, dtype=self.autocast, enabled=self.autocast is not None)
 
 
 def _store(keys: dict[int, KeyFrame], indices: list[int], batch: KeyFrame) -> None:

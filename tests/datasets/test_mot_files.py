@@ -201,10 +201,11 @@ def of_times(monkeypatch, path, *times):
     monkeypatch.setattr(streams, "frames", lambda path: stream)
 
 
-def test_rate_of_a_video_is_the_mean_of_its_frames(tmp_path, monkeypatch):
+def test_snippet_of_a_video_has_the_times_of_its_frames(tmp_path, monkeypatch):
     path = film(tmp_path)
     of_times(monkeypatch, path, *enumerate((0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 23)))
-    assert mot.snippet(path, frames=range(10, 12)).fps == 0.5
+    part = mot.snippet(path, frames=range(10, 12))
+    assert (part.fps, list(part.times)) == (0.5, [10, 23])
 
 
 def test_video_with_a_lost_frame_is_refused_since_boxes_name_frames_by_number(tmp_path, monkeypatch):

@@ -136,6 +136,15 @@ def test_the_model_is_evaluated_in_eval_mode_and_gets_its_own_back():
     assert [module.training for module in model.modules()] == modes
 
 
+def test_mixed_precision_gives_nearly_the_same_scores():
+    model, snippets = small(), data()
+    full = evaluate(model, snippets, max_duration=2)
+    half = evaluate(model, snippets, max_duration=2, autocast=torch.bfloat16)
+    assert half.values != full.values
+    assert half.score("mIoU", duration=2) == pytest.approx(full.score("mIoU", duration=2), abs=0.02)
+    assert next(model.parameters()).dtype == torch.float32
+
+
 def test_a_bar_is_shown_only_if_asked_for(capsys):
     evaluate(small(), data(), max_duration=2)
     assert capsys.readouterr().err == ""
