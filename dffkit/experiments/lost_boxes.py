@@ -4,7 +4,7 @@ Mean average precision falls for many reasons at once. Here each box of a render
 counted by its size, its speed, and whether the key frame showed it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -56,7 +56,7 @@ def fates(model: DeepFeatureFlow, snippet: Snippet, film: Film) -> Iterator[Fate
         current, key = (snippet.frames[i][None].to(device) for i in (index, index - OFFSET))
         size = tuple(current.shape[2:])
         maps = model.on_key_frame(current)[0], model.on_current_frame(current, model.key_frame(key))
-        found, kept = (_found(target, model.task_network.decode(each, size)[0]) for each in maps)
+        found, kept = (found_boxes(target, model.task_network.decode(each, size)[0], CONFIDENT) for each in maps)
         earlier = film.boxes(index - OFFSET)
         shown = dict(zip(earlier["tracks"].tolist(), earlier["visible"].tolist(), strict=True))
         sides = (target["boxes"][:, 2:] - target["boxes"][:, :2]).amin(1) / CELL
@@ -89,9 +89,9 @@ def lost_boxes(
     return lost(fate for snippet, film in zip(snippets, films, strict=True) for fate in fates(model, snippet, film))
 
 
-def _found(target: dict[str, Tensor], prediction: dict[str, Tensor]) -> Tensor:
-    """Return for each box of a target whether a confident detection of its class overlaps it enough, `(N,)` bool."""
-    confident = prediction["scores"].cpu() >= CONFIDENT
+def found_boxes(target: Mapping[str, Tensor], prediction: Mapping[str, Tensor], least: float) -> Tensor:
+    """Mark the boxes of a target that a detection of their class, with `least` as score, overlaps enough, `(N,)`."""
+    confident = prediction["scores"].cpu() >= least
     boxes, labels = prediction["boxes"].cpu()[confident].float(), prediction["labels"].cpu()[confident]
     met = (box_iou(target["boxes"], boxes) >= OVERLAP) & (target["labels"][:, None] == labels)
     return met.any(1)

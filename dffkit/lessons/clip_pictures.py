@@ -11,19 +11,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
-from torchvision.ops import box_iou
 
 from dffkit.datasets.toytown import CLASSES, LABELS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import annotate
 from dffkit.experiments.annotate import SURE
+from dffkit.experiments.lost_boxes import found_boxes
 from dffkit.lessons.explore import Explorer, Picture, slider
 from dffkit.networks.segmentation import ScoreMaps
 from dffkit.paper.style import DARK_GREY, styled
 from dffkit.video import Recognition
 
 COLOURS = dict(zip(LABELS, annotate.COLOURS, strict=False))
-MATCH_IOU = 0.5  # IoU with a true box of the same class
 
 
 def target_of(film: Film, index: int, boxes: bool) -> Any:
@@ -40,11 +39,8 @@ def score_text(result: Any, target: Any) -> str:
 
 
 def found_targets(result: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
-    """Return which true boxes a result contains with their class, IoU >= `MATCH_IOU`, score >= `SURE`: `(N,)` bool."""
-    sure = result["scores"] >= SURE
-    match = box_iou(target["boxes"], result["boxes"][sure]) >= MATCH_IOU
-    match &= target["labels"][:, None] == result["labels"][sure]
-    return match.any(1)
+    """Mark the true boxes that a result contains with their class, IoU >= 0.5 and score >= `SURE`: `(N,)` bool."""
+    return found_boxes(target, result, SURE)
 
 
 @styled
