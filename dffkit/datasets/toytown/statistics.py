@@ -1,23 +1,27 @@
-"""The handheld world in numbers, beside those of ImageNet VID (data/vid_statistics.toml)."""
+"""The handheld world and the drive in numbers, beside those of ImageNet VID (data/vid_statistics.toml)."""
 
 import json
 import os
 import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas
 from tqdm import tqdm
 
 from dffkit.datasets.snippets import FAST, REACH, SLOW, motion_iou
-from dffkit.datasets.toytown.film import FPS, HANDHELD, Film, data_version
+from dffkit.datasets.toytown.film import FPS, HANDHELD, WORLDS, Film, data_version
 from dffkit.support import files
 from dffkit.support.errors import DataError
 from dffkit.warp import CELL
 
-TARGETS, STORED = "vid_statistics.toml", "handheld_boxes.json"  # in the folder data
+TARGETS = "vid_statistics.toml"  # in the folder data
+COUNTED = {"handheld": HANDHELD, "drive": WORLDS["detection"]}  # name of a world -> the world
 FILMS = 1000  # that are counted
 LABELLED = 9  # the frame of a film whose boxes count, as in training
 EARLIER = 9  # frames before it, at which its boxes are looked for
@@ -75,9 +79,9 @@ def _file() -> dict[str, Any]:
     return tomllib.loads((files.root() / "data" / TARGETS).read_text(encoding="utf-8"))
 
 
-def observe(number: int) -> tuple[list[Thing], bool]:
+def observe(number: int, world: str = "handheld") -> tuple[list[Thing], bool]:
     """Return the boxes of one training film's labelled frame, and whether something in it is too small for a box."""
-    film = Film("train", number, FPS["detection"], HANDHELD)
+    film = Film("train", number, FPS["detection"], COUNTED[world])
     frames = [film.boxes(i) for i in range(LABELLED + REACH + 1)]
     motion = motion_iou([dict(zip(f["tracks"].tolist(), f["boxes"], strict=True)) for f in frames], LABELLED)
     before = frames[LABELLED - EARLIER]
@@ -91,34 +95,49 @@ def observe(number: int) -> tuple[list[Thing], bool]:
     return things, len(film.boxes(LABELLED, min_side=0)["tracks"]) > len(things)
 
 
-def observe_films(count: int = FILMS, progress: bool = True) -> Observed:
-    """Observe the first films of training, one process for each core; about 0.2 s a film and core."""
+def observe_films(world: str, count: int = FILMS, progress: bool = True) -> Observed:
+    """Observe the first films of a world's training, one process for each core; about 0.2 s a film and core."""
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        found = pool.map(observe, range(count), chunksize=10)
-        found = list(tqdm(found, "counting boxes", count, unit="film", disable=not progress))
+        found = pool.map(partial(observe, world=world), range(count), chunksize=10)
+        found = list(tqdm(found, f"counting boxes, {world}", count, unit="film", disable=not progress))
     smaller = [number for number, (_, small) in enumerate(found) if small]
     return Observed(count, [thing for things, _ in found for thing in things], smaller)
 
 
-def store(seen: Observed) -> None:
-    """Write what was seen to the folder data."""
-    head = {"data_version": data_version(HANDHELD), "films": seen.films, "with_smaller": list(seen.with_smaller)}
+def store(world: str, seen: Observed) -> None:
+    """Write what was seen of a world to the folder data."""
+    head = {"data_version": data_version(COUNTED[world]), "films": seen.films, "with_smaller": list(seen.with_smaller)}
     head = json.dumps(head | {"columns": Thing._fields})[:-1]
     rows = ",\n".join(json.dumps(thing) for thing in seen.things)
-    files.write(files.root() / "data" / STORED, f'{head}, "things": [\n{rows}\n]}}\n'.encode())
+    files.write(_path(world), f'{head}, "things": [\n{rows}\n]}}\n'.encode())
 
 
-def stored() -> Observed:
-    """Return what was seen in the first `FILMS` films of training.
+def stored(world: str = "handheld") -> Observed:
+    """Return what was seen in the first `FILMS` films of a world's training.
 
     Raises:
         DataError: if it was counted in another version of the world.
     """
-    path = files.root() / "data" / STORED
+    path = _path(world)
     found = json.loads(path.read_text(encoding="utf-8"))
-    if found["data_version"] != data_version(HANDHELD):
+    if found["data_version"] != data_version(COUNTED[world]):
         raise DataError(f"{path}: of another world; count again with:  python -m dffkit toytown --count")
     return Observed(found["films"], [Thing(*row) for row in found["things"]], found["with_smaller"])
+
+
+def _path(world: str) -> Path:
+    return files.root() / "data" / f"{world}_boxes.json"
+
+
+def beside_vid() -> pandas.DataFrame:
+    """Return every statistic: columns `statistic`; `ImageNet VID`, NaN where unknown; `aim`; and a column a world."""
+    worlds = {world: statistics(stored(world)) for world in COUNTED}
+    lines = []
+    for entry in targets():
+        aim = "{:g} to {:g}".format(*entry["target"]) if "target" in entry else ""
+        line = {"statistic": entry["name"], "ImageNet VID": entry.get("vid", np.nan), "aim": aim}
+        lines.append(line | {world: found[entry["name"]] for world, found in worlds.items()})
+    return pandas.DataFrame(lines)
 
 
 def statistics(seen: Observed) -> dict[str, float]:
