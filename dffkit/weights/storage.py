@@ -20,6 +20,10 @@ MAX_FOLDER = 60_000_000  # bytes, the manifest included
 _HALF_STEP = 2.0**-11  # the largest relative error of rounding to float16, which has 11 significant bits
 FILE_NAME = re.compile(r"[A-Za-z0-9_]+-[0-9a-f]{12}\.safetensors")  # no folders: no other folder is ever read
 REPAIR = "restore the folder as it was published, e.g. with 'git checkout -- data/weights'"
+MODEL_FIELDS = {
+    "recipe": dict, "recipe_hash": str, "data_version": str, "seed": int, "scores": dict, "commit": str, "date": str,
+    "parameters": int, "files": list,
+}  # fmt: skip
 
 
 def weights_folder(folder: Path | None = None) -> Path:
@@ -45,14 +49,25 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         # The hash stops no attacker, who can hash too. It finds damage, and scores or recipes edited by hand.
         if manifest["sha256"] != digest(manifest):
             raise ValueError("its own SHA-256 is wrong, so it was changed by hand or damaged")
-        if manifest["format"] != FORMAT:
-            raise ValueError(f"expected format {FORMAT}, got {manifest['format']!r}")
-        for file in [*manifest["files"], *(file for about in manifest["models"].values() for file in about["files"])]:
-            if not FILE_NAME.fullmatch(file) or file not in manifest["files"]:
-                raise ValueError(f"files: expected names of listed files in this folder, got {file!r}")
+        check_manifest(manifest)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: is no manifest of weights ({type(error).__name__}: {error}); {REPAIR}") from error
     return manifest
+
+
+def check_manifest(manifest: dict[str, Any]) -> None:
+    """Raise `ValueError` for a wrong field; another exception if the manifest has another structure."""
+    if manifest["format"] != FORMAT:
+        raise ValueError(f"expected format {FORMAT}, got {manifest['format']!r}")
+    entries = [(f"file {name!r}", listed, {"sha256": str, "bytes": int}) for name, listed in manifest["files"].items()]
+    entries += [(f"model {name!r}", about, MODEL_FIELDS) for name, about in manifest["models"].items()]
+    for where, entry, fields in entries:
+        for field, kind in fields.items():
+            if type(entry.get(field)) is not kind:
+                raise ValueError(f"{where}: {field}: expected {kind.__name__}, got {entry.get(field)!r:.80}")
+    for file in [*manifest["files"], *(file for about in manifest["models"].values() for file in about["files"])]:
+        if not FILE_NAME.fullmatch(file) or file not in manifest["files"]:
+            raise ValueError(f"files: expected names of listed files in this folder, got {file!r}")
 
 
 def digest(manifest: dict[str, Any]) -> str:
@@ -97,8 +112,8 @@ def save(models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | Non
         The manifest's path.
 
     Raises:
-        ValueError: for metadata that are no plain data, weights that are no finite numbers, or when a file would have
-            over 20 MB or the folder over 60 MB. Nothing is written then.
+        ValueError: for wrong metadata, weights that are no finite numbers, or when a file would have over 20 MB or the
+            folder over 60 MB. Nothing is written then.
         DataError: if the models already there are damaged. Nothing is written then.
     """
     entries, states = {}, {}
@@ -155,6 +170,7 @@ def _write(folder: Path, entries: dict[str, dict], states: dict[str, dict[str, T
         for name in sharing:
             models[name]["files"].append(file)
     manifest = {"format": FORMAT, "files": listed, "models": models}
+    check_manifest(manifest)
     text = json.dumps({"sha256": digest(manifest), **manifest}, indent=1, sort_keys=True) + "\n"
     if (total := sum(map(len, contents.values())) + len(text)) > MAX_FOLDER:
         raise ValueError(f"models: expected at most {MAX_FOLDER:,} bytes in all, got {total:,}")

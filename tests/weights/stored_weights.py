@@ -93,3 +93,15 @@ def edit(folder, change, rehash=True):
     if rehash:
         manifest["sha256"] = digest(manifest)
     path.write_text(json.dumps(manifest))
+
+
+# Wrong values by their field, and the message about each.
+BAD_METADATA = {
+    "recipe": ("a text", r"recipe: expected dict, got 'a text'"),
+    "recipe_hash": (7, r"recipe_hash: expected str, got 7"),
+    "data_version": (None, r"data_version: expected str, got None"),
+    "seed": (True, r"seed: expected int, got True"),
+    "scores": ([0.5], r"scores: expected dict, got \[0\.5\]"),
+    "commit": ({}, r"commit: expected str, got {}"),
+    "date": (2026, r"date: expected str, got 2026"),
+}

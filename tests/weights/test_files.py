@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stored_weights import DFF, FRAME, contents, edit, part, same, stored
+from stored_weights import BAD_METADATA, DFF, FRAME, contents, edit, part, same, stored
 
 from dffkit import weights
 from dffkit.support.errors import DataError
@@ -24,8 +24,8 @@ BAD_FIELDS = {
     "a model without a name": ("models", {"": {}}),
     "an entry that is a text": (f"models {DFF}", "text"),
     "an entry that is empty": (f"models {DFF}", {}),
-    "entry's recipe": (f"models {DFF} recipe", "a text"),
-    "entry's recipe hash": (f"models {DFF} recipe_hash", 7),
+    **{f"entry's {field}": (f"models {DFF} {field}", value) for field, (value, _) in BAD_METADATA.items()},
+    "entry's parameters": (f"models {DFF} parameters", "5"),
     "entry's recipe, another value": (f"models {DFF} recipe width", 9),
     "entry's recipe, an unknown field": (f"models {DFF} recipe depth", 9),
     "entry's recipe, an impossible value": (f"models {DFF} recipe width", -1),
@@ -34,6 +34,9 @@ BAD_FIELDS = {
     "entry's files, a number": (f"models {DFF} files", [7]),
     "entry's files, one that is not listed": (f"models {DFF} files", ["task_network-000000000000.safetensors"]),
     "a file of another name": ("files other.pt", {"sha256": "0" * 64, "bytes": 10}),
+    "a file without fields": ("files task_network-000000000000.safetensors", {}),
+    "a file without its size": ("files task_network-000000000000.safetensors", {"sha256": "0" * 64}),
+    "a file with a wrong hash": ("files task_network-000000000000.safetensors", {"sha256": 1, "bytes": 1}),
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 from stored_weights import (
+    BAD_METADATA,
     DFF,
     FRAME,
     Network,
@@ -122,6 +123,18 @@ def test_two_threads_that_save_at_the_same_time_lose_nothing(folder, monkeypatch
 
 
 # What is refused
+
+
+@pytest.mark.parametrize("field", BAD_METADATA)
+def test_bad_metadata_are_refused_before_anything_is_written(folder, field):
+    value, message = BAD_METADATA[field]
+    before = contents(folder)
+    with pytest.raises(ValueError, match=f"model 'new': {message}"):
+        weights.save({"new": (network(), metadata(**{field: value}))}, folder)
+    missing = {key: value for key, value in metadata().items() if key != field}
+    with pytest.raises(ValueError, match=f"model 'new': {field}: expected .*, got None"):
+        weights.save({"new": (network(), missing)}, folder)
+    assert contents(folder) == before
 
 
 @pytest.mark.parametrize("about", [[1], {**metadata(), "scores": {"mIoU": float("nan")}}, {"recipe": {1j}}])
