@@ -42,5 +42,5 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.setattr(scoring.lost_boxes, "lost_boxes", lambda *words: {"all": (0.25, 4)})
     monkeypatch.setattr(scoring, "_errors_by_region", lambda *words: [])  # they would render streets
     monkeypatch.setattr(scoring, "films", lambda recipe, split, count: range(count))
-    monkeypatch.setattr(flow_error, "pairs_of", lambda films: flow_error.sprites(len(films), SIZE))
+    monkeypatch.setattr(flow_error, "film_pairs", lambda film: next(flow_error.sprites(1, SIZE)))
     return Workspace(tmp_path / "runs", tmp_path / "results", tmp_path / "cache", progress=False)

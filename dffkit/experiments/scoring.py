@@ -190,5 +190,5 @@ def _flow_pairs(recipe: Recipe, split: str, streets: int, quick: bool) -> dict[s
     pairs = {"sprites": (SPRITE_PAIRS, lambda: flow_error.sprites(SPRITE_PAIRS, recipe.size, world))}
     if not quick:
         count = streets * len(flow_error.OFFSETS)
-        pairs[recipe.data] = count, lambda: flow_error.pairs_of(films(recipe, split, streets))
+        pairs[recipe.data] = count, lambda: map(flow_error.film_pairs, films(recipe, split, streets))
     return pairs

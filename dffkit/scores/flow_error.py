@@ -51,7 +51,7 @@ def errors_by_region(
     """
     errors, visible, shares = [], [], []
     for film in films:
-        error, seen = _errors(flow, *_pairs(film, offsets, current))
+        error, seen = _errors(flow, *film_pairs(film, offsets, current))
         covered = F.avg_pool2d((film.owners(current) >= 0)[None, None].float(), CELL, ceil_mode=True)
         errors.append(error.flatten())
         visible.append(seen.flatten())
@@ -75,13 +75,10 @@ def sprites(count: int, size: tuple[int, int], world: SpriteWorld | None = None,
         yield tuple(stacked([sprite_pair(SPRITE_SEED, index, size, world) for index in indices]))
 
 
-def pairs_of(films: Iterable[toytown.Film], offsets: Sequence[int] = OFFSETS, current: int = 19) -> Pairs:
-    """Yield the pairs (current - offset, current) of rendered films, one batch for each film."""
-    for film in films:
-        yield _pairs(film, offsets, current)
-
-
-def _pairs(film: toytown.Film, offsets: Sequence[int], current: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def film_pairs(
+    film: toytown.Film, offsets: Sequence[int] = OFFSETS, current: int = 19
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the pairs (current - offset, current) of a rendered film as one batch."""
     flow, occluded = zip(*(film.flow(current, current - d) for d in offsets), strict=True)
     keys = torch.stack([film.frame(current - d) for d in offsets])
     return film.frame(current).expand_as(keys), keys, torch.stack(flow), torch.stack(occluded)

@@ -55,7 +55,7 @@ def test_a_networks_flow_is_measured_without_gradient():
 
 def test_streets_give_pairs_with_their_exact_flow():
     films = [Film("val", number, 17.0) for number in (0, 1)]
-    (current, key, flow, occluded), second = flow_error.pairs_of(films, (1, 4), current=6)
+    (current, key, flow, occluded), second = (flow_error.film_pairs(film, (1, 4), current=6) for film in films)
     film = Film("val", 0, 17.0)
     assert current.shape == key.shape == (2, 3, 192, 384)
     assert torch.equal(current[1], film.frame(6))
