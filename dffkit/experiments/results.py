@@ -65,7 +65,7 @@ def add(path: Path, scores: Sequence[Score]) -> None:
         rows = {score.key: score for score in [*read(path), *scores]}
         columns = ("duration", "metric", "subset", "value", "frames")
         write_rows(path, [
-            {"recipe": "", **each.measurement.as_dict(), **{name: getattr(each, name) for name in columns}}
+            {"recipe": "", **each.measurement._asdict(), **{name: getattr(each, name) for name in columns}}
             | each.provenance
             for each in rows.values()
         ])  # fmt: skip

@@ -151,7 +151,7 @@ def state(run: Run, workspace: Workspace) -> dict[str, Tensor]:
     if run.finished(workspace):
         path = run.folder(workspace) / FINISHED
         found = checkpoint.read(path)
-        checkpoint.check(path, found, Run(run.recipe, run.seed).measurement(run.recipe.data_split).as_dict())
+        checkpoint.check(path, found, Run(run.recipe, run.seed).measurement(run.recipe.data_split)._asdict())
         return found["module"]
     if is_shipped(run):
         return weights.state(run.recipe.name)
@@ -212,7 +212,7 @@ def is_shipped(run: Run) -> bool:
     """
     if run.recipe.name not in weights.names():
         return False
-    wanted = Run(run.recipe, run.seed).measurement(run.recipe.data_split).as_dict()
+    wanted = Run(run.recipe, run.seed).measurement(run.recipe.data_split)._asdict()
     stored = weights.entry(run.recipe.name)
     return all(stored[field] == wanted[field] for field in ("recipe_hash", "seed", "data_version"))
 

@@ -79,7 +79,7 @@ def _metadata(run: Run, workspace: Workspace) -> dict[str, Any]:
             scores[f"val {row.metric}@{row.duration}"] = row.value
     machine = describe()
     commit = rows[0].provenance["commit"] if rows else machine["commit"]
-    identity = run.measurement(run.recipe.data_split).as_dict()
+    identity = run.measurement(run.recipe.data_split)._asdict()
     return {
         "recipe": dataclasses.asdict(run.recipe),
         **{name: identity[name] for name in ("recipe_hash", "data_version", "seed")},

@@ -66,7 +66,7 @@ def load(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
 
     Args:
         folder: the run's folder.
-        identity: `Measurement.as_dict` of the run.
+        identity: fields of the run's `Measurement`.
 
     Raises:
         DataError: if the newest readable checkpoint is of another run, or there are files and none can be read.
@@ -91,7 +91,7 @@ def check(path: Path, state: Mapping[str, Any], identity: Mapping[str, Any]) -> 
     Args:
         path: the file, for the message.
         state: its content.
-        identity: `Measurement.as_dict` of the run, or some of its fields.
+        identity: fields of the run's `Measurement`, or some of them.
     """
     found = state.get("identity", {})
     if "world" in found:  # dffkit 0.1 had other names, and no split, which is a part of the recipe

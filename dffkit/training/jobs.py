@@ -86,11 +86,7 @@ class RecognitionJob:
     """Training of Frame or DFF by the task network's own loss on the current frame (Fig. 2)."""
 
     def __init__(self, module: nn.Module, pairs: Pairs) -> None:
-        self.module, self.pairs = module, pairs
-
-    def batch(self, numbers: Iterable[int]) -> Batch:
-        """Return the samples of these numbers."""
-        return self.pairs.batch(numbers)
+        self.module, self.pairs, self.batch = module, pairs, pairs.batch
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the task network's maps of the current frames."""

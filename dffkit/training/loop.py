@@ -133,7 +133,7 @@ class TrainingRun:
                 f"{recipe.name}: batch: expected a multiple of the {self.processes} processes, got {recipe.batch}; "
                 "give torchrun a --nproc-per-node that divides it"
             )
-        self.identity = Measurement(recipe.hash, seed, data_version, recipe.data_split).as_dict()
+        self.identity = Measurement(recipe.hash, seed, data_version, recipe.data_split)._asdict()
         self.job = make_job(recipe, seed, data)
         self.job.module.to(device).train()
         self.iteration, self.seconds = 0, 0.0

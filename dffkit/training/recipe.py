@@ -4,7 +4,7 @@ A recipe's hash changes whenever the recipe changes, or a recipe that it starts 
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED, NO_FLOW
 from dffkit.networks.flow import FLOW_NETWORKS
@@ -167,8 +167,7 @@ class Recipe:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class Measurement:
+class Measurement(NamedTuple):
     """Identity of a measurement: a new value replaces an old one only if their identities are equal.
 
     Attributes:
@@ -182,10 +181,6 @@ class Measurement:
     seed: int
     data_version: str
     split: str
-
-    def as_dict(self) -> dict[str, str | int]:
-        """Return the four fields by name, in their order."""
-        return dataclasses.asdict(self)
 
 
 def _from_json(value: Any) -> Any:

@@ -110,7 +110,7 @@ def workspace(bare_workspace, monkeypatch):
 def finish(frame, workspace):
     """Store random weights as the finished run of a recipe."""
     run = Run(frame)
-    state = {"identity": run.measurement("train").as_dict(), "module": build(frame).state_dict()}
+    state = {"identity": run.measurement("train")._asdict(), "module": build(frame).state_dict()}
     checkpoint.write(run.folder(workspace) / checkpoint.FINISHED, state)
 
 

@@ -18,7 +18,7 @@ def test_the_last_loss_is_that_of_todays_recipe_on_todays_data_and_of_seed_0(res
         return stored(f"toytown/detection/{name}", value, seed, split="train", metric=metric, subset="")
 
     former = [
-        row._replace(measurement=dataclasses.replace(row.measurement, **change))
+        row._replace(measurement=row.measurement._replace(**change))
         for row, change in ((loss("frame", 0.9), {"data_version": "0"}), (loss("frame", 0.8), {"recipe_hash": "0"}))
     ]
     rows = [loss("frame", 0.3), loss("frame", 0.1, metric="box"), loss("frame", 0.4, 1), loss("frame-50", 0.5, 1)]

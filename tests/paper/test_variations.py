@@ -1,6 +1,5 @@
 """variations.py: Table 5, the sparse labels and real video from stored rows, and their pictures."""
 
-import dataclasses
 from types import MappingProxyType
 
 import numpy as np
@@ -140,7 +139,7 @@ def real_scores(results_folder):
             {"split": "val"}, {"seed": 1}, {"subset": "car"}, {"metric": "loss"}
         )]  # fmt: skip
         rows += [
-            other._replace(measurement=dataclasses.replace(other.measurement, **former))
+            other._replace(measurement=other.measurement._replace(**former))
             for former in ({"recipe_hash": "0"}, {"data_version": "0"})
         ]
     results.add(results_folder / "evaluation.csv", rows)

@@ -11,7 +11,7 @@ from dffkit.support.errors import DataError
 from dffkit.training import checkpoint
 from dffkit.training.recipe import Measurement
 
-IDENTITY = Measurement("abc", 0, "d1", "train").as_dict()
+IDENTITY = Measurement("abc", 0, "d1", "train")._asdict()
 
 
 def state(value):

@@ -52,7 +52,7 @@ def write_flow_run(recipe, build_folder):
     """Write an untrained F as a finished run, from which the recipe starts."""
     ((_, flow),) = recipe.start
     run, workspace = Run(flow), Workspace(build_folder / "runs", build_folder / "results", build_folder / "toytown")
-    identity = Measurement(flow.hash, 0, data_version(flow), "train").as_dict()
+    identity = Measurement(flow.hash, 0, data_version(flow), "train")._asdict()
     checkpoint.write(run.folder(workspace) / FINISHED, {"identity": identity, "module": build(flow).state_dict()})
 
 
