@@ -3,7 +3,6 @@
 Everything is read from data/results: scores and their replicates on the test split, and the measured speeds.
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,29 +23,23 @@ class Row(NamedTuple):
     Attributes:
         recipe: last part of the recipe's name.
         n, f: origin of N, and of F and S.
-        paper: task -> printed score and frames a second; empty where the paper does not have the row.
     """
 
     recipe: str
     n: str
     f: str
-    paper: Mapping[str, tuple[float, float]] = {}
-
-
-def _printed(miou: float, fps: float, mean_ap: float, fps_detection: float) -> dict[str, tuple[float, float]]:
-    return {"segmentation": (miou, fps), "detection": (mean_ap, fps_detection)}
 
 
 JOINT, FRAMES_N = "trained on pairs", "Frame's"
 ROWS = {
-    "Frame": Row("frame", "trained on single frames", "none", _printed(71.1, 1.52, 73.9, 4.05)),
-    "DFF": Row("dff", JOINT, "trained jointly", _printed(69.2, 5.60, 73.1, 20.25)),
+    "Frame": Row("frame", "trained on single frames", "none"),
+    "DFF": Row("dff", JOINT, "trained jointly"),
     "DFF from Frame's N": Row("dff-from-frame", f"{FRAMES_N}, trained on pairs", "trained jointly"),
-    "DFF fix N": Row("fix-n", f"{FRAMES_N}, frozen", JOINT, _printed(68.8, 5.60, 72.3, 20.25)),
-    "DFF fix F": Row("fix-f", JOINT, "F from sprites, frozen; S = 1", _printed(67.0, 5.60, 68.8, 20.25)),
-    "DFF separate": Row("separate", FRAMES_N, "F from sprites; S = 1", _printed(66.9, 5.60, 67.4, 20.25)),
-    "SFF-slow": Row("sff-slow", FRAMES_N, "SIFT Flow, slow set; S = 1", _printed(67.8, 0.08, 70.7, 0.26)),
-    "SFF-fast": Row("sff-fast", FRAMES_N, "SIFT Flow, fast set; S = 1", _printed(67.3, 0.95, 69.7, 3.04)),
+    "DFF fix N": Row("fix-n", f"{FRAMES_N}, frozen", JOINT),
+    "DFF fix F": Row("fix-f", JOINT, "F from sprites, frozen; S = 1"),
+    "DFF separate": Row("separate", FRAMES_N, "F from sprites; S = 1"),
+    "SFF-slow": Row("sff-slow", FRAMES_N, "SIFT Flow, slow set; S = 1"),
+    "SFF-fast": Row("sff-fast", FRAMES_N, "SIFT Flow, fast set; S = 1"),
     "SFF-DIS": Row("sff-dis", FRAMES_N, "DIS; S = 1"),
     "copy": Row("frame", FRAMES_N, "no flow"),
     "DFF without S": Row("without-s", JOINT, "trained jointly; S = 1"),
@@ -76,6 +69,16 @@ def rows(setting: str) -> dict[str, Row]:
     return {name: row for name, row in ROWS.items() if row.recipe in known}
 
 
+def printed(task: str, row: str) -> tuple[float, float]:
+    """Return the paper's score in percent and its frames a second of a row; NaN where it does not have the row."""
+    return tuple(ledger.printed(how).get((task, row), np.nan) for how in ("score", "fps"))
+
+
+def printed_loss(task: str, row: str) -> float:
+    """Return the points that a row loses to Frame in the paper; NaN where it does not have the row."""
+    return printed(task, "Frame")[0] - printed(task, row)[0]
+
+
 def table(setting: str) -> pandas.DataFrame:
     """Table 4 with our numbers: one line for each row that has been run.
 
@@ -93,8 +96,8 @@ def table(setting: str) -> pandas.DataFrame:
         line = {"row": name, "n": row.n, "f": row.f, "seeds": len(runs)}
         line |= difference(runs, nothing).points(mean="score")
         line |= common_difference(scores(setting, "Frame"), runs).points("loss_", mean="loss")
-        printed, printed_fps = row.paper.get(find_setting(setting).task, (np.nan, np.nan))
-        lines.append({**line, **speed(setting, name), "paper": printed, "paper_fps": printed_fps})
+        paper, paper_fps = printed(find_setting(setting).task, name)
+        lines.append({**line, **speed(setting, name), "paper": paper, "paper_fps": paper_fps})
     return pandas.DataFrame(lines)
 
 

@@ -29,7 +29,7 @@ REGIONS = {"objects": "o", "borders": "s", "background": "D"}
 def table3(setting: str = DRIVE[0]) -> tuple[Figure, pandas.DataFrame]:
     """Table 3 of a setting, with the kit's own rows below: origin of each row's N and of its flow."""
     rows = ablation.rows(setting)
-    printed = [name for name, row in rows.items() if row.paper]
+    printed = [name for name in rows if not np.isnan(ablation.printed_loss(DRIVE[0], name))]
     numbers = pandas.DataFrame(
         [(name, row.n, row.f, name in printed) for name, row in rows.items()],
         columns=["row", "N", "F and S", "in the paper"],
@@ -129,7 +129,7 @@ def _losses(axes: Axes, table: pandas.DataFrame, setting: Setting) -> None:
         look = {"markerfacecolor": "white" if alone else BLUE, "color": BLUE, "capsize": 2.5}
         look["label"] = f"{setting.world}, {label.format(setting.scenes)}"
         axes.errorbar(rows.loss, rows.place, xerr=bars, fmt="o", **look)
-    printed = ablation.ROWS["Frame"].paper[setting.task][0] - table.paper
+    printed = ablation.printed(setting.task, "Frame")[0] - table.paper
     look = {"markersize": 11, "markerfacecolor": "none", "color": RED, "label": "printed in the paper"}
     axes.plot(printed, table.place, "o", **look)
 

@@ -9,13 +9,16 @@ from dffkit.paper.settings import find_setting
 from dffkit.paper.speed_accuracy import best_on_val, compare, curves, scores_with_replicates
 from dffkit.scores.differences import Difference, below
 
-# The paper's text on Figure 3, with this F: N_feat, the score of Frame, the score of the fastest point, and
-# the measured speedup of that point.
-PRINTED = {"segmentation": ("ResNet-50", 69.7, 62.4, 7.8), "detection": ("ResNet-101", 73.9, 69.5, 10.2)}
+FEATURES = {"segmentation": "ResNet-50", "detection": "ResNet-101"}  # N_feat of the pair in the text on Figure 3
 FLOW = "FlowNet Inception"
 SPEEDS = {  # as tables name them -> columns of `curves`
     "counted (Eq. 7)": "speedup", "measured": "speedup_measured", "measured at full size": "speedup_full_size"
 }  # fmt: skip
+
+
+def printed(task: str) -> tuple[float, float, float]:
+    """Return what the text on Figure 3 prints: the scores of Frame and of the fastest point, and its speedup."""
+    return tuple(ledger.printed("in_the_text")[task, column] for column in ("frame", "score", "speedup"))
 
 
 def loss_at_speed(
@@ -74,7 +77,7 @@ def ten_times_as_fast(setting: str, times: float = 10) -> pandas.DataFrame:
         Columns: `speed`, `times` (speedup reached), `pair`, `duration`; `loss`, `low`, `high` in points; `printed` (the
         paper's loss); `verdict`, "not reached" where no key frame duration is as fast as asked.
     """
-    _, frame, fastest, _ = PRINTED[find_setting(setting).task]
+    frame, fastest, _ = printed(find_setting(setting).task)
     lines = []
     for speed, column in SPEEDS.items():
         for choose in (loss_at_speed, best_at_speed):
@@ -94,9 +97,10 @@ def loss_in_the_text(setting: str) -> pandas.DataFrame:
         Rows "paper" and that of the setting's world; columns `frame` and `score` in percent, `loss` in points, and
         `speedup` over Frame with the same N_feat.
     """
-    features, *printed = PRINTED[find_setting(setting).task]
-    ours = loss_at_speed(setting, printed[-1], features=features)
-    rows = {"paper": [*printed[:2], printed[0] - printed[1], printed[2]]}
+    task = find_setting(setting).task
+    frame, score, times = printed(task)
+    ours = loss_at_speed(setting, times, features=FEATURES[task])
+    rows = {"paper": [frame, score, frame - score, times]}
     rows[find_setting(setting).world] = [ours.frame, ours.score, ours.loss, ours.speedup]
     return pandas.DataFrame(rows, index=["frame", "score", "loss", "speedup"]).T
 

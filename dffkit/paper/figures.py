@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas
 from matplotlib.figure import Figure
 
@@ -124,12 +125,12 @@ def points_lost(settings: Sequence[str] = DRIVE) -> list[list[str]]:
     """
     tables = {each: {line.row: line for line in ablation.table(each).itertuples()} for each in settings}
     lines = [["row", *(head for each in tables for head in (f"{each}: printed", "ours"))]]
-    for name, row in ablation.ROWS.items():
+    for name in ablation.ROWS:
         cells = []
         for setting, table in tables.items():
             task = find_setting(setting).task
-            printed, ours = row.paper.get(task), table.get(name)
-            cells.append(f"{ablation.ROWS['Frame'].paper[task][0] - printed[0]:.1f}" if printed else "-")
+            printed, ours = ablation.printed_loss(task, name), table.get(name)
+            cells.append("-" if np.isnan(printed) else f"{printed:.1f}")
             cells.append(_loss(ours.loss, ours.loss_low, ours.loss_high) if ours else "-")
         if name != "Frame" and set(cells) != {"-"}:
             lines.append([name, *cells])

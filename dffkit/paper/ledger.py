@@ -1,7 +1,6 @@
 """The ledger behind tables and figures: our stored scores and speeds, and the paper's numbers (data/claims.toml)."""
 
 import functools
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from dffkit.experiments.runs import default_workspace, stored_scores
 from dffkit.experiments.scoring import METRIC
 from dffkit.experiments.speed import Architecture, Speed
 from dffkit.networks.precision import DIFFERENCE
+from dffkit.paper.claims import claims, printed  # noqa: F401 - lessons read printed numbers from here
 from dffkit.paper.settings import find_setting
 from dffkit.scores.differences import Difference, SampledScore, difference
 from dffkit.support.errors import DataError
@@ -156,28 +156,17 @@ def stack(tables: Iterable[pandas.DataFrame], of: Iterable[str]) -> pandas.DataF
 # The paper's
 
 
-def claims() -> list[dict]:
-    """Return the entries of data/claims.toml, in its order."""
-    return tomllib.loads((root() / "data" / "claims.toml").read_text(encoding="utf-8-sig"))["claim"]
-
-
-def printed(ours: str) -> dict[tuple[str | int, ...], float]:
-    """Return the paper's numbers beside the results of one of `FUNCTIONS`, by the function's arguments."""
-    return {tuple(entry["of"]): entry["paper"] for entry in claims() if entry["ours"] == ours}
-
-
 def claims_beside_ours() -> pandas.DataFrame:
-    """Return every claim with our number: columns `claim`, `place`, `paper`, `ours`, `source`; numbers as text.
+    """Return the claims on cost and speed: columns `claim`, `place`, `paper`, `ours`, `source`; numbers as text.
 
     `source` is "recomputed" for a number computed just now, and "read" for one from a stored result (data/results),
     whose row names the run behind it.
     """
     rows = []
-    for entry in claims():
-        ours = FUNCTIONS[entry["ours"]](*entry["of"])
-        digits = 3 if entry["paper"] < 1 else 2
-        values = {"paper": f"{entry['paper']:.{digits}f}", "ours": f"{ours:.{digits}f}"}
-        rows.append({"claim": entry["claim"], "place": entry["place"], **values, "source": entry["source"]})
+    for claim in claims().values():
+        if claim.source:
+            values = {"paper": claim.words(claim.paper), "ours": claim.words(FUNCTIONS[claim.how](*claim.of))}
+            rows.append({"claim": claim.claim, "place": claim.place, **values, "source": claim.source})
     return pandas.DataFrame(rows)
 
 
@@ -190,9 +179,19 @@ def _measured(task: str, features: str, flow: str, duration: int, column: str) -
     return benchmark().set_index(list(wanted)).loc[tuple(wanted.values()), column].item()
 
 
+def _largest_ratio() -> float:
+    return 1 / _inverse_ratios().min()
+
+
+def _flow_costs(flow: str) -> float:
+    return _inverse_ratios()["ResNet-50", flow] / _inverse_ratios()["ResNet-50", "FlowNet"]
+
+
 @functools.cache
 def _inverse_ratios() -> pandas.Series:
     return complexity.table2().set_index(["features", "flow"]).inverse
 
 
-FUNCTIONS = {"inverse_ratio": _inverse_ratio, "measured": _measured}
+FUNCTIONS = {
+    "inverse_ratio": _inverse_ratio, "measured": _measured, "largest_ratio": _largest_ratio, "flow_costs": _flow_costs
+}  # fmt: skip

@@ -62,10 +62,9 @@ def _losses(setting: str) -> pandas.DataFrame:
 
 
 def _printed_losses(task: str) -> dict[str, float]:
-    _, frame, fastest, _ = equal_speed.PRINTED[task]
-    loss = ablation.ROWS["Frame"].paper[task][0] - ablation.ROWS["DFF"].paper[task][0]
+    frame, fastest, _ = equal_speed.printed(task)
     return {
-        "DFF loses no more than in Table 4": loss,
+        "DFF loses no more than in Table 4": ablation.printed_loss(task, "DFF"),
         "ten times as fast loses no more than in the text": frame - fastest,
     }
 
@@ -73,9 +72,8 @@ def _printed_losses(task: str) -> dict[str, float]:
 def _printed(text: str, task: str) -> float:
     """Return the paper's difference in points for a statement, NaN if it printed none."""
     for first, second in ablation.PAPERS_ORDER:
-        printed = [ablation.ROWS[name].paper.get(task) for name in (first, second)]
-        if text == f"{first} above {second}" and all(printed):
-            return printed[0][0] - printed[1][0]
+        if text == f"{first} above {second}":
+            return ablation.printed(task, first)[0] - ablation.printed(task, second)[0]
     return _printed_losses(task).get(text, np.nan)
 
 

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from dffkit.experiments.speed import Architecture
 from dffkit.paper import ledger
-from dffkit.paper.ablation import ROWS
 from dffkit.paper.ledger import common_difference, replicates_by_seed
 from dffkit.paper.settings import DRIVE, find_setting
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED, panels
@@ -17,12 +16,6 @@ from dffkit.training.recipe import Recipe
 from dffkit.training.recipes import REAL
 
 SPLITS = (21, 12, 5, 1, 0)
-_DFF = ROWS["DFF"].paper
-# Table 5 as printed: score and frames a second, by the number of layers in N_task; with one layer it is Table 4's DFF.
-PRINTED = {
-    "segmentation": {21: (69.1, 2.87), 12: (69.1, 3.14), 5: (69.2, 3.89), 1: _DFF["segmentation"], 0: (69.5, 5.61)},
-    "detection": {21: (73.2, 7.23), 12: (73.3, 8.04), 5: (73.2, 9.99), 1: _DFF["detection"], 0: (72.7, 20.40)},
-}
 COLUMNS = ("layers", "score", "difference", "low", "high", "ratio", "speedup", "fps", "paper", "paper_fps")
 INTERVALS = (1, 5, 10, 30)
 # Methods on sparse labels: the beginning of the recipe's name, and whether the duration is Table 4's instead of 1.
@@ -66,7 +59,7 @@ def table5(setting: str) -> pandas.DataFrame:
         line |= {"ratio": np.nan, "speedup": np.nan, "fps": np.nan}
         if speed:
             line |= {"ratio": speed.ratio, "speedup": speed.eq7(duration), "fps": speed.fps(duration)}
-        paper, paper_fps = PRINTED[shown.task][layers]
+        paper, paper_fps = (ledger.printed(how)[shown.task, layers] for how in ("split_score", "split_fps"))
         lines.append({**line, "paper": paper, "paper_fps": paper_fps})
     return pandas.DataFrame(lines, columns=COLUMNS)
 

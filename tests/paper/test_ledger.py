@@ -10,6 +10,7 @@ from stored_scores import stored
 from dffkit.experiments import results, runs
 from dffkit.networks.precision import DIFFERENCE
 from dffkit.paper import ledger
+from dffkit.paper.claims import claims
 from dffkit.training.recipes import find
 
 
@@ -75,9 +76,9 @@ def test_every_claim_has_our_number_and_its_source():
 
 
 def test_claims_by_construction_are_marked():
-    inception = [entry["claim"] for entry in ledger.claims() if "FlowNet Inception" in entry["of"]]
+    inception = [each for each in claims().values() if each.how == "inverse_ratio" and "FlowNet Inception" in each.of]
     assert len(inception) == 2
-    assert all("by construction" in claim for claim in inception)
+    assert all(each.kind == "by-construction" and "by construction" in each.claim for each in inception)
 
 
 def test_stored_measurements_name_their_machine_and_run():
