@@ -99,11 +99,11 @@ def score(
             value = evaluation.score(METRIC[task], subset, duration=length)
             stored = drawn.get(length) if subset == "all" else None
             rows.append(Score(measurement, METRIC[task], value, subset, length, evaluation.frames, stored))
+        filmed = not quick and rendered and split != "elsewhere" and recipe.job != "stills"
         # Rendered worlds have exact flow to compare with, and this run's features are carried along a flow of its own.
-        exact_is_known = rendered and split != "elsewhere" and recipe.shrink == 1
-        if not quick and exact_is_known and recipe.job != "stills" and recipe.flow != EXACT_FLOW:
+        if filmed and recipe.shrink == 1 and recipe.flow != EXACT_FLOW:
             rows += _errors_by_region(recognition.flow_network, measurement, recipe, streets)
-        if not quick and rendered and split != "elsewhere" and task == "detection" and recipe.job != "stills":
+        if filmed and task == "detection":
             shares = lost_boxes.lost_boxes(recognition, snippets, films(recipe, split, len(snippets)))
             rows += [Score(measurement, LOST, share, group, frames=count) for group, (share, count) in shares.items()]
         if not quick and map_similarity.is_measured(recipe, split):

@@ -58,8 +58,8 @@ def build(recipe: Recipe, seed: int = 0) -> nn.Module:
     return DeepFeatureFlow(features, flow, head, split=recipe.split)
 
 
-def _features(recipe: Recipe) -> FeatureNetwork:
-    options = {"width": recipe.width, "norm": recipe.norm, "layout": recipe.layout}
+def _features(recipe: Recipe, weights: str | None = None) -> FeatureNetwork:
+    options = {"width": recipe.width, "norm": recipe.norm, "layout": recipe.layout, "weights": weights}
     if recipe.shrink > 1:
         return LowResolution(recipe.depth, shrink=recipe.shrink, **options)
     return FeatureNetwork(recipe.depth, **options)
@@ -74,8 +74,7 @@ def published(recipe: Recipe, seed: int = 0) -> dict[str, Tensor]:
         ValueError: if there are no published weights for this N_feat.
         OSError: if they can't be downloaded.
     """
-    options = {"width": recipe.width, "norm": recipe.norm, "layout": recipe.layout, "weights": recipe.weights}
-    network = _seeded(seed, "feature_network", partial(FeatureNetwork, recipe.depth, **options))
+    network = _seeded(seed, "feature_network", partial(_features, recipe, recipe.weights))
     return {f"feature_network.{name}": value for name, value in network.state_dict().items()}
 
 
@@ -111,7 +110,7 @@ def load_part(module: nn.Module, part: str, state: dict[str, Tensor]) -> None:
     Raises:
         ValueError: if the state's part is of another network.
     """
-    target = getattr(module, part) if not isinstance(module, nn.ModuleDict) else module[part]
+    target = module.get_submodule(part)
     weights = {name.removeprefix(f"{part}."): w for name, w in state.items() if name.startswith(f"{part}.")}
     scale = {name: w for name, w in target.state_dict().items() if name.startswith("scale.")}
     weights = scale | {name: w for name, w in weights.items() if name in scale or not name.startswith("scale.")}
