@@ -67,16 +67,7 @@ class Observed(NamedTuple):
 
 def targets() -> list[dict[str, Any]]:
     """Return the statistics of data/vid_statistics.toml."""
-    return _file()["statistic"]
-
-
-def camera() -> dict[str, Any]:
-    """Return what data/vid_statistics.toml says of the camera."""
-    return _file()["camera"]
-
-
-def _file() -> dict[str, Any]:
-    return tomllib.loads((files.root() / "data" / TARGETS).read_text(encoding="utf-8"))
+    return tomllib.loads((files.root() / "data" / TARGETS).read_text(encoding="utf-8"))["statistic"]
 
 
 def observe(number: int, world: str = "handheld") -> tuple[list[Thing], bool]:
