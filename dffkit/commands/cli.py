@@ -48,6 +48,10 @@ COMMANDS = {
         "reproduce", "notebooks", "run every notebook, redraw every figure, print the paper's numbers beside ours",
         ("reproduce",),
     ),
+    "claims": Command(
+        "claims", "notebooks", "list what the paper claims, with what this kit gets and how; fail if something turned",
+        ("claims", "claims --all", "claims table4.dff.map", "claims --json", "claims --accept"),
+    ),
     "lab": Command(
         "lab", "notebooks", "read the notebooks in JupyterLab",
         ("lab", "lab --no-browser --port 9000"),

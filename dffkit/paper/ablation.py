@@ -71,7 +71,7 @@ def rows(setting: str) -> dict[str, Row]:
 
 def printed(task: str, row: str) -> tuple[float, float]:
     """Return the paper's score in percent and its frames a second of a row; NaN where it does not have the row."""
-    return tuple(ledger.printed(how).get((task, row), np.nan) for how in ("score", "fps"))
+    return tuple(ledger.printed(f"ablation.table:{each}").get((task, row), np.nan) for each in ("score", "fps"))
 
 
 def printed_loss(task: str, row: str) -> float:

@@ -18,7 +18,8 @@ SPEEDS = {  # as tables name them -> columns of `curves`
 
 def printed(task: str) -> tuple[float, float, float]:
     """Return what the text on Figure 3 prints: the scores of Frame and of the fastest point, and its speedup."""
-    return tuple(ledger.printed("in_the_text")[task, column] for column in ("frame", "score", "speedup"))
+    columns = ("frame", "score", "speedup")
+    return tuple(ledger.printed(f"equal_speed.loss_in_the_text:{each}")[(task,)] for each in columns)
 
 
 def loss_at_speed(

@@ -25,7 +25,7 @@ def statements(setting: str) -> pandas.DataFrame:
     found = pandas.concat([table for table in tables if len(table)] or [pandas.DataFrame()], ignore_index=True)
     if found.empty:
         return found
-    return found.assign(printed=[_printed(text, find_setting(setting).task) for text in found.statement])
+    return found.assign(printed=[printed_difference(text, find_setting(setting).task) for text in found.statement])
 
 
 def side_by_side(settings: Sequence[str] = WORLDS) -> pandas.DataFrame:
@@ -69,7 +69,7 @@ def _printed_losses(task: str) -> dict[str, float]:
     }
 
 
-def _printed(text: str, task: str) -> float:
+def printed_difference(text: str, task: str) -> float:
     """Return the paper's difference in points for a statement, NaN if it printed none."""
     for first, second in ablation.PAPERS_ORDER:
         if text == f"{first} above {second}":

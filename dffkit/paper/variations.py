@@ -59,7 +59,9 @@ def table5(setting: str) -> pandas.DataFrame:
         line |= {"ratio": np.nan, "speedup": np.nan, "fps": np.nan}
         if speed:
             line |= {"ratio": speed.ratio, "speedup": speed.eq7(duration), "fps": speed.fps(duration)}
-        paper, paper_fps = (ledger.printed(how)[shown.task, layers] for how in ("split_score", "split_fps"))
+        paper, paper_fps = (
+            ledger.printed(f"variations.table5:{each}")[shown.task, layers] for each in ("score", "fps")
+        )
         lines.append({**line, "paper": paper, "paper_fps": paper_fps})
     return pandas.DataFrame(lines, columns=COLUMNS)
 

@@ -1,0 +1,117 @@
+"""`python -m dffkit claims`: what the paper claims, with what this kit gets, and how."""
+
+import argparse
+import collections
+import csv
+import dataclasses
+import io
+import json
+import textwrap
+
+from dffkit.commands.reproduce import align
+from dffkit.paper import claims, verdicts
+from dffkit.paper.claims import Claim
+from dffkit.paper.verdicts import Finding
+from dffkit.support import files
+
+WORDS = 56  # characters of a claim's words in the table
+
+
+def add_claims_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `claims`."""
+    parser.add_argument("id", nargs="?", metavar="ID", help="only this claim: how ours came about, and its command")
+    parser.add_argument("--all", action="store_true", help="conventions too, on a second page")
+    parser.add_argument("--json", action="store_true", help="everything as JSON, without checks")
+    parser.add_argument("--accept", action="store_true", help="store today's verdicts as those to compare with")
+
+
+def claims_main(arguments: argparse.Namespace) -> int:
+    """Print the ledger, or one claim.
+
+    Returns:
+        1 if a verdict or number is not as accepted, or a result is of a former recipe or former data; else 0.
+    """
+    if arguments.id:
+        print(describe(claims.find(arguments.id)))
+        return 0
+    found = verdicts.findings(claims.claims().values())
+    if arguments.json:
+        print(json.dumps(as_data(found), indent=1))
+        return 0
+    if arguments.accept:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([Finding._fields, *found])
+        print(f"{len(found)} verdicts accepted: {files.write(verdicts.FILE, text.getvalue())}")
+        return 0
+    print(page(found, conventions=False))
+    if arguments.all:
+        print(f"\nConventions\n\n{page(found, conventions=True)}")
+    print(f"\n{counts(found)}")
+    if not arguments.all:
+        print("\nConventions: --all. One claim, with its command: python -m dffkit claims ID")
+    return report_faults(found)
+
+
+def page(found: list[Finding], conventions: bool) -> str:
+    """Return the table of all conventions, or of all other claims: a line for each finding."""
+    rows = [["claim", "place", "says", "printed", "authors'", "ours", "verdict"]]
+    last = ""
+    for each in found:
+        claim = claims.find(each.claim)
+        if (claim.kind == "convention") == conventions:
+            says = textwrap.shorten(claim.claim, WORDS, placeholder=" ...")
+            head = [claim.id, claim.place, says, verdicts.printed(claim), claim.words(claim.authors)]
+            verdict = f"{each.world}: {each.verdict}" if each.world else each.verdict
+            rows.append([*(head if each.claim != last else [""] * len(head)), each.ours, verdict])
+            last = each.claim
+    return align(rows)
+
+
+def counts(found: list[Finding]) -> str:
+    """Return a table of how many verdicts of each kind there are."""
+    number = collections.Counter((claims.find(each.claim).kind, each.verdict) for each in found)
+    kinds = collections.Counter(claim.kind for claim in claims.claims().values())
+    rows = [["kind", "claims", "verdicts"]]
+    for kind in claims.KINDS:
+        verdict = [f"{word} {count}" for (each, word), count in number.items() if each == kind]
+        rows.append([kind, str(kinds[kind]), ", ".join(verdict)])
+    return align(rows)
+
+
+def as_data(found: list[Finding]) -> list[dict]:
+    """Return all claims with their findings, the command and the printed value as data."""
+    return [
+        dataclasses.asdict(claim)
+        | {"command": verdicts.command(claim), "findings": [each._asdict() for each in found if each.claim == name]}
+        for name, claim in claims.claims().items()
+    ]
+
+
+def describe(claim: Claim) -> str:
+    """Return one claim: where it stands in the paper, ours, how ours came about, and what gets it again."""
+    ours = [" ".join(filter(None, each[1:])) for each in verdicts.findings([claim])]
+    lines = {"claim": claim.claim, "kind": claim.kind, "place": claim.place, "printed": verdicts.printed(claim)}
+    lines |= {"authors'": claim.words(claim.authors), "ours": "; ".join(ours), "instead": claim.instead}
+    lines |= {"command": verdicts.command(claim), "test": claim.test}
+    runs = verdicts.trainings(claim)
+    hours = sum(float(run["seconds"]) for run in runs) / 3600
+    lines["takes"] = f"{hours:.1f} hours of training, and the scoring" if runs else claim.takes
+    text = "\n".join(f"{name:9} {value}" for name, value in lines.items() if value)
+    if not runs:
+        return text
+    rows = [["training", "hash", "seed", "hours", "device", "threads", "commit", "date"]]
+    for run in runs:
+        shown = [run[name] for name in ("device", "threads", "commit", "date")]
+        rows.append([run["recipe"], run["recipe_hash"], run["seed"], f"{float(run['seconds']) / 3600:.2f}", *shown])
+    return f"{text}\n\n{align(rows)}"
+
+
+def report_faults(found: list[Finding]) -> int:
+    """Print what turned and what is stale; return the exit status."""
+    turned, stale = verdicts.turned(verdicts.stored(), found), verdicts.stale()
+    if turned:
+        print("\nNot as accepted (python -m dffkit claims --accept stores today's):", *turned, sep="\n  ")
+    if stale:
+        print("\nOf former recipes or data (python -m dffkit experiments runs them):", *stale, sep="\n  ")
+    return int(bool(turned or stale))
