@@ -57,8 +57,13 @@ COMMANDS = {
         ("lab", "lab --no-browser --port 9000"),
     ),
     "figures": Command(
-        "reproduce", "notebooks", "redraw every figure and write the result tables of data/README.md",
-        ("figures", "figures --moving"),
+        "figures", "notebooks", "redraw figures, by default all, and write the result tables of data/README.md",
+        ("figures", "figures figure3 table4 --out my_figures", "figures table4 --results build/results",
+         "figures --moving"),
+    ),
+    "table": Command(
+        "figures", "notebooks", "print a table of the paper with our numbers beside the printed ones",
+        ("table table4", "table table5 --setting detection --format latex", "table statements --format csv"),
     ),
     "notebooks": Command(
         "reproduce", "notebooks", "for authors: run the notebooks from fresh kernels and store their outputs",

@@ -1,4 +1,4 @@
-"""`python -m dffkit test`, `reproduce`, `notebooks` and `figures`: the repository as a whole."""
+"""`python -m dffkit test`, `reproduce` and `notebooks`: the repository as a whole."""
 
 import argparse
 import dataclasses
@@ -30,7 +30,7 @@ def test_main(arguments: argparse.Namespace) -> int:
 
 
 def reproduce_main(arguments: argparse.Namespace) -> int:
-    """Run the notebooks into `build/html`, redraw `figures`, print the claims, score the shipped weights again.
+    """Run the notebooks into `build/html`, redraw the figures, print the claims, score the shipped weights again.
 
     Returns:
         1 if a score differs from the shipped one by more than its tolerance, else 0.
@@ -42,9 +42,12 @@ def reproduce_main(arguments: argparse.Namespace) -> int:
     pages = repository / "build" / "html"
     for path, notebook in notebooks.execute_all(find_notebooks(repository / "notebooks")):
         notebooks.export_html(notebook, pages / f"{path.stem}.html", folder=path.parent)
-    written = figures.regenerate_all(repository / "figures")
+    redrawn = repository / "build" / "figures"
+    figures.redraw(redrawn)
+    moved = figures.moved(redrawn, repository / "figures")
     print(f"The notebooks, run from fresh kernels: {pages.relative_to(repository)}/00_index.html and its neighbours")
-    print(f"The figures, {len(written)} files: figures/\n")
+    print("The figures, redrawn: build/figures/. Their numbers beside those in figures/:")
+    print("".join(f"  moved: {line}\n" for line in moved) or "  the same within tolerance\n")
 
     columns = ["claim", "place", "paper", "ours", "source"]
     heads = ["claim", "place", "printed in the paper", "ours", "ours is"]
@@ -91,25 +94,4 @@ def notebooks_main(arguments: argparse.Namespace) -> int:
     from dffkit.commands import notebooks
 
     notebooks.execute_in_place(find_notebooks(root() / "notebooks", tuple(arguments.numbers)))
-    return 0
-
-
-def add_figures_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `figures`."""
-    moving = "render only the moving picture of README.md; its bytes differ between versions of the image library"
-    parser.add_argument("--moving", action="store_true", help=moving)
-
-
-def figures_main(arguments: argparse.Namespace) -> int:
-    """Redraw the figures and write the tables of data/README.md; or, with `--moving`, render the moving picture."""
-    folder = root() / "figures"
-    if arguments.moving:
-        from dffkit.paper import moving_picture
-
-        written = moving_picture.write_moving_picture(folder)
-    else:
-        from dffkit.paper import figures
-
-        written = [*figures.regenerate_all(folder), figures.write_tables(root() / "data" / "README.md")]
-    print(f"{len(written)} files written: {', '.join(sorted({f'{path.parent.name}/' for path in written}))}")
     return 0

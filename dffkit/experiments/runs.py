@@ -121,14 +121,22 @@ def one_head(recipe: Recipe, task: str) -> Recipe:
     return dataclasses.replace(recipe, job="frames", heads=((task, dict(recipe.heads)[task]),))
 
 
-def stored_scores(path: Path, recipes: Mapping[str, Recipe], split: str) -> list[tuple[str, Score]]:
+def stored_scores(
+    path: Path, recipes: Mapping[str, Recipe], split: str, *, by_name: bool = False
+) -> list[tuple[str, Score]]:
     """Return (key in `recipes`, score) for the scores of recipes on a split, of all seeds, in the table's order.
 
-    Scores of former recipes and of former data are left out.
+    Scores of former recipes and of former data are left out. With `by_name`, a recipe's scores are all those with its
+    name, so that they include scores of changed recipes.
     """
-    keys = {(each.hash, sources.data_version(each, split)): key for key, each in recipes.items()}
-    stored = ((row.measurement, row) for row in results.read(path) if row.measurement.split == split)
-    return [(keys[run], row) for where, row in stored if (run := (where.recipe_hash, where.data_version)) in keys]
+    names = {key: each.name if by_name else each.hash for key, each in recipes.items()}
+    keys = {(names[key], sources.data_version(each, split)): key for key, each in recipes.items()}
+    found = []
+    for row in results.read(path):
+        name = row.provenance.get("recipe") if by_name else row.measurement.recipe_hash
+        if row.measurement.split == split and (name, row.measurement.data_version) in keys:
+            found.append((keys[name, row.measurement.data_version], row))
+    return found
 
 
 def in_order(wanted: Sequence[Run]) -> list[Run]:

@@ -79,25 +79,33 @@ def printed_loss(task: str, row: str) -> float:
     return printed(task, "Frame")[0] - printed(task, row)[0]
 
 
+def table3(setting: str) -> pandas.DataFrame:
+    """Table 3 of a setting, the paper's rows first: columns `row`, `N`, `F and S` and `in the paper`."""
+    papers = {name for _, name in ledger.printed("score")}
+    lines = [(name, row.n, row.f, name in papers) for name, row in rows(setting).items()]
+    found = pandas.DataFrame(lines, columns=["row", "N", "F and S", "in the paper"])
+    return found.sort_values("in the paper", ascending=False, kind="stable", ignore_index=True)
+
+
 def table(setting: str) -> pandas.DataFrame:
     """Table 4 with our numbers: one line for each row that has been run.
 
     Returns:
         Columns: `row`, `n`, `f`; `seeds`, the count of trainings; `score`, `low`, `high`: percent, mean over the
-        trainings and 95% interval over snippets and trainings; `loss`, `loss_low`, `loss_high`: points lost to Frame,
-        likewise; `fps`, measured; `speedup` by `fps`; `eq7`, by counted FLOPs, NaN for hand-crafted flow; `paper` and
-        `paper_fps`, printed, NaN where the paper has none.
+        trainings and 95% interval over snippets and trainings; `paper`, the printed score; `loss`, `loss_low`,
+        `loss_high`: points lost to Frame, likewise; `fps`, measured; `paper_fps`, printed; `speedup` by `fps`; `eq7`,
+        by counted FLOPs, NaN for hand-crafted flow. Printed values are NaN where the paper has none.
     """
-    lines = []
+    lines, frame = [], ledger.reference_by_seed(recipe(setting, "Frame"), 1)
     for name, row in rows(setting).items():
         if not (runs := scores(setting, name)):
             continue
         nothing = {seed: SampledScore(0, np.zeros_like(run.replicates)) for seed, run in runs.items()}
         line = {"row": name, "n": row.n, "f": row.f, "seeds": len(runs)}
-        line |= difference(runs, nothing).points(mean="score")
-        line |= common_difference(scores(setting, "Frame"), runs).points("loss_", mean="loss")
         paper, paper_fps = printed(find_setting(setting).task, name)
-        lines.append({**line, **speed(setting, name), "paper": paper, "paper_fps": paper_fps})
+        line |= difference(runs, nothing).points(mean="score") | {"paper": paper}
+        line |= common_difference(frame, runs).points("loss_", mean="loss")
+        lines.append(line | {"fps": np.nan, "paper_fps": paper_fps} | speed(setting, name))
     return pandas.DataFrame(lines)
 
 

@@ -1,6 +1,7 @@
 """Tables 3 and 4 as pictures, and the error of each row's flow; each picture with the numbers it shows."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.ticker import MultipleLocator
 
 from dffkit.paper import ablation, ledger
 from dffkit.paper.settings import DRIVE, Setting, find_setting
-from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED, panels
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, READERS, RED, panels, shared_legend
 
 # Rows whose flow is compared: flow without training, then F trained on sprites, then F after joint training.
 FLOWS = {
@@ -28,12 +29,7 @@ REGIONS = {"objects": "o", "borders": "s", "background": "D"}
 
 def table3(setting: str = DRIVE[0]) -> tuple[Figure, pandas.DataFrame]:
     """Table 3 of a setting, with the kit's own rows below: origin of each row's N and of its flow."""
-    rows = ablation.rows(setting)
-    printed = [name for name in rows if not np.isnan(ablation.printed_loss(DRIVE[0], name))]
-    numbers = pandas.DataFrame(
-        [(name, row.n, row.f, name in printed) for name, row in rows.items()],
-        columns=["row", "N", "F and S", "in the paper"],
-    ).sort_values("in the paper", ascending=False, kind="stable", ignore_index=True)
+    numbers = ablation.table3(setting)
     figure, axes = plt.subplots(figsize=(7.4, 0.3 * len(numbers) + 0.7), layout="constrained")
     axes.axis("off")
     cells = axes.table(
@@ -53,20 +49,20 @@ def table3(setting: str = DRIVE[0]) -> tuple[Figure, pandas.DataFrame]:
     return figure, numbers
 
 
-def table4(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFrame]:
+def table4(settings: Sequence[str] = DRIVE, results: Path | None = None) -> tuple[Figure, pandas.DataFrame]:
     """Table 4: points that each row loses to Frame, with the interval, beside the points lost in the paper.
 
-    Rows with one training are hollow: their intervals do not cover other trainings.
+    Rows with one training are hollow: their intervals do not cover other trainings. Rows of a reader's folder `results`
+    are drawn beside ours.
     """
-    tables = {setting: ablation.table(setting) for setting in settings}
-    numbers = ledger.by_task(tables)
+    numbers = ledger.with_readers(ablation.table, settings, results)
     figure, (row,) = panels(1, len(settings), 5.2, 4.6, sharey=True)
     names = [name for name in ablation.ROWS if name in set(numbers.row)]
-    for axes, (setting, table) in zip(row, tables.items(), strict=True):
+    for axes, setting in zip(row, settings, strict=True):
         axes.axvline(0, color=GREY, linewidth=0.8)
         shown = find_setting(setting)
-        if not table.empty:
-            _losses(axes, table.assign(place=[names.index(name) for name in table.row]), shown)
+        for whose, table in numbers[numbers.task == setting].groupby("rows"):
+            _losses(axes, table.assign(place=[names.index(name) for name in table.row]), shown, whose)
         axes.set_title(f"{shown.title}: {shown.metric}, l = {shown.duration}", loc="left")
     _label_rows(figure, names, "points lost to Frame")
     return figure, numbers
@@ -91,7 +87,7 @@ def fix_n(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFrame]:
         axes.set(xlabel="key frame duration l [frames]", ylabel="points that DFF is above fix N")
         axes.xaxis.set_major_locator(MultipleLocator(2 if shown.task == "segmentation" else 5))
     numbers = ledger.stack(tables, settings)
-    _legend(figure)
+    shared_legend(figure, columns=3 if len(settings) > 1 else 1)
     return figure, numbers
 
 
@@ -103,7 +99,7 @@ def flow_quality(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFr
     tables = {}
     for setting in settings:
         recipes = {row: ablation.recipe(setting, row) for row in FLOWS}
-        table = ledger.flow_errors(recipes).rename(columns={"name": "row"})
+        table = ledger.by_subset(recipes, "EPE").rename(columns={"name": "row", "subset": "region", "value": "error"})
         tables[setting] = table.assign(flow=[FLOWS[row][0] for row in table.row])
     numbers = ledger.by_task(tables)[["task", "row", "flow", "region", "error"]]
     figure, (grid,) = panels(1, len(settings), 5.2, 4.0, sharey=True)
@@ -121,14 +117,15 @@ def flow_quality(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFr
     return figure, numbers
 
 
-def _losses(axes: Axes, table: pandas.DataFrame, setting: Setting) -> None:
+def _losses(axes: Axes, table: pandas.DataFrame, setting: Setting, whose: str) -> None:
+    world, colour, marker = (setting.world, BLUE, "o") if whose == "ours" else ("your rows", READERS, "s")
     for seeds, rows in table.groupby("seeds"):
         bars = np.abs(rows[["loss_low", "loss_high"]].to_numpy().T - rows.loss.to_numpy())
         alone = seeds == 1  # its interval is not one over trainings
         label = "one training, 95% interval over {}" if alone else "95% interval over {} and trainings"
-        look = {"markerfacecolor": "white" if alone else BLUE, "color": BLUE, "capsize": 2.5}
-        look["label"] = f"{setting.world}, {label.format(setting.scenes)}"
-        axes.errorbar(rows.loss, rows.place, xerr=bars, fmt="o", **look)
+        look = {"markerfacecolor": "white" if alone else colour, "color": colour, "capsize": 2.5}
+        look["label"] = f"{world}, {label.format(setting.scenes)}"
+        axes.errorbar(rows.loss, rows.place, xerr=bars, fmt=marker, **look)
     printed = ablation.printed(setting.task, "Frame")[0] - table.paper
     look = {"markersize": 11, "markerfacecolor": "none", "color": RED, "label": "printed in the paper"}
     axes.plot(printed, table.place, "o", **look)
@@ -141,14 +138,4 @@ def _label_rows(figure: Figure, names: list[str], unit: str) -> None:
         axes.grid(axis="y", color=GREY, linewidth=0.4, linestyle=":")
     figure.axes[0].set_yticks(range(len(names)), labels=names)
     figure.axes[0].invert_yaxis()
-    _legend(figure)
-
-
-def _legend(figure: Figure) -> None:
-    """Draw one legend for all panels, above them."""
-    labelled = {}
-    for axes in figure.axes:
-        artists, labels = axes.get_legend_handles_labels()
-        labelled |= dict(zip(labels, artists, strict=True))
-    columns = min(3, len(labelled)) if len(figure.axes) > 1 else 1
-    figure.legend(list(labelled.values()), list(labelled), loc="outside upper right", ncols=columns, frameon=False)
+    shared_legend(figure, columns=3 if len(figure.axes) > 1 else 1)

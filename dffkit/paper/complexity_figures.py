@@ -20,12 +20,17 @@ from dffkit.paper.style import COLOURS, LINES, MARKERS
 EXPENSIVE, CHEAP, DATA, GRADIENT = "#F5C9A6", "#BFE3D5", "#EEF1F4", "#CC3311"
 
 
-def table2() -> tuple[Figure, pandas.DataFrame]:
-    """Table 2: 1/r of the six pairs of networks, with the printed values as open markers beside ours."""
+def table2_numbers() -> pandas.DataFrame:
+    """Return `complexity.table2` with the printed values, and whether a cell matches by construction."""
     numbers = complexity.table2()
     printed = ledger.printed("inverse_ratio")
     numbers["paper"] = [printed[pair] for pair in zip(numbers.features, numbers.flow, strict=True)]
-    numbers["by_construction"] = numbers.flow == "FlowNet Inception"
+    return numbers.assign(by_construction=numbers.flow == "FlowNet Inception")
+
+
+def table2() -> tuple[Figure, pandas.DataFrame]:
+    """Table 2: 1/r of the six pairs of networks, with the printed values as open markers beside ours."""
+    numbers = table2_numbers()
     figure, axes = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
     labels = [f"{row.features}, {row.flow}{' *' if row.by_construction else ''}" for row in numbers.itertuples()]
     for y, row in enumerate(numbers.itertuples()):

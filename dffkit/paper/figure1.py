@@ -6,8 +6,10 @@ from matplotlib.figure import Figure
 
 from dffkit import weights
 from dffkit.datasets.toytown import Film
+from dffkit.paper import ledger
 from dffkit.paper.feature_maps import Choice, PropagatedStreet, best_filters, propagate_street, random_filter, survey
 from dffkit.paper.style import ORANGE, styled
+from dffkit.support.files import root
 from dffkit.warp import CELL
 
 # A street of the test split, beyond the streets that the filters are tested on. People cross before cars, and both
@@ -22,7 +24,9 @@ def draw() -> tuple[Figure, pandas.DataFrame]:
     Raises:
         DataError: if the shipped weights are missing or damaged.
     """
-    model = weights.load().double()  # numbers agree on every machine after rounding
+    name = "toytown/segmentation/dff"
+    model, entry = weights.load(name).double(), weights.entry(name)  # numbers agree on every machine after rounding
+    ledger.note_source(root() / "data/weights/manifest.json", name, entry)
     val, test = survey(model, "val"), survey(model, "test")
     scene = propagate_street(model, Film("test", STREET), KEY, GAP + 1)
     choices, random = best_filters(val, test), random_filter(val, test)

@@ -1,7 +1,8 @@
 """All figures and result tables, as `python -m dffkit figures` writes them."""
 
 import io
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -24,23 +25,30 @@ from dffkit.paper import (
 )
 from dffkit.paper.settings import DRIVE, find_setting
 from dffkit.paper.style import METRICS, STYLE
+from dffkit.paper.tables import markdown_table
 from dffkit.support import files
 from dffkit.support.errors import DataError
+from dffkit.support.files import root
 
-FIGURES: dict[str, Callable[..., tuple[Figure, pandas.DataFrame]]] = {
-    "figure1": figure1.draw,
-    "figure2": complexity_figures.figure2,
-    "table2": complexity_figures.table2,
-    "equation7": complexity_figures.equation7,
-    "table3": ablation_figures.table3,
-    "table4": ablation_figures.table4,
-    "table5": variations.draw_table5,
-    "sparse_labels": variations.draw_sparse_labels,
-    "figure3": speed_accuracy.figure3,
-    "fix_n": ablation_figures.fix_n,
-    "flow_quality": ablation_figures.flow_quality,
-    "real_video": variations.draw_real_video,
+# Name -> what of the paper it is or belongs to, what it shows, and the function that returns it with its numbers.
+FIGURES: dict[str, tuple[str, str, Callable[..., tuple[Figure, pandas.DataFrame]]]] = {
+    "figure1": ("Fig. 1", "features of single filters, propagated between two frames", figure1.draw),
+    "figure2": ("Fig. 2", "recognition and training, with shapes and costs", complexity_figures.figure2),
+    "table2": ("Table 2", "1/r of the six pairs of networks, counted", complexity_figures.table2),
+    "equation7": ("Eq. 7", "speedup by key frame duration, by the counted r", complexity_figures.equation7),
+    "table3": ("Table 3", "how each row of Table 4 is trained", ablation_figures.table3),
+    "table4": ("Table 4", "points that each row loses to Frame", ablation_figures.table4),
+    "table5": ("Table 5", "accuracy and speed by layers in the task network", variations.draw_table5),
+    "sparse_labels": ("Sec. 3", "scores by the interval between labelled frames", variations.draw_sparse_labels),
+    "figure3": ("Fig. 3", "accuracy over speed, for each pair of networks", speed_accuracy.figure3),
+    "fix_n": ("Table 4", "gain by training N jointly, by key frame duration", ablation_figures.fix_n),
+    "flow_quality": ("Sec. 6", "endpoint error of each row's flow", ablation_figures.flow_quality),
+    "real_video": ("none", "scores on CamVid and PETS09 by key frame duration", variations.draw_real_video),
 }
+BESIDE = ("table4", "table5", "figure3")  # draw a reader's rows beside ours
+# How far a number may be from the stored one, in units of the larger of 1 and the column's largest. Figure 1's are a
+# network's outputs, rounded to thousandths.
+TOLERANCE, TOLERANCE_OF = 1e-6, {"figure1": 1.5e-3}
 BEGIN, END = "<!-- tables: begin, written by python -m dffkit figures -->", "<!-- tables: end -->"
 REAL = {"camvid": "CamVid, mIoU", "pets09": "PETS09-S2L1, AP@0.5"}
 
@@ -48,31 +56,92 @@ REAL = {"camvid": "CamVid, mIoU", "pets09": "PETS09-S2L1, AP@0.5"}
 def draw(name: str, **options: Any) -> Figure:
     """Draw one of `FIGURES`, for the notebooks; options are its own, as `settings=["handheld"]` of "table4"."""
     with plt.style.context(STYLE):
-        figure, _ = FIGURES[name](**options)
+        figure, _ = FIGURES[name][-1](**options)
     plt.close(figure)  # or Jupyter shows it a second time at the end of the cell
     return figure
 
 
-def regenerate_all(folder: Path) -> list[Path]:
-    """Redraw every figure into `folder` as PNG, SVG and CSV, with the same bytes each time; return the files."""
-    written = []
-    for name, make in FIGURES.items():
+def redraw(folder: Path, names: Iterable[str] | None = None, results: Path | None = None) -> list[Path]:
+    """Draw figures as PNG, SVG and CSV, with the same bytes each time; return the files.
+
+    Pictures have the sources of their numbers in their metadata: commits, recipe hashes, seeds and devices.
+
+    Args:
+        folder: where they are written. Its `README.md`, if there is one, lists all figures.
+        names: of `FIGURES`; None for all.
+        results: a reader's folder of rows, which are drawn beside ours, or else alone.
+
+    Raises:
+        DataError: if `results` has no rows that a figure shows.
+    """
+    written, seconds = [], {}
+    for name in names or FIGURES:
+        start = time.perf_counter()
         with plt.style.context(STYLE), matplotlib.rc_context({"svg.hashsalt": name}):
-            figure, numbers = make()
+            figure, numbers, sources = _draw(name, results)
+            about = {"Title": f"{name}: {FIGURES[name][1]}", "Source": sources}
             for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": "dffkit"})):
                 buffer = io.BytesIO()
-                figure.savefig(buffer, format=kind, metadata=metadata)
+                figure.savefig(buffer, format=kind, metadata=metadata | about)
                 written.append(files.write(folder / f"{name}.{kind}", buffer.getvalue()))
             plt.close(figure)
         written.append(files.write(folder / f"{name}.csv", numbers.to_csv(index=False, lineterminator="\n")))
+        seconds[name] = time.perf_counter() - start
+    if names is None and (readme := folder / "README.md").exists():
+        written.append(write_tables(readme, overview(seconds)))
     return written
 
 
-def write_tables(path: Path) -> Path:
-    """Replace the tables of a Markdown file by those of the stored rows; the rest of the file stays.
+def _draw(name: str, results: Path | None) -> tuple[Figure, pandas.DataFrame, str]:
+    """Draw a figure; return it with its numbers and the description of their sources."""
+    make = FIGURES[name][-1]
+    with ledger.collected_sources() as sources:
+        if name in BESIDE:
+            figure, numbers = make(results=results)
+        else:
+            with ledger.reading(results):
+                figure, numbers = make()
+            if results:
+                figure.suptitle(f"only the rows of {results}")
+    if results and not any((root() / file).is_relative_to(results) for file, *_ in sources):
+        raise DataError(f"{results}: has no rows that {name} shows; draw it without --results")
+    return figure, numbers, ledger.describe_sources(sources)
+
+
+def moved(redrawn: Path, stored: Path) -> list[str]:
+    """Compare the CSV files of two folders; return a line for each column that moved beyond its tolerance."""
+    lines = []
+    for name in FIGURES:
+        now, was = (pandas.read_csv(folder / f"{name}.csv") for folder in (redrawn, stored))
+        if (len(now), *now) != (len(was), *was):
+            lines.append(f"{name}.csv: {len(now)} rows of {', '.join(now)}; stored: {len(was)} of {', '.join(was)}")
+            continue
+        for column in now:
+            new, old = now[column], was[column]
+            same = (new == old) | (new.isna() & old.isna())
+            size = (new - old).abs().max() if new.dtype.kind == old.dtype.kind == "f" else np.inf
+            close = size <= TOLERANCE_OF.get(name, TOLERANCE) * max(1, old.abs().max()) if size < np.inf else False
+            if not same.all() and not (close and (new.isna() == old.isna()).all()):
+                lines.append(f"{name}.csv, {column}: {(~same).sum()} of {len(now)} moved, by up to {size:.3g}")
+    return lines
+
+
+def overview(seconds: Mapping[str, float]) -> str:
+    """Return the table of figures/README.md; `seconds` of drawing are rounded up to 1, 2, 5, 10, 20, ..."""
+    steps = [factor * 10**power for power in range(4) for factor in (1, 2, 5)]
+    rows = [["figure", "in the paper", "shows", "command", "seconds"]]
+    for name, (place, shows, _) in FIGURES.items():
+        rounded = next(step for step in steps if step >= seconds[name])
+        rows.append([f"[{name}]({name}.png)", place, shows, f"`python -m dffkit figures {name}`", str(rounded)])
+    return markdown_table(rows) + "\n"
+
+
+def write_tables(path: Path, tables: str | None = None) -> Path:
+    """Replace the tables of a Markdown file; the rest of the file stays.
 
     Args:
         path: a file with the lines `BEGIN` and `END`, between which the tables stand.
+        tables: by default `markdown()`, those of the stored rows.
 
     Raises:
         DataError: if the file does not have each of these lines once.
@@ -81,12 +150,12 @@ def write_tables(path: Path) -> Path:
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise DataError(f"{path}: expected the lines {BEGIN!r} and {END!r} once, in this order; add them")
     before, after = text[: text.index(BEGIN)], text[text.index(END) :]
-    return files.write(path, f"{before}{BEGIN}\n\n{markdown()}\n{after}")
+    return files.write(path, f"{before}{BEGIN}\n\n{markdown() if tables is None else tables}\n{after}")
 
 
 def markdown() -> str:
     """All tables as Markdown, each below its title and its explanation."""
-    return "\n".join(f"### {title}\n\n{words}\n\n{_table(rows())}\n" for title, words, rows in TABLES)
+    return "\n".join(f"### {title}\n\n{words}\n\n{markdown_table(rows())}\n" for title, words, rows in TABLES)
 
 
 def scores_on_toytown() -> list[list[str]]:
@@ -180,8 +249,3 @@ TABLES: Sequence[tuple[str, str, Callable[[], list[list[str]]]]] = (
 
 def _loss(mean: float, low: float, high: float) -> str:
     return f"{mean:.1f} ({low:.1f} .. {high:.1f})"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    heads, *lines = rows
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *lines))

@@ -1,15 +1,18 @@
 """The ledger behind tables and figures: our stored scores and speeds, and the paper's numbers (data/claims.toml)."""
 
+import contextlib
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas
 
 from dffkit import complexity
 from dffkit.experiments import results, speed
-from dffkit.experiments.results import EVALUATION, TRAINING
+from dffkit.experiments.results import EVALUATION, TRAINING, Score
 from dffkit.experiments.runs import default_workspace, stored_scores
 from dffkit.experiments.scoring import METRIC
 from dffkit.experiments.speed import Architecture, Speed
@@ -24,10 +27,68 @@ from dffkit.training.recipes import HANDHELD, REAL, RECIPES
 
 # Ours
 
+T = TypeVar("T")
+_READERS: ContextVar[Path | None] = ContextVar("folder of a reader's rows", default=None)
+_SOURCES: ContextVar[list[tuple[str, ...]] | None] = ContextVar("sources of what was read", default=None)
+_FIELDS = ("recipe_hash", "seed", "commit", "device")  # of a source
+
 
 def folder() -> Path:
-    """Return the folder of the result tables."""
-    return default_workspace().results
+    """Return the folder of the result tables: the kit's, or a reader's inside `reading`."""
+    return _READERS.get() or default_workspace().results
+
+
+@contextlib.contextmanager
+def _inside(variable: ContextVar[T], value: T) -> Iterator[T]:
+    token = variable.set(value)
+    try:
+        yield value
+    finally:
+        variable.reset(token)
+
+
+def reading(readers: Path | None) -> contextlib.AbstractContextManager:
+    """Return a context in which a reader's rows are read, or with None the kit's.
+
+    A reader's rows belong to a recipe by its name, as a training with `--iterations` has another hash. Speeds are the
+    kit's if the folder has no `speed.csv`.
+    """
+    return _inside(_READERS, readers)
+
+
+def collected_sources() -> contextlib.AbstractContextManager[list[tuple[str, ...]]]:
+    """Return a context that collects the sources of all rows that this module reads, for `describe_sources`."""
+    return _inside(_SOURCES, [])
+
+
+def note_source(path: Path, row: str, fields: Mapping[str, Any]) -> None:
+    """Add a source, a file's row with its `_FIELDS`, to those of `collected_sources`."""
+    file = path.relative_to(root()).as_posix() if path.is_relative_to(root()) else str(path)
+    if (found := _SOURCES.get()) is not None:
+        found.append((file, row, *(str(fields.get(name, "")) for name in _FIELDS)))
+
+
+def describe_sources(sources: Sequence[tuple[str, ...]]) -> str:
+    """Return a line for each recipe, split and table: its hash, seeds, commits and devices."""
+    lines = []
+    table = pandas.DataFrame(sources, columns=["file", "row", *_FIELDS])
+    for (file, row), each in table.groupby(["file", "row"], sort=False):
+        fields = ((name, ", ".join(dict.fromkeys(filter(None, each[name])))) for name in _FIELDS)
+        lines.append("; ".join([f"{file}: {row}", *(f"{name} {values}" for name, values in fields if values)]))
+    return "\n".join(lines) or "computed from the networks and definitions in the code, without stored rows"
+
+
+def _scores(
+    recipes: Mapping[str, Recipe], split: str, wanted: Callable[[str, Score], bool], table: str = EVALUATION
+) -> list[tuple[str, Score]]:
+    """Return (key in `recipes`, score) of the `wanted` rows, and note their sources; the newer of two with one key."""
+    found = {}
+    for name, row in stored_scores(folder() / table, recipes, split, by_name=_READERS.get() is not None):
+        if wanted(name, row):
+            found[name, row.measurement.seed, row.metric, row.subset, row.duration] = name, row
+    for name, row in found.values():
+        note_source(folder() / table, f"{recipes[name].name}, {split}", row.measurement._asdict() | row.provenance)
+    return list(found.values())
 
 
 def recipes_of(setting: str) -> dict[str, Recipe]:
@@ -48,29 +109,18 @@ def overall(recipes: Mapping[str, Recipe], split: str = "test", subset: str = "a
     Returns:
         Columns: `name`, the key in `recipes`; `duration`; `score` in percent.
     """
-    lines = [
-        (name, row.duration, 100 * row.value)
-        for name, row in stored_scores(folder() / EVALUATION, recipes, split)
-        if (row.measurement.seed, row.subset, row.metric) == (0, subset, METRIC[recipes[name].task])
-    ]
+    rows = _scores(
+        recipes, split,
+        lambda name, row: (row.measurement.seed, row.subset, row.metric) == (0, subset, METRIC[recipes[name].task]),
+    )  # fmt: skip
+    lines = [(name, row.duration, 100 * row.value) for name, row in rows]
     return pandas.DataFrame(lines, columns=["name", "duration", "score"])
-
-
-def flow_errors(recipes: Mapping[str, Recipe]) -> pandas.DataFrame:
-    """Return the endpoint error on test, in pixels, of the flow that recipes' features are carried along.
-
-    Columns: `name`, the key in `recipes`; `region`; `error`, the mean over seeds.
-    """
-    return by_subset(recipes, "EPE").rename(columns={"subset": "region", "value": "error"})[["name", "region", "error"]]
 
 
 def by_subset(recipes: Mapping[str, Recipe], metric: str) -> pandas.DataFrame:
     """Return a metric on test: columns `name`, the key in `recipes`; `subset`; `value`, `frames`, means over seeds."""
-    lines = [
-        (name, row.subset, row.value, row.frames)
-        for name, row in stored_scores(folder() / EVALUATION, recipes, "test")
-        if row.metric == metric
-    ]
+    rows = _scores(recipes, "test", lambda _, row: row.metric == metric)
+    lines = [(name, row.subset, row.value, row.frames) for name, row in rows]
     table = pandas.DataFrame(lines, columns=["name", "subset", "value", "frames"])
     return table.groupby(["name", "subset"], sort=False, as_index=False)[["value", "frames"]].mean()
 
@@ -80,19 +130,27 @@ def training_losses(recipes: Mapping[str, Recipe]) -> dict[str, float]:
 
     It is a mean over the last few batches; recipes of one task and one seed have the same batches.
     """
-    rows = stored_scores(folder() / TRAINING, recipes, "train")
-    return {name: row.value for name, row in rows if (row.metric, row.measurement.seed) == ("loss", 0)}
+    rows = _scores(recipes, "train", lambda _, row: (row.metric, row.measurement.seed) == ("loss", 0), TRAINING)
+    return {name: row.value for name, row in rows}
 
 
 def replicates_by_seed(recipe: Recipe, duration: int, split: str = "test") -> dict[int, SampledScore]:
     """Return a recipe's overall score at a key frame duration, 0..1, with its replicates, by seed; perhaps empty."""
-    wanted = METRIC[recipe.task], "all", duration
+    overall = METRIC[recipe.task], "all", duration
+    rows = _scores({"": recipe}, split, lambda _, row: (row.metric, row.subset, row.duration) == overall)
     return {
         row.measurement.seed: SampledScore(row.value, replicates)
-        for _, row in stored_scores(folder() / EVALUATION, {"": recipe}, split)
-        if (row.metric, row.subset, row.duration) == wanted
-        and (replicates := results.read_replicates(folder(), row)) is not None
+        for _, row in rows
+        if (replicates := results.read_replicates(folder(), row)) is not None
     }
+
+
+def reference_by_seed(recipe: Recipe, duration: int, split: str = "test") -> dict[int, SampledScore]:
+    """Return `replicates_by_seed` of what others are compared with: the kit's rows where a reader has none."""
+    if found := replicates_by_seed(recipe, duration, split):
+        return found
+    with reading(None):
+        return replicates_by_seed(recipe, duration, split)
 
 
 def common_difference(first: Mapping[int, SampledScore], second: Mapping[int, SampledScore]) -> Difference:
@@ -102,12 +160,22 @@ def common_difference(first: Mapping[int, SampledScore], second: Mapping[int, Sa
 
 def speeds() -> dict[Architecture, Speed]:
     """Return the measured speeds of recipes' networks, by architecture."""
+    path = folder() / speed.TABLE
+    if _READERS.get() and not path.exists():
+        with reading(None):
+            return speeds()
+    for row in results.read_rows(path):
+        note_source(path, "all speeds", row)
     return speed.measured(folder())
 
 
 def benchmark() -> pandas.DataFrame:
     """Return the stored benchmark, one row a measurement, with its machine, commit and date."""
-    return pandas.read_csv(root() / "data" / "results" / "benchmark.csv")
+    path = root() / "data" / "results" / "benchmark.csv"
+    rows = pandas.read_csv(path)
+    for row in rows.to_dict("records"):
+        note_source(path, "all measurements", row)
+    return rows
 
 
 def training_hours() -> pandas.DataFrame:
@@ -137,6 +205,18 @@ def by_task(tables: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
     return stack([table.assign(task=setting) for setting, table in tables.items()], tables)
 
 
+def with_readers(
+    table: Callable[[str], pandas.DataFrame], settings: Iterable[str], readers: Path | None
+) -> pandas.DataFrame:
+    """Return `by_task` of a table of scores, and below it that of a reader's; column `rows` is "ours" or "yours"."""
+    found = [by_task({setting: table(setting) for setting in settings}).assign(rows="ours")]
+    if readers:
+        with reading(readers):
+            own = by_task({setting: table(setting) for setting in settings})
+        found.append(own.dropna(subset="score").assign(rows="yours"))
+    return pandas.concat(found, ignore_index=True)
+
+
 def stack(tables: Iterable[pandas.DataFrame], of: Iterable[str]) -> pandas.DataFrame:
     """Return the tables `of` some settings one below the other.
 
@@ -145,9 +225,10 @@ def stack(tables: Iterable[pandas.DataFrame], of: Iterable[str]) -> pandas.DataF
     """
     if not (found := [table for table in tables if not table.empty]):
         names = " ".join(find_setting(setting).start + name for setting in of for name in ("frame", "dff"))
+        command = f"evaluate {names.split()[1]} --iterations 500" if _READERS.get() else f"experiments {names}"
         raise DataError(
             f"{folder()}: expected stored results of {' or '.join(of)}, got none; "
-            f"train and score first:  python -m dffkit experiments {names} --split test\n"
+            f"train and score first:  python -m dffkit {command} --split test\n"
             f"Figure 3 also needs:  python -m dffkit speed --out {folder() / speed.TABLE}"
         )
     return pandas.concat(found, ignore_index=True)

@@ -38,7 +38,7 @@ COLOURS = {"Frame": ORANGE, "copy": PURPLE, "DFF": SKY}
 def write_moving_picture(folder: Path) -> list[Path]:
     """Write `three_ways.webp`, and one picture of it for print, `three_ways.png`; return both paths.
 
-    The pictures depend on nothing but the stored speeds and weights. `regenerate_all` leaves them out, since image
+    The pictures depend on nothing but the stored speeds and weights. `figures.redraw` leaves them out, since image
     encoders of other versions write other bytes.
 
     Raises:

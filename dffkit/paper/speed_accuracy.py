@@ -9,6 +9,7 @@ Speed is given in three ways, always relative to Frame with ResNet-101:
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -21,7 +22,7 @@ from dffkit.experiments.sources import TOYTOWN_DURATIONS
 from dffkit.experiments.speed import Architecture, Speed
 from dffkit.paper import ledger
 from dffkit.paper.settings import DRIVE, find_setting
-from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, panels
+from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, READERS, panels, shared_legend
 from dffkit.scores.differences import Difference, statement, with_interval
 from dffkit.training.recipes import CURVES
 
@@ -44,11 +45,12 @@ def curves(setting: str, split: str = "test") -> pandas.DataFrame:
     large = full_size(shown.task)
     reference = times.get(Architecture.of(shown.recipe("frame")))
     lines = []
-    for point in ledger.overall(ledger.recipes_of(setting), split).itertuples():
-        recipe = shown.recipe(point.name)
+    recipes = {name: recipe for name, recipe in ledger.recipes_of(setting).items() if recipe.name in CURVES}
+    for point in ledger.overall(recipes, split).itertuples():
+        recipe = recipes[point.name]
         own = times.get(Architecture.of(recipe))
         copied = recipe.job == "frames" and point.duration > 1  # the row copy, no curve of the paper
-        if recipe.name not in CURVES or own is None or reference is None or copied:
+        if own is None or reference is None or copied:
             continue
         duration, features, full = point.duration, f"ResNet-{recipe.depth}", np.nan
         fps, counted = own.fps(duration), reference.gflop(1) / own.gflop(duration)
@@ -192,19 +194,31 @@ def _lead_of_resnet_101(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarr
     return np.array(best["ResNet-101"]) - np.array(best["ResNet-50"])
 
 
-def figure3(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFrame]:
-    """Figure 3: accuracy over speed, counted and measured, for every pair of networks and key frame duration."""
-    numbers = ledger.by_task({setting: curves(setting) for setting in settings})
+def figure3(settings: Sequence[str] = DRIVE, results: Path | None = None) -> tuple[Figure, pandas.DataFrame]:
+    """Figure 3: accuracy over speed, counted and measured, for every pair of networks and key frame duration.
+
+    Points of a reader's folder `results` are drawn beside ours.
+    """
+    numbers = ledger.with_readers(curves, settings, results)
     figure, grid = panels(len(AXES), len(settings), 5.3, 8.2, sharey="col")
     for row, speed in zip(grid, AXES, strict=True):
         for axes, setting in zip(row, settings, strict=True):
             shown = find_setting(setting)
-            _curves(axes, numbers[numbers.task == setting], speed)
+            points = numbers[numbers.task == setting]
+            _readers_points(axes, points[points.rows == "yours"], speed)
+            _curves(axes, points[points.rows == "ours"], speed)
             axes.set(xlabel=AXES[speed], ylabel=f"{shown.metric} [%]")
             axes.set_title(f"{shown.title}, l = 1 .. {TOYTOWN_DURATIONS[shown.task]}", loc="left")
-    artists, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(artists, labels, loc="outside upper center", ncols=2 * len(settings), frameon=False)
+    shared_legend(figure, "outside upper center", 2 * len(settings))
     return figure, numbers
+
+
+def _readers_points(axes: Axes, points: pandas.DataFrame, speed: str) -> None:
+    """Draw a reader's rows: markers as in `_curves`, joined for each recipe."""
+    for _, curve in points.groupby("name", sort=False):
+        curve, marker = curve.sort_values("duration"), MARKERS.get(curve.flow.iloc[0], "*")
+        look = {"color": READERS, "linestyle": ":", "marker": marker, "markersize": 7, "markerfacecolor": "none"}
+        axes.plot(curve[speed], curve.score, label="your rows", **look)
 
 
 def _curves(axes: Axes, points: pandas.DataFrame, speed: str) -> None:

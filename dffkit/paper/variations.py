@@ -1,6 +1,7 @@
 """Variations: the split point (Table 5), the interval between labelled frames (Sec. 3), and real video."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas
@@ -10,13 +11,13 @@ from dffkit.experiments.speed import Architecture
 from dffkit.paper import ledger
 from dffkit.paper.ledger import common_difference, replicates_by_seed
 from dffkit.paper.settings import DRIVE, find_setting
-from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, RED, panels
+from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, READERS, RED, panels, shared_legend
 from dffkit.scores.differences import SampledScore, statement, with_interval, within
 from dffkit.training.recipe import Recipe
 from dffkit.training.recipes import REAL
 
 SPLITS = (21, 12, 5, 1, 0)
-COLUMNS = ("layers", "score", "difference", "low", "high", "ratio", "speedup", "fps", "paper", "paper_fps")
+COLUMNS = ("layers", "score", "paper", "difference", "low", "high", "fps", "paper_fps", "speedup", "ratio")
 INTERVALS = (1, 5, 10, 30)
 # Methods on sparse labels: the beginning of the recipe's name, and whether the duration is Table 4's instead of 1.
 SPARSE = {"Frame": ("frame", False), "DFF, key frames": ("dff", False), "DFF": ("dff", True), "copy": ("frame", True)}
@@ -45,12 +46,12 @@ def table5(setting: str) -> pandas.DataFrame:
     """
     shown, times = find_setting(setting), ledger.speeds()
     duration = shown.duration
-    scores = ledger.overall(ledger.recipes_of(setting)).set_index(["name", "duration"]).score
-    default = replicates_by_seed(_at_split(setting, 1), duration)
+    recipes = {layers: _at_split(setting, layers) for layers in SPLITS}
+    scores = ledger.overall(recipes).set_index(["name", "duration"]).score
+    default = ledger.reference_by_seed(recipes[1], duration)
     lines = []
-    for layers in SPLITS:
-        recipe = _at_split(setting, layers)
-        score = scores.get((recipe.name.removeprefix(shown.start), duration), np.nan)
+    for layers, recipe in recipes.items():
+        score = scores.get((layers, duration), np.nan)
         speed = times.get(Architecture.of(recipe))
         if np.isnan(score) and speed is None:
             continue
@@ -134,22 +135,27 @@ def _loss_of_labels(method: str, interval: int, setting: str) -> dict[int, Sampl
     }
 
 
-def draw_table5(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFrame]:
-    """Draw Table 5: accuracy (with 95% intervals) and speed relative to the default, ours and the paper's."""
-    tables = {setting: table5(setting) for setting in settings}
-    numbers = ledger.by_task(tables)
+def draw_table5(settings: Sequence[str] = DRIVE, results: Path | None = None) -> tuple[Figure, pandas.DataFrame]:
+    """Draw Table 5: accuracy (with 95% intervals) and speed relative to the default, ours and the paper's.
+
+    Accuracy of a reader's folder `results` is drawn beside ours, and speed too if it was measured.
+    """
+    numbers = ledger.with_readers(table5, settings, results)
     figure, grid = panels(2, len(settings), 5.1, 5.6, sharex=True)
     for column, setting in zip(grid.T, settings, strict=True):
-        shown, table = find_setting(setting), tables[setting].set_index("layers")
-        places = [SPLITS.index(layers) for layers in table.index]
-        default = table.reindex([1]).loc[1]
-        accuracy, speed = column
-        reach = [(table.difference - table.low).clip(0), (table.high - table.difference).clip(0)]
-        accuracy.errorbar(places, table.difference, reach, fmt="o-", color=BLUE, capsize=3, label=shown.world)
-        speed.plot(places, table.fps / default.fps, "o-", color=BLUE, label=shown.world)
+        shown, (accuracy, speed) = find_setting(setting), column
+        looks = {"ours": ("o-", BLUE, shown.world), "yours": ("s:", READERS, "your rows")}
+        both = numbers[numbers.task == setting].set_index("layers")
+        both["place"] = [SPLITS.index(layers) for layers in both.index]
+        for whose, table in both.groupby("rows"):
+            fmt, colour, label = looks[whose]
+            reach = [(table.difference - table.low).clip(0), (table.high - table.difference).clip(0)]
+            accuracy.errorbar(table.place, table.difference, reach, fmt=fmt, color=colour, capsize=3, label=label)
+            speed.plot(table.place, table.fps / table.fps.get(1, np.nan), fmt, color=colour, label=label)
+        ours = both[both.rows == "ours"]
         style = {"markersize": 10, "markerfacecolor": "none", "color": RED, "label": "printed in the paper"}
-        accuracy.plot(places, table.paper - default.paper, "o:", **style)
-        speed.plot(places, table.paper_fps / default.paper_fps, "o:", **style)
+        accuracy.plot(ours.place, ours.paper - ours.paper.get(1, np.nan), "o:", **style)
+        speed.plot(ours.place, ours.paper_fps / ours.paper_fps.get(1, np.nan), "o:", **style)
         flat = 100 * FLAT
         accuracy.axhspan(-flat, flat, color=GREY, alpha=0.15, linewidth=0, label=f"within {flat:g} points")
         accuracy.set_title(f"{shown.title}: {shown.metric}", loc="left")
@@ -157,8 +163,7 @@ def draw_table5(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFra
         speed.set_ylabel("frames a second / the default's")
         speed.set_xticks(range(len(SPLITS)), labels=SPLITS)
         speed.set_xlabel("layers in the task network")
-    columns = 3 if len(settings) > 1 else 2
-    figure.legend(*grid[0, -1].get_legend_handles_labels(), loc="outside upper right", ncols=columns, frameon=False)
+    shared_legend(figure, columns=3 if len(settings) > 1 else 2)
     return figure, numbers
 
 

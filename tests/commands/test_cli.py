@@ -113,10 +113,10 @@ def test_the_packages_of_an_extra_are_those_of_pyproject():
 def test_an_error_that_a_user_can_mend_is_printed_without_a_traceback(capsys, monkeypatch):
     from dffkit.paper import figures
 
-    def damaged(folder):
+    def damaged(*_):
         raise DataError("speed.csv: is damaged; get it again")
 
-    monkeypatch.setattr(figures, "regenerate_all", damaged)
+    monkeypatch.setattr(figures, "redraw", damaged)
     assert run(capsys, "figures") == (1, "", "dffkit: speed.csv: is damaged; get it again\n")
 
 

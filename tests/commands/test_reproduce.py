@@ -18,9 +18,12 @@ from dffkit.paper import figures, ledger
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """A folder in place of the repository, where figures are drawn at once."""
+    """A folder in place of the repository, where figures are drawn at once, and one has moved."""
     monkeypatch.setattr(reproduce, "root", lambda: tmp_path)
-    monkeypatch.setattr(figures, "regenerate_all", lambda folder: [folder / "figure3.svg"])
+    monkeypatch.setattr(figures, "redraw", lambda folder: [folder / "figure3.svg"])
+    folders = tmp_path / "build" / "figures", tmp_path / "figures"
+    compared = {folders: ["table4.csv, loss: 1 of 24 moved, by up to 0.2"]}
+    monkeypatch.setattr(figures, "moved", lambda *folders: compared[folders])
     return tmp_path
 
 
@@ -40,12 +43,7 @@ def test_reproduce_makes_pages_and_prints_the_claims(repository, monkeypatch, ca
     assert (repository / "build" / "html" / "00_index.html").is_file()
     assert re.search(r"^1/r +Table 2 +9\.20 +9\.20 +recomputed$", out, re.MULTILINE)
     assert re.search(r"^mIoU +Table 4 +69\.2 +read$", out, re.MULTILINE)
-
-
-def test_figures_writes_the_tables_too(repository, monkeypatch, capsys):
-    monkeypatch.setattr(figures, "write_tables", lambda path: path)
-    assert reproduce.figures_main(argparse.Namespace(moving=False)) == 0
-    assert capsys.readouterr().out == "2 files written: data/, figures/\n"
+    assert "\n  moved: table4.csv, loss: 1 of 24 moved, by up to 0.2\n" in out
 
 
 SANITIZER = REPOSITORY / "tests" / "nbval_sanitize.cfg"

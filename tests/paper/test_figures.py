@@ -1,5 +1,8 @@
 """figures.py: figures and tables show what is counted and stored, and redrawing changes no byte."""
 
+import re
+import shutil
+
 import numpy as np
 import pandas
 import pytest
@@ -7,6 +10,7 @@ from PIL import Image
 
 from dffkit import complexity
 from dffkit.experiments import results
+from dffkit.experiments.runs import stored_scores
 from dffkit.paper import figures, ledger
 from dffkit.support.errors import DataError
 from dffkit.support.files import root
@@ -16,7 +20,7 @@ from dffkit.training.recipes import find
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("figures")
-    return folder, figures.regenerate_all(folder)
+    return folder, figures.redraw(folder)
 
 
 def test_each_figure_is_written_as_png_svg_and_csv(drawn):
@@ -27,7 +31,7 @@ def test_each_figure_is_written_as_png_svg_and_csv(drawn):
 
 def test_redrawing_changes_no_byte(drawn, tmp_path):
     _, files = drawn
-    for path in figures.regenerate_all(tmp_path):
+    for path in figures.redraw(tmp_path):
         assert path.read_bytes() == next(old for old in files if old.name == path.name).read_bytes(), path.name
 
 
@@ -38,6 +42,143 @@ def test_pictures_are_not_blank_and_nothing_touches_the_edge(drawn, name):
     assert (picture < 128).mean() > 0.003
     for edge in (picture[:2], picture[-2:], picture[:, :2], picture[:, -2:]):
         assert (edge > 250).all(), "something is cut off"
+
+
+STORED = root() / "figures"
+
+
+def blocks(path, side=12):
+    """Grey levels of a picture, averaged over squares: antialiasing and hinting of letters hardly change them."""
+    picture = Image.open(path).convert("L")
+    size = (picture.width // side, picture.height // side)
+    return np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=float)
+
+
+ALIKE = 40  # grey levels; a moved marker changes its squares by 80 and more
+
+
+@pytest.mark.parametrize("name", ["table5", "fix_n"])
+def test_redrawn_pictures_look_like_the_stored_ones(drawn, name):
+    """If this fails, run `python -m dffkit figures`."""
+    assert np.abs(blocks(drawn[0] / f"{name}.png") - blocks(STORED / f"{name}.png")).max() < ALIKE
+
+
+def test_a_moved_marker_is_seen(drawn, tmp_path, monkeypatch):
+    place, shows, make = figures.FIGURES["table5"]
+
+    def moved():
+        figure, numbers = make()
+        line = figure.axes[0].lines[0]
+        line.set_ydata([*line.get_ydata()[:-1], line.get_ydata()[-1] + 0.3])
+        return figure, numbers
+
+    monkeypatch.setitem(figures.FIGURES, "table5", (place, shows, lambda results: moved()))
+    figures.redraw(tmp_path, ["table5"])
+    assert np.abs(blocks(tmp_path / "table5.png") - blocks(drawn[0] / "table5.png")).max() > 2 * ALIKE
+
+
+def test_stored_numbers_are_the_redrawn_ones(drawn):
+    """If this fails, run `python -m dffkit figures`."""
+    assert figures.moved(drawn[0], STORED) == []
+
+
+def test_moved_numbers_are_named_with_their_sizes(drawn, tmp_path):
+    for path in drawn[0].glob("*.csv"):
+        shutil.copy(path, tmp_path)
+
+    def plant(name, change):
+        table = pandas.read_csv(drawn[0] / f"{name}.csv")
+        change(table).to_csv(tmp_path / f"{name}.csv", index=False)
+
+    plant("table4", lambda table: table.assign(loss=table.loss + 0.25, score=table.score + 1e-9))
+    plant("table5", lambda table: table.assign(fps=table.fps.where(table.index > 0)))
+    plant("figure1", lambda table: table.assign(value=table.value + 0.001))  # a digit of a network's outputs
+    plant("table2", lambda table: table.assign(flow="none"))
+    plant("figure3", lambda table: table[1:])
+    assert [re.sub(" of name, .*", "", line) for line in figures.moved(tmp_path, drawn[0])] == [
+        "table2.csv, flow: 6 of 6 moved, by up to inf",
+        "table4.csv, loss: 24 of 24 moved, by up to 0.25",
+        "table5.csv, fps: 1 of 10 moved, by up to 0",
+        "figure3.csv: 189 rows",
+    ]
+
+
+def source(path):
+    with Image.open(path) as picture:
+        return picture.info["Source"]
+
+
+def test_pictures_say_where_their_numbers_come_from(drawn):
+    def sources(name):
+        text = source(drawn[0] / f"{name}.png")
+        assert f"<dc:source>{text}</dc:source>" in (drawn[0] / f"{name}.svg").read_text(encoding="utf-8")
+        return text
+
+    (dff,) = [line for line in sources("table4").splitlines() if "segmentation/dff, test" in line]
+    wanted = {"recipe_hash": find("toytown/segmentation/dff").hash, "split": "test"}
+    rows = results.read_rows(root() / "data" / "results" / "evaluation.csv")
+    rows = [row for row in rows if wanted.items() <= row.items()]
+    assert dff.startswith("data/results/evaluation.csv: ")
+    assert f"recipe_hash {rows[0]['recipe_hash']}; seed 0, 1, 2; " in dff
+    assert all(row["commit"] in dff and row["device"] in dff for row in rows)
+    assert "dff-50" not in sources("table5"), "a row that the figure does not show"
+    assert "benchmark.csv: all measurements" in sources("figure3")
+    assert "manifest.json: toytown/segmentation/dff; recipe_hash cc3e60904fa1; seed 0; commit " in sources("figure1")
+    assert sources("table2") == "computed from the networks and definitions in the code, without stored rows"
+
+
+def test_the_list_of_figures_is_the_current_one(drawn):
+    """If this fails, run `python -m dffkit figures`."""
+    text = (STORED / "README.md").read_text(encoding="utf-8")
+    without_seconds = [re.sub(r"\| \d+ \|$", "|", line) for line in text.splitlines()]
+    for line in figures.overview(dict.fromkeys(figures.FIGURES, 1.0)).splitlines():
+        assert re.sub(r"\| \d+ \|$", "|", line) in without_seconds
+    assert text.count("python -m dffkit figures ") - text.count("figures -->") == len(figures.FIGURES) + 2
+
+
+# A reader's rows
+
+
+@pytest.fixture(scope="module")
+def readers(tmp_path_factory):
+    """Rows of a reader who has trained three recipes with fewer iterations, half as good as ours."""
+    folder, kit = tmp_path_factory.mktemp("results"), root() / "data" / "results"
+    recipes = [find(f"toytown/segmentation/{name}") for name in ("dff", "split-5", "dff-inception")]
+    rows = []
+    for _, row in stored_scores(kit / "evaluation.csv", dict(enumerate(recipes)), "test"):
+        if row.measurement.seed == 0:
+            replicates = results.read_replicates(kit, row)
+            own = row.measurement._replace(recipe_hash=row.measurement.recipe_hash[::-1])
+            halves = None if replicates is None else replicates / 2
+            rows.append(row._replace(measurement=own, value=row.value / 2, replicates=halves))
+    results.add(folder / "evaluation.csv", rows)
+    return folder
+
+
+@pytest.mark.parametrize("name", figures.BESIDE)
+def test_a_readers_rows_are_drawn_beside_ours(drawn, readers, tmp_path, name):
+    figures.redraw(tmp_path, [name], readers)
+    table, ours = (pandas.read_csv(folder / f"{name}.csv") for folder in (tmp_path, drawn[0]))
+    pandas.testing.assert_frame_equal(table[table.rows == "ours"], ours)
+    yours = table[table.rows == "yours"].reset_index(drop=True)
+    shared = [column for column in ("row", "layers", "name", "duration", "task") if column in table]
+    same = yours.merge(ours, on=shared, suffixes=("", "_ours"))
+    assert len(same) == len(yours) > 0
+    assert set(yours.task) == {"segmentation"}
+    if name != "table4":  # which is a mean over seeds
+        assert same.score.tolist() == pytest.approx(same.score_ours / 2)
+    assert "your rows" in (tmp_path / f"{name}.svg").read_text(encoding="utf-8")
+    assert str(readers / "evaluation.csv") in source(tmp_path / f"{name}.png")
+
+
+def test_other_figures_are_drawn_with_a_readers_rows_alone_or_not_at_all(readers, tmp_path):
+    figures.redraw(tmp_path, ["flow_quality"], readers)
+    assert set(pandas.read_csv(tmp_path / "flow_quality.csv").row) == {"DFF"}
+    assert f"only the rows of {readers}" in (tmp_path / "flow_quality.svg").read_text(encoding="utf-8")
+    with pytest.raises(DataError, match="has no rows that table2 shows; draw it without --results"):
+        figures.redraw(tmp_path, ["table2"], readers)
+    with pytest.raises(DataError, match=r"expected stored results of segmentation or detection, got none"):
+        figures.redraw(tmp_path, ["sparse_labels"], readers)
 
 
 def test_table_2_shows_the_counted_and_the_printed_numbers(drawn):

@@ -37,6 +37,54 @@ def test_only_seeds_with_stored_replicates_are_compared(results_folder):
     assert ledger.replicates_by_seed(find("camvid/dff"), 4) == {}
 
 
+def readers_rows(folder, iterations):
+    """Store a row of a reader's DFF for CamVid, as if it had been trained for other numbers of iterations."""
+    for number, value in iterations:
+        row = stored("camvid/dff", value, duration=5, replicates=np.array([value]))
+        own = row._replace(measurement=row.measurement._replace(recipe_hash=str(number)))
+        results.add(folder / "evaluation.csv", [own])
+
+
+def test_a_readers_rows_belong_to_a_recipe_by_its_name_and_the_newest_counts(tmp_path):
+    readers_rows(tmp_path, [(500, 0.25), (1000, 0.5)])
+    with ledger.reading(tmp_path):
+        found = ledger.overall({"dff": find("camvid/dff")})
+        assert ledger.replicates_by_seed(find("camvid/dff"), 5)[0].replicates.tolist() == [0.5]
+    assert found.to_dict("records") == [{"name": "dff", "duration": 5, "score": 50}]
+    assert len(ledger.overall({"dff": find("camvid/dff")})) > 1, "the kit's rows again"
+
+
+def test_what_a_reader_has_not_is_taken_from_the_kit(tmp_path):
+    readers_rows(tmp_path, [(500, 0.25)])
+    frame, kits = ledger.replicates_by_seed(find("camvid/frame"), 1), ledger.speeds()
+    with ledger.reading(tmp_path):
+        assert ledger.replicates_by_seed(find("camvid/frame"), 1) == {}
+        assert ledger.reference_by_seed(find("camvid/frame"), 1).keys() == frame.keys() == {0}
+        assert ledger.reference_by_seed(find("camvid/dff"), 5)[0].value == 0.25
+        assert ledger.speeds().keys() == kits.keys()
+        results.write_rows(tmp_path / "speed.csv", [
+            of._asdict() | speed._asdict() for of, speed in list(kits.items())[:1]
+        ])  # fmt: skip
+        assert len(ledger.speeds()) == 1
+    assert len(ledger.speeds()) == len(kits)
+
+
+def test_sources_are_those_of_the_rows_that_were_read(results_folder):
+    for seed, commit in ((0, "a"), (1, "b"), (2, "b")):
+        provenance = {"recipe": "camvid/dff", "commit": commit, "device": "CPU"}
+        row = stored("camvid/dff", 0.5, seed, duration=5, replicates=np.array([0.5]), provenance=provenance)
+        results.add(results_folder / "evaluation.csv", [row, row._replace(duration=4)])
+    recipe = find("camvid/dff")
+    with ledger.collected_sources() as all_seeds:
+        ledger.replicates_by_seed(recipe, 5)
+        with ledger.collected_sources() as first_seed:
+            ledger.overall({"": recipe})
+    ledger.replicates_by_seed(recipe, 4)
+    start = f"{results_folder}/evaluation.csv: camvid/dff, test; recipe_hash {recipe.hash}; seed "
+    assert ledger.describe_sources(all_seeds) == f"{start}0, 1, 2; commit a, b; device CPU"
+    assert ledger.describe_sources(first_seed) == f"{start}0; commit a; device CPU"
+
+
 def test_each_training_counts_once_in_the_hours(results_folder):
     common = {"recipe_hash": "a", "data_version": "d", "threads": 1}
     results.write_rows(results_folder / "training.csv", [

@@ -1,0 +1,60 @@
+"""`python -m dffkit figures` and `table`: the paper's figures and tables from stored results."""
+
+import argparse
+from pathlib import Path
+
+from dffkit.support.errors import CommandError
+from dffkit.support.files import root
+
+FORMATS = ("text", "csv", "latex", "markdown")
+TABLES = ("table2", "table3", "table4", "table5", "statements")
+SETTINGS = ("segmentation", "detection", "handheld")
+
+
+def add_figures_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `figures`."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these of figures/README.md (default: all)")
+    results_help = "your rows, by names of recipes: table4, table5 and figure3 (the default) have them beside ours"
+    parser.add_argument("--results", type=Path, metavar="DIR", help=results_help)
+    out_help = "write here (default: figures, or build/figures with --results)"
+    parser.add_argument("--out", type=Path, metavar="DIR", help=out_help)
+    moving = "render only the moving picture of README.md; its bytes differ between versions of the image library"
+    parser.add_argument("--moving", action="store_true", help=moving)
+
+
+def figures_main(arguments: argparse.Namespace) -> int:
+    """Draw figures, and with all of them the tables of data/README.md; or, with `--moving`, the moving picture."""
+    names, results = arguments.names, arguments.results and arguments.results.resolve()
+    folder = arguments.out or root() / ("build/figures" if results else "figures")
+    if arguments.moving:
+        from dffkit.paper import moving_picture
+
+        written = moving_picture.write_moving_picture(folder)
+    else:
+        from dffkit.paper import figures
+
+        if unknown := [name for name in names if name not in figures.FIGURES]:
+            raise CommandError(f"{', '.join(unknown)}: no such figure; expected some of {', '.join(figures.FIGURES)}")
+        if results and not (results / "evaluation.csv").is_file():
+            raise CommandError(f"--results {results}: has no evaluation.csv; expected a folder such as build/results")
+        written = figures.redraw(folder, names or (figures.BESIDE if results else None), results)
+        if folder == root() / "figures" and not names:
+            written.append(figures.write_tables(root() / "data" / "README.md"))
+    print(f"{len(written)} files written: {', '.join(sorted({f'{path.parent.name}/' for path in written}))}")
+    return 0
+
+
+def add_table_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `table`."""
+    name_help = "one of %(choices)s (default: table4)"
+    parser.add_argument("name", nargs="?", choices=TABLES, default="table4", metavar="NAME", help=name_help)
+    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="default: text; latex needs booktabs")
+    parser.add_argument("--setting", choices=SETTINGS, default=SETTINGS[0], help="default: segmentation")
+
+
+def table_main(arguments: argparse.Namespace) -> int:
+    """Print a table of the paper with our numbers and the printed ones."""
+    from dffkit.paper import tables
+
+    print(tables.render(arguments.name, arguments.setting, arguments.format).rstrip("\n"))
+    return 0
