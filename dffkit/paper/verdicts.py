@@ -53,15 +53,16 @@ def findings(wanted: Iterable[Claim]) -> list[Finding]:
 
 
 def settings_of(claim: Claim) -> list[str]:
-    """Return the settings that a claim's results are from: the drive, and for detection handheld films; or none."""
-    depends = ":" in claim.how or claim.how == "statement"
-    return [name for name, setting in SETTINGS.items() if depends and setting.task == claim.of[0]]
+    """Return the settings whose results a claim is about: those of its task that have its recipes; perhaps none."""
+    if ":" not in claim.how and claim.how != "statement":
+        return []
+    own = (name for name, setting in SETTINGS.items() if setting.task == claim.of[0])
+    return [name for name in own if set(claim.recipes) <= ledger.recipes_of(name).keys()]
 
 
 def recipes_of(claim: Claim) -> list[Recipe]:
     """Return the recipes behind ours, in every world that has them."""
-    names = [find_setting(each).start + name for each in settings_of(claim) for name in claim.recipes]
-    return [recipes.find(name) for name in names if name in recipes.RECIPES | recipes.HANDHELD]
+    return [find_setting(setting).recipe(name) for setting in settings_of(claim) for name in claim.recipes]
 
 
 def printed(claim: Claim) -> str:
