@@ -32,13 +32,15 @@ SETTING = TrainingSetting(DATA, "detection", DETECTOR, FIELDS)
 
 
 def _flow_recipe(flow: str) -> Recipe:
-    """Return the recipe that pre-trains F on this world's sprites, after the drive's, whose motions are smaller."""
-    first = flow_recipe(flow)
+    """Return the recipe that pre-trains F on the drive's sprites, then on this world's, then on longer motions."""
+    recipe = flow_recipe(flow)
     if flow == "FlowNet Inception":
-        changes = {"flow_width": INCEPTION_WIDTH, "small_stem": True}
-        first = dataclasses.replace(first, name=f"{DATA}/flow-inception-first", **changes)
-    name, start = named(f"{DATA}/flow", FLOW_NAMES[flow]), (("flow_network", first),)
-    return dataclasses.replace(first, name=name, data=DATA, start=start, lr=5e-4)
+        changes = {"name": f"{DATA}/flow-inception-first", "flow_width": INCEPTION_WIDTH, "small_stem": True}
+        recipe = dataclasses.replace(recipe, **changes)
+    for name, data in ((f"{DATA}/flow-near", DATA), (f"{DATA}/flow", f"{DATA}-far")):
+        changes = {"name": named(name, FLOW_NAMES[flow]), "data": data, "start": (("flow_network", recipe),)}
+        recipe = dataclasses.replace(recipe, lr=5e-4, **changes)
+    return recipe
 
 
 def _stills_recipe(depth: int) -> Recipe:
@@ -59,7 +61,8 @@ def _all() -> dict[str, Recipe]:
     # With fix N's start and iterations, but nothing fixed: what joint training adds to it.
     from_frame = dataclasses.replace(rows[0], name=f"{DATA}/dff-from-frame", freeze=dff.freeze)
     recipes = [flows["FlowNet"], stills[101], frame, dff, from_frame, *rows]
-    firsts = [start for flow in flows.values() for _, start in flow.start if start.name.startswith(DATA)]
+    near = {flow: recipe.start[0][1] for flow, recipe in flows.items()}
+    firsts = [near["FlowNet Inception"].start[0][1], *near.values()]
     recipes += [*firsts, *flows.values(), *stills.values(), *figure3(SETTING, stills, flows)]
     recipes += [_twice(each) for each in (frame, dff, rows[0])]
     recipes += table5(SETTING, dff)
