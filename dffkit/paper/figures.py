@@ -118,11 +118,13 @@ def moved(redrawn: Path, stored: Path) -> list[str]:
             continue
         for column in now:
             new, old = now[column], was[column]
-            same = (new == old) | (new.isna() & old.isna())
-            size = (new - old).abs().max() if new.dtype.kind == old.dtype.kind == "f" else np.inf
-            close = size <= TOLERANCE_OF.get(name, TOLERANCE) * max(1, old.abs().max()) if size < np.inf else False
-            if not same.all() and not (close and (new.isna() == old.isna()).all()):
-                lines.append(f"{name}.csv, {column}: {(~same).sum()} of {len(now)} moved, by up to {size:.3g}")
+            numeric = new.dtype.kind in "fi" and old.dtype.kind in "fi"
+            gap = (new - old).abs() if numeric else (new != old).astype(float)
+            gap = gap.mask(new.isna() & old.isna(), 0).fillna(np.inf)  # a cell that only one of them has
+            far = gap > (TOLERANCE_OF.get(name, TOLERANCE) * max(1, old.abs().max()) if numeric else 0)
+            if far.any():
+                size = f", by up to {gap.max():.3g}" if numeric else ""
+                lines.append(f"{name}.csv, {column}: {far.sum()} of {len(now)} moved{size}")
     return lines
 
 

@@ -47,14 +47,14 @@ def test_pictures_are_not_blank_and_nothing_touches_the_edge(drawn, name):
 STORED = root() / "figures"
 
 
-def blocks(path, side=12):
+def blocks(path, side=16):
     """Grey levels of a picture, averaged over squares: antialiasing and hinting of letters hardly change them."""
     picture = Image.open(path).convert("L")
     size = (picture.width // side, picture.height // side)
     return np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=float)
 
 
-ALIKE = 40  # grey levels; a moved marker changes its squares by 80 and more
+ALIKE = 45  # grey levels; Matplotlib 3.10.0 differs from 3.11.2 by up to 28, and the marker below by 74
 
 
 @pytest.mark.parametrize("name", ["table5", "fix_n"])
@@ -69,12 +69,12 @@ def test_a_moved_marker_is_seen(drawn, tmp_path, monkeypatch):
     def moved():
         figure, numbers = make()
         line = figure.axes[0].lines[0]
-        line.set_ydata([*line.get_ydata()[:-1], line.get_ydata()[-1] + 0.3])
+        line.set_ydata([*line.get_ydata()[:-1], line.get_ydata()[-1] + 0.2])
         return figure, numbers
 
     monkeypatch.setitem(figures.FIGURES, "table5", (place, shows, lambda results: moved()))
     figures.redraw(tmp_path, ["table5"])
-    assert np.abs(blocks(tmp_path / "table5.png") - blocks(drawn[0] / "table5.png")).max() > 2 * ALIKE
+    assert np.abs(blocks(tmp_path / "table5.png") - blocks(drawn[0] / "table5.png")).max() > ALIKE
 
 
 def test_stored_numbers_are_the_redrawn_ones(drawn):
@@ -96,9 +96,9 @@ def test_moved_numbers_are_named_with_their_sizes(drawn, tmp_path):
     plant("table2", lambda table: table.assign(flow="none"))
     plant("figure3", lambda table: table[1:])
     assert [re.sub(" of name, .*", "", line) for line in figures.moved(tmp_path, drawn[0])] == [
-        "table2.csv, flow: 6 of 6 moved, by up to inf",
+        "table2.csv, flow: 6 of 6 moved",
         "table4.csv, loss: 24 of 24 moved, by up to 0.25",
-        "table5.csv, fps: 1 of 10 moved, by up to 0",
+        "table5.csv, fps: 1 of 10 moved, by up to inf",
         "figure3.csv: 189 rows",
     ]
 
