@@ -225,10 +225,11 @@ def stack(tables: Iterable[pandas.DataFrame], of: Iterable[str]) -> pandas.DataF
     """
     if not (found := [table for table in tables if not table.empty]):
         names = " ".join(find_setting(setting).start + name for setting in of for name in ("frame", "dff"))
-        command = f"evaluate {names.split()[1]} --iterations 500" if _READERS.get() else f"experiments {names}"
+        command = f"python -m dffkit experiments {names} --split test"
+        if _READERS.get():
+            command = f"python -m dffkit evaluate {names.split()[1]} --iterations 500 --split test"
         raise DataError(
-            f"{folder()}: expected stored results of {' or '.join(of)}, got none; "
-            f"train and score first:  python -m dffkit {command} --split test\n"
+            f"{folder()}: expected stored results of {' or '.join(of)}, got none; train and score first:  {command}\n"
             f"Figure 3 also needs:  python -m dffkit speed --out {folder() / speed.TABLE}"
         )
     return pandas.concat(found, ignore_index=True)

@@ -177,7 +177,7 @@ def test_figure_1_is_drawn_with_the_shipped_model(monkeypatch):
     )
     monkeypatch.setattr(figure1, "survey", lambda model, split: feature_maps.survey(model, split, 2, (0,)))
     (first, numbers), (second, again) = figure1.draw(), figure1.draw()
-    assert asked == [((), {})] * 2
+    assert asked == [(("toytown/segmentation/dff",), {})] * 2
     assert numbers.equals(again)
     assert (pixels(first) == pixels(second)).all()
 
