@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from dffkit.datasets.snippets import MOTION_CLASSES, Snippet, motion_class
-from dffkit.datasets.toytown import Film
+from dffkit.datasets.toytown import Film, Recording
 from dffkit.datasets.toytown.statistics import HIDDEN, SHORT
 from dffkit.dff import DeepFeatureFlow
 from dffkit.scores.detection import OVERLAP
@@ -41,7 +41,7 @@ class Fate(NamedTuple):
 
 
 @torch.inference_mode()
-def fates(model: DeepFeatureFlow, snippet: Snippet, film: Film) -> Iterator[Fate]:
+def fates(model: DeepFeatureFlow, snippet: Snippet, film: Film | Recording) -> Iterator[Fate]:
     """Yield the fate of every box of a snippet's annotated frames; `film` is the film that the snippet shows.
 
     Args:
@@ -83,7 +83,7 @@ def lost(boxes: Iterable[Fate]) -> dict[str, tuple[float, int]]:
 
 
 def lost_boxes(
-    model: DeepFeatureFlow, snippets: Sequence[Snippet], films: Iterable[Film]
+    model: DeepFeatureFlow, snippets: Sequence[Snippet], films: Iterable[Film | Recording]
 ) -> dict[str, tuple[float, int]]:
     """Return `lost` over all snippets, each with its film."""
     return lost(fate for snippet, film in zip(snippets, films, strict=True) for fate in fates(model, snippet, film))

@@ -24,9 +24,22 @@ def source(recipe: Recipe) -> Source:
 
 def films(recipe: Recipe, split: str, count: int) -> Iterator[toytown.Film]:
     """Yield the first films of a split of the recipe's world, at its frame rate, to measure flow on."""
-    drive, task = recipe.data == "toytown", recipe.task or "segmentation"
-    fps, world = (toytown.FPS[task], toytown.WORLDS[task]) if drive else (toytown.FPS["detection"], toytown.HANDHELD)
+    fps, world, _ = _scored(recipe)
     return (toytown.Film(split, number, fps, world) for number in range(count))
+
+
+def kept_films(recipe: Recipe, split: str, count: int, folder: Path) -> Iterator[toytown.Recording]:
+    """Yield the same films as they are kept in `folder`, for the boxes of all their frames."""
+    fps, world, length = _scored(recipe)
+    return (toytown.Recording(split, number, fps, length, world, folder) for number in range(count))
+
+
+def _scored(recipe: Recipe) -> tuple[float, toytown.World, int]:
+    """Return the frames a second, the world, and the number of frames of the films that a recipe is scored on."""
+    if recipe.data == "toytown":
+        task = recipe.task or "segmentation"
+        return toytown.FPS[task], toytown.WORLDS[task], toytown.LENGTH
+    return toytown.FPS["detection"], toytown.HANDHELD, TOYTOWN_DURATIONS["detection"]
 
 
 def _drive() -> Source:

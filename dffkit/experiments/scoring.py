@@ -16,7 +16,7 @@ from dffkit.datasets.sprites import WORLDS
 from dffkit.datasets.targets import SuspiciousTargets
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import lost_boxes, map_similarity, sources
-from dffkit.experiments.rendered import films
+from dffkit.experiments.rendered import films, kept_films
 from dffkit.experiments.results import Score
 from dffkit.experiments.runs import Run, Workspace, data, one_head
 from dffkit.scores import Evaluation, differences, evaluate, flow_error
@@ -32,6 +32,7 @@ METRIC = {"segmentation": "mIoU", "detection": "mAP"}  # the score of a task in 
 TABLE_4 = {"segmentation": 5, "detection": 10}  # the key frame durations of Tables 4 and 5
 LOST = f"lost at offset {lost_boxes.OFFSET}"  # share of the boxes found on the frame itself; `frames` counts those
 SPRITE_PAIRS = 64
+FLOW_FILMS = 60  # of the films that are scored, those on which flow is measured: exact flow takes a second a film
 
 
 def score(
@@ -102,9 +103,11 @@ def score(
         filmed = not quick and rendered and split != "elsewhere" and recipe.job != "stills"
         # Rendered worlds have exact flow to compare with, and this run's features are carried along a flow of its own.
         if filmed and recipe.shrink == 1 and recipe.flow != EXACT_FLOW:
-            rows += _errors_by_region(recognition.flow_network, measurement, recipe, streets)
+            rows += _errors_by_region(recognition.flow_network, measurement, recipe, min(streets, FLOW_FILMS))
         if filmed and task == "detection":
-            shares = lost_boxes.lost_boxes(recognition, snippets, films(recipe, split, len(snippets)))
+            shares = lost_boxes.lost_boxes(
+                recognition, snippets, kept_films(recipe, split, len(snippets), workspace.cache)
+            )
             rows += [Score(measurement, LOST, share, group, frames=count) for group, (share, count) in shares.items()]
         if not quick and map_similarity.is_measured(recipe, split):
             rows += map_similarity.scores(recognition.feature_network, measurement)

@@ -240,6 +240,6 @@ def _flying_chairs(_: Recipe) -> Source:
 
 
 SOURCES: Mapping[str, Callable[[Recipe], Source]] = {
-    **dict.fromkeys((*RENDERED, "handheld-far"), _rendered), "camvid": _camvid, "pets09": _pets09,
+    **dict.fromkeys(RENDERED, _rendered), "camvid": _camvid, "pets09": _pets09,
     "cityscapes": _cityscapes, "imagenet_vid": _imagenet_vid, "flying_chairs": _flying_chairs,
 }  # fmt: skip

@@ -134,7 +134,11 @@ class RFCN(nn.Module):
         return torch.cat([self.rpn_score(rpn), self.rpn_box(rpn), self.score(head), self.box(head)], dim=1)
 
     def loss(
-        self, maps: Tensor, targets: list[dict[str, Tensor]], size: tuple[int, int], generator: Generator | None = None
+        self,
+        maps: Tensor,
+        targets: list[dict[str, Tensor]],
+        size: tuple[int, int],
+        generator: Generator | Sequence[Generator] | None = None,
     ) -> dict[str, Tensor]:
         """Compute the four losses, which training adds without weights.
 
@@ -144,7 +148,7 @@ class RFCN(nn.Module):
                 1..C; N may be 0. Optionally `ignore` `(R, 4)`, regions that nobody has labelled: a region of which
                 half or more lies in one of them is no background.
             size: (H, W) of the frames.
-            generator: draws the RPN's anchors, on the CPU.
+            generator: draws the RPN's anchors, on the CPU; or one for each image.
 
         Returns:
             `rpn_score`, `rpn_box`, `score` and `box`, each a float32 scalar, the mean over the images.
@@ -157,9 +161,10 @@ class RFCN(nn.Module):
         boxes = [target["boxes"].to(anchors) for target in targets]
         ignore = [target["ignore"].to(anchors) if "ignore" in target else None for target in targets]
         rois = [torch.cat(pair) for pair in zip(rois, boxes, strict=True)]
+        generators = generator if isinstance(generator, Sequence) else [generator] * len(maps)
         losses = []
         for i, votes in enumerate(self._vote(head, rois)):
-            rpn = rpn_loss(scores[i], deltas[i], anchors, boxes[i], size, generator, ignore[i])
+            rpn = rpn_loss(scores[i], deltas[i], anchors, boxes[i], size, generators[i], ignore[i])
             classes = targets[i]["labels"].to(maps.device, torch.int64)
             losses.append(rpn + self._head_loss(votes, rois[i], boxes[i], classes, ignore[i]))
         means = [torch.stack(loss).mean() for loss in zip(*losses, strict=True)]

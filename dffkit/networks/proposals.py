@@ -125,7 +125,8 @@ def overlaps(boxes: Tensor, targets: Tensor) -> Tensor:
 
 def covered(boxes: Tensor, regions: Tensor | None) -> Tensor:
     """Mark the boxes (N, 4) of which half or more lies in one of the unlabelled `regions` (R, 4): (N,) bool."""
-    regions = boxes[:0] if regions is None else regions
+    if regions is None:
+        return torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
     corners = boxes[:, None].maximum(regions)[..., :2], boxes[:, None].minimum(regions)[..., 2:]
     shared = (corners[1] - corners[0]).clamp(min=0).prod(-1)  # (N, R)
     return (2 * shared >= box_area(boxes)[:, None]).any(1)

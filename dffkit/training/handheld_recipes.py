@@ -32,15 +32,13 @@ SETTING = TrainingSetting(DATA, "detection", DETECTOR, FIELDS)
 
 
 def _flow_recipe(flow: str) -> Recipe:
-    """Return the recipe that pre-trains F on the drive's sprites, then on this world's, then on longer motions."""
+    """Return the recipe that pre-trains F on the drive's sprites first, then on this world's, which move further."""
     recipe = flow_recipe(flow)
     if flow == "FlowNet Inception":
         changes = {"name": f"{DATA}/flow-inception-first", "flow_width": INCEPTION_WIDTH, "small_stem": True}
         recipe = dataclasses.replace(recipe, **changes)
-    for name, data in ((f"{DATA}/flow-near", DATA), (f"{DATA}/flow", f"{DATA}-far")):
-        changes = {"name": named(name, FLOW_NAMES[flow]), "data": data, "start": (("flow_network", recipe),)}
-        recipe = dataclasses.replace(recipe, lr=5e-4, **changes)
-    return recipe
+    changes = {"name": named(f"{DATA}/flow", FLOW_NAMES[flow]), "data": DATA, "start": (("flow_network", recipe),)}
+    return dataclasses.replace(recipe, lr=5e-4, **changes)
 
 
 def _stills_recipe(depth: int) -> Recipe:
@@ -61,9 +59,8 @@ def _all() -> dict[str, Recipe]:
     # With fix N's start and iterations, but nothing fixed: what joint training adds to it.
     from_frame = dataclasses.replace(rows[0], name=f"{DATA}/dff-from-frame", freeze=dff.freeze)
     recipes = [flows["FlowNet"], stills[101], frame, dff, from_frame, *rows]
-    near = {flow: recipe.start[0][1] for flow, recipe in flows.items()}
-    firsts = [near["FlowNet Inception"].start[0][1], *near.values()]
-    recipes += [*firsts, *flows.values(), *stills.values(), *figure3(SETTING, stills, flows)]
+    first = flows["FlowNet Inception"].start[0][1]
+    recipes += [first, *flows.values(), *stills.values(), *figure3(SETTING, stills, flows)]
     recipes += [_twice(each) for each in (frame, dff, rows[0])]
     recipes += table5(SETTING, dff)
     return {recipe.name: recipe for recipe in recipes}

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from dffkit.baselines import EXACT_FLOW
 from dffkit.datasets import sprites
@@ -21,6 +22,7 @@ from dffkit.warp import flow_to_cells
 
 Losses = dict[str, Tensor]  # scalars; their sum is minimised, and those without gradient are only logged
 
+SMALL_MAPS = 2**22  # values of a batch; at full size a single image has more
 FINEST = 8  # pixels of the frame in a cell of the pyramid's last prediction
 PIXELS_TO_PREDICTION = 1 / (2 * 20)
 
@@ -31,28 +33,24 @@ LEVEL_WEIGHTS = (1 / 9, 1 / 9, 1 / 9, 2 / 9, 4 / 9)
 FORWARD_WEIGHT = LEVEL_WEIGHTS[-1]
 
 
-class FlowJob:
-    """Pre-training of F: the multi-scale endpoint error on flying sprites, or on the pairs of a data set (Sec. 4.2).
+class FlowPairs:
+    """Samples to pre-train F on: flying sprites, or the pairs of a data set; number n is a function of (seed, n) alone.
 
     With four `mirrors` each pair comes four times: as it is, mirrored left to right, upside down, and both. Rendering
-    takes as long as training, and a mirrored pair is new to F. The four copies are `BLOCK` samples apart.
+    takes longer than training, and a mirrored pair is new to F. The four copies are `BLOCK` samples apart.
     """
 
     BLOCK = 256
 
     def __init__(
         self,
-        module: nn.Module,
         seed: int,
         size: tuple[int, int],
         mirrors: int = 1,
         data: Sequence[Any] = (),
         world: sprites.SpriteWorld | None = None,
     ) -> None:
-        self.module, self.seed, self.size, self.mirrors = module, seed, size, mirrors
-        self.data, self.world = data, world
-        # Several threads make batches a little out of order, so the pairs of two blocks are kept.
-        self._pair = lru_cache(maxsize=2 * self.BLOCK)(self._make) if mirrors > 1 else self._make
+        self.seed, self.size, self.mirrors, self.data, self.world = seed, size, mirrors, data, world
 
     def batch(self, numbers: Iterable[int]) -> Any:
         """Return the samples of these numbers as a `SpritePair` of batches."""
@@ -64,16 +62,28 @@ class FlowJob:
             pairs.append(sprites.mirrored(pair, left_right=mirror in (1, 3), upside_down=mirror in (2, 3)))
         return sprites.stacked(pairs)
 
-    def _make(self, index: int) -> Any:
+    def _pair(self, index: int) -> Any:
         if self.data:
             return self.data[random.Random(f"{self.seed}/{index}").randrange(len(self.data))]
-        return sprites.sprite_pair(self.seed, index, self.size, self.world)
+        make = _kept_pair if self.mirrors > 1 else sprites.sprite_pair
+        return make(self.seed, index, self.size, self.world)
+
+
+# Several threads make batches a little out of order, so the pairs of two blocks are kept.
+_kept_pair = lru_cache(maxsize=2 * FlowPairs.BLOCK)(sprites.sprite_pair)
+
+
+class FlowJob:
+    """Pre-training of F: the multi-scale endpoint error (Sec. 4.2)."""
+
+    def __init__(self, module: nn.Module, pairs: FlowPairs) -> None:
+        self.module, self.batch, self.pyramid = module, pairs.batch, module["flow_network"].pyramid_and_flow
 
     def forward(self, batch: Any) -> tuple[list[Tensor], Tensor]:
         """Return the pyramid's five predictions, and the flow of `FlowNetwork.forward`, all float32."""
         flow_network = self.module["flow_network"]
         current, key = flow_network.prepare(batch.current), flow_network.prepare(batch.key)
-        predictions, flow = flow_network.pyramid_and_flow(current, key)
+        predictions, flow = self.pyramid(current, key)
         return [prediction.float() for prediction in predictions], flow
 
     def loss(self, outputs: tuple[list[Tensor], Tensor], batch: Any) -> Losses:
@@ -115,17 +125,18 @@ class StillsJob(RecognitionJob):
 def task_loss(task_network: nn.Module, maps: Tensor, targets: Any, batch: Batch, seed: int) -> Losses:
     """Return a task network's losses, means over the batch.
 
-    Boxes are taken image by image, each with a random generator of its own, which chooses the anchors. So a sample's
-    loss does not depend on the rest of the batch, and processes that share a batch get the same losses as one process.
+    Each image has a random generator of its own, which chooses the anchors. So a sample's loss does not depend on the
+    rest of the batch, and processes that share a batch get the same losses as one process.
+
+    The losses of boxes are hundreds of small operations. Each of them takes a GPU longer than the processor, so maps
+    that are small are moved there.
     """
     size = tuple(batch.frames.shape[2:])
     if isinstance(targets, Tensor):
         return task_network.loss(maps, targets, size)
-    images = []
-    for i, number in enumerate(batch.numbers):
-        generator = Generator().manual_seed(seed * 2**32 + number)
-        images.append(task_network.loss(maps[i : i + 1], targets[i : i + 1], size, generator))
-    return {name: torch.stack([losses[name] for losses in images]).mean() for name in images[0]}
+    generators = [Generator().manual_seed(seed * 2**32 + number) for number in batch.numbers]
+    losses = task_network.loss(maps if maps.numel() > SMALL_MAPS else maps.cpu(), targets, size, generators)
+    return {name: loss.to(maps.device) for name, loss in losses.items()}
 
 
 def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob | RecognitionJob:
@@ -138,7 +149,7 @@ def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob
     """
     module = build(recipe, seed)
     if recipe.job == "flow":
-        return FlowJob(module, seed, recipe.size, recipe.mirrors, data, sprites.WORLDS.get(recipe.data))
+        return FlowJob(module, FlowPairs(seed, recipe.size, recipe.mirrors, data, sprites.WORLDS.get(recipe.data)))
     offset = recipe.max_offset if recipe.job == "pairs" else None
     if recipe.job == "pairs" and recipe.flow == EXACT_FLOW:
         module.flow_network.register(data)
@@ -148,18 +159,40 @@ def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob
     return (StillsJob if recipe.job == "stills" else RecognitionJob)(module, pairs)
 
 
-def prefetch(make: Callable[[int], Any], iterations: Sequence[int], workers: int) -> Iterator[Any]:
-    """Yield `make(i)` for each iteration in order; up to `workers` threads make the next ones meanwhile."""
-    if not workers:
-        yield from map(make, iterations)
-        return
+def prefetch(make: Callable[[range], Any], samples: Sequence[range], workers: int, processes: bool) -> Iterator[Any]:
+    """Yield `make(numbers)` for each range of samples in order; up to `workers` make the next ones meanwhile.
+
+    Workers are threads. With `processes`, several of them are processes: rendering holds Python's lock too often for
+    threads to run side by side. Each takes every n-th batch, so with 2, 4 or 8 of them the mirrored copies of a pair
+    come to the same process.
+    """
+    if processes and workers > 1:
+        options = {"num_workers": workers, "multiprocessing_context": "spawn"}
+        yield from DataLoader(_Batches(make), batch_size=None, sampler=samples, **options)
+    elif workers:
+        yield from _in_threads(make, samples, workers)
+    else:
+        yield from map(make, samples)
+
+
+class _Batches(Dataset):
+    """A data set whose items are batches, by their samples."""
+
+    def __init__(self, make: Callable[[range], Any]) -> None:
+        self.make = make
+
+    def __getitem__(self, numbers: range) -> Any:
+        return self.make(numbers)
+
+
+def _in_threads(make: Callable[[range], Any], samples: Sequence[range], workers: int) -> Iterator[Any]:
     pool = ThreadPoolExecutor(workers)
     try:
-        coming = [pool.submit(make, i) for i in iterations[:workers]]
-        for i in range(len(iterations)):
+        coming = [pool.submit(make, numbers) for numbers in samples[:workers]]
+        for i in range(len(samples)):
             batch = coming.pop(0).result()
-            if i + workers < len(iterations):
-                coming.append(pool.submit(make, iterations[i + workers]))
+            if i + workers < len(samples):
+                coming.append(pool.submit(make, samples[i + workers]))
             yield batch
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

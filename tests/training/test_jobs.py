@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dffkit.networks.flow import flownet
 from dffkit.training.assembly import build
-from dffkit.training.jobs import LEVEL_WEIGHTS, FlowJob, endpoint_error, make_job, pyramid_loss, task_loss
+from dffkit.training.jobs import LEVEL_WEIGHTS, FlowJob, FlowPairs, endpoint_error, make_job, pyramid_loss, task_loss
 from dffkit.training.pairs import Pairs
 from dffkit.warp import flow_to_cells
 
@@ -26,7 +26,7 @@ def test_sprites_of_a_batch_are_those_of_its_numbers():
 
 
 def test_each_pair_of_sprites_comes_once_in_each_mirror(monkeypatch):
-    monkeypatch.setattr(FlowJob, "BLOCK", 3)
+    monkeypatch.setattr(FlowPairs, "BLOCK", 3)
     job, plain = make_job(dataclasses.replace(FLOW, mirrors=4), 3), make_job(FLOW, 3)
     found, frames = job.batch(range(24)).current, plain.batch(range(6)).current
     for number in range(24):
@@ -56,7 +56,7 @@ def test_anchors_are_drawn_by_the_sample_alone():
     pairs = Pairs(snippets("detection"), 7)
     tiny = recipe(task=DETECTION)
     batch, head = pairs.batch([3]), build(tiny).task_network
-    head.loss = lambda maps, targets, size, generator: {"drawn": torch.rand((), generator=generator)}
+    head.loss = lambda maps, targets, size, generator: {"drawn": torch.rand((), generator=generator[0])}
     first = task_loss(head, torch.zeros(1), batch.targets, batch, 7)["drawn"]
     torch.rand(3)
     assert task_loss(head, torch.zeros(1), batch.targets, batch, 7)["drawn"] == first
