@@ -113,8 +113,8 @@ def draw_scene(rng: np.random.Generator, size: tuple[int, int], world: SpriteWor
         length = math.hypot(*move)
         move = move * min(1, longest / max(length, 1e-9))
         most = world.deformation * length / radius
-        turn, grow = (np.clip(rng.uniform(-most, most), -0.35, 0.35) for _ in range(2))
-        motion = similarity(math.exp(grow + np.clip(parallax * zoom, -0.5, 0.5)), turn, centre, move)
+        turn, grow = (min(max(rng.uniform(-most, most), -0.35), 0.35) for _ in range(2))
+        motion = similarity(math.exp(grow + min(max(parallax * zoom, -0.5), 0.5)), turn, centre, move)
         stretch = np.diag([1, rng.uniform(0.4, 1)]) @ rotation(rng.uniform(0, 2 * math.pi))
         outline = [radius * polygon @ stretch + centre for polygon in shape(rng)]
         layers.append(_layer(rng, world, motion, outline))
