@@ -167,7 +167,7 @@ def prefetch(make: Callable[[range], Any], samples: Sequence[range], workers: in
     come to the same process.
     """
     if processes and workers > 1:
-        options = {"num_workers": workers, "multiprocessing_context": "spawn"}
+        options = {"num_workers": workers, "multiprocessing_context": "spawn", "pin_memory": torch.cuda.is_initialized()}
         yield from DataLoader(_Batches(make), batch_size=None, sampler=samples, **options)
     elif workers:
         yield from _in_threads(make, samples, workers)
