@@ -157,7 +157,9 @@ class Encoder(nn.Module):
         """Compute five maps `(B, channels[i], ., .)` of two joined frames `(B, 6, H, W)`."""
         maps = []
         for stage in self.stages:
-            x = stage(x)
+            # Where a map is narrower than the stride, PyTorch 2.15 (oneDNN 3.13.3) on CPUs with AMX computes the
+            # weights' gradient in bfloat16 from uninitialized memory. A second column of zeros is like the padding.
+            x = stage(F.pad(x, (0, 1)) if x.shape[3] == 1 else x)
             maps.append(x)
         return maps
 

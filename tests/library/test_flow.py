@@ -1,5 +1,8 @@
 """The flow networks: layers, orders of the last step, units, scale field, and the original operators inside."""
 
+import ctypes
+import platform
+
 import numpy as np
 import pytest
 import torch
@@ -86,6 +89,41 @@ def test_any_size_fits_the_feature_map(make, head, height, width):
         flow, scale = run(network, images, images)
     h, w = -(-height // 16), -(-width // 16)
     assert (flow.shape, scale.shape) == ((1, 2, h, w), (1, 4, h, w))
+
+
+@pytest.mark.parametrize("make", FLOW_NETWORKS.values())
+def test_no_map_is_narrower_than_the_stride(make):
+    encoder, widths = make(width=0.0625).encoder, []
+    for layer in encoder.modules():
+        if isinstance(layer, nn.Conv2d) and layer.stride[1] == 2:
+            layer.register_forward_pre_hook(lambda _, inputs: widths.append(inputs[0].shape[3]))
+    x = torch.rand(1, 6, 32, 16)
+    maps = encoder(x)
+    assert min(widths) == 2
+    for stage, found in zip(encoder.stages, maps, strict=True):
+        x = stage(x)  # without another column
+        torch.testing.assert_close(found, x)
+
+
+@pytest.fixture
+def huge_garbage():
+    """Let glibc fill memory with -2e38 before its use; other C libraries leave it as it is."""
+    perturb = -6  # M_PERTURB of malloc.h
+    change = ctypes.CDLL(None).mallopt if platform.libc_ver()[0] == "glibc" else lambda *_: None
+    change(perturb, 1)
+    yield
+    change(perturb, 0)
+
+
+@pytest.mark.usefixtures("huge_garbage")
+@pytest.mark.parametrize("make", FLOW_NETWORKS.values())
+def test_gradients_in_bfloat16_come_from_initialized_memory(make):
+    network = make(width=0.0625, scale_channels=8)
+    with torch.autocast("cpu", torch.bfloat16):
+        flow, _ = run(network, frames(32, 64, batch=2), frames(32, 64, batch=2))
+    flow.sum().backward()
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    assert nn.utils.get_total_norm(gradients) < 1e6
 
 
 def test_untrained_scale_is_one_and_can_be_left_out():

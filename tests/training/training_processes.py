@@ -130,7 +130,7 @@ def train_stopped(folder, number=None, rank=0, processes=1):
 
     RecognitionJob.forward = step
     try:
-        train(STOPPED, folder, data=snippets(), progress=False, log_every=3)
+        train(STOPPED, folder, data=snippets(), precision="float32", progress=False, log_every=3)
     except (SystemExit, KeyboardInterrupt) as stop:
         os._exit(getattr(stop, "code", 130))
 
