@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from dffkit.paper import ablation, ledger
-from dffkit.paper.settings import DRIVE, Setting, find_setting
+from dffkit.paper.settings import SHOWN, Setting, find_setting
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, READERS, RED, panels, shared_legend
 
 # Rows whose flow is compared: flow without training, then F trained on sprites, then F after joint training.
@@ -24,10 +24,11 @@ TOWNS = {
     "test": ("test {}, 95% interval", BLUE, "o"),
     "elsewhere": ("another town at another frame rate, 95% interval", ORANGE, "s"),
 }
+WIDTH = 4.4  # of a panel, in inches
 REGIONS = {"objects": "o", "borders": "s", "background": "D"}
 
 
-def table3(setting: str = DRIVE[0]) -> tuple[Figure, pandas.DataFrame]:
+def table3(setting: str = SHOWN[0]) -> tuple[Figure, pandas.DataFrame]:
     """Table 3 of a setting, with the kit's own rows below: origin of each row's N and of its flow."""
     numbers = ablation.table3(setting)
     figure, axes = plt.subplots(figsize=(7.4, 0.3 * len(numbers) + 0.7), layout="constrained")
@@ -49,14 +50,14 @@ def table3(setting: str = DRIVE[0]) -> tuple[Figure, pandas.DataFrame]:
     return figure, numbers
 
 
-def table4(settings: Sequence[str] = DRIVE, results: Path | None = None) -> tuple[Figure, pandas.DataFrame]:
+def table4(settings: Sequence[str] = SHOWN, results: Path | None = None) -> tuple[Figure, pandas.DataFrame]:
     """Table 4: points that each row loses to Frame, with the interval, beside the points lost in the paper.
 
     Rows with one training are hollow: their intervals do not cover other trainings. Rows of a reader's folder `results`
     are drawn beside ours.
     """
     numbers = ledger.with_readers(ablation.table, settings, results)
-    figure, (row,) = panels(1, len(settings), 5.2, 4.6, sharey=True)
+    figure, (row,) = panels(1, len(settings), WIDTH, 4.6, sharey=True)
     names = [name for name in ablation.ROWS if name in set(numbers.row)]
     for axes, setting in zip(row, settings, strict=True):
         axes.axvline(0, color=GREY, linewidth=0.8)
@@ -68,9 +69,9 @@ def table4(settings: Sequence[str] = DRIVE, results: Path | None = None) -> tupl
     return figure, numbers
 
 
-def fix_n(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFrame]:
+def fix_n(settings: Sequence[str] = SHOWN) -> tuple[Figure, pandas.DataFrame]:
     """Points that DFF is above DFF fix N at every key frame duration, on the test split and in another town."""
-    figure, (row,) = panels(1, len(settings), 5.2, 3.8)
+    figure, (row,) = panels(1, len(settings), WIDTH, 3.8)
     tables = []
     for axes, setting in zip(row, settings, strict=True):
         shown = find_setting(setting)
@@ -91,7 +92,7 @@ def fix_n(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFrame]:
     return figure, numbers
 
 
-def flow_quality(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFrame]:
+def flow_quality(settings: Sequence[str] = SHOWN) -> tuple[Figure, pandas.DataFrame]:
     """Endpoint error of each row's flow inside objects, at their borders and outside (the open question of Sec. 6).
 
     The numbers are means over seeds, in pixels.
@@ -102,7 +103,7 @@ def flow_quality(settings: Sequence[str] = DRIVE) -> tuple[Figure, pandas.DataFr
         table = ledger.by_subset(recipes, "EPE").rename(columns={"name": "row", "subset": "region", "value": "error"})
         tables[setting] = table.assign(flow=[FLOWS[row][0] for row in table.row])
     numbers = ledger.by_task(tables)[["task", "row", "flow", "region", "error"]]
-    figure, (grid,) = panels(1, len(settings), 5.2, 4.0, sharey=True)
+    figure, (grid,) = panels(1, len(settings), WIDTH, 4.0, sharey=True)
     for axes, (setting, table) in zip(grid, tables.items(), strict=True):
         for place, (row, (_, colour)) in enumerate(FLOWS.items()):
             errors = table[table.row == row].set_index("region").error

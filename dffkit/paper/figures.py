@@ -23,7 +23,8 @@ from dffkit.paper import (
     speed_accuracy,
     variations,
 )
-from dffkit.paper.settings import DRIVE, find_setting
+from dffkit.paper.lost_boxes_figure import lost_boxes_figure
+from dffkit.paper.settings import SHOWN, find_setting
 from dffkit.paper.style import METRICS, STYLE
 from dffkit.paper.tables import markdown_table
 from dffkit.support import files
@@ -41,6 +42,7 @@ FIGURES: dict[str, tuple[str, str, Callable[..., tuple[Figure, pandas.DataFrame]
     "table5": ("Table 5", "accuracy and speed by layers in the task network", variations.draw_table5),
     "sparse_labels": ("Sec. 3", "scores by the interval between labelled frames", variations.draw_sparse_labels),
     "figure3": ("Fig. 3", "accuracy over speed, for each pair of networks", speed_accuracy.figure3),
+    "lost_boxes": ("none", "boxes that DFF loses nine frames after the key frame", lost_boxes_figure),
     "fix_n": ("Table 4", "gain by training N jointly, by key frame duration", ablation_figures.fix_n),
     "flow_quality": ("Sec. 6", "endpoint error of each row's flow", ablation_figures.flow_quality),
     "real_video": ("none", "scores on CamVid and PETS09 by key frame duration", variations.draw_real_video),
@@ -189,7 +191,7 @@ def _by_duration(
     return rows
 
 
-def points_lost(settings: Sequence[str] = DRIVE) -> list[list[str]]:
+def points_lost(settings: Sequence[str] = SHOWN) -> list[list[str]]:
     """Table 4 as points lost to Frame, printed and ours, for each setting: a line of heads, then the rows.
 
     "-" stands where the paper has no number or the row has not been run; a row without any number is left out.

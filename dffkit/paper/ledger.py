@@ -192,7 +192,9 @@ def mixed_precisions() -> list[str]:
 
     A row without a precision is of a time at which every training had its recipe's.
     """
-    known = {name: each for name, each in (RECIPES | REAL).items() if each.iterations and not each.pretraining}
+    known = {
+        name: each for name, each in (RECIPES | HANDHELD | REAL).items() if each.iterations and not each.pretraining
+    }
     found: dict[str, set[str]] = {}
     for name, row in stored_scores(folder() / EVALUATION, known, "test"):
         found.setdefault(name.rpartition("/")[0], set()).add(row.provenance.get("precision") or known[name].precision)

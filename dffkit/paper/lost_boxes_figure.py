@@ -13,7 +13,7 @@ from dffkit.paper import ablation, ledger
 from dffkit.paper.settings import find_setting
 from dffkit.paper.style import BLUE, ORANGE, panels
 
-COLOURS = {"detection": BLUE, "handheld": ORANGE}
+COLOURS = {"handheld": ORANGE, "detection": BLUE}
 GROUPS = {"by size": SIZES, "by speed": MOTION_CLASSES, "by the key frame": BEFORE}
 
 

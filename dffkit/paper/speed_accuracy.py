@@ -21,7 +21,7 @@ from dffkit.baselines import NO_FLOW
 from dffkit.experiments.sources import TOYTOWN_DURATIONS
 from dffkit.experiments.speed import Architecture, Speed
 from dffkit.paper import ledger
-from dffkit.paper.settings import DRIVE, find_setting
+from dffkit.paper.settings import SHOWN, find_setting
 from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, READERS, panels, shared_legend
 from dffkit.scores.differences import Difference, statement, with_interval
 from dffkit.training.recipes import CURVES
@@ -194,13 +194,13 @@ def _lead_of_resnet_101(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarr
     return np.array(best["ResNet-101"]) - np.array(best["ResNet-50"])
 
 
-def figure3(settings: Sequence[str] = DRIVE, results: Path | None = None) -> tuple[Figure, pandas.DataFrame]:
+def figure3(settings: Sequence[str] = SHOWN, results: Path | None = None) -> tuple[Figure, pandas.DataFrame]:
     """Figure 3: accuracy over speed, counted and measured, for every pair of networks and key frame duration.
 
     Points of a reader's folder `results` are drawn beside ours.
     """
     numbers = ledger.with_readers(curves, settings, results)
-    figure, grid = panels(len(AXES), len(settings), 5.3, 8.2, sharey="col")
+    figure, grid = panels(len(AXES), len(settings), 4.6, 8.2, sharey="col")
     for row, speed in zip(grid, AXES, strict=True):
         for axes, setting in zip(row, settings, strict=True):
             shown = find_setting(setting)

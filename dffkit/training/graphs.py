@@ -24,6 +24,8 @@ def use_graphs(job: Any, batch: Any) -> None:
 
     The results are those without graphs. Parts that are not trained, and F without S, run as before.
     """
+    if hasattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch"):  # not in torch 2.9
+        torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)  # a capture has a stream of its own
     parts, module = [], job.module
     if isinstance(job, FlowJob):
         prepared = [module["flow_network"].prepare(frames) for frames in (batch.current, batch.key)]

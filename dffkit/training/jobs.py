@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
+import cv2
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
@@ -167,7 +168,8 @@ def prefetch(make: Callable[[range], Any], samples: Sequence[range], workers: in
     come to the same process.
     """
     if processes and workers > 1:
-        options = {"num_workers": workers, "multiprocessing_context": "spawn", "pin_memory": torch.cuda.is_initialized()}
+        options = {"num_workers": workers, "multiprocessing_context": "spawn", "worker_init_fn": _on_one_thread}
+        options["pin_memory"] = torch.cuda.is_initialized()  # in a thread of the loader, beside the training
         yield from DataLoader(_Batches(make), batch_size=None, sampler=samples, **options)
     elif workers:
         yield from _in_threads(make, samples, workers)
@@ -183,6 +185,10 @@ class _Batches(Dataset):
 
     def __getitem__(self, numbers: range) -> Any:
         return self.make(numbers)
+
+
+def _on_one_thread(_: int) -> None:
+    cv2.setNumThreads(1)  # or each of the processes takes all cores for a picture
 
 
 def _in_threads(make: Callable[[range], Any], samples: Sequence[range], workers: int) -> Iterator[Any]:

@@ -41,6 +41,10 @@ def test_batch_equals_single(parts):
     alone = [network.loss(maps[i : i + 1], TARGETS[i : i + 1], SIZE, generator=generator) for i in range(2)]
     for name, loss in together.items():
         torch.testing.assert_close(loss, (alone[0][name] + alone[1][name]) / 2)
+    own = network.loss(maps, TARGETS, SIZE, generator=[seeded(), seeded()])
+    first = network.loss(maps[1:], TARGETS[1:], SIZE, generator=seeded())
+    for name, loss in own.items():  # a generator for each image
+        torch.testing.assert_close(loss, (alone[0][name] + first[name]) / 2)
     for i, detections in enumerate(network.decode(maps, SIZE)):
         (single,) = network.decode(maps[i : i + 1], SIZE)
         for name in ("boxes", "labels", "scores"):

@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -163,6 +164,7 @@ def render_all(
 
 def _render(recording: Recording) -> None:
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     recording.open()
 
 
