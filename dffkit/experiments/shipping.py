@@ -9,15 +9,17 @@ from dffkit import weights
 from dffkit.experiments import results, runs, scoring
 from dffkit.experiments.results import EVALUATION
 from dffkit.experiments.runs import Run, Workspace
+from dffkit.experiments.sources import RENDERED
 from dffkit.support.machine import describe
 from dffkit.training.recipes import find
 
-# The check on every machine: Toytown's first streets of val, at two key frame durations.
+# The check on every machine: the first streets or films of val, at two key frame durations.
 CHECK_STREETS = 10
 CHECKED = {"segmentation": (1, 5), "detection": (1, 10)}
 SHIPPED = (
     "toytown/flow", "toytown/stills", "toytown/flow-half", "toytown/flow-inception", "toytown/stills-50",
     *(f"toytown/{task}/{name}" for task in CHECKED for name in ("frame", "dff", "fix-n", "fix-f", "dff-inception")),
+    "handheld/frame", "handheld/dff",
     "camvid/frame", "camvid/dff", "pets09/frame", "pets09/dff",
 )  # fmt: skip
 # Processors round differently, and a frame, a label or a box at the edge of a threshold may change sides.
@@ -91,4 +93,4 @@ def _metadata(run: Run, workspace: Workspace) -> dict[str, Any]:
 
 def _checked_models() -> list[str]:
     """Return the names of shipped models that recognize by themselves, on data that can be rendered anywhere."""
-    return [name for name in SHIPPED if not find(name).pretraining and find(name).data == "toytown"]
+    return [name for name in SHIPPED if not find(name).pretraining and find(name).data in RENDERED]
