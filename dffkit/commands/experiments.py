@@ -262,7 +262,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     """Options that `train`, `evaluate` and `experiments` share."""
     add_device(parser)
     add_threads(parser)
-    parser.add_argument("--workers", type=at_least(0), default=1, metavar="N", help="threads that prepare batches; for sprites, processes")
+    parser.add_argument(
+        "--workers",
+        type=at_least(0),
+        default=1,
+        metavar="N",
+        help="threads that prepare batches; for sprites, processes",
+    )
     parser.add_argument("--no-progress", action="store_true", help="no bars, but a line now and then")
 
 

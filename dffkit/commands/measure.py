@@ -73,7 +73,7 @@ def add_speed_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", nargs="+", choices=RENDERED, metavar="NAME", help=data_help)
     parser.add_argument("--repeats", type=at_least(1), default=9, metavar="N", help="report medians of N (default: 9)")
     out = Path("build/results") / speed.TABLE
-    out_help = f"the table, which is replaced as a whole (default: {out})"
+    out_help = f"the table; its rows of other worlds stay (default: {out})"
     parser.add_argument("--out", type=Path, default=out, metavar="FILE.csv", help=out_help)
     add_precision(parser, "the stored table is in float32")
     add_threads(parser)
@@ -97,7 +97,9 @@ def speed_main(arguments: argparse.Namespace) -> int:
     recipes = {speed.Architecture.of(each): each for each in chosen if not each.pretraining}
     rows = speed.measure(list(recipes.values()), trained, arguments.repeats, arguments.device, precision)
     machine = describe(arguments.device)
-    results.write_rows(arguments.out, [row | machine for row in rows])
+    worlds = {row["data"] for row in rows}
+    others = [row for row in results.read_rows(arguments.out) if row["data"] not in worlds]
+    results.write_rows(arguments.out, [*others, *(row | machine for row in rows)])
     print(f"{len(rows)} networks measured: {arguments.out}, in {precision}")
     for row in rows:
         print(

@@ -24,7 +24,7 @@ TOWNS = {
     "test": ("test {}, 95% interval", BLUE, "o"),
     "elsewhere": ("another town at another frame rate, 95% interval", ORANGE, "s"),
 }
-WIDTH = 4.4  # of a panel, in inches
+WIDTH = 3.9  # of a panel, in inches
 REGIONS = {"objects": "o", "borders": "s", "background": "D"}
 
 

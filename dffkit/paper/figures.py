@@ -23,6 +23,7 @@ from dffkit.paper import (
     speed_accuracy,
     variations,
 )
+from dffkit.paper.cost_ratio import cost_ratio_figure
 from dffkit.paper.lost_boxes_figure import lost_boxes_figure
 from dffkit.paper.settings import SHOWN, find_setting
 from dffkit.paper.style import METRICS, STYLE
@@ -36,6 +37,7 @@ FIGURES: dict[str, tuple[str, str, Callable[..., tuple[Figure, pandas.DataFrame]
     "figure1": ("Fig. 1", "features of single filters, propagated between two frames", figure1.draw),
     "figure2": ("Fig. 2", "recognition and training, with shapes and costs", complexity_figures.figure2),
     "table2": ("Table 2", "1/r of the six pairs of networks, counted", complexity_figures.table2),
+    "cost_ratio": ("Table 2", "r of the six pairs: printed, by formula, counted, measured", cost_ratio_figure),
     "equation7": ("Eq. 7", "speedup by key frame duration, by the counted r", complexity_figures.equation7),
     "table3": ("Table 3", "how each row of Table 4 is trained", ablation_figures.table3),
     "table4": ("Table 4", "points that each row loses to Frame", ablation_figures.table4),

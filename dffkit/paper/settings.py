@@ -33,7 +33,9 @@ class Setting(NamedTuple):
 
 
 DRIVE = tuple(METRICS)
-SETTINGS = {task: Setting(f"toytown/{task}/", task, METRICS[task], TABLE_4[task], task.capitalize()) for task in DRIVE}
+SETTINGS = {
+    task: Setting(f"toytown/{task}/", task, METRICS[task], TABLE_4[task], f"The drive, {task}") for task in DRIVE
+}
 SETTINGS["handheld"] = SETTINGS["detection"]._replace(
     start="handheld/", title="Handheld films, detection", world="Handheld films", scenes="films"
 )

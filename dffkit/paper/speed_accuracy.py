@@ -200,7 +200,7 @@ def figure3(settings: Sequence[str] = SHOWN, results: Path | None = None) -> tup
     Points of a reader's folder `results` are drawn beside ours.
     """
     numbers = ledger.with_readers(curves, settings, results)
-    figure, grid = panels(len(AXES), len(settings), 4.6, 8.2, sharey="col")
+    figure, grid = panels(len(AXES), len(settings), 4.1, 8.2, sharey="col")
     for row, speed in zip(grid, AXES, strict=True):
         for axes, setting in zip(row, settings, strict=True):
             shown = find_setting(setting)

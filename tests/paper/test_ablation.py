@@ -130,10 +130,12 @@ def test_rows_without_a_common_seed_are_not_compared(stored):
 def test_table_4_is_drawn_with_the_rows_that_were_run(stored):
     figure, numbers = table4()
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
-        "Segmentation: mIoU, l = 5", "Detection: mAP@0.5, l = 10"
-    ]  # fmt: skip
+        "Handheld films, detection: mAP@0.5, l = 10",
+        "The drive, segmentation: mIoU, l = 5",
+        "The drive, detection: mAP@0.5, l = 10",
+    ]
     assert set(numbers.task) == {"segmentation"}
-    points, *_ = figure.axes[0].containers[0]
+    points, *_ = figure.axes[1].containers[0]
     assert list(points.get_xdata()) == list(numbers.loss)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(numbers.row)
 
@@ -143,7 +145,7 @@ def test_a_row_with_one_training_is_hollow_in_table_4(stored):
     for seed in (1, 2):
         results.remove(stored / "evaluation.csv", recipe.hash, seed)
     figure, numbers = table4()
-    one, three = figure.axes[0].containers
+    one, three = figure.axes[1].containers
     assert list(one.lines[0].get_xdata()) == list(numbers.loss[numbers.row == "DFF fix N"])
     assert len(three.lines[0].get_xdata()) == len(SCORES) - 1
     assert [each.lines[0].get_markerfacecolor() == each.lines[0].get_color() for each in (one, three)] == [False, True]
@@ -157,17 +159,18 @@ def test_table_4_is_printed_as_losses_beside_the_papers(stored):
     printed = {name for name in ablation.ROWS if ablation.printed("detection", name)[0] > 0}
     expected = [name for name in ablation.ROWS if name != "Frame" and name in printed | set(SCORES)]
     assert [line[0] for line in lines] == expected
-    assert {len(line) for line in (heads, *lines)} == {5}
+    assert {len(line) for line in (heads, *lines)} == {7}
     cells = {line[0]: line[1:] for line in lines}
-    assert cells["DFF"][0] == "1.9"
-    assert re.fullmatch(r"2\.0 \(1\.\d \.\. 2\.\d\)", cells["DFF"][1])
-    assert cells["DFF"][2:] == ["0.8", "-"]  # detection has not been run
-    assert cells["copy"][0] == "-"
+    assert cells["DFF"][:2] == cells["DFF"][4:] == ["0.8", "-"]  # detection has not been run
+    assert cells["DFF"][2] == "1.9"
+    assert re.fullmatch(r"2\.0 \(1\.\d \.\. 2\.\d\)", cells["DFF"][3])
+    assert cells["copy"][2] == "-"
 
 
 def test_table_3_has_every_row_and_says_which_are_the_papers():
     _, numbers = table3()
-    assert set(numbers.row) == set(ablation.rows("segmentation")) == set(ablation.rows("detection"))
+    assert set(numbers.row) == set(ablation.rows("handheld"))
+    assert set(ablation.rows("segmentation")) == set(ablation.rows("detection")) < set(numbers.row)
     assert numbers[numbers["in the paper"]].row.tolist() == [
         "Frame", "DFF", "DFF fix N", "DFF fix F", "DFF separate", "SFF-slow", "SFF-fast"
     ]  # fmt: skip
@@ -201,7 +204,7 @@ def test_dff_and_fix_n_are_compared_at_each_duration_that_both_have(stored):
     assert table.difference.tolist() == pytest.approx([-0.9, -0.8, -0.1, 0])
     assert table.verdict.tolist()[:3] == ["does not hold"] * 3
     figure, numbers = ablation_figures.fix_n()
-    (line, _) = figure.axes[0].lines
+    (line, _) = figure.axes[1].lines
     assert line.get_xdata().tolist() == [1, 2, 9, 10]
     assert set(numbers.split) == {"test"}
 

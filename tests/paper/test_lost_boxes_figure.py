@@ -36,16 +36,16 @@ def test_settings_have_bars_side_by_side(results_folder):
     store(results_folder, "toytown/detection/dff", more=0.05)
     figure, _ = lost_boxes_figure()
     sizes, speeds, before = figure.axes
-    drive, handheld = sizes.containers
+    handheld, drive = sizes.containers
     assert [bar.get_height() for bar in drive] == pytest.approx([45, 15])
     assert [bar.get_height() for bar in handheld] == pytest.approx([40, 10])
-    assert drive[0].get_x() + drive[0].get_width() == pytest.approx(handheld[0].get_x())
-    assert [drive.get_label(), handheld.get_label()] == ["Toytown", "Handheld films"]
+    assert handheld[0].get_x() + handheld[0].get_width() == pytest.approx(drive[0].get_x())
+    assert [handheld.get_label(), drive.get_label()] == ["Handheld films", "Toytown"]
     assert [label.get_text() for label in speeds.get_xticklabels()] == ["slow", "medium", "fast"]
-    assert before.containers[1][2].get_height() == pytest.approx(90)
+    assert before.containers[0][2].get_height() == pytest.approx(90)
 
 
 @pytest.mark.usefixtures("results_folder")
 def test_without_rows_the_error_says_what_to_run():
-    with pytest.raises(DataError, match="detection or handheld, got none"):
+    with pytest.raises(DataError, match="handheld or detection, got none"):
         lost_boxes_figure()

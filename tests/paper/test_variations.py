@@ -101,7 +101,7 @@ def test_table_5_has_the_interval_of_each_difference_from_the_default(stored):
 def test_sparse_labels_are_drawn_with_their_intervals(stored):
     sparse_replicates(stored)
     figure, numbers = variations.draw_sparse_labels()
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Segmentation", "Detection"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["The drive, segmentation", "The drive, detection"]
     drawn = figure.axes[1].containers
     assert [each.get_label() for each in drawn] == ["Frame", "DFF, key frames", "DFF", "copy"]
     assert [len(each.lines[0].get_xdata()) for each in drawn] == [2] * 4
