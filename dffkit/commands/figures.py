@@ -23,7 +23,7 @@ def add_figures_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def figures_main(arguments: argparse.Namespace) -> int:
-    """Draw figures, and with all of them the tables of data/README.md; or, with `--moving`, the moving picture."""
+    """Draw figures, and with all of them the tables of both READMEs; or, with `--moving`, the moving picture."""
     names, results = arguments.names, arguments.results and arguments.results.resolve()
     folder = arguments.out or root() / ("build/figures" if results else "figures")
     if arguments.moving:
@@ -40,7 +40,9 @@ def figures_main(arguments: argparse.Namespace) -> int:
         written = figures.redraw(folder, names or (figures.BESIDE if results else None), results)
         if folder == root() / "figures" and not names:
             written.append(figures.write_tables(root() / "data" / "README.md"))
-    print(f"{len(written)} files written: {', '.join(sorted({f'{path.parent.name}/' for path in written}))}")
+            written.append(figures.write_tables(root() / "README.md", figures.headline()))
+    places = {path.name if path.parent == root() else f"{path.parent.name}/" for path in written}
+    print(f"{len(written)} files written: {', '.join(sorted(places))}")
     return 0
 
 

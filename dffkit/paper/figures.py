@@ -212,6 +212,13 @@ def points_lost(settings: Sequence[str] = SHOWN) -> list[list[str]]:
     return lines
 
 
+def headline() -> str:
+    """The README's table: points that detection loses to Frame, printed, on handheld films and on the drive."""
+    _, *lines = points_lost(("handheld", "detection"))
+    rows = [[name, papers, films, drive] for name, papers, films, _, drive in lines if papers != "-" or name == "copy"]
+    return markdown_table([["points lost, *l* = 10", "the paper", "handheld films", "the drive"], *rows]) + "\n"
+
+
 def ten_times_as_fast() -> list[list[str]]:
     """Points that detection loses to Frame with ResNet-101 where it is ten times as fast by counted FLOPs."""
     found = equal_speed.ten_times_as_fast("detection").query("speed == 'counted (Eq. 7)'")

@@ -17,14 +17,14 @@ def calls(monkeypatch):
     """Arguments of the calls that draw."""
     calls = []
     monkeypatch.setattr(figures, "redraw", lambda *arguments: calls.append(arguments) or [arguments[0] / "a.svg"])
-    monkeypatch.setattr(figures, "write_tables", lambda path: path)
+    monkeypatch.setattr(figures, "write_tables", lambda path, tables=None: path)
     return calls
 
 
 def test_all_figures_are_written_with_the_tables(calls, capsys):
     assert cli.main(["figures"]) == 0
     assert calls == [(root() / "figures", None, None)]
-    assert capsys.readouterr().out == "2 files written: data/, figures/\n"
+    assert capsys.readouterr().out == "3 files written: README.md, data/, figures/\n"
 
 
 def test_some_figures_go_where_one_wants_them(calls, tmp_path, capsys):
