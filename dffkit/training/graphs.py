@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from dffkit.training.jobs import FlowJob
+from dffkit.training.recipe import Recipe
+
+ONE_SIZE = ("toytown", "handheld")  # data whose frames are of one size, for small networks
 
 
 class _Pyramid(nn.Module):
@@ -17,6 +20,11 @@ class _Pyramid(nn.Module):
 
     def forward(self, current: Tensor, key: Tensor) -> tuple[list[Tensor], Tensor]:
         return self.flow_network.pyramid_and_flow(current, key)
+
+
+def fits(recipe: Recipe, device: torch.device, precision: str) -> bool:
+    """Return True if all batches of a training have one shape, and its networks compute in one type, on a GPU."""
+    return device.type == "cuda" and precision == "float32" and recipe.data in ONE_SIZE
 
 
 def use_graphs(job: Any, batch: Any) -> None:

@@ -20,14 +20,13 @@ from dffkit.support.machine import average, describe, device_name, rank_and_coun
 from dffkit.training import checkpoint
 from dffkit.training.assembly import load_part, make_optimiser, rate_factor, trainable
 from dffkit.training.checkpoint import FINISHED
-from dffkit.training.graphs import use_graphs
+from dffkit.training.graphs import fits, use_graphs
 from dffkit.training.jobs import FlowJob, make_job, prefetch
 from dffkit.training.pairs import move
 from dffkit.training.progress import announce, held_signals, training_bar
 from dffkit.training.recipe import Measurement, Recipe
 
 Validate = Callable[[nn.Module], Mapping[str, float]]  # network in eval mode -> its scores by name
-ONE_SIZE = ("toytown", "handheld")  # data whose frames are of one size, for small networks
 LOG_STATE = ("rows", "pending", "scores", "new_scores")  # attributes that a checkpoint holds
 
 
@@ -98,7 +97,6 @@ def train(
     began, seconds = time.monotonic(), run.seconds
     with bar, held_signals() as held:
         for batch in run.batches(workers):
-            run.use_graphs(batch)
             run.step(batch, stop=bool(held))
             run.seconds = seconds + time.monotonic() - began
             last = run.iteration == recipe.iterations
@@ -144,7 +142,6 @@ class TrainingRun:
         self.pending: list[dict[str, float]] = []  # losses of the iterations since the last row
         self.scores: dict[str, float] = {}  # newest scores of `validate`
         self.new_scores = False  # True if they are newer than the last row
-        self.graphs = False  # True if the networks are replayed as CUDA graphs
         self.stopped = False  # True after a step at whose beginning a process of several was told to stop
 
     def load_finished(self) -> bool:
@@ -192,23 +189,17 @@ class TrainingRun:
 
     def batches(self, workers: int) -> Iterator[Any]:
         """Yield this process's slices of the remaining batches, on the device; `workers` threads prefetch them."""
-        size, cuda = self.recipe.batch // self.processes, self.device.type == "cuda"
-        firsts = range(
-            self.iteration * self.recipe.batch + self.rank * size,
-            self.recipe.iterations * self.recipe.batch,
-            self.recipe.batch,
-        )
+        size, batch_size = self.recipe.batch // self.processes, self.recipe.batch
+        firsts = [i * batch_size + self.rank * size for i in range(self.iteration, self.recipe.iterations)]
         samples = [range(first, first + size) for first in firsts]
+        captured = not fits(self.recipe, self.device, self.precision)
         for batch in prefetch(self.job.batch, samples, workers, processes=isinstance(self.job, FlowJob)):
-            pinned = move(batch, Tensor.pin_memory) if cuda else batch
-            yield move(pinned, lambda tensor: tensor.to(self.device, non_blocking=True))
-
-    def use_graphs(self, batch: Any) -> None:
-        """Replay the networks as CUDA graphs from the first batch on, on worlds whose frames are of one size."""
-        fits = self.device.type == "cuda" and self.precision == "float32" and self.recipe.data in ONE_SIZE
-        if fits and not self.graphs:
-            use_graphs(self.job, batch)
-            self.graphs = True
+            pinned = move(batch, Tensor.pin_memory) if self.device.type == "cuda" else batch
+            moved = move(pinned, lambda tensor: tensor.to(self.device, non_blocking=True))
+            if not captured:
+                use_graphs(self.job, moved)
+                captured = True
+            yield moved
 
     def step(self, batch: Any, stop: bool = False) -> None:
         """Train on one batch; with `stop` in one process, all processes know after it that they stop here.

@@ -62,3 +62,12 @@ def test_steps_are_those_without_graphs(name, tmp_path):
             run.step(batch)
         losses.append([row["loss"] for row in run.pending])
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_graphs_need_a_gpu_one_size_and_one_type():
+    gpu = torch.device("cuda")
+    toytown = dataclasses.replace(PAIRS, data="toytown")
+    assert graphs.fits(toytown, gpu, "float32")
+    assert not graphs.fits(toytown, torch.device("cpu"), "float32")
+    assert not graphs.fits(toytown, gpu, "bfloat16")
+    assert not graphs.fits(dataclasses.replace(PAIRS, data="imagenet_vid"), gpu, "float32")
