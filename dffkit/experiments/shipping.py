@@ -20,6 +20,7 @@ SHIPPED = (
     "toytown/flow", "toytown/stills", "toytown/flow-half", "toytown/flow-inception", "toytown/stills-50",
     *(f"toytown/{task}/{name}" for task in CHECKED for name in ("frame", "dff", "fix-n", "fix-f", "dff-inception")),
     "handheld/frame", "handheld/dff",
+    "handheld/stills", "handheld/stills-50", "handheld/flow-inception",  # what the pairs with Inception start from
     "camvid/frame", "camvid/dff", "pets09/frame", "pets09/dff",
 )  # fmt: skip
 # Processors round differently, and a frame, a label or a box at the edge of a threshold may change sides.
