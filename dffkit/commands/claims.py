@@ -8,8 +8,9 @@ import io
 import json
 import textwrap
 
-from dffkit.commands.reproduce import align
-from dffkit.paper import claims, verdicts
+from dffkit.commands.reproduce import align, weights_agree
+from dffkit.datasets.toytown import statistics
+from dffkit.paper import claims, ledger, verdicts
 from dffkit.paper.claims import Claim
 from dffkit.paper.verdicts import Finding
 from dffkit.support import files
@@ -22,6 +23,8 @@ def add_claims_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", nargs="?", metavar="ID", help="only this claim: how ours came about, and its command")
     parser.add_argument("--all", action="store_true", help="conventions too, on a second page")
     parser.add_argument("--json", action="store_true", help="everything as JSON, without checks")
+    again = "count costs and films again, and score the shipped weights again: a few minutes"
+    parser.add_argument("--revalidate", action="store_true", help=again)
     parser.add_argument("--accept", action="store_true", help="store today's verdicts as those to compare with")
 
 
@@ -29,8 +32,12 @@ def claims_main(arguments: argparse.Namespace) -> int:
     """Print the ledger, or one claim.
 
     Returns:
-        1 if a verdict or number is not as accepted, or a result is of a former recipe or former data; else 0.
+        1 if a verdict or number is not as accepted, a result is of a former recipe or former data, or what is counted
+        or scored again does not agree; else 0.
     """
+    if arguments.revalidate:
+        right = counts_agree()
+        return 0 if weights_agree() and right else 1
     if arguments.id:
         print(describe(claims.find(arguments.id)))
         return 0
@@ -105,6 +112,21 @@ def describe(claim: Claim) -> str:
         shown = [run[name] for name in ("device", "threads", "commit", "date")]
         rows.append([run["recipe"], run["recipe_hash"], run["seed"], f"{float(run['seconds']) / 3600:.2f}", *shown])
     return f"{text}\n\n{align(rows)}"
+
+
+def counts_agree() -> bool:
+    """Count costs and the boxes of a few films again, and print each number beside the stored one."""
+    accepted = {each.claim: each.ours for each in verdicts.stored()}
+    counted = [claim for claim in claims.claims().values() if claim.how in ledger.FUNCTIONS and claim.source != "read"]
+    rows = [(each.claim, accepted.get(each.claim, ""), each.ours) for each in verdicts.findings(counted)]
+    lines = [[*row, "yes" if row[1] == row[2] else "NO"] for row in rows]
+    for world in statistics.COUNTED:
+        for row in statistics.recount(world):
+            numbers = (f"{row[name]:.4f}" for name in ("stored", "here"))
+            lines.append([f"{world}: {row['statistic']}", *numbers, "yes" if row["agree"] else "NO"])
+    print(align([["counted", "stored", "here, just now", "agree"], *lines]))
+    print(f"\nStatistics are of the boxes in each world's first {statistics.FEW} films, not of all that are stored.")
+    return all(line[-1] == "yes" for line in lines)
 
 
 def report_faults(found: list[Finding]) -> int:

@@ -12,6 +12,7 @@ import torch
 from dffkit.experiments import results
 from dffkit.experiments.results import EVALUATION, TRAINING
 from dffkit.experiments.runs import Run, in_order, stored_scores
+from dffkit.experiments.sources import SIDES
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
@@ -196,6 +197,12 @@ def _networks() -> dict[str, torch.nn.Module]:
         return parts | {"detection": RFCN(num_classes=30), "segmentation": ScoreMaps(num_classes=19)}
 
 
+def _flow_side(data: str) -> int:
+    """Return the shorter side of F's input, for frames of a data set as N_feat sees them."""
+    frames = torch.zeros(1, 3, *SIDES[data], dtype=torch.uint8, device="meta")
+    return min(_once(_networks)["flow"].prepare(frames).shape[2:])
+
+
 def _step(name: str) -> int:
     recipe = recipes.find(name)
     return round(recipe.iterations * recipe.step_at)
@@ -206,4 +213,4 @@ def _named(where: str) -> str:
     return where
 
 
-FUNCTIONS = {"attribute": _attribute, "step": _step, "named": _named}
+FUNCTIONS = {"attribute": _attribute, "flow_side": _flow_side, "step": _step, "named": _named}

@@ -46,7 +46,7 @@ def test_camvid_trains_on_moving_stills_and_is_scored_on_its_clip(bare_workspace
 
 
 def test_cityscapes_trains_and_is_scored_at_the_papers_size_but_smaller(bare_workspace, monkeypatch):
-    monkeypatch.setitem(sources.SIDES, "cityscapes", (32, 1024))
+    monkeypatch.setitem(sources.SIDES, "cityscapes", (32, 2048))
     root = data_folder() / "cityscapes"
     for split in ("train", "val"):
         city_tree.write_snippet(root, split=split, labels=range(7, 15))

@@ -21,9 +21,9 @@ from dffkit.training.checkpoint import FINISHED
 from dffkit.training.recipe import Measurement
 from dffkit.training.recipes import find
 
-# The recipe scales a strip of this size to 32 x 1024 instead of 512 x 1024, so that two CPU cores take seconds for an
+# The recipe scales a strip of this size to 32 x 2048 instead of 1024 x 2048, so that two CPU cores take seconds for an
 # iteration. Networks, batch, losses and the optimiser are the paper's, and no code is replaced.
-STRIP = (4, 128)
+STRIP = (4, 256)
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from dffkit.warp import CELL
 TARGETS = "vid_statistics.toml"  # in the folder data
 COUNTED = {"handheld": HANDHELD, "drive": WORLDS["detection"]}  # name of a world -> the world
 FILMS = 1000  # that are counted
+FEW = 20  # that are counted again in a check
+TOLERANCE = 1e-3  # of their statistics: processors round differently
 LABELLED = 9  # the frame of a film whose boxes count, as in training
 EARLIER = 9  # frames before it, at which its boxes are looked for
 SHORT, HIDDEN = 2.5, 0.3  # a short side in cells; a share of an outline
@@ -114,6 +116,17 @@ def stored(world: str = "handheld") -> Observed:
     if found["data_version"] != data_version(COUNTED[world]):
         raise DataError(f"{path}: of another world; count again with:  python -m dffkit toytown --count")
     return Observed(found["films"], [Thing(*row) for row in found["things"]], found["with_smaller"])
+
+
+def recount(world: str) -> list[dict[str, Any]]:
+    """Count the first `FEW` films again; return rows with statistic, stored, here, and agree (within `TOLERANCE`)."""
+    seen = stored(world)
+    things, smaller = [each for each in seen.things if each.film < FEW], [n for n in seen.with_smaller if n < FEW]
+    before, now = statistics(Observed(FEW, things, smaller)), statistics(observe_films(world, FEW))
+    return [
+        {"statistic": name, "stored": value, "here": now[name], "agree": abs(now[name] - value) <= TOLERANCE}
+        for name, value in before.items()
+    ]
 
 
 def _path(world: str) -> Path:
