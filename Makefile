@@ -39,7 +39,7 @@ lab: $(INSTALLED) ## read the notebooks in JupyterLab
 benchmark: $(INSTALLED) ## measure how fast this machine is, beside what Eq. 7 says
 	$(DFFKIT) benchmark $(ARGS)
 
-figures: $(INSTALLED) ## redraw every figure and write the result tables of data/README.md
+figures: $(INSTALLED) ## redraw every figure and write the tables and model cards of data/
 	$(DFFKIT) figures $(ARGS)
 
 notebooks: $(INSTALLED) ## for authors: run the notebooks again and store their outputs

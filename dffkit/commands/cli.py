@@ -57,7 +57,7 @@ COMMANDS = {
         ("lab", "lab --no-browser --port 9000"),
     ),
     "figures": Command(
-        "figures", "notebooks", "redraw figures, by default all, and write the result tables of data/README.md",
+        "figures", "notebooks", "redraw figures, by default all, and write the tables and model cards of data/",
         ("figures", "figures figure3 table4 --out my_figures", "figures table4 --results build/results",
          "figures --moving"),
     ),

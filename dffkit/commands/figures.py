@@ -23,7 +23,7 @@ def add_figures_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def figures_main(arguments: argparse.Namespace) -> int:
-    """Draw figures, and with all of them the tables of both READMEs; or, with `--moving`, the moving picture."""
+    """Draw figures, and with all of them write the READMEs' tables and the model cards; or draw the moving picture."""
     names, results = arguments.names, arguments.results and arguments.results.resolve()
     folder = arguments.out or root() / ("build/figures" if results else "figures")
     if arguments.moving:
@@ -31,7 +31,7 @@ def figures_main(arguments: argparse.Namespace) -> int:
 
         written = moving_picture.write_moving_picture(folder)
     else:
-        from dffkit.paper import figures
+        from dffkit.paper import cards, figures
 
         if unknown := [name for name in names if name not in figures.FIGURES]:
             raise CommandError(f"{', '.join(unknown)}: no such figure; expected some of {', '.join(figures.FIGURES)}")
@@ -41,6 +41,7 @@ def figures_main(arguments: argparse.Namespace) -> int:
         if folder == root() / "figures" and not names:
             written.append(figures.write_tables(root() / "data" / "README.md"))
             written.append(figures.write_tables(root() / "README.md", figures.headline()))
+            written.append(figures.write_tables(root() / "data" / "weights" / "README.md", cards.markdown()))
     places = {path.name if path.parent == root() else f"{path.parent.name}/" for path in written}
     print(f"{len(written)} files written: {', '.join(sorted(places))}")
     return 0

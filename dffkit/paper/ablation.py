@@ -13,7 +13,7 @@ from dffkit.experiments.speed import Architecture
 from dffkit.paper import ledger
 from dffkit.paper.ledger import common_difference
 from dffkit.paper.settings import find_setting
-from dffkit.scores.differences import SampledScore, below, difference, statement
+from dffkit.scores.differences import SampledScore, below, mean_score, statement
 from dffkit.training.recipe import Recipe
 
 
@@ -100,10 +100,9 @@ def table(setting: str) -> pandas.DataFrame:
     for name, row in rows(setting).items():
         if not (runs := scores(setting, name)):
             continue
-        nothing = {seed: SampledScore(0, np.zeros_like(run.replicates)) for seed, run in runs.items()}
         line = {"row": name, "n": row.n, "f": row.f, "seeds": len(runs)}
         paper, paper_fps = printed(find_setting(setting).task, name)
-        line |= difference(runs, nothing).points(mean="score") | {"paper": paper}
+        line |= mean_score(runs).points(mean="score") | {"paper": paper}
         line |= common_difference(frame, runs).points("loss_", mean="loss")
         lines.append(line | {"fps": np.nan, "paper_fps": paper_fps} | speed(setting, name))
     return pandas.DataFrame(lines)

@@ -132,6 +132,11 @@ def difference(
     return with_interval(found.mean(), sampled, len(common))
 
 
+def mean_score(runs: Mapping[int, SampledScore]) -> Difference:
+    """Return the mean score of a method's trainings, by seed, with its interval: its `difference` from 0."""
+    return difference(runs, {seed: SampledScore(0, np.zeros_like(run.replicates)) for seed, run in runs.items()})
+
+
 def with_interval(mean: float, draws: np.ndarray, seeds: int) -> Difference:
     """Return a difference with its interval and probability from its values in many draws `(draws,)`."""
     tail = (100 - INTERVAL) / 2

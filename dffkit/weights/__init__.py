@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dffkit.support.errors import DataError
 from dffkit.weights.storage import REPAIR, read_manifest, read_tensors, save, weights_folder
 
-__all__ = ["entry", "load", "load_mxnet", "names", "save", "state"]
+__all__ = ["entry", "load", "load_mxnet", "models", "names", "save", "state"]
 
 
 def names(folder: Path | None = None) -> list[str]:
@@ -27,6 +27,23 @@ def names(folder: Path | None = None) -> list[str]:
         DataError: if the manifest is missing or damaged.
     """
     return sorted(read_manifest(weights_folder(folder))["models"])
+
+
+def models(folder: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Return what tells the stored models apart, by name; `pandas.DataFrame(weights.models()).T` shows it as a table.
+
+    Returns:
+        `job`, `data` and `tasks` of its recipe, `parameters`, `bytes` of its files, and `scores` on val, e.g. "mIoU@5".
+    """
+    listed = {}
+    for name in names(folder):
+        about = entry(name, folder)
+        val = {key.removeprefix("val "): value for key, value in about["scores"].items() if key.startswith("val ")}
+        size = sum(file["bytes"] for file in about["files"].values())
+        recipe = {"job": about["recipe"]["job"], "data": about["recipe"]["data"]}
+        tasks = [task for task, _ in about["recipe"]["heads"]]
+        listed[name] = recipe | {"tasks": tasks, "parameters": about["parameters"], "bytes": size, "scores": val}
+    return listed
 
 
 def entry(name: str, folder: Path | None = None) -> dict[str, Any]:

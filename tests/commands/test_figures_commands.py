@@ -24,7 +24,7 @@ def calls(monkeypatch):
 def test_all_figures_are_written_with_the_tables(calls, capsys):
     assert cli.main(["figures"]) == 0
     assert calls == [(root() / "figures", None, None)]
-    assert capsys.readouterr().out == "3 files written: README.md, data/, figures/\n"
+    assert capsys.readouterr().out == "4 files written: README.md, data/, figures/, weights/\n"
 
 
 def test_some_figures_go_where_one_wants_them(calls, tmp_path, capsys):

@@ -87,3 +87,13 @@ def test_the_default_folder_is_the_repositorys(monkeypatch):
     monkeypatch.setattr(storage, "root", lambda: Path("here"))
     with pytest.raises(DataError, match=r"here.data.weights.manifest\.json: no such file.*git checkout"):
         weights.names()
+
+
+def test_models_are_listed_with_what_tells_them_apart(tmp_path):
+    recipe = {"job": "pairs", "data": "toytown", "heads": [["segmentation", []]]}
+    about = metadata(recipe=recipe, scores={"val mIoU@5": 0.5, "check mIoU@5": 0.4})
+    weights.save({DFF: (network(), about)}, tmp_path)
+    listed = weights.models(tmp_path)
+    assert listed[DFF].pop("bytes") == sum(path.stat().st_size for path in tmp_path.glob("*.safetensors"))
+    assert listed[DFF].pop("parameters") == weights.entry(DFF, tmp_path)["parameters"]
+    assert listed == {DFF: {"job": "pairs", "data": "toytown", "tasks": ["segmentation"], "scores": {"mIoU@5": 0.5}}}
