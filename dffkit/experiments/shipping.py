@@ -17,8 +17,9 @@ from dffkit.training.recipes import find
 CHECK_STREETS = 10
 CHECKED = {"segmentation": (1, 5), "detection": (1, 10)}
 SHIPPED = (
-    "toytown/flow", "toytown/stills", "toytown/flow-half", "toytown/flow-inception", "toytown/stills-50",
-    *(f"toytown/{task}/{name}" for task in CHECKED for name in ("frame", "dff", "fix-n", "fix-f", "dff-inception")),
+    "toytown/flow", "toytown/stills", "toytown/flow-half", "toytown/flow-inception",
+    *(f"toytown/{task}/{name}" for task in CHECKED for name in ("frame", "dff", "dff-inception")),
+    "toytown/segmentation/fix-n", "toytown/segmentation/fix-f",
     "handheld/frame", "handheld/dff",
     "handheld/stills", "handheld/stills-50", "handheld/flow-inception",  # what the pairs with Inception start from
     "camvid/frame", "camvid/dff", "pets09/frame", "pets09/dff",
@@ -29,6 +30,8 @@ TOLERANCE = {"segmentation": 0.005, "detection": 0.015}
 
 def ship(workspace: Workspace, folder: Path | None = None) -> list[str]:
     """Put the trained runs of seed 0 with their scores into `data/weights`, or another folder; return their names.
+
+    Models there that are not among them are removed.
 
     Raises:
         CommandError: if one of them is neither trained nor shipped already.
@@ -43,7 +46,7 @@ def ship(workspace: Workspace, folder: Path | None = None) -> list[str]:
         for name in _checked_models():  # scores of the weights as they are stored, in half precision
             scores = models[name][1]["scores"]
             scores |= {f"check {key}": value for key, value in check_scores(name, workspace, Path(aside)).items()}
-    weights.save(models, folder)
+    weights.save(models, folder, alone=True)
     return list(models)
 
 

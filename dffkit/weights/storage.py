@@ -101,12 +101,15 @@ def read_tensors(folder: Path, wanted: dict[str, dict[str, Any]]) -> dict[str, T
     return tensors
 
 
-def save(models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | None = None) -> Path:
+def save(
+    models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | None = None, *, alone: bool = False
+) -> Path:
     """Store models beside those already there, in place of any with the same name.
 
     Args:
         models: name -> (the model, its metadata: all that `entry` returns but `parameters` and `files`).
         folder: where the weights lie, the repository's `data/weights` unless given.
+        alone: True to remove all other models from the folder.
 
     Returns:
         The manifest's path.
@@ -127,7 +130,7 @@ def save(models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | Non
         states[name] = {key: _stored(tensor, f"{where}: {key}") for key, tensor in model.state_dict().items()}
     folder = weights_folder(folder)
     with files.locked(folder):  # models that another process saves meanwhile would be lost
-        if (folder / "manifest.json").exists():
+        if (folder / "manifest.json").exists() and not alone:
             manifest = read_manifest(folder)
             for name in manifest["models"].keys() - models.keys():
                 entries[name] = manifest["models"][name]
