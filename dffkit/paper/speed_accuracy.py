@@ -26,7 +26,7 @@ from dffkit.paper.style import COLOURS, DARK_GREY, GREY, LINES, MARKERS, READERS
 from dffkit.scores.differences import Difference, statement, with_interval
 from dffkit.training.recipes import CURVES
 
-AXES = {"speedup": "speedup over Frame with ResNet-101, counted (Eq. 7)", "fps": "frames a second, measured here"}
+AXES = {"speedup": "speedup over Frame, ResNet-101 (Eq. 7)", "fps": "frames a second, measured here"}
 COLUMNS = (
     "name", "features", "flow", "shrink", "duration", "score", "speedup", "fps", "speedup_measured",
     "speedup_full_size",
@@ -209,7 +209,7 @@ def figure3(settings: Sequence[str] = SHOWN, results: Path | None = None) -> tup
             _curves(axes, points[points.rows == "ours"], speed)
             axes.set(xlabel=AXES[speed], ylabel=f"{shown.metric} [%]")
             axes.set_title(f"{shown.title}, l = 1 .. {TOYTOWN_DURATIONS[shown.task]}", loc="left")
-    shared_legend(figure, "outside upper center", 2 * len(settings))
+    shared_legend(figure, "outside upper center", 4)
     return figure, numbers
 
 

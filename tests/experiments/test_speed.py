@@ -171,5 +171,8 @@ def test_worlds_without_a_trained_frame_are_left_out_and_named(workspace, tmp_pa
     run_speed(f"--out={tmp_path / 'speed.csv'}")
     assert {network.data for network in measured(tmp_path)} == {"toytown", "handheld"}
     assert "left out" not in capsys.readouterr().err
+    handheld, before = Architecture.of(HANDHELD["handheld/frame"]), measured(tmp_path)
     run_speed("--data=handheld", f"--out={tmp_path / 'speed.csv'}")
-    assert list(measured(tmp_path)) == [Architecture.of(HANDHELD["handheld/frame"])]
+    after = measured(tmp_path)
+    assert list(after) == list(before)
+    assert [before[each] == after[each] for each in before if each != handheld] == [True] * (len(before) - 1)

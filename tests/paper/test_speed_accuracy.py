@@ -38,7 +38,7 @@ def stored(results_folder):
 def test_figure_3_shows_every_point_by_both_speeds_and_marks_frame():
     figure, numbers = speed_accuracy.figure3()
     assert len(numbers) == 6
-    counted, measured = figure.axes[0], figure.axes[2]
+    counted, measured = figure.axes[1], figure.axes[4]  # segmentation, in the second of three columns
     for axes, speed in ((counted, "speedup"), (measured, "fps")):
         drawn = sorted(x for line in axes.lines for x in line.get_xdata())
         assert drawn == pytest.approx(sorted(numbers[speed]))
