@@ -66,7 +66,7 @@ def _scores(recipe: Recipe, seed: int, on_val: Mapping[str, float]) -> tuple[str
     runs = {each: found for each in durations if (found := ledger.replicates_by_seed(recipe, each))}
     if not runs:
         short = ", ".join(filter(None, (_on_val(*each) for each in on_val.items())))
-        return f"{short} (val)", f"val: {short}; one training"
+        return (f"{short} (val)", f"val: {short}; one training") if short else ("-", "val: none is stored")
     means = {duration: mean_score(found) for duration, found in runs.items()}
     short, full = (
         f"{METRICS[recipe.task]} " + ", ".join(form.format(each, **mean.points()) for each, mean in means.items())
