@@ -15,7 +15,7 @@ LOOKS = {  # column of `cost_ratios` -> label, colour and marker
 
 
 def cost_ratios() -> pandas.DataFrame:
-    """R of each pair at the paper's size, from Table 2 and from the stored benchmark on detection at l = 10.
+    """Cost ratio r of each pair at the paper's size, from Table 2 and from the stored benchmark on detection at l = 10.
 
     The measured r is the time of a propagated frame's maps over that of a key frame's: flow network, warp and task
     network over feature network and task network. Boxes, which both need, are in neither.

@@ -40,7 +40,7 @@ SETTINGS["handheld"] = SETTINGS["detection"]._replace(
     start="handheld/", title="Handheld films, detection", world="Handheld films", scenes="films"
 )
 
-SHOWN = tuple(SETTINGS)[-1:] + DRIVE  # the panels of a figure: the paper's case of detection first
+SHOWN = ("handheld", *DRIVE)  # the panels of a figure: the paper's case of detection first
 
 
 def find_setting(name: str) -> Setting:

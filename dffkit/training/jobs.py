@@ -17,7 +17,7 @@ from dffkit.datasets import sprites
 from dffkit.datasets.snippets import Snippet
 from dffkit.networks.flow import PREDICTION_TO_CELLS
 from dffkit.training.assembly import build
-from dffkit.training.pairs import Batch, MixedPairs, Mixture, Pairs
+from dffkit.training.pairs import Batch, MixedPairs, Mixture, Pairs, move
 from dffkit.training.recipe import Recipe
 from dffkit.warp import flow_to_cells
 
@@ -160,21 +160,24 @@ def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob
     return (StillsJob if recipe.job == "stills" else RecognitionJob)(module, pairs)
 
 
-def prefetch(make: Callable[[range], Any], samples: Sequence[range], workers: int, processes: bool) -> Iterator[Any]:
+def prefetch(
+    make: Callable[[range], Any], samples: Sequence[range], workers: int, *, processes: bool, pin: bool
+) -> Iterator[Any]:
     """Yield `make(numbers)` for each range of samples in order; up to `workers` make the next ones meanwhile.
 
     Workers are threads. With `processes`, several of them are processes: rendering holds Python's lock too often for
     threads to run side by side. Each takes every n-th batch, so with 2, 4 or 8 of them the mirrored copies of a pair
-    come to the same process.
+    come to the same process. With `pin` a batch lies in pinned memory, where a thread beside the training puts it.
     """
     if processes and workers > 1:
         options = {"num_workers": workers, "multiprocessing_context": "spawn", "worker_init_fn": _on_one_thread}
-        options["pin_memory"] = torch.cuda.is_initialized()  # in a thread of the loader, beside the training
-        yield from DataLoader(_Batches(make), batch_size=None, sampler=samples, **options)
-    elif workers:
-        yield from _in_threads(make, samples, workers)
-    else:
-        yield from map(make, samples)
+        yield from DataLoader(_Batches(make), batch_size=None, sampler=samples, pin_memory=pin, **options)
+        return
+
+    def ready(numbers: range) -> Any:
+        return move(make(numbers), Tensor.pin_memory) if pin else make(numbers)
+
+    yield from _in_threads(ready, samples, workers) if workers else map(ready, samples)
 
 
 class _Batches(Dataset):

@@ -193,9 +193,9 @@ class TrainingRun:
         firsts = [i * batch_size + self.rank * size for i in range(self.iteration, self.recipe.iterations)]
         samples = [range(first, first + size) for first in firsts]
         captured = not fits(self.recipe, self.device, self.precision)
-        for batch in prefetch(self.job.batch, samples, workers, processes=isinstance(self.job, FlowJob)):
-            pinned = move(batch, Tensor.pin_memory) if self.device.type == "cuda" else batch
-            moved = move(pinned, lambda tensor: tensor.to(self.device, non_blocking=True))
+        options = {"processes": isinstance(self.job, FlowJob), "pin": self.device.type == "cuda"}
+        for batch in prefetch(self.job.batch, samples, workers, **options):
+            moved = move(batch, lambda tensor: tensor.to(self.device, non_blocking=True))
             if not captured:
                 use_graphs(self.job, moved)
                 captured = True
