@@ -13,6 +13,7 @@ from torchvision import models
 from tqdm import tqdm
 
 from dffkit import complexity
+from dffkit.baselines.grid_sample import grid_sample_warp
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
@@ -80,6 +81,14 @@ def _times(model: DeepFeatureFlow, bare: nn.Module, frames: Tensor, look_ahead: 
     maps, key = model.on_key_frame(first)
     field, scale = model.flow_network(key.flow_input, key.flow_input)
 
+    def propagated_by_grid_sample() -> Tensor:
+        maps = grid_sample_warp(key.features, field.to(key.features))
+        return maps if scale is None else maps * scale
+
+    def current_by_grid_sample() -> Tensor:
+        model.flow_network(model.flow_network.prepare(current), key.flow_input)
+        return model.task_network(propagated_by_grid_sample())
+
     def cycle(batch: int) -> None:
         _, new_key = model.on_key_frame(first)
         for later in frames[1:].split(batch):
@@ -96,6 +105,8 @@ def _times(model: DeepFeatureFlow, bare: nn.Module, frames: Tensor, look_ahead: 
         "task": lambda: model.task_network(key.features),
         "decode": lambda: model.task_network.decode(maps, frames.shape[2:]),
         "current": lambda: model.on_current_frame(current, key),
+        "warp_grid_sample": propagated_by_grid_sample,
+        "current_grid_sample": current_by_grid_sample,
     }
     return {name: statistics.median(times) for name, times in times_in_turns(parts, frames.device, repeats).items()}
 

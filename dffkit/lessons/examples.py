@@ -1,4 +1,4 @@
-"""Small examples: a map of addresses, a scene with known motion, forward warping, and warping by `grid_sample`."""
+"""Small examples: a map of addresses, a scene with known motion, and forward warping."""
 
 import math
 from collections.abc import Iterator
@@ -114,24 +114,6 @@ def landings(flow: Tensor) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
             x, y = round(column + float(flow[0, row, column])), round(row + float(flow[1, row, column]))
             if 0 <= x < width and 0 <= y < height:
                 yield (row, column), (y, x)
-
-
-def grid_sample_warp(
-    features: Tensor, flow: Tensor, *, divide_by_size: bool = False, align_corners: bool = True
-) -> Tensor:
-    """Warp by `F.grid_sample`, which takes coordinates scaled to -1..1.
-
-    Args:
-        features, flow: as for `warp`.
-        divide_by_size: make the mistake of dividing by w instead of w - 1.
-        align_corners: for `F.grid_sample`; True puts -1 and 1 on the centres of the border cells.
-    """
-    height, width = flow.shape[2:]
-    x = flow[:, 0] + torch.arange(width, dtype=flow.dtype)
-    y = flow[:, 1] + torch.arange(height, dtype=flow.dtype)[:, None]
-    less = 0 if divide_by_size else 1
-    grid = torch.stack([2 * x / (width - less) - 1, 2 * y / (height - less) - 1], dim=-1)
-    return F.grid_sample(features, grid, align_corners=align_corners)
 
 
 def _disc(x: Tensor, y: Tensor, radius: float) -> Tensor:

@@ -37,7 +37,10 @@ def test_a_row_for_each_combination_with_all_parts(tmp_path):
     times = rows.filter(like="_ms")
     assert set(times) == {
         f"{part}_ms"
-        for part in ("bare", "frame", "cycle", "live", "features", "flow", "warp", "task", "decode", "current")
+        for part in (
+            *("bare", "frame", "cycle", "live", "features", "flow", "warp", "task", "decode", "current"),
+            *("warp_grid_sample", "current_grid_sample"),
+        )
     }
     assert (times > 0).all(axis=None)
     assert rows.of_eq7.tolist() == pytest.approx((rows.speedup / rows.eq7).tolist())

@@ -1,4 +1,4 @@
-"""examples.py: address map, scene, features, forward warping, and the warp by grid_sample."""
+"""examples.py: address map, scene, features and forward warping."""
 
 import math
 
@@ -8,7 +8,6 @@ import torch
 from dffkit.lessons.examples import (
     address_map,
     forward_warp,
-    grid_sample_warp,
     moving_scene,
     same_everywhere,
     simple_features,
@@ -66,10 +65,3 @@ def test_forward_warping_leaves_holes_adds_up_and_drops_values_outside():
     values = torch.tensor([[1.0, 2, 4]])
     assert forward_warp(values, torch.tensor([[[0.0, 1, 0]], [[0, 0, 0]]])).tolist() == [[1, 0, 6]]
     assert forward_warp(values, torch.tensor([[[-1.0, 0, 0]], [[0, 0, 1]]])).tolist() == [[0, 2, 0]]
-
-
-def test_the_warp_by_grid_sample_agrees_unless_a_mistake_is_made():
-    features, flow = torch.randn(2, 3, 6, 5), torch.randn(2, 2, 6, 5)
-    torch.testing.assert_close(grid_sample_warp(features, flow), warp(features, flow), rtol=0, atol=1e-5)
-    for slip in ({"align_corners": False}, {"divide_by_size": True}):
-        assert not torch.allclose(grid_sample_warp(features, 0 * flow, **slip), features, atol=1e-2)

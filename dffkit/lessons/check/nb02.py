@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dffkit.baselines.grid_sample import grid_sample_warp
 from dffkit.lessons.check import Example, Exercise, Mistake
-from dffkit.lessons.examples import address_map, grid_sample_warp, landings, same_everywhere
+from dffkit.lessons.examples import address_map, landings, same_everywhere
 from dffkit.warp import CELL, bilinear_kernel, warp
 
 # Exercise 1: four weights
