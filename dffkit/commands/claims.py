@@ -1,16 +1,14 @@
 """`python -m dffkit claims`: what the paper claims, with what this kit gets, and how."""
 
 import argparse
-import collections
 import csv
 import dataclasses
 import io
 import json
-import textwrap
 
 from dffkit.commands.reproduce import align, weights_agree
 from dffkit.datasets.toytown import statistics
-from dffkit.paper import claims, ledger, verdicts
+from dffkit.paper import claims, ledger, ledger_page, verdicts
 from dffkit.paper.claims import Claim
 from dffkit.paper.verdicts import Finding
 from dffkit.support import files
@@ -25,7 +23,8 @@ def add_claims_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="everything as JSON, without checks")
     again = "count costs and films again, and score the shipped weights again: a few minutes"
     parser.add_argument("--revalidate", action="store_true", help=again)
-    parser.add_argument("--accept", action="store_true", help="store today's verdicts as those to compare with")
+    accept = "store today's verdicts as those to compare with, and write them as a page, data/claims.md"
+    parser.add_argument("--accept", action="store_true", help=accept)
 
 
 def claims_main(arguments: argparse.Namespace) -> int:
@@ -49,41 +48,16 @@ def claims_main(arguments: argparse.Namespace) -> int:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerows([Finding._fields, *found])
-        print(f"{len(found)} verdicts accepted: {files.write(verdicts.FILE, text.getvalue())}")
+        page = files.write(ledger_page.path(), ledger_page.markdown(found))
+        print(f"{len(found)} verdicts accepted: {files.write(verdicts.FILE, text.getvalue())}, and the page {page}")
         return 0
-    print(page(found, conventions=False))
+    print(align(ledger_page.rows(found, conventions=False, longest=WORDS)))
     if arguments.all:
-        print(f"\nConventions\n\n{page(found, conventions=True)}")
-    print(f"\n{counts(found)}")
+        print(f"\nConventions\n\n{align(ledger_page.rows(found, conventions=True, longest=WORDS))}")
+    print(f"\n{align(ledger_page.counts(found))}")
     if not arguments.all:
         print("\nConventions: --all. One claim, with its command: python -m dffkit claims ID")
     return report_faults(found)
-
-
-def page(found: list[Finding], conventions: bool) -> str:
-    """Return the table of all conventions, or of all other claims: a line for each finding."""
-    rows = [["claim", "place", "says", "printed", "authors'", "ours", "verdict"]]
-    last = ""
-    for each in found:
-        claim = claims.find(each.claim)
-        if (claim.kind == "convention") == conventions:
-            says = textwrap.shorten(claim.claim, WORDS, placeholder=" ...")
-            head = [claim.id, claim.place, says, verdicts.printed(claim), claim.words(claim.authors)]
-            verdict = f"{each.world}: {each.verdict}" if each.world else each.verdict
-            rows.append([*(head if each.claim != last else [""] * len(head)), each.ours, verdict])
-            last = each.claim
-    return align(rows)
-
-
-def counts(found: list[Finding]) -> str:
-    """Return a table of how many verdicts of each kind there are."""
-    number = collections.Counter((claims.find(each.claim).kind, each.verdict) for each in found)
-    kinds = collections.Counter(claim.kind for claim in claims.claims().values())
-    rows = [["kind", "claims", "verdicts"]]
-    for kind in claims.KINDS:
-        verdict = [f"{word} {count}" for (each, word), count in number.items() if each == kind]
-        rows.append([kind, str(kinds[kind]), ", ".join(verdict)])
-    return align(rows)
 
 
 def as_data(found: list[Finding]) -> list[dict]:

@@ -16,7 +16,7 @@ from dffkit.commands import cli
 from dffkit.commands.cli import build_parser
 from dffkit.datasets.toytown import statistics
 from dffkit.experiments import results
-from dffkit.paper import claims, verdicts
+from dffkit.paper import claims, ledger_page, verdicts
 
 CLAIMS = claims.claims()
 
@@ -81,6 +81,15 @@ def test_verdicts_are_those_that_were_accepted():
     assert verdicts.turned(verdicts.stored(), found) == []
     assert verdicts.stale() == []
     assert [each.claim for each in found if each.verdict == "differs"] == []
+
+
+def test_the_page_is_that_of_the_accepted_verdicts():
+    """If this fails, run `python -m dffkit claims --accept`."""
+    page = ledger_page.path().read_text(encoding="utf-8")
+    assert page == ledger_page.markdown(verdicts.stored())
+    lines = [line for line in page.splitlines() if line.startswith("| `")]
+    assert len(lines) == len(CLAIMS)
+    assert all(line.rsplit(" | ", 1)[1].strip("| ") for line in lines)
 
 
 def test_a_wrong_number_differs_and_a_rounded_one_does_not():
