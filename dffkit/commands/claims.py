@@ -8,7 +8,7 @@ import json
 
 from dffkit.commands.reproduce import align, weights_agree
 from dffkit.datasets.toytown import statistics
-from dffkit.paper import claims, ledger, ledger_page, verdicts
+from dffkit.paper import claims, ledger, ledger_page, stale, verdicts
 from dffkit.paper.claims import Claim
 from dffkit.paper.verdicts import Finding
 from dffkit.support import files
@@ -35,8 +35,10 @@ def claims_main(arguments: argparse.Namespace) -> int:
         or scored again does not agree; else 0.
     """
     if arguments.revalidate:
-        right = counts_agree()
-        return 0 if weights_agree() and right else 1
+        if not all([counts_agree(), weights_agree()]):
+            return 1
+        print(f"\nAll agree with today's code: {stale.record_code()}")
+        return 0
     if arguments.id:
         print(describe(claims.find(arguments.id)))
         return 0
@@ -105,9 +107,9 @@ def counts_agree() -> bool:
 
 def report_faults(found: list[Finding]) -> int:
     """Print what turned and what is stale; return the exit status."""
-    turned, stale = verdicts.turned(verdicts.stored(), found), verdicts.stale()
+    turned, former = verdicts.turned(verdicts.stored(), found), stale.stale()
     if turned:
         print("\nNot as accepted (python -m dffkit claims --accept stores today's):", *turned, sep="\n  ")
-    if stale:
-        print("\nOf former recipes or data (python -m dffkit experiments runs them):", *stale, sep="\n  ")
-    return int(bool(turned or stale))
+    if former:
+        print("\nOf former recipes, data or code:", *former, sep="\n  ")
+    return int(bool(turned or former))

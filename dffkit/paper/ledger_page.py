@@ -8,7 +8,6 @@ from pathlib import Path
 from dffkit.paper import claims, verdicts
 from dffkit.paper.tables import markdown_table
 from dffkit.paper.verdicts import Finding
-from dffkit.support.files import root
 
 HEADS = ["claim", "place", "says", "printed", "authors'", "ours", "verdict"]
 PAGE = """# The ledger
@@ -34,8 +33,8 @@ came about: recipe, seeds, commits, machines, hours.
 
 
 def path() -> Path:
-    """Return the page's file, data/claims.md."""
-    return root() / "data" / "claims.md"
+    """Return the page's file, data/claims.md, beside the verdicts."""
+    return verdicts.FILE.with_name("claims.md")
 
 
 def rows(found: Iterable[Finding], conventions: bool, longest: int | None = None) -> list[list[str]]:

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 
 from dffkit.experiments import results
-from dffkit.experiments.results import EVALUATION, TRAINING
-from dffkit.experiments.runs import Run, in_order, stored_scores
+from dffkit.experiments.results import TRAINING
+from dffkit.experiments.runs import Run, in_order
 from dffkit.experiments.sources import SIDES
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
 from dffkit.networks.segmentation import ScoreMaps
 from dffkit.paper import ablation, ledger, two_worlds, variations
-from dffkit.paper.claims import Claim, claims
+from dffkit.paper.claims import Claim
 from dffkit.paper.settings import SETTINGS, find_setting
 from dffkit.support.files import root
 from dffkit.training import recipes
@@ -104,17 +104,6 @@ def turned(before: Iterable[Finding], now: Iterable[Finding]) -> list[str]:
         one, other = (" ".join(side.get(key, ("nothing",))).strip() for side in (was, found))
         if one != other:
             lines.append(f"{' '.join(key).strip()}: was {one}, is {other}")
-    return lines
-
-
-def stale() -> list[str]:
-    """Return a line for each recipe of a claim that has rows of a former recipe or former data, and none of today's."""
-    lines = []
-    for recipe in dict.fromkeys(each for claim in claims().values() for each in recipes_of(claim)):
-        rows = [row for row in results.read(ledger.folder() / EVALUATION) if row.provenance["recipe"] == recipe.name]
-        tested = [row for row in rows if row.measurement.split == "test"]
-        if tested and not stored_scores(ledger.folder() / EVALUATION, {"": recipe}, "test"):
-            lines.append(f"{recipe.name}: {len(tested)} stored rows, none of today's recipe ({recipe.hash}) and data")
     return lines
 
 

@@ -16,7 +16,7 @@ from dffkit.commands import cli
 from dffkit.commands.cli import build_parser
 from dffkit.datasets.toytown import statistics
 from dffkit.experiments import results
-from dffkit.paper import claims, ledger_page, verdicts
+from dffkit.paper import claims, ledger_page, stale, verdicts
 
 CLAIMS = claims.claims()
 
@@ -76,10 +76,13 @@ def test_each_equation_names_a_test_that_is_there():
 
 
 def test_verdicts_are_those_that_were_accepted():
-    """If this fails because of new results, look at the change, then run `python -m dffkit claims --accept`."""
+    """If this fails because of new results, look at the change, then run `python -m dffkit claims --accept`.
+
+    If it fails because of new code, run `python -m dffkit claims --revalidate`.
+    """
     found = verdicts.findings(CLAIMS.values())
     assert verdicts.turned(verdicts.stored(), found) == []
-    assert verdicts.stale() == []
+    assert stale.stale() == []
     assert [each.claim for each in found if each.verdict == "differs"] == []
 
 
@@ -114,16 +117,6 @@ def test_an_order_holds_by_its_interval_and_is_not_run_without_rows(results_fold
     assert verdicts.printed(CLAIMS["order.frame-dff.segmentation"]) == "1.9"
 
 
-def test_rows_of_a_former_recipe_are_stale_while_there_are_none_of_todays(results_folder):
-    row = stored("toytown/segmentation/dff", 0.6, duration=5)
-    former = row._replace(measurement=row.measurement._replace(recipe_hash="0"))
-    results.add(results_folder / "evaluation.csv", [former])
-    (line,) = verdicts.stale()
-    assert line.startswith("toytown/segmentation/dff: 1 stored rows, none of today's recipe")
-    results.add(results_folder / "evaluation.csv", [row])
-    assert verdicts.stale() == []
-
-
 def test_a_turned_verdict_a_moved_number_and_a_lost_claim_are_named():
     def finding(claim, verdict, ours=""):
         return verdicts.Finding(claim, "drive", verdict, ours)
@@ -147,7 +140,8 @@ def test_an_unknown_claim_is_refused_with_those_that_are_like_it(capsys):
 def test_the_command_shows_tables_counts_and_faults(capsys, monkeypatch):
     chosen = {name: CLAIMS[name] for name in ("table2.101-flownet", "networks.ohem", "related.dff-times")}
     monkeypatch.setattr(claims, "claims", lambda: chosen)
-    monkeypatch.setattr(verdicts, "claims", lambda: chosen)
+    monkeypatch.setattr(stale, "claims", lambda: chosen)
+    monkeypatch.setattr(stale, "changed_code", list)
     accepted = verdicts.findings(chosen.values())
     monkeypatch.setattr(verdicts, "stored", lambda: accepted)
     assert cli.main(["claims"]) == 0
@@ -181,7 +175,7 @@ def test_json_has_every_claim(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("changed", ["", "cost", "films", "weights"])
-def test_what_is_counted_and_scored_again_must_agree(changed, monkeypatch, capsys):
+def test_what_is_counted_and_scored_again_must_agree(changed, tmp_path, monkeypatch, capsys):
     def observe(world, count):
         things = [each for each in statistics.stored(world).things if each.film < count]
         smaller = [number for number in statistics.stored(world).with_smaller if number < count]
@@ -195,7 +189,9 @@ def test_what_is_counted_and_scored_again_must_agree(changed, monkeypatch, capsy
     monkeypatch.setattr(verdicts, "stored", lambda: [verdicts.Finding("table2.101-flownet", "", "equal", cost)])
     monkeypatch.setattr(statistics, "observe_films", observe)
     monkeypatch.setattr(command, "weights_agree", lambda: changed != "weights")
+    monkeypatch.setattr(stale, "_record", lambda: tmp_path / "revalidated.json")
     assert cli.main(["claims", "--revalidate"]) == bool(changed)
+    assert bool(stale.changed_code()) is bool(changed)
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["table2.101-flownet", cost, "12.71", "NO" if changed == "cost" else "yes"] in lines
     names = {" ".join(line[:-3]) for line in lines if line and line[-1] in ("yes", "NO")}
@@ -212,4 +208,5 @@ def test_accepted_verdicts_are_read_again(tmp_path, monkeypatch, capsys):
     assert verdicts.stored() == []
     assert cli.main(["claims", "--accept"]) == 0
     assert verdicts.stored() == [("networks.ohem", "", "equal", "128")]
+    assert "`networks.ohem`" in (tmp_path / "claims.md").read_text(encoding="utf-8")
     assert "1 verdicts accepted" in capsys.readouterr().out
