@@ -4,25 +4,14 @@ from collections.abc import Callable, Sequence
 
 import pandas
 
-from dffkit.paper import ablation, complexity_figures, ledger, speed_accuracy, variations
-from dffkit.paper.settings import DRIVE
-
-
-def statements(setting: str) -> pandas.DataFrame:
-    """Return the verdicts on all of the paper's and the kit's statements; columns as in `ablation.statements`."""
-    found = [ablation.statements(setting), variations.statements(setting), speed_accuracy.statements(setting)]
-    if setting in DRIVE:
-        found.append(variations.sparse_statements(setting).assign(by="kit"))
-    columns = ["by", "statement", "difference", "low", "high", "probability", "seeds", "verdict"]
-    return pandas.concat(found, ignore_index=True).reindex(columns=columns).fillna({"by": "paper"})
-
+from dffkit.paper import ablation, complexity_figures, ledger, two_worlds, variations
 
 TABLES: dict[str, Callable[[str], pandas.DataFrame]] = {
     "table2": lambda _: complexity_figures.table2_numbers(),
     "table3": ablation.table3,
     "table4": lambda setting: ablation.table(setting).drop(columns=["n", "f"], errors="ignore"),
     "table5": variations.table5,
-    "statements": statements,
+    "statements": two_worlds.statements,
 }
 
 

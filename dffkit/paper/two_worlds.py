@@ -1,4 +1,4 @@
-"""The paper's statements on detection in two worlds, side by side: on handheld films, and on the drive."""
+"""All statements with verdicts; those on detection in two worlds side by side, on handheld films and on the drive."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,36 +7,37 @@ import numpy as np
 import pandas
 
 from dffkit.paper import ablation, equal_speed, speed_accuracy, variations
-from dffkit.paper.settings import find_setting
+from dffkit.paper.settings import DRIVE, find_setting
 from dffkit.scores.differences import Difference, below, statement
 
 WORLDS = ("handheld", "detection")  # inputs as ImageNet VID's first, then small things on a drive
 
 
 def statements(setting: str) -> pandas.DataFrame:
-    """All of the paper's statements on detection that a world has results for: Tables 4 and 5, and Figure 3.
+    """All statements of the paper and of the kit that a setting has results for, with verdicts.
 
     Returns:
         Columns as in `ablation.statements`, and `printed`, the paper's difference in points, NaN where it has none.
     """
-    order = ablation.statements(setting)
-    tables = [order[order.by == "paper"] if len(order) else order, _losses(setting)]
-    tables += [variations.statements(setting), speed_accuracy.statements(setting)]
+    tables = [ablation.statements(setting), _losses(setting), variations.statements(setting)]
+    tables += [speed_accuracy.statements(setting), ablation.slower(setting)]
+    if setting in DRIVE:  # the films have one labelled frame each, and no recipes with fewer
+        tables.append(variations.sparse_statements(setting).assign(by="kit"))
     found = pandas.concat([table for table in tables if len(table)] or [pandas.DataFrame()], ignore_index=True)
-    if found.empty:
-        return found
-    return found.assign(printed=[printed_difference(text, find_setting(setting).task) for text in found.statement])
+    found = found.reindex(columns=["by", "statement", "difference", "low", "high", "probability", "seeds", "verdict"])
+    printed = [printed_difference(text, find_setting(setting).task) for text in found.statement]
+    return found.fillna({"by": "paper"}).assign(printed=printed)
 
 
 def side_by_side(settings: Sequence[str] = WORLDS) -> pandas.DataFrame:
-    """The statements with what the paper printed and what came of them in each world.
+    """The paper's statements with what it printed and what came of them in each world.
 
     Returns:
         Columns: `statement`; `paper`, the printed difference in points, or ""; and for each world, by its name, the
         verdict with the difference and its interval, or "-" where a row is missing.
     """
-    tables = {find_setting(each).world: statements(each) for each in settings}
-    texts = dict.fromkeys(text for table in tables.values() if len(table) for text in table.statement)
+    tables = {find_setting(each).world: statements(each).query("by == 'paper'") for each in settings}
+    texts = dict.fromkeys(text for table in tables.values() for text in table.statement)
     lines = {text: {"statement": text, "paper": ""} | dict.fromkeys(tables, "-") for text in texts}
     for world, table in tables.items():
         for line in table.itertuples():

@@ -17,7 +17,7 @@ from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.paper import ablation, ledger, two_worlds, variations
+from dffkit.paper import ledger, two_worlds
 from dffkit.paper.claims import Claim
 from dffkit.paper.settings import SETTINGS, find_setting
 from dffkit.support.files import root
@@ -156,11 +156,8 @@ def _statement(claim: Claim, setting: str) -> tuple[str, ...]:
 
 
 def _statements(setting: str) -> dict[str, dict[str, Any]]:
-    """Return the lines of all tables of statements by their text."""
-    tables = [two_worlds.statements(setting), ablation.slower(setting)]
-    if setting not in WORLDS:  # handheld films have no recipes with fewer labels
-        tables.append(variations.sparse_statements(setting))
-    return {line["statement"]: line for table in tables for line in table.to_dict("records")}
+    """Return the lines of `two_worlds.statements` by their text."""
+    return {line["statement"]: line for line in two_worlds.statements(setting).to_dict("records")}
 
 
 @functools.cache
