@@ -1,0 +1,81 @@
+"""Tables of notebooks: plain headings, left-aligned words, no index, no NaN; too wide ones scroll."""
+
+import html
+from collections.abc import Mapping, Sequence
+
+import pandas
+
+
+class Table:
+    """A table that Jupyter shows as HTML, and as aligned text where there is no HTML.
+
+    Attributes:
+        caption: a line above it, or "".
+        heads: a heading for each column.
+        rows: cells as text.
+        numeric: for each column, whether its cells are numbers, which are right-aligned.
+    """
+
+    def __init__(self, caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]):
+        self.caption, self.heads, self.rows, self.numeric = caption, heads, rows, numeric
+
+    def _repr_html_(self) -> str:
+        def line(tag: str, cells: Sequence[str]) -> str:
+            sides = ("right" if number else "left" for number in self.numeric)
+            style = 'style="text-align: {}; vertical-align: top"'
+            written = (
+                f"<{tag} {style.format(side)}>{html.escape(cell)}</{tag}>"
+                for side, cell in zip(sides, cells, strict=True)
+            )
+            return f"<tr>{''.join(written)}</tr>"
+
+        caption = f'<caption style="text-align: left">{html.escape(self.caption)}</caption>' if self.caption else ""
+        body = "\n".join(line("td", row) for row in self.rows)
+        head = f"<thead>{line('th', self.heads)}</thead>"
+        return f'<div style="overflow-x: auto">\n<table>{caption}{head}<tbody>\n{body}\n</tbody></table>\n</div>'
+
+    def __repr__(self) -> str:
+        widths = [max(map(len, column)) for column in zip(self.heads, *self.rows, strict=True)]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if number else cell.ljust(width)
+                for cell, width, number in zip(row, widths, self.numeric, strict=True)
+            ).rstrip()
+            for row in (self.heads, *self.rows)
+        ]
+        return "\n".join([*[self.caption] * bool(self.caption), *lines])
+
+
+def table(
+    frame: pandas.DataFrame,
+    heads: Mapping[str, str] | None = None,
+    *,
+    digits: int | Mapping[str, int] = 1,
+    caption: str = "",
+) -> Table:
+    """Return a table for a notebook.
+
+    Args:
+        frame: its columns; an index is not shown.
+        heads: column -> heading with its unit, in the order shown; other columns are left out. By default all columns,
+            with their names.
+        digits: decimal places of numbers, for all columns or by column.
+        caption: a line above the table.
+
+    Raises:
+        KeyError: if `heads` names a column that the frame lacks.
+    """
+    heads = {name: str(name) for name in frame} if heads is None else dict(heads)
+    shown = frame[list(heads)]
+    places = digits if isinstance(digits, Mapping) else dict.fromkeys(heads, digits)
+    columns = [[_cell(value, places.get(name, 1)) for value in shown[name]] for name in heads]
+    numeric = [pandas.api.types.is_numeric_dtype(shown[name]) and shown[name].dtype != bool for name in heads]
+    return Table(caption, list(heads.values()), list(zip(*columns, strict=True)), numeric)
+
+
+def _cell(value: object, digits: int) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, str) and pandas.isna(value):
+        return ""
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)

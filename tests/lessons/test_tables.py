@@ -1,0 +1,51 @@
+"""tables.py: the tables of notebooks, as HTML and as text."""
+
+import numpy as np
+import pandas
+import pytest
+
+from dffkit.lessons.tables import table
+
+FRAME = pandas.DataFrame(
+    {
+        "row": ["DFF", "copy < DFF"],
+        "loss": [3.14159, np.nan],
+        "seeds": [3, 1],
+        "paper": [None, "0.8"],
+        "ahead": [True, False],
+    },
+    index=[7, 8],
+)
+
+
+def test_text_has_headings_with_units_rounded_numbers_and_neither_index_nor_nan():
+    shown = table(FRAME, {"row": "method", "loss": "points lost", "seeds": "trainings", "ahead": "ahead"}, digits=2)
+    assert repr(shown).splitlines() == [
+        "method      points lost  trainings  ahead",
+        "DFF                3.14          3  yes",
+        "copy < DFF                       1  no",
+    ]
+
+
+def test_html_scrolls_and_escapes_and_aligns_words_left_and_numbers_right():
+    written = table(
+        FRAME, {"row": "method", "loss": "points lost", "paper": "the paper"}, caption="a & b"
+    )._repr_html_()
+    assert written.startswith('<div style="overflow-x: auto">')
+    assert "copy &lt; DFF" in written
+    assert "a &amp; b</caption>" in written
+    assert '<td style="text-align: left; vertical-align: top">DFF</td>' in written
+    assert '<th style="text-align: right; vertical-align: top">points lost</th>' in written
+    assert '<td style="text-align: right; vertical-align: top">3.1</td>' in written
+    assert not any(word in written for word in ("nan", "None", ">7<"))
+
+
+def test_by_default_all_columns_are_shown_and_places_can_differ_by_column():
+    frame = pandas.DataFrame({"a": [1.234], "b": [5.678]})
+    assert repr(table(frame, digits={"a": 0, "b": 3})).splitlines() == ["a      b", "1  5.678"]
+    assert repr(table(frame, caption="two")).splitlines() == ["two", "  a    b", "1.2  5.7"]
+
+
+def test_an_unknown_column_is_named():
+    with pytest.raises(KeyError, match="size"):
+        table(FRAME, {"size": "size"})
