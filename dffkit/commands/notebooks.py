@@ -28,6 +28,8 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+PREDICT = re.compile(r"\*\*Predict, then (?:run|look)\.\*\*")
+FOLDED = "hide-output"  # the book's tag for an output that is folded until it is opened
 # Fields that editors and runners write into a cell's metadata and that change from run to run.
 VOLATILE = ("execution", "ExecuteTime", "collapsed", "scrolled", "trusted")
 
@@ -100,7 +102,22 @@ def normalise(notebook: NotebookNode) -> None:
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
         cell.id = f"{digest}-{seen[digest]}"
         seen[digest] += 1
+    _fold_answers(notebook)
     _remove_widgets(notebook)
+
+
+def _fold_answers(notebook: NotebookNode) -> None:
+    """Fold the output that answers "Predict, then run", until it is opened, or run in JupyterLab."""
+    asked = False
+    for cell in notebook.cells:
+        asked = asked or (cell.cell_type == "markdown" and bool(PREDICT.search(cell.source)))
+        answers = asked and bool(cell.get("outputs"))
+        asked = asked and not answers
+        tags = [tag for tag in cell.metadata.get("tags", []) if tag != FOLDED] + [FOLDED] * answers
+        for name, value in (("tags", tags), ("jupyter", {"outputs_hidden": True} if answers else {})):
+            cell.metadata.pop(name, None)
+            if value:
+                cell.metadata[name] = value
 
 
 def _remove_widgets(notebook: NotebookNode) -> None:

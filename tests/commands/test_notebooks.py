@@ -42,6 +42,20 @@ def test_a_notebook_is_stored_whole_and_the_same_each_time(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["00_a.ipynb"]
 
 
+def test_the_output_that_answers_a_prediction_is_folded_and_no_other():
+    ask = nbformat.v4.new_markdown_cell("**Predict, then run.** Which is larger?")
+    silent, first, second = (nbformat.v4.new_code_cell(text) for text in ("x = 1", "x", "x + 1"))
+    first.outputs = second.outputs = [nbformat.v4.new_output("stream", text="1\n")]
+    second.metadata = nbformat.from_dict({"tags": ["hide-output", "raises"], "jupyter": {"outputs_hidden": True}})
+    book = nbformat.v4.new_notebook(cells=[ask, silent, first, second])
+    for _ in range(2):  # nothing is added twice
+        notebooks.normalise(book)
+        assert [dict(cell.metadata) for cell in book.cells] == [
+            {}, {}, {"tags": ["hide-output"], "jupyter": {"outputs_hidden": True}}, {"tags": ["raises"]},
+        ]  # fmt: skip
+    nbformat.validate(book)
+
+
 def test_a_failing_cell_is_named_with_source_and_traceback(tmp_path):
     path = write_notebook(
         tmp_path / "02_broken.ipynb",

@@ -76,6 +76,16 @@ def test_the_reader_is_asked_to_predict_and_answers_are_folded(path):
         assert "<details><summary>Answer</summary>" in prediction, prediction[:200]
 
 
+@every_lesson
+def test_each_predictions_output_is_folded_until_it_is_opened_or_run(path):
+    cells = nbformat.read(path, as_version=4).cells
+    asked = [number for number, cell in enumerate(cells) if "**Predict, then" in cell.source]
+    for number in asked:
+        answer = next(cell for cell in cells[number:] if cell.get("outputs"))
+        assert answer.metadata.jupyter.outputs_hidden, answer.source
+        assert "hide-output" in answer.metadata.tags
+
+
 @every_notebook
 def test_runners_get_their_marks_as_tags(path):
     assert not [cell for cell in code_cells(path) if "NBVAL" in cell.source]
