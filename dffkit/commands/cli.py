@@ -77,7 +77,7 @@ COMMANDS = {
         "experiments", "training", "train a recipe, continuing where it was stopped; without a recipe, list all",
         ("train", "train toytown/segmentation/dff", "train toytown/flow --iterations 500 --threads 2",
          "train toytown/segmentation/dff --data my_clips:dataset --iterations 500",
-         "train camvid/dff --data my_clips:dataset --from camvid/dff"),
+         "train camvid/dff --data my_clips:dataset --from camvid/dff", "train paper/imagenet-vid/dff --rehearse"),
     ),
     "evaluate": Command(
         "experiments", "training", "score a trained recipe by the paper's protocol, for every key frame duration",

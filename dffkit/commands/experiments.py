@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import distributed
 
 from dffkit.commands.cli import add_device, add_precision, add_threads, at_least
-from dffkit.experiments import map_similarity, queue, runs, scoring, shipping, sources
+from dffkit.experiments import full_scale, map_similarity, queue, runs, scoring, shipping, sources
 from dffkit.experiments.own_data import REMEDY, class_names
 from dffkit.experiments.queue import rehearsal, rehearsed, run_queue
 from dffkit.experiments.results import Score
@@ -34,6 +34,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="without one, list all recipes")
     _add_changes(parser)
     parser.add_argument("--fresh", action="store_true", help="begin again, even if a training is there")
+    rehearsal_help = "for paper/...: only 2 iterations on made-up files; print memory, seconds and predicted hours"
+    parser.add_argument("--rehearse", action="store_true", help=rehearsal_help)
     add_precision(parser, PRECISION_HELP)
     _add_common(parser)
 
@@ -44,7 +46,12 @@ def train_main(arguments: argparse.Namespace) -> int:
         print("\n".join(recipe.describe() for recipe in (RECIPES | HANDHELD | REAL).values()))
         return 0
     with _workspace(arguments) as workspace:
-        wanted = Run(_changed(_find(arguments.recipe), arguments, workspace), arguments.seed)
+        recipe = _changed(_find(arguments.recipe), arguments, workspace)
+        if arguments.rehearse:
+            report = full_scale.rehearse(recipe, workspace)
+            print(report if is_first_process() else "", end="\n" * is_first_process())
+            return 0
+        wanted = Run(recipe, arguments.seed)
         workspace = _with_results_folder(workspace, wanted)
         missing = [run for run in runs.in_order([wanted])[:-1] if not runs.is_available(run, workspace)]
         if arguments.fresh or not wanted.finished(workspace):
@@ -262,13 +269,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     """Options that `train`, `evaluate` and `experiments` share."""
     add_device(parser)
     add_threads(parser)
-    parser.add_argument(
-        "--workers",
-        type=at_least(0),
-        default=1,
-        metavar="N",
-        help="threads that prepare batches; for sprites, processes",
-    )
+    workers_help = "threads that prepare batches; for sprites, processes"
+    parser.add_argument("--workers", type=at_least(0), default=1, metavar="N", help=workers_help)
     parser.add_argument("--no-progress", action="store_true", help="no bars, but a line now and then")
 
 

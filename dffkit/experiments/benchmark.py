@@ -4,7 +4,6 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping
-from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -21,6 +20,7 @@ from dffkit.networks.flow import FLOW_NETWORKS, flownet
 from dffkit.networks.precision import PRECISIONS, autocast, in_lower_precision
 from dffkit.networks.segmentation import ScoreMaps
 from dffkit.schedules import FixedInterval
+from dffkit.support.machine import peak_memory_mib, reset_peak_memory
 from dffkit.video import recognize
 from dffkit.warp import propagate
 
@@ -39,7 +39,7 @@ def measure(args: argparse.Namespace, precision: str, task: str, depth: int, flo
     model, bare = (in_lower_precision(network, PRECISIONS[precision]) for network in (model, bare))
     shape = (args.key_frame_duration, 3, height, width)
     frames = torch.randint(0, 256, shape, dtype=torch.uint8, device=args.device)
-    _reset_peak_memory(args.device)
+    reset_peak_memory(args.device)
     with torch.no_grad(), autocast(precision, args.device):
         times = _times(model, bare, frames, args.look_ahead, args.repeats)
     case = {"precision": precision, "task": task, "features": f"ResNet-{depth}", "flow": flow, "height": height}
@@ -58,7 +58,7 @@ def measure(args: argparse.Namespace, precision: str, task: str, depth: int, flo
         "eq7_eq6": eq7_eq6,
         "of_eq7": speedup / eq7,
         "of_eq7_eq6": speedup / eq7_eq6,
-        "peak_mib": _peak_memory_mib(args.device),
+        "peak_mib": peak_memory_mib(args.device),
     }  # fmt: skip
 
 
@@ -133,22 +133,6 @@ def times_in_turns(
             if repeat:
                 times[part].append((time.perf_counter() - start) * 1e3)
     return times
-
-
-def _reset_peak_memory(device: str) -> None:
-    if torch.device(device).type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    elif Path("/proc/self/clear_refs").exists():
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak so far
-
-
-def _peak_memory_mib(device: str) -> float:
-    """Return the peak since the reset: the GPU's allocations, or on Linux the process's resident memory, else NaN."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    status = Path("/proc/self/status")
-    lines = status.read_text(errors="replace").splitlines() if status.exists() else []
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), float("nan"))
 
 
 def stream_memory(frames: int, *, look_ahead: int = 1, size: tuple[int, int] = (96, 128)) -> list[float]:

@@ -16,6 +16,8 @@ from dffkit.support.errors import CommandError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 KEEP = 2**31 - 1  # bytes; mallopt takes an int
+# Bytes that the processes of a container may have in all, of control groups of version 2 and 1.
+CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 def describe(device: torch.device | str = "cpu") -> dict[str, str | int]:
@@ -73,6 +75,36 @@ def memory_gib() -> int:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
     except (AttributeError, ValueError, OSError):
         return 0
+
+
+def reset_peak_memory(device: torch.device | str) -> None:
+    """Forget the peak so far: the GPU's, or on Linux the process's."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory_mib(device: torch.device | str) -> float:
+    """Return the peak since the reset: the GPU's allocations, or on Linux the process's resident memory, else NaN."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return _mib("/proc/self/status", "VmHWM")
+
+
+def attainable_memory_mib(device: torch.device | str) -> float:
+    """Return the memory that this process has or can still get: the GPU's, or on Linux the machine's, else NaN."""
+    if torch.device(device).type == "cuda":
+        return (torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)) / 2**20
+    found = [_mib("/proc/meminfo", "MemAvailable") + _mib("/proc/self/status", "VmRSS")]
+    texts = [path.read_text().strip() for path in CONTAINER_LIMITS if path.exists()]
+    return min(found + [int(text) / 2**20 for text in texts if text.isdecimal()])  # others are "max"
+
+
+def _mib(path: str, field: str) -> float:
+    """Return a field in kB of one of Linux's tables in MiB, else NaN."""
+    lines = Path(path).read_text(errors="replace").splitlines() if Path(path).exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:")), float("nan"))
 
 
 def commit() -> str:

@@ -2,7 +2,7 @@
 
 The small recipes of `REAL` begin with the weights that Toytown has trained, and two CPU cores are enough for them. The
 paper's recipes, at full size, were not run at full scale here. They need the data sets and GPUs:
-`torchrun --nproc-per-node 8 -m dffkit train paper/imagenet-vid/dff`.
+`torchrun --nproc-per-node 8 -m dffkit train paper/imagenet-vid/dff`. With `--rehearse` they need neither.
 """
 
 import dataclasses

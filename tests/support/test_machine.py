@@ -1,7 +1,9 @@
 """The description of the machine, and the memory that a process keeps."""
 
+import math
 import sys
 
+import pytest
 import torch
 
 from dffkit.support import machine
@@ -36,3 +38,25 @@ def test_keeping_memory_is_for_linux_with_glibc_only(monkeypatch):
     assert machine.keep_freed_memory() is False
     monkeypatch.setattr(machine.ctypes, "CDLL", on_windows)
     assert machine.keep_freed_memory() is False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
+def test_the_peak_of_memory_is_that_since_the_reset():
+    block = torch.ones(2**26, dtype=torch.uint8)
+    del block
+    machine.reset_peak_memory("cpu")
+    before = machine.peak_memory_mib("cpu")
+    block = torch.ones(2**27, dtype=torch.uint8)
+    assert machine.peak_memory_mib("cpu") > before + 60  # MiB; the allocator may have kept the first block
+    del block
+
+
+def test_attainable_memory_is_at_most_the_containers(monkeypatch, tmp_path):
+    free, limit = machine.attainable_memory_mib("cpu"), tmp_path / "memory.max"
+    assert free > 1 or (sys.platform != "linux" and math.isnan(free))
+    limit.write_text("max\n")
+    monkeypatch.setattr(machine, "CONTAINER_LIMITS", (limit, tmp_path / "absent"))
+    monkeypatch.setattr(machine, "_mib", lambda path, field: 600.0)
+    assert machine.attainable_memory_mib("cpu") == 1200
+    limit.write_text(f"{2**30}\n")
+    assert machine.attainable_memory_mib("cpu") == 1024
