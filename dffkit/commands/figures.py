@@ -18,18 +18,19 @@ def add_figures_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, metavar="DIR", help=results_help)
     out_help = "write here (default: figures, or build/figures with --results)"
     parser.add_argument("--out", type=Path, metavar="DIR", help=out_help)
-    moving = "render only the moving picture of README.md; its bytes differ between versions of the image library"
+    moving = "render only the moving pictures; their bytes differ between versions of the image library"
     parser.add_argument("--moving", action="store_true", help=moving)
 
 
 def figures_main(arguments: argparse.Namespace) -> int:
-    """Draw figures, and with all of them write the READMEs' tables and the model cards; or draw the moving picture."""
+    """Draw figures, and with all of them write the READMEs' tables and the model cards; or draw the moving pictures."""
     names, results = arguments.names, arguments.results and arguments.results.resolve()
     folder = arguments.out or root() / ("build/figures" if results else "figures")
     if arguments.moving:
-        from dffkit.paper import moving_picture
+        from dffkit.paper import how_it_works, three_ways
 
-        written = moving_picture.write_moving_picture(folder)
+        pictures = three_ways.write_three_ways, three_ways.write_one_rate, how_it_works.write_how_it_works
+        written = [path for write in pictures for path in write(folder)]
     else:
         from dffkit.paper import cards, figures
 

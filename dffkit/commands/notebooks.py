@@ -152,11 +152,12 @@ def before_saving(*, model: dict[str, Any], path: str, **_: Any) -> None:
 def export_html(notebook: NotebookNode, out: Path, *, folder: Path) -> None:
     """Write an executed notebook as one HTML file.
 
-    Widgets become their still pictures. Links to other notebooks lead to the pages of these notebooks, other links keep
-    their files. Making the page needs no network; reading it needs one for typeset formulae only.
+    Widgets become their still pictures. Links to other notebooks lead to the pages of these notebooks; other links, and
+    the pictures of the text, keep their files. Making the page needs no network; reading it needs one for typeset
+    formulae only.
 
     Args:
-        notebook: the notebook with its outputs; its text shows no pictures from files. It stays as it is.
+        notebook: the notebook with its outputs. It stays as it is.
         out: the page.
         folder: the folder from which links in the notebook start.
     """
@@ -173,7 +174,7 @@ def export_html(notebook: NotebookNode, out: Path, *, folder: Path) -> None:
     page, _ = exporter.from_notebook_node(notebook, resources=resources)
     above = Path(os.path.relpath(folder.parent, out.parent)).as_posix()
     page = re.sub(r'(?<=href=")(\d\d_\w+)\.ipynb', r"\1.html", page)
-    files.write(out, page.replace('href="../', f'href="{above}/'))
+    files.write(out, re.sub(r'\b(href|src)="\.\./', rf'\1="{above}/', page))
 
 
 def _code_cells(path: Path) -> int:

@@ -18,11 +18,13 @@ from dffkit.experiments import annotate
 from dffkit.experiments.annotate import SURE
 from dffkit.experiments.lost_boxes import found_boxes
 from dffkit.lessons.explore import Explorer, Picture, slider
+from dffkit.lessons.flow_pictures import colour_wheel
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.paper.style import DARK_GREY, styled
+from dffkit.paper.style import DARK_GREY, flow_colours, styled
 from dffkit.video import Recognition
 
 COLOURS = dict(zip(LABELS, annotate.COLOURS, strict=False))
+FULL_COLOUR = 3.0  # cells; flow of this length or more has full colour, so that colours keep their meaning in a widget
 
 
 def target_of(film: Film, index: int, boxes: bool) -> Any:
@@ -104,10 +106,51 @@ def recognized_frame(film: Film, model: DeepFeatureFlow, frame: int, duration: i
     )
 
 
+@styled
+def compared_frame(film: Film, model: DeepFeatureFlow, frame: int, duration: int) -> Picture:
+    """Draw a key frame, a current frame and the flow; below, the result by carried and by own features, and the truth.
+
+    A key frame has no flow, which is drawn white, and both of its results are the same.
+    """
+    boxes = not isinstance(model.task_network, ScoreMaps)
+    key_index = frame - frame % duration
+    key, current = (film.frame(index) for index in (key_index, frame))
+    carried, own, flow = carried_and_own(model, current, None if frame == key_index else key)
+    target = target_of(film, frame, boxes)
+    figure = Figure(figsize=(8.8, 3.5))
+    figure.subplots_adjust(left=0.005, right=0.995, top=0.935, bottom=0.1, wspace=0.02, hspace=0.17)
+    above, below = figure.subplots(2, 3)
+    titles = f"key frame k = {key_index}", f"frame i = {frame}"
+    for axes, title, shown in zip(above[:2], titles, (key, current), strict=True):
+        draw_result(axes, shown)
+        axes.set_title(title)
+    above[2].imshow(flow_colours(flow, FULL_COLOUR))
+    above[2].spines[:].set_visible(False)
+    colour_wheel(above[2])
+    longest = float(flow.norm(dim=0).max())
+    above[2].set(xticks=[], yticks=[], title=f"flow from i to k, up to {longest:.1f} cells")
+    scores = [score_text(result, target) for result in (carried, own)]
+    titles = f"by carried features: {scores[0]}", f"by its own: {scores[1]}", "the truth"
+    for axes, result, title in zip(below, (carried, own, target), titles, strict=True):
+        draw_result(axes, current, result)
+        axes.set_title(title)
+    add_class_legend(figure, boxes, loc="lower center")
+    unit = "objects found" if boxes else "of the pixels right"
+    source = "is a key frame itself" if frame == key_index else f"gets its features from key frame {key_index}"
+    return Picture.of(
+        figure,
+        f"""Above, key frame {key_index}, frame {frame}, and the flow between them in colours, up to {longest:.1f} cells
+        long. Below, frame {frame} with the result by carried features, {scores[0]} {unit}; by its own features,
+        {scores[1]}; and with the truth. With l = {duration} it {source}.""",
+        bits=5,
+    )
+
+
 def clip_explorer(film: Film, model: DeepFeatureFlow, frames: int = 30) -> Explorer:
-    """Return a widget that moves along a clip and changes the key frame duration."""
+    """Return a widget that moves or plays along a clip and changes the key frame duration."""
     return Explorer(
-        partial(recognized_frame, film, model),
+        partial(compared_frame, film, model),
+        played="frame",
         frame=slider("frame i", 0, frames - 1, 1, 9),
         duration=slider("key frame duration l", 1, 20, 1, 10),
     )
@@ -121,6 +164,21 @@ def recognize_frame(model: DeepFeatureFlow, film: Film, index: int, key_index: i
     if index != key_index:
         maps = model.on_current_frame(frame[None], key)
     return model.task_network.decode(maps, frame.shape[1:])[0]
+
+
+@torch.no_grad()
+def carried_and_own(model: DeepFeatureFlow, frame: Tensor, key_frame: Tensor | None) -> tuple[Any, Any, Tensor]:
+    """Return a frame's result by the features of its key frame, by its own, and the flow `(2, h, w)` in cells.
+
+    For None the frame is the key frame itself: the results are the same, and the flow is 0.
+    """
+    maps, current = model.on_key_frame(frame[None])
+    own = model.task_network.decode(maps, frame.shape[1:])[0]
+    if key_frame is None:
+        return own, own, torch.zeros(2, *current.features.shape[2:])
+    key = model.key_frame(key_frame[None])
+    flow, _ = model.flow_network(current.flow_input, key.flow_input)
+    return model.task_network.decode(model.on_current_frame(frame[None], key), frame.shape[1:])[0], own, flow[0]
 
 
 def draw_result(axes: Axes, frame: Tensor, result: Any = None) -> None:

@@ -25,6 +25,7 @@ from pygments.lexers import PythonLexer
 
 DPI = 144
 SHOWN_DPI = 100  # less than DPI, so that pictures are sharp on fine screens
+PLAY_INTERVAL = 500  # milliseconds between two frames that a Play button shows; drawing one takes less
 _LOOK = {"style": {"description_width": "16em"}, "layout": {"width": "36em", "max_width": "100%"}}  # of sliders
 
 
@@ -48,7 +49,7 @@ class Picture:
             step = 255 / (2**bits - 1)
             image = Image.open(buffer).convert("RGB").point(lambda value: round(round(value / step) * step))
             buffer = io.BytesIO()
-            image.save(buffer, format="png", optimize=True)
+            image.save(buffer, format="png")  # `optimize` would save 5% of the bytes and take most of a redraw's time
         return cls(buffer.getvalue(), " ".join(alt.split()), round(figure.get_figwidth() * SHOWN_DPI))
 
     def to_html(self) -> str:
@@ -95,16 +96,25 @@ class Explorer(ipywidgets.VBox):
 
     Args:
         picture: returns a `Picture`; called with the sliders' values by name.
+        played: name of the slider that a Play button moves; "" for no button. Keys still move the slider.
         sliders: a `slider` or `choice` for each parameter of `picture`.
     """
 
-    def __init__(self, picture: Callable[..., Picture], **sliders: ipywidgets.Widget) -> None:
+    def __init__(self, picture: Callable[..., Picture], *, played: str = "", **sliders: ipywidgets.Widget) -> None:
         self.picture, self.sliders = picture, sliders
         self.fallback = self.draw()
         self.view = ipywidgets.HTML(self.fallback.to_html())
         for widget in sliders.values():
             widget.observe(self._redraw, names="value")
-        super().__init__([*sliders.values(), self.view])
+        super().__init__([*([self._play_button(sliders[played])] if played else []), *sliders.values(), self.view])
+
+    def _play_button(self, moved: ipywidgets.Widget) -> ipywidgets.Play:
+        """Return a Play button that moves a slider, and starts from where the slider is."""
+        limits = {name: getattr(moved, name) for name in ("min", "max", "step", "value")}
+        self.play = ipywidgets.Play(**limits, interval=PLAY_INTERVAL, description=f"Play {moved.description}")
+        # Linked in the kernel, not in the browser, so that the slider stands where the picture is.
+        ipywidgets.link((self.play, "value"), (moved, "value"))
+        return self.play
 
     def draw(self) -> Picture:
         """Return the picture of the sliders' present values."""

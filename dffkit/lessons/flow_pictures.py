@@ -1,6 +1,5 @@
 """Pictures of flow fields in colours (notebooks 03 and 07)."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,13 +7,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
-from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from dffkit.datasets.sprites import SpritePair
 from dffkit.lessons.explore import Picture
-from dffkit.paper.style import styled
+from dffkit.paper.style import flow_colours, flow_wheel, styled
 from dffkit.training.jobs import FINEST, PIXELS_TO_PREDICTION, endpoint_error
 from dffkit.warp import CELL, flow_to_cells
 
@@ -37,16 +35,6 @@ class Estimate(NamedTuple):
     def motion(self) -> float:
         """Mean length of the exact flow in pixels: the error of predicting no motion at all."""
         return float(flow_to_cells(self.exact[None]).norm(dim=1).mean()) * CELL
-
-
-def flow_colours(flow: Tensor, longest: float) -> np.ndarray:
-    """Return flow `(2, H, W)` as RGB `(H, W, 3)` in 0..1: the direction is the hue, the length the saturation.
-
-    No flow is white; vectors of length `longest` (in the flow's unit) or more have full colour.
-    """
-    x, y = flow.detach().double().numpy()
-    saturation = np.clip(np.hypot(x, y) / (longest or 1), 0, 1)
-    return hsv_to_rgb(np.stack([np.arctan2(y, x) / (2 * math.pi) % 1, saturation, np.ones_like(x)], -1))
 
 
 @styled
@@ -145,8 +133,6 @@ def draw_arrows(axes: Axes, flow: Tensor, every: int, **look: Any) -> None:
 
 def colour_wheel(axes: Axes) -> None:
     """Draw the key to the colours in a corner: each point has the colour of the vector from the centre to it."""
-    y, x = torch.meshgrid(torch.linspace(-1, 1, 61), torch.linspace(-1, 1, 61), indexing="ij")
     inset = axes.inset_axes([0.01, 0.02, 0.16, 0.3])
-    inside = (x**2 + y**2 <= 1).double().numpy()
-    inset.imshow(np.dstack([flow_colours(torch.stack([x, y]), 1), inside]))
+    inset.imshow(flow_wheel())
     inset.axis("off")

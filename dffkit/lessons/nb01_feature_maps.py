@@ -183,6 +183,7 @@ def propagation_explorer(scene: PropagatedClip, number: int, gap: int = 5) -> Ex
     last_frame, last_filter = len(scene.frames) - 1, scene.features.shape[1] - 1
     return Explorer(
         partial(propagated_filter, scene),
+        played="gap",
         number=slider("filter", 0, last_filter, 1, number),
         gap=slider("frames since the key frame", 0, last_frame, 1, min(gap, last_frame)),
     )

@@ -40,6 +40,21 @@ def test_whole_numbers_give_a_slider_of_whole_numbers():
     assert [child.description for child in explorer.children[:-1]] == ["a name", "a size"]
 
 
+def test_the_play_button_moves_its_slider_and_follows_it():
+    frame = slider("frame", 0, 9, 1, 4)
+    explorer = Explorer(name_and_size, played="name", name=frame, size=slider("a size", 0, 1.0, 0.5, 0.5))
+    play = explorer.play
+    assert explorer.children == (play, frame, explorer.sliders["size"], explorer.view)
+    assert (play.min, play.max, play.step, play.value) == (0, 9, 1, 4)
+    play.value = 5
+    assert frame.value == 5
+    assert html.escape("5 <0.5>") in explorer.view.value
+    frame.value = 2  # dragged, or moved by a key
+    assert play.value == 2
+    assert html.escape("2 <0.5>") in explorer.view.value
+    assert not hasattr(bilinear_explorer(), "play")
+
+
 def test_without_a_kernel_a_widget_is_its_first_picture():
     explorer = bilinear_explorer()
     explorer.sliders["dx"].value = 0.0

@@ -235,9 +235,44 @@ def test_a_recognized_frame_equals_the_stream_s(film, task):
         assert ("is a key frame itself" in alt) == (i == key)
 
 
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_carried_and_own_results_equal_the_stream_s(film, task):
+    model, frames = model_for(task), [film.frame(i) for i in range(3)]
+    carried, own, flow = clip_pictures.carried_and_own(model, frames[2], frames[0])
+    assert flow.shape == (2, 12, 24)
+    assert flow.abs().max() > 0
+    for found, duration in ((carried, 3), (own, 1)):
+        *_, last = recognize(model, frames, FixedInterval(duration))
+        if task == "segmentation":
+            assert (found == last.output).float().mean() > 0.999
+        else:
+            assert torch.allclose(found["scores"], last.output["scores"], atol=1e-5)
+    carried, own, flow = clip_pictures.carried_and_own(model, frames[2], None)
+    assert carried is own
+    assert flow.shape == (2, 12, 24)
+    assert not flow.any()
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_the_compared_frame_names_frames_scores_and_flow(film, task):
+    model = model_for(task)
+    alt = clip_pictures.compared_frame(film, model, 2, 3).alt
+    carried, own, flow = clip_pictures.carried_and_own(model, film.frame(2), film.frame(0))
+    target = clip_pictures.target_of(film, 2, task == "detection")
+    assert alt.startswith("Above, key frame 0, frame 2, ")
+    assert f"up to {flow.norm(dim=0).max():.1f} cells" in alt
+    assert f"carried features, {clip_pictures.score_text(carried, target)} " in alt
+    assert f"own features, {clip_pictures.score_text(own, target)};" in alt
+    alt = clip_pictures.compared_frame(film, model, 3, 3).alt
+    assert "up to 0.0 cells" in alt
+    assert "is a key frame itself" in alt
+
+
 def test_the_sliders_end_where_the_picture_still_works(film):
     explorer = clip_pictures.clip_explorer(film, model_for("segmentation"), frames=20)
     assert "With l = 10 it gets its features from key frame 0" in explorer.view.value
     for frame, duration, key in ((0, 1, 0), (19, 20, 0), (19, 1, 19), (19, 7, 14)):
         explorer.sliders["frame"].value, explorer.sliders["duration"].value = frame, duration
-        assert f"Key frame {key}; frame {frame} " in explorer.view.value
+        assert f"key frame {key}, frame {frame}, " in explorer.view.value
+    explorer.play.value = 18
+    assert "key frame 14, frame 18, " in explorer.view.value
