@@ -48,7 +48,7 @@ class Picture:
             step = 255 / (2**bits - 1)
             image = Image.open(buffer).convert("RGB").point(lambda value: round(round(value / step) * step))
             buffer = io.BytesIO()
-            image.save(buffer, format="png", optimize=True)
+            image.save(buffer, format="png")
         return cls(buffer.getvalue(), " ".join(alt.split()), round(figure.get_figwidth() * SHOWN_DPI))
 
     def to_html(self) -> str:
