@@ -14,7 +14,8 @@ import dffkit
 from dffkit.support import files
 
 # Beside the notebooks, in the order of the sidebar; a page that is not there is left out.
-REFERENCE = ("api.md", "data/README.md", "data/claims.md", "figures/README.md", "data/weights/README.md", "CHANGELOG.md")
+REFERENCE = ("api.md", "data/README.md", "data/claims.md", "figures/README.md", "data/weights/README.md")
+REFERENCE += ("CHANGELOG.md",)
 FRONT = "README.md"
 LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?\)")  # of Markdown, to a file of the repository
 
@@ -70,7 +71,10 @@ def _contents(title: str, names: list[str]) -> str:
 def _with_pictures(text: str) -> str:
     """Show below the table of figures each figure that it lists, and let the table's links lead there."""
     rows = re.findall(r"^\| \[(\w+)\]\((\w+\.png)\) \| ([^|]*) \| ([^|]*) \|", text, re.MULTILINE)
-    shown = "".join(f"\n## {name}\n\n![{name}: {what}]({file})\n\n{what}; in the paper: {place}.\n" for name, file, place, what in rows)
+    shown = "".join(
+        f"\n## {name}\n\n![{name}: {what}]({file})\n\n{what}; in the paper: {place}.\n"
+        for name, file, place, what in rows
+    )
     return re.sub(r"\[(\w+)\]\(\1\.png\)", r"[\1](#\1)", text) + shown
 
 
@@ -79,6 +83,8 @@ def _with_links(text: str, start: Path, repository: Path, folder: Path, pages: s
 
     def replace(link: re.Match[str]) -> str:
         target = (start / link[2]).resolve()
+        if not target.is_file():  # such as x[0](y) in code; Sphinx warns of a link that leads nowhere
+            return link[0]
         name = target.relative_to(repository).as_posix()
         if name in pages:
             address = link[2] if name != FRONT else re.sub(r"README\.md$", "index.md", link[2])
@@ -107,11 +113,15 @@ def api_page() -> str:
     for name in dffkit.__all__:
         modules.setdefault(getattr(dffkit, name).__module__, []).append(name)
     in_order = sorted(modules, key=lambda module: _first(dffkit._MODULES, lambda path: module.endswith(path)))
-    parts = ["# The library\n\nEvery name below is imported from `dffkit`, as in `from dffkit import DeepFeatureFlow`.\n"]
+    parts = [
+        "# The library\n\nEvery name below is imported from `dffkit`, as in `from dffkit import DeepFeatureFlow`.\n"
+    ]
     for module in in_order:
         title = importlib.import_module(module).__doc__.split("\n")[0]
-        parts.append(f"## {module.removeprefix('dffkit.')}\n\n{title}\n\n```{{eval-rst}}\n")
-        parts += [f".. auto{'class' if isinstance(getattr(dffkit, name), type) else 'function'}:: dffkit.{name}\n" for name in modules[module]]
+        parts.append(f"## {module.removeprefix('dffkit.')}\n\n{title}\n\n```{{eval-rst}}")
+        for name in modules[module]:
+            kind = "class" if isinstance(getattr(dffkit, name), type) else "function"
+            parts.append(f".. auto{kind}:: dffkit.{name}\n")
         parts.append("```\n")
     return "\n".join(parts)
 

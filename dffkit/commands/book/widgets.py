@@ -18,7 +18,6 @@ from dffkit.lessons.explore import Explorer, Picture
 from dffkit.support import files
 from dffkit.support.machine import use_threads
 
-LIMIT = 120  # pictures of a widget, by default
 QUALITY = 80  # of WebP for pictures with video frames
 LINE_ART = 4096  # colours; pictures with fewer are smaller without loss
 
@@ -50,8 +49,10 @@ def _bound(statement: ast.stmt) -> set[str]:
         return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return {statement.name}
-    inside = {id(name) for node in ast.walk(statement) if isinstance(node, ast.comprehension) for name in ast.walk(node.target)}
-    names = (node for node in ast.walk(statement) if isinstance(node, ast.Name) and id(node) not in inside)
+    nodes = list(ast.walk(statement))
+    targets = [node.target for node in nodes if isinstance(node, ast.comprehension)]  # no names of the notebook
+    inside = {id(node) for target in targets for node in ast.walk(target)}
+    names = (node for node in nodes if isinstance(node, ast.Name) and id(node) not in inside)
     return {name.id for name in names if isinstance(name.ctx, ast.Store)}
 
 
@@ -144,7 +145,9 @@ def _control(slider: Widget, values: list[Any]) -> str:
     label, start = f"<span>{html.escape(slider.description)}</span>", values.index(slider.value)
     if isinstance(slider, Dropdown):
         chosen = (" selected" if i == start else "" for i in range(len(values)))
-        options = "".join(f"<option{mark}>{html.escape(word)}</option>" for mark, word in zip(chosen, values, strict=True))
+        options = "".join(
+            f"<option{mark}>{html.escape(word)}</option>" for mark, word in zip(chosen, values, strict=True)
+        )
         return f"<label>{label}<select>{options}</select></label>"
     shown = [f"{value:g}" for value in values]
     return (
