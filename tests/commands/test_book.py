@@ -24,6 +24,9 @@ for package in ("sphinx", "myst_nb", "furo"):
 
 from dffkit.commands.book import site  # noqa: E402  it imports Sphinx
 
+# What myst-parser and others will have to change for Sphinx 11.
+pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+
 NOTEBOOKS = find_notebooks(REPOSITORY / "notebooks")
 WARPING = REPOSITORY / "notebooks" / "02_feature_warping.ipynb"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from dffkit import __version__
 from dffkit.commands.book import PICTURES, pages, widgets
@@ -63,7 +64,8 @@ def run_sphinx(source: Path, site: Path, static: Path) -> None:
     """Let Sphinx turn the pages in `source` into the site, and raise a CommandError if it warns."""
     settings = {**SETTINGS, "html_static_path": [str(STATIC), str(static)]}
     folders, warnings = (source, None, site, site.parent / "doctrees"), io.StringIO()
-    Sphinx(*folders, "html", confoverrides=settings, status=None, warning=warnings).build()
+    with patch_docutils(), docutils_namespace():  # so that one process can build several sites
+        Sphinx(*folders, "html", confoverrides=settings, status=None, warning=warnings).build()
     if text := COLOURS.sub("", warnings.getvalue()).replace(f"{source}/", ""):
         raise CommandError(f"The book was not built, as Sphinx warned:\n{text}")
 
@@ -83,6 +85,7 @@ SETTINGS: dict[str, Any] = {
     ],
     "nb_execution_mode": "off",
     "nb_merge_streams": True,
+    "nb_render_markdown_format": "myst",  # tables that a cell has made may link to other notebooks
     "myst_enable_extensions": ["dollarmath"],
     "myst_heading_anchors": 4,
     "suppress_warnings": ["myst.header"],  # the model cards, whose headings are small
