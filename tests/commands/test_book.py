@@ -121,6 +121,14 @@ def test_pictures_have_their_texts_and_formulae_are_in_the_page(book):
     assert "$$" not in page
 
 
+def test_hints_solutions_and_answers_are_folded(book):
+    for path in NOTEBOOKS:
+        page, cells = book[f"notebooks/{path.stem}.html"].text, nbformat.read(path, as_version=4).cells
+        folded = sum(cell.source.count("<summary>") for cell in cells if cell.cell_type == "markdown")
+        assert page.count("<summary>") == folded
+        assert not re.search(r"</summary>\s*</details>", page)
+
+
 def test_figures_and_linked_files_are_shown(book):
     names = {path.stem for path in (REPOSITORY / "figures").glob("*.svg")}
     figures = book["figures/README.html"]

@@ -199,13 +199,6 @@ def test_every_check_is_used(path):
     assert used == names
 
 
-@every_notebook
-def test_hints_solutions_and_answers_are_folded_in_a_page_too(page_of):
-    path, html = page_of
-    assert html.count("<summary>") == prose(path).count("<summary>")
-    assert not re.search(r"</summary>\s*</details>", html)
-
-
 # Links
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
+from tqdm import tqdm
 
 from dffkit import __version__
 from dffkit.commands.book import PICTURES, pages, widgets
@@ -56,7 +57,7 @@ def draw_widgets(notebooks: Mapping[Path, NotebookNode], static: Path, pictures:
             if widgets.needed_statements(notebook):
                 place = static / "frames" / path.stem, f"../_static/frames/{path.stem}"
                 drawn[path] = pool.submit(widgets.draw_notebook, notebook, *place, pictures)
-        for path, future in drawn.items():
+        for path, future in tqdm(drawn.items(), "widgets", unit="notebook"):
             pages.show_widgets(notebooks[path], future.result())
 
 
