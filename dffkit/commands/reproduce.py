@@ -13,6 +13,7 @@ from dffkit.support.files import find_notebooks, root
 
 # `loadfile` keeps the cells of a notebook together and in order. All other options are in pyproject.toml.
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile")
+FEW_PICTURES = 30  # for a notebook's widgets; `make book` draws more, which takes over two minutes
 
 
 def test_main(arguments: argparse.Namespace) -> int:
@@ -43,7 +44,7 @@ def reproduce_main(arguments: argparse.Namespace) -> int:
     fresh = dict(notebooks.execute_all(find_notebooks(repository / "notebooks")))
     for notebook in fresh.values():
         notebooks.normalise(notebook)
-    site.build(fresh, repository / "build" / "book")
+    site.build(fresh, repository / "build" / "book", FEW_PICTURES)
     redrawn = repository / "build" / "figures"
     figures.redraw(redrawn)
     moved = figures.moved(redrawn, repository / "figures")

@@ -6,7 +6,7 @@ from pathlib import Path
 from dffkit.commands.cli import at_least
 from dffkit.support.files import find_notebooks, root
 
-PICTURES = 60  # at most, for each widget
+PICTURES = 120  # at most, for the widgets of a notebook
 
 
 def add_book_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +14,7 @@ def add_book_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write here, replacing what is there (default: build/book)"
     )
-    pictures = f"draw at most N pictures for each widget (default: {PICTURES}); 0: leave its stored picture"
+    pictures = f"draw at most N pictures for a notebook (default: {PICTURES}); 0: leave the stored ones"
     parser.add_argument("--pictures", type=at_least(0), default=PICTURES, metavar="N", help=pictures)
 
 

@@ -29,7 +29,7 @@ def build(notebooks: Mapping[Path, NotebookNode], out: Path, pictures: int = PIC
     Args:
         notebooks: path in the repository -> the notebook with its outputs, changed in place.
         out: the site's folder.
-        pictures: the largest number of pictures of a widget.
+        pictures: the largest number of pictures for the widgets of a notebook.
 
     Raises:
         CommandError: if Sphinx warns, for example of a link that leads nowhere, or if `out` holds something else.

@@ -104,10 +104,11 @@ def draw_notebook(notebook: NotebookNode, folder: Path, address: str, limit: int
         notebook: the notebook.
         folder: gets one folder for each widget, named after its cell.
         address: the folder's, as seen from the notebook's page.
-        limit: the largest number of pictures of a widget.
+        limit: the largest number of pictures, which the widgets share evenly.
     """
     use_threads(1)
-    return {n: draw(widget, folder / str(n), f"{address}/{n}", limit) for n, widget in widgets_of(notebook)}
+    each = limit // sum(is_widget(node) for _, node in needed_statements(notebook))
+    return {n: draw(widget, folder / str(n), f"{address}/{n}", each) for n, widget in widgets_of(notebook)}
 
 
 def draw(explorer: Explorer, folder: Path, address: str, limit: int) -> str:
@@ -125,6 +126,7 @@ def draw(explorer: Explorer, folder: Path, address: str, limit: int) -> str:
     controls = "".join(map(_control, explorer.sliders.values(), chosen))
     of_all = math.prod(len(_values(slider)) for slider in explorer.sliders.values())
     note = f"{len(texts)} of {of_all:,} positions, drawn in advance. In JupyterLab the widget has them all."
+    note = note if len(texts) < of_all else f"All {of_all} positions, drawn in advance."
     alternatives = json.dumps(texts).replace("<", r"\u003c")  # nothing in it ends the script element
     return (
         f'<figure class="explorer" data-folder="{address}">{controls}{first}<figcaption>{note}</figcaption>'
