@@ -45,7 +45,7 @@ def test_reproduce_makes_the_book_and_prints_the_claims(repository, monkeypatch,
     monkeypatch.setattr(reproduce, "weights_agree", lambda: True)
     assert reproduce.reproduce_main(argparse.Namespace()) == 0
     out = capsys.readouterr().out
-    fresh, folder = built[-1]
+    fresh, folder, _ = built[-1]
     assert fresh[repository / "notebooks" / "00_index.ipynb"].cells[0].outputs[0].data["text/plain"] == "2"
     assert folder == repository / "build" / "book"
     assert re.search(r"^1/r +Table 2 +9\.20 +9\.20 +recomputed$", out, re.MULTILINE)

@@ -112,7 +112,9 @@ def api_page() -> str:
     modules: dict[str, list[str]] = {}
     for name in dffkit.__all__:
         modules.setdefault(getattr(dffkit, name).__module__, []).append(name)
-    in_order = sorted(modules, key=lambda module: _first(dffkit._MODULES, lambda path: module.endswith(path)))
+    errors, *library = dffkit._MODULES
+    order = [f"dffkit.{path}" for path in (*library, errors)]
+    in_order = sorted(modules, key=lambda module: _first(order, lambda path: module.startswith(path)))
     parts = [
         "# The library\n\nEvery name below is imported from `dffkit`, as in `from dffkit import DeepFeatureFlow`.\n"
     ]
@@ -126,5 +128,5 @@ def api_page() -> str:
     return "\n".join(parts)
 
 
-def _first(items: tuple[str, ...], holds: Callable[[str], bool]) -> int:
+def _first(items: list[str], holds: Callable[[str], bool]) -> int:
     return next(number for number, item in enumerate(items) if holds(item))
