@@ -33,10 +33,11 @@ class Command(NamedTuple):
 
 # Packages of each extra, as they are imported.
 TRAINING = ("numpy", "numba", "cv2", "PIL", "av", "defusedxml", "filelock", "pooch", "requests", "safetensors", "tqdm")
-NOTEBOOKS = ("jupyterlab", "ipykernel", "ipywidgets", "matplotlib", "pandas", "nbclient", "nbconvert", "nbformat")
+NOTEBOOKS = ("jupyterlab", "ipykernel", "ipywidgets", "matplotlib", "pandas", "nbclient", "nbformat")
 NOTEBOOKS += ("jupyter_client", "psutil", *TRAINING)
 TESTS = ("pytest", "xdist", "nbval", "hypothesis", "ruff", "yaml", "packaging", "torchmetrics", "faster_coco_eval")
-EXTRAS = {"training": TRAINING, "notebooks": NOTEBOOKS, "all": (*TESTS, *NOTEBOOKS)}
+BOOK = ("sphinx", "myst_nb", "furo", "docutils", *NOTEBOOKS)
+EXTRAS = {"training": TRAINING, "notebooks": NOTEBOOKS, "book": BOOK, "all": (*TESTS, *BOOK)}
 
 # fmt: off
 COMMANDS = {
@@ -45,7 +46,7 @@ COMMANDS = {
         ("test", "test -k warp", "test tests/library/test_warp.py -x"),
     ),
     "reproduce": Command(
-        "reproduce", "notebooks", "run every notebook, redraw every figure, print the paper's numbers beside ours",
+        "reproduce", "book", "run every notebook, redraw every figure, print the paper's numbers beside ours",
         ("reproduce",),
     ),
     "claims": Command(
@@ -55,6 +56,10 @@ COMMANDS = {
     "lab": Command(
         "lab", "notebooks", "work through a copy of the notebooks in JupyterLab",
         ("lab", "lab --no-browser --port 9000", "lab --stored"),
+    ),
+    "book": Command(
+        "book", "book", "build the notebooks and documents as a site that needs no network and no kernel",
+        ("book", "book --pictures 0 --out my_site"),
     ),
     "figures": Command(
         "figures", "notebooks", "redraw figures, by default all, and write the tables and model cards of data/",

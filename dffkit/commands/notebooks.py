@@ -1,8 +1,6 @@
-"""Run the notebooks from a fresh kernel, store their outputs, and turn them into HTML pages."""
+"""Run the notebooks from a fresh kernel and store their outputs."""
 
-import copy
 import hashlib
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,14 +12,13 @@ from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbconvert import HTMLExporter
-from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from tqdm import tqdm
 
 from dffkit.support import files
 from dffkit.support.errors import CommandError
 
+COLOURS = re.compile(r"\x1b\[[\d;]*m")  # of a terminal, in tracebacks
 CELL_TIMEOUT = 120  # seconds, the same as in the tests
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 METADATA = {
@@ -69,7 +66,7 @@ def execute(
         client.execute(cleanup_kc=True)  # the kernel ends
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         place = f"cell In [{len(started)}] failed:" if started else "the kernel did not start:"
-        raise CommandError(f"{path.name}, {place}\n{strip_ansi(str(error))}") from error
+        raise CommandError(f"{path.name}, {place}\n{COLOURS.sub('', str(error))}") from error
     return notebook
 
 
@@ -147,34 +144,6 @@ def before_saving(*, model: dict[str, Any], path: str, **_: Any) -> None:
         if re.fullmatch(r"/?(my_)?notebooks/\d\d_\w+\.ipynb", path):
             _normalise_metadata(notebook)
         model["content"] = notebook
-
-
-def export_html(notebook: NotebookNode, out: Path, *, folder: Path) -> None:
-    """Write an executed notebook as one HTML file.
-
-    Widgets become their still pictures. Links to other notebooks lead to the pages of these notebooks; other links, and
-    the pictures of the text, keep their files. Making the page needs no network; reading it needs one for typeset
-    formulae only.
-
-    Args:
-        notebook: the notebook with its outputs. It stays as it is.
-        out: the page.
-        folder: the folder from which links in the notebook start.
-    """
-    notebook = copy.deepcopy(notebook)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if WIDGET_VIEW in output.get("data", {}):
-                output.data = {kind: it for kind, it in output.data.items() if kind not in (WIDGET_VIEW, "text/plain")}
-        if "outputs" in cell:  # without widgets that have no picture
-            cell.outputs = [output for output in cell.outputs if output.get("data") != {}]
-    # With embed_images the exporter parses each piece of HTML alone, which closes a <details> before its text.
-    exporter = HTMLExporter(embed_images=False, require_js_url="")
-    resources = {"metadata": {"name": out.stem, "path": str(folder)}}
-    page, _ = exporter.from_notebook_node(notebook, resources=resources)
-    above = Path(os.path.relpath(folder.parent, out.parent)).as_posix()
-    page = re.sub(r'(?<=href=")(\d\d_\w+)\.ipynb', r"\1.html", page)
-    files.write(out, re.sub(r'\b(href|src)="\.\./', rf'\1="{above}/', page))
 
 
 def _code_cells(path: Path) -> int:

@@ -13,6 +13,7 @@ from dffkit.support.files import find_notebooks, root
 
 # `loadfile` keeps the cells of a notebook together and in order. All other options are in pyproject.toml.
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile")
+FEW_PICTURES = 30  # for a notebook's widgets; `make book` draws more, which takes over two minutes
 
 
 def test_main(arguments: argparse.Namespace) -> int:
@@ -30,22 +31,24 @@ def test_main(arguments: argparse.Namespace) -> int:
 
 
 def reproduce_main(arguments: argparse.Namespace) -> int:
-    """Run the notebooks into `build/html`, redraw the figures, print the claims, score the shipped weights again.
+    """Run the notebooks into the book, redraw the figures, print the claims, score the shipped weights again.
 
     Returns:
         1 if a score differs from the shipped one by more than its tolerance, else 0.
     """
     from dffkit.commands import notebooks
+    from dffkit.commands.book import site
     from dffkit.paper import figures, ledger
 
     repository = root()
-    pages = repository / "build" / "html"
-    for path, notebook in notebooks.execute_all(find_notebooks(repository / "notebooks")):
-        notebooks.export_html(notebook, pages / f"{path.stem}.html", folder=path.parent)
+    fresh = dict(notebooks.execute_all(find_notebooks(repository / "notebooks")))
+    for notebook in fresh.values():
+        notebooks.normalise(notebook)
+    site.build(fresh, repository / "build" / "book", FEW_PICTURES)
     redrawn = repository / "build" / "figures"
     figures.redraw(redrawn)
     moved = figures.moved(redrawn, repository / "figures")
-    print(f"The notebooks, run from fresh kernels: {pages.relative_to(repository)}/00_index.html and its neighbours")
+    print("The notebooks, run from fresh kernels: build/book/index.html")
     print("The figures, redrawn: build/figures/. Their numbers beside those in figures/:")
     print("".join(f"  moved: {line}\n" for line in moved) or "  the same within tolerance\n")
 

@@ -44,7 +44,7 @@ class ScoreMaps(nn.Module):
             size: (H, W) of the frames.
 
         Returns:
-            `{"segmentation": scalar}`; 0 if no pixel is labelled.
+            A dictionary with the scalar loss under "segmentation", 0 if no pixel is labelled.
 
         Raises:
             ValueError: if the targets' shape is not (B, H, W) or a label is neither a class nor 255.

@@ -49,7 +49,7 @@ def test_help_loads_none_of_the_extras():
     result = subprocess.run(command, cwd=files.root(), capture_output=True, text=True, check=True)
     loaded = result.stderr.partition("loaded ")[2].split()
     assert "dffkit.commands.cli" in loaded
-    assert not {"jupyterlab", "nbclient", "nbconvert", "matplotlib", "pandas", "pytest"} & set(loaded)
+    assert not {"jupyterlab", "nbclient", "sphinx", "matplotlib", "pandas", "pytest"} & set(loaded)
 
 
 def test_version(capsys):
@@ -90,21 +90,22 @@ from dffkit.commands import cli
 for name in cli.EXTRAS["all"]:
     sys.modules[name] = None  # as if it was not installed
 print(*[cli.main([name]) for name in cli.COMMANDS], cli.main(["toytown", "--help"]))
-for name in ("test", "reproduce", "lab", "figures", "notebooks"):
+for name in ("test", "reproduce", "book", "lab", "figures", "notebooks"):
     try: cli.main([name, "--help"])
     except SystemExit as end: assert end.code == 0
 """
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, cwd=files.root(), capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[0].split() == ["1"] * (len(cli.COMMANDS) + 1)
-    assert result.stdout.count("examples:") == 5, "their help needs no packages"
+    assert result.stdout.count("examples:") == 6, "their help needs no packages"
     assert result.stderr.count("-m pip install -e") == len(cli.COMMANDS) + 1
 
 
 def test_the_packages_of_an_extra_are_those_of_pyproject():
     project = tomllib.loads((files.root() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    for extra, added in (("training", []), ("notebooks", ["training"]), ("all", ["training", "notebooks", "test"])):
+    added_to = {"training": [], "notebooks": ["training"], "book": ["training", "notebooks"]}
+    for extra, added in (added_to | {"all": [*added_to, "test"]}).items():
         wanted = {Requirement(line).name for each in {extra, *added} for line in extras[each]} - {"dffkit"}
         packages = {name for package in cli.EXTRAS[extra] for name in packages_distributions()[package]}
         assert {name.lower().replace("_", "-") for name in packages} == wanted

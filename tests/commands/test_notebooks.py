@@ -1,10 +1,10 @@
-"""notebooks.py: notebooks are found, run, stored whole and shown as HTML, and a failing cell is named."""
+"""notebooks.py: notebooks are found, run and stored whole, and a failing cell is named."""
 
 import sys
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell
 from notebook_writer import write_notebook
 
 from dffkit.commands import notebooks
@@ -79,21 +79,3 @@ def test_a_cell_that_takes_too_long_is_named(tmp_path):
     path = write_notebook(tmp_path / "03_slow.ipynb", new_code_cell("while True: pass"))
     with pytest.raises(CommandError, match=r"^03_slow\.ipynb, cell In \[1\] failed(?s:.)*1 seconds"):
         notebooks.execute(path, cell_timeout=1)
-
-
-def test_html_shows_fallbacks_and_needs_no_other_file(tmp_path):
-    picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-    view = {"model_id": "0" * 32, "version_major": 2, "version_minor": 0}
-    with_fallback = {notebooks.WIDGET_VIEW: view, "text/plain": "VBox(children=())", "image/png": picture}
-    without = {notebooks.WIDGET_VIEW: view, "text/plain": "IntSlider(value=3)"}
-    cell = new_code_cell("slider", outputs=[new_output("display_data", data=data) for data in (with_fallback, without)])
-    notebook = new_notebook(cells=[new_markdown_cell("[next](04_complexity.ipynb#sizes)"), cell])
-    page = tmp_path / "html" / "02_a.html"
-    notebooks.export_html(notebook, page, folder=tmp_path)
-    html = page.read_text(encoding="utf-8")
-    assert 'href="04_complexity.html#sizes"' in html
-    assert picture in html
-    assert "IntSlider(value=3)" not in html
-    assert "0" * 32 not in html
-    assert [entry.name for entry in page.parent.iterdir()] == ["02_a.html"]
-    assert len(cell.outputs[1].data) == 2  # the notebook itself stays as it was

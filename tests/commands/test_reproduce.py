@@ -27,7 +27,10 @@ def repository(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_reproduce_makes_pages_and_prints_the_claims(repository, monkeypatch, capsys):
+def test_reproduce_makes_the_book_and_prints_the_claims(repository, monkeypatch, capsys):
+    pytest.importorskip("sphinx", reason="needs the extra book")
+    from dffkit.commands.book import site
+
     (repository / "notebooks").mkdir()
     write_notebook(repository / "notebooks" / "00_index.ipynb", new_code_cell("1 + 1"))
     rows = [
@@ -35,12 +38,16 @@ def test_reproduce_makes_pages_and_prints_the_claims(repository, monkeypatch, ca
         {"claim": "mIoU", "place": "Table 4", "paper": "69.2", "ours": "", "source": "read"},
     ]
     monkeypatch.setattr(ledger, "claims_beside_ours", lambda: DataFrame(rows))
+    built = []
+    monkeypatch.setattr(site, "build", lambda *arguments: built.append(arguments))
     monkeypatch.setattr(reproduce, "weights_agree", lambda: False)
     assert reproduce.reproduce_main(argparse.Namespace()) == 1, "a shipped weight that does not give its score"
     monkeypatch.setattr(reproduce, "weights_agree", lambda: True)
     assert reproduce.reproduce_main(argparse.Namespace()) == 0
     out = capsys.readouterr().out
-    assert (repository / "build" / "html" / "00_index.html").is_file()
+    fresh, folder, _ = built[-1]
+    assert fresh[repository / "notebooks" / "00_index.ipynb"].cells[0].outputs[0].data["text/plain"] == "2"
+    assert folder == repository / "build" / "book"
     assert re.search(r"^1/r +Table 2 +9\.20 +9\.20 +recomputed$", out, re.MULTILINE)
     assert re.search(r"^mIoU +Table 4 +69\.2 +read$", out, re.MULTILINE)
     assert "\n  moved: table4.csv, loss: 1 of 24 moved, by up to 0.2\n" in out

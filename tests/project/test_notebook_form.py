@@ -32,14 +32,6 @@ def prose(path: Path) -> str:
     return "\n\n".join(cell.source for cell in NOTEBOOKS[path].cells if cell.cell_type == "markdown")
 
 
-@pytest.fixture
-def page_of(path: Path, tmp_path: Path) -> tuple[Path, str]:
-    """A notebook's path, and the HTML of its page in `tmp_path`."""
-    page = tmp_path / f"{path.stem}.html"
-    notebooks.export_html(NOTEBOOKS[path], page, folder=FOLDER)
-    return path, page.read_text(encoding="utf-8")
-
-
 def lines_of(cell: NotebookNode) -> int:
     return sum(bool(line.strip()) for line in cell.source.splitlines())
 
@@ -219,13 +211,6 @@ def test_every_check_is_used(path):
     assert used == names
 
 
-@every_notebook
-def test_hints_solutions_and_answers_are_folded_in_a_page_too(page_of):
-    path, html = page_of
-    assert html.count("<summary>") == prose(path).count("<summary>")
-    assert not re.search(r"</summary>\s*</details>", html)
-
-
 # Links
 
 
@@ -236,20 +221,3 @@ def test_links_resolve(path):
     for target in re.findall(r"\]\(([^)\s]+)\)", "\n".join([prose(path), *written])):
         if not re.match(r"https?://|#|attachment:", target):
             assert (FOLDER / target.partition("#")[0]).exists(), f"{path.name} links to {target}"
-
-
-@every_notebook
-def test_links_of_pages_resolve(page_of, tmp_path):
-    path, html = page_of
-    places = set(re.findall(r'\bid="([^"]+)"', html))
-    targets = re.findall(r'(?:href|<img[^>]* src)="([^"]+)"', html)
-    targets = [target for target in targets if not re.match(r"https?://|data:", target)]
-    assert len(targets) > 2
-    for target in targets:
-        file, _, place = target.partition("#")
-        if file.endswith(".html"):
-            assert file.removesuffix(".html") in {each.stem for each in PATHS}, f"the page of {path.name} to {target}"
-        elif file:
-            assert (tmp_path / file).exists(), f"the page of {path.name} links to {target}"
-        else:
-            assert place in places, f"the page of {path.name} links to {target}"

@@ -138,7 +138,7 @@ def test_make_targets_only_call_the_package():
     preparing = {"help", "setup", "wheels", "clean", "$(INSTALLED)"}
     for_authors = {"faults", "lowest", "newest", "lowest newest"}
     commands = {target: lines for target, lines in recipes().items() if target not in preparing | for_authors}
-    assert set(commands) == {"test", "reproduce", "lab", "benchmark", "figures", "notebooks", "experiments"}
+    assert set(commands) == {"test", "reproduce", "book", "lab", "benchmark", "figures", "notebooks", "experiments"}
     for target, lines in commands.items():
         assert lines == [f"$(DFFKIT) {target} $(ARGS)"]
 
@@ -160,7 +160,7 @@ def test_both_ends_of_the_ranges_are_tested_with_the_packages_installed():
 def test_clean_keeps_what_took_long_to_make(tmp_path):
     shutil.copy(REPOSITORY / "Makefile", tmp_path)
     kept = ["build/runs/dff/0/model", "build/results/evaluation.csv", "build/toytown/0/a", ".venv/bin/python"]
-    gone = ["build/html/00_index.html", "build/notebooks/street-4.mp4", "build/rehearsal/runs/a", "build/benchmark.csv"]
+    gone = ["build/book/index.html", "build/notebooks/street-4.mp4", "build/rehearsal/runs/a", "build/benchmark.csv"]
     gone += ["build/checkpoints/notebooks/.ipynb_checkpoints/a.ipynb", "build/virtual_documents/a"]
     gone += ["dffkit/__pycache__/cli.pyc", ".pytest_cache/a", "build/ends/lowest/bin/python", "build/pip/bin/python"]
     for name in [*kept, *gone, "tests/test_a.py", "notebooks/00_index.ipynb"]:
