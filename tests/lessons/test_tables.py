@@ -46,6 +46,13 @@ def test_by_default_all_columns_are_shown_and_places_can_differ_by_column():
     assert repr(table(frame, caption="two")).splitlines() == ["two", "  a    b", "1.2  5.7"]
 
 
+def test_a_folded_table_opens_from_its_line():
+    folded = table(FRAME, fold="2 more rows & columns")
+    line = '<details><summary style="cursor: pointer">2 more rows &amp; columns</summary>'
+    assert folded._repr_html_() == f"{line}\n{table(FRAME)._repr_html_()}\n</details>"
+    assert repr(folded) == f"2 more rows & columns\n{table(FRAME)!r}"
+
+
 def test_an_unknown_column_is_named():
     with pytest.raises(KeyError, match="size"):
         table(FRAME, {"size": "size"})
