@@ -26,8 +26,8 @@ from dffkit.paper.settings import SHOWN, find_setting
 from dffkit.paper.style import styled
 from dffkit.video import Recognition
 
-# What explains a verdict that the text discusses: setting -> statement -> the verdict, and its reason. A reason is shown
-# only beside the verdict that it explains.
+# What explains a verdict that the text discusses: setting -> statement -> the verdict, and its reason. A reason is
+# shown only beside the verdict that it explains.
 WHY = {
     "handheld": {
         "Frame above DFF": ("holds", "carried features are never as good as a frame's own"),
@@ -47,7 +47,7 @@ WHY = {
         "DFF above DFF fix F": ("holds", "the same"),
         "DFF above SFF-slow": ("holds", "SIFT Flow is nearer to the true motion, but nothing is fitted to it"),
         "SFF-slow above SFF-fast": ("not resolved", "both find nearly the same flow"),
-        "DFF separate above copy": ("not resolved", "a flow that knows no small things helps them little"),
+        "DFF separate above copy": ("not resolved", "inside things, F from sprites is little better than no flow"),
     },
     "segmentation": {
         "Frame above DFF": ("holds", "as above"),
@@ -61,6 +61,15 @@ WHY = {
 HEADS = {
     "statement": "statement", "paper": "paper [points]", "ours": "ours [points]", "seeds": "trainings",
     "verdict": "verdict", "why": "why",
+}  # fmt: skip
+TABLE_4 = {
+    "row": "row", "seeds": "trainings", "score": "score [%]", "loss": "points lost", "loss_low": "from",
+    "loss_high": "to", "fps": "frames a second", "eq7": "speedup, counted", "paper": "paper [%]",
+    "paper_fps": "paper, frames a second",
+}  # fmt: skip
+COSTS = {
+    "layers": "layers in the task network", "ratio": "r, counted", "speedup": "speedup, counted",
+    "fps": "frames a second", "paper_fps": "paper, frames a second",
 }  # fmt: skip
 # Statistics of the worlds that the text is about.
 INPUTS = (
