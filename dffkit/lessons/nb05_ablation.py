@@ -44,13 +44,13 @@ WHY = {
         "Frame above DFF": ("holds", "things are small, and many are new since the key frame"),
         "DFF above DFF fix N": ("not resolved", "other trainings differ by more"),
         "DFF fix N above DFF separate": ("holds", "labels teach F what recognition needs"),
-        "DFF above DFF fix F": ("holds", "the same"),
+        "DFF above DFF fix F": ("holds", "F from sprites alone is too often wrong inside things"),
         "DFF above SFF-slow": ("holds", "SIFT Flow is nearer to the true motion, but nothing is fitted to it"),
         "SFF-slow above SFF-fast": ("not resolved", "both find nearly the same flow"),
         "DFF separate above copy": ("not resolved", "inside things, F from sprites is little better than no flow"),
     },
     "segmentation": {
-        "Frame above DFF": ("holds", "as above"),
+        "Frame above DFF": ("holds", "carried features are never as good as a frame's own"),
         "DFF above DFF fix N": ("not resolved", "the lead changes hands near this l: next figure"),
         "DFF fix F above DFF separate": ("does not hold", "N that learns with a wrong flow is worse on key frames too"),
         "DFF above DFF without S": ("holds", "the scale field is part of what is learned"),
@@ -71,6 +71,7 @@ COSTS = {
     "layers": "layers in the task network", "ratio": "r, counted", "speedup": "speedup, counted",
     "fps": "frames a second", "paper_fps": "paper, frames a second",
 }  # fmt: skip
+DIGITS = {"fps": 0, "ratio": 2, "speedup": 2, "paper_fps": 2}  # decimal places of their columns
 # Statistics of the worlds that the text is about.
 INPUTS = (
     "boxes per frame", "slow boxes", "medium boxes", "fast boxes", "motion IoU, quantile 0.5",
