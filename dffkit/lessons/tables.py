@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas
 
+SHORT = 32  # characters; a cell with no more stays on one line
+WHOLE = "; white-space: nowrap"
+
 
 class Table:
     """A table that Jupyter shows as HTML, and as aligned text where there is no HTML.
@@ -30,9 +33,9 @@ class Table:
     def _repr_html_(self) -> str:
         def line(tag: str, cells: Sequence[str]) -> str:
             sides = ("right" if number else "left" for number in self.numeric)
-            style = 'style="text-align: {}; vertical-align: top"'
+            style = 'style="text-align: {}; vertical-align: top{}"'
             written = (
-                f"<{tag} {style.format(side)}>{html.escape(cell)}</{tag}>"
+                f"<{tag} {style.format(side, WHOLE * (len(cell) <= SHORT))}>{html.escape(cell)}</{tag}>"
                 for side, cell in zip(sides, cells, strict=True)
             )
             return f"<tr>{''.join(written)}</tr>"
