@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas
 
 SHORT = 32  # characters; a cell with no more stays on one line
-WHOLE = "; white-space: nowrap"
+WHOLE, BROKEN = "white-space: nowrap", "min-width: 16em"  # a column of long cells is not squeezed either
 
 
 class Table:
@@ -33,9 +33,9 @@ class Table:
     def _repr_html_(self) -> str:
         def line(tag: str, cells: Sequence[str]) -> str:
             sides = ("right" if number else "left" for number in self.numeric)
-            style = 'style="text-align: {}; vertical-align: top{}"'
+            style = 'style="text-align: {}; vertical-align: top; {}"'
             written = (
-                f"<{tag} {style.format(side, WHOLE * (len(cell) <= SHORT))}>{html.escape(cell)}</{tag}>"
+                f"<{tag} {style.format(side, WHOLE if len(cell) <= SHORT else BROKEN)}>{html.escape(cell)}</{tag}>"
                 for side, cell in zip(sides, cells, strict=True)
             )
             return f"<tr>{''.join(written)}</tr>"

@@ -48,7 +48,7 @@ def test_by_default_all_columns_are_shown_and_places_can_differ_by_column():
 
 def test_long_cells_break_and_short_ones_do_not():
     written = table(pandas.DataFrame({"why": ["word " * 10, "3.1 (1.4 to 4.8)"]}))._repr_html_()
-    assert f'vertical-align: top">{"word " * 10}</td>' in written
+    assert f'vertical-align: top; min-width: 16em">{"word " * 10}</td>' in written
     assert 'white-space: nowrap">3.1 (1.4 to 4.8)</td>' in written
 
 
