@@ -15,7 +15,7 @@ from torch import Tensor
 from dffkit.datasets.toytown import CLASSES, LABELS, Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import annotate
-from dffkit.experiments.annotate import SURE
+from dffkit.experiments.annotate import BOX_COLOURS, SURE
 from dffkit.experiments.lost_boxes import found_boxes
 from dffkit.lessons.explore import Explorer, Picture, slider
 from dffkit.lessons.flow_pictures import colour_wheel
@@ -190,7 +190,7 @@ def draw_result(axes: Axes, frame: Tensor, result: Any = None) -> None:
     if isinstance(result, dict):
         sure = result["scores"] >= SURE if "scores" in result else slice(None)
         for (x1, y1, x2, y2), label in zip(result["boxes"][sure].tolist(), result["labels"][sure], strict=True):
-            colour = COLOURS[CLASSES[int(label) - 1]]
+            colour = annotate.COLOURS[int(label) + BOX_COLOURS]
             for width, line in ((2.4, "white"), (1.3, colour)):  # a light rim, visible on any ground
                 axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=line, linewidth=width))
 
@@ -214,10 +214,12 @@ def draw_recognition(axes: Axes, film: Film, found: Recognition, title: str = ""
     return score
 
 
-def add_class_legend(figure: Figure, boxes: bool, loc: str = "outside lower center") -> None:
-    """Add the colour of each class below the pictures."""
-    names = CLASSES if boxes else LABELS
-    patches = [Patch(facecolor=COLOURS[name], edgecolor=DARK_GREY, linewidth=0.4, label=name) for name in names]
+def add_class_legend(
+    figure: Figure, boxes: bool, loc: str = "outside lower center", classes: Sequence[str] = CLASSES
+) -> None:
+    """Add the colour of each class below the pictures: of `classes` for boxes, else of the label maps."""
+    colours = dict(zip(classes, annotate.COLOURS[BOX_COLOURS + 1 :], strict=False)) if boxes else COLOURS
+    patches = [Patch(facecolor=each, edgecolor=DARK_GREY, linewidth=0.4, label=name) for name, each in colours.items()]
     figure.legend(handles=patches, loc=loc, ncols=10, fontsize=7.5, handlelength=1)
 
 

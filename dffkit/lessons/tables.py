@@ -1,9 +1,12 @@
-"""Tables of notebooks: plain headings, left-aligned words, no index, no NaN; too wide ones scroll."""
+"""Tables of notebooks: plain headings, left-aligned words, no index, no NaN; too wide ones scroll, others fold."""
 
 import html
 from collections.abc import Mapping, Sequence
 
 import pandas
+
+SHORT = 32  # characters; a cell with no more stays on one line
+WHOLE, BROKEN = "white-space: nowrap", "min-width: 16em"  # a column of long cells is not squeezed either
 
 
 class Table:
@@ -14,17 +17,25 @@ class Table:
         heads: a heading for each column.
         rows: cells as text.
         numeric: for each column, whether its cells are numbers, which are right-aligned.
+        fold: a line that opens the table when it is clicked, or "" for a table that is open.
     """
 
-    def __init__(self, caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]):
-        self.caption, self.heads, self.rows, self.numeric = caption, heads, rows, numeric
+    def __init__(
+        self,
+        caption: str,
+        heads: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        numeric: Sequence[bool],
+        fold: str = "",
+    ):
+        self.caption, self.heads, self.rows, self.numeric, self.fold = caption, heads, rows, numeric, fold
 
     def _repr_html_(self) -> str:
         def line(tag: str, cells: Sequence[str]) -> str:
             sides = ("right" if number else "left" for number in self.numeric)
-            style = 'style="text-align: {}; vertical-align: top"'
+            style = 'style="text-align: {}; vertical-align: top; {}"'
             written = (
-                f"<{tag} {style.format(side)}>{html.escape(cell)}</{tag}>"
+                f"<{tag} {style.format(side, WHOLE if len(cell) <= SHORT else BROKEN)}>{html.escape(cell)}</{tag}>"
                 for side, cell in zip(sides, cells, strict=True)
             )
             return f"<tr>{''.join(written)}</tr>"
@@ -32,7 +43,10 @@ class Table:
         caption = f'<caption style="text-align: left">{html.escape(self.caption)}</caption>' if self.caption else ""
         body = "\n".join(line("td", row) for row in self.rows)
         head = f"<thead>{line('th', self.heads)}</thead>"
-        return f'<div style="overflow-x: auto">\n<table>{caption}{head}<tbody>\n{body}\n</tbody></table>\n</div>'
+        shown = f'<div style="overflow-x: auto">\n<table>{caption}{head}<tbody>\n{body}\n</tbody></table>\n</div>'
+        if not self.fold:
+            return shown
+        return f'<details><summary style="cursor: pointer">{html.escape(self.fold)}</summary>\n{shown}\n</details>'
 
     def __repr__(self) -> str:
         widths = [max(map(len, column)) for column in zip(self.heads, *self.rows, strict=True)]
@@ -43,7 +57,7 @@ class Table:
             ).rstrip()
             for row in (self.heads, *self.rows)
         ]
-        return "\n".join([*[self.caption] * bool(self.caption), *lines])
+        return "\n".join([*filter(None, (self.fold, self.caption)), *lines])
 
 
 def table(
@@ -52,6 +66,7 @@ def table(
     *,
     digits: int | Mapping[str, int] = 1,
     caption: str = "",
+    fold: str = "",
 ) -> Table:
     """Return a table for a notebook.
 
@@ -61,6 +76,7 @@ def table(
             with their names.
         digits: decimal places of numbers, for all columns or by column.
         caption: a line above the table.
+        fold: a line that the table is folded behind.
 
     Raises:
         KeyError: if `heads` names a column that the frame lacks.
@@ -70,7 +86,7 @@ def table(
     places = digits if isinstance(digits, Mapping) else dict.fromkeys(heads, digits)
     columns = [[_cell(value, places.get(name, 1)) for value in shown[name]] for name in heads]
     numeric = [pandas.api.types.is_numeric_dtype(shown[name]) and shown[name].dtype != bool for name in heads]
-    return Table(caption, list(heads.values()), list(zip(*columns, strict=True)), numeric)
+    return Table(caption, list(heads.values()), list(zip(*columns, strict=True)), numeric, fold)
 
 
 def _cell(value: object, digits: int) -> str:

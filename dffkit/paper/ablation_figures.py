@@ -24,7 +24,7 @@ TOWNS = {
     "test": ("test {}, 95% interval", BLUE, "o"),
     "elsewhere": ("another town at another frame rate, 95% interval", ORANGE, "s"),
 }
-WIDTH = 3.9  # of a panel, in inches
+WIDTH = {1: 6.4, 2: 5.0, 3: 3.9}  # number of panels -> width of each, in inches
 REGIONS = {"objects": "o", "borders": "s", "background": "D"}
 
 
@@ -57,7 +57,7 @@ def table4(settings: Sequence[str] = SHOWN, results: Path | None = None) -> tupl
     are drawn beside ours.
     """
     numbers = ledger.with_readers(ablation.table, settings, results)
-    figure, (row,) = panels(1, len(settings), WIDTH, 4.6, sharey=True)
+    figure, (row,) = panels(1, len(settings), WIDTH[len(settings)], 4.6, sharey=True)
     names = [name for name in ablation.ROWS if name in set(numbers.row)]
     for axes, setting in zip(row, settings, strict=True):
         axes.axvline(0, color=GREY, linewidth=0.8)
@@ -71,7 +71,7 @@ def table4(settings: Sequence[str] = SHOWN, results: Path | None = None) -> tupl
 
 def fix_n(settings: Sequence[str] = SHOWN) -> tuple[Figure, pandas.DataFrame]:
     """Points that DFF is above DFF fix N at every key frame duration, on the test split and in another town."""
-    figure, (row,) = panels(1, len(settings), WIDTH, 3.8)
+    figure, (row,) = panels(1, len(settings), WIDTH[len(settings)], 3.8)
     tables = []
     for axes, setting in zip(row, settings, strict=True):
         shown = find_setting(setting)
@@ -88,7 +88,7 @@ def fix_n(settings: Sequence[str] = SHOWN) -> tuple[Figure, pandas.DataFrame]:
         axes.set(xlabel="key frame duration l [frames]", ylabel="points that DFF is above fix N")
         axes.xaxis.set_major_locator(MultipleLocator(2 if shown.task == "segmentation" else 5))
     numbers = ledger.stack(tables, settings)
-    shared_legend(figure, columns=3 if len(settings) > 1 else 1)
+    shared_legend(figure, columns=len(settings))
     return figure, numbers
 
 
@@ -103,7 +103,7 @@ def flow_quality(settings: Sequence[str] = SHOWN) -> tuple[Figure, pandas.DataFr
         table = ledger.by_subset(recipes, "EPE").rename(columns={"name": "row", "subset": "region", "value": "error"})
         tables[setting] = table.assign(flow=[FLOWS[row][0] for row in table.row])
     numbers = ledger.by_task(tables)[["task", "row", "flow", "region", "error"]]
-    figure, (grid,) = panels(1, len(settings), WIDTH, 4.0, sharey=True)
+    figure, (grid,) = panels(1, len(settings), WIDTH[len(settings)], 4.0, sharey=True)
     for axes, (setting, table) in zip(grid, tables.items(), strict=True):
         for place, (row, (_, colour)) in enumerate(FLOWS.items()):
             errors = table[table.row == row].set_index("region").error
@@ -139,4 +139,4 @@ def _label_rows(figure: Figure, names: list[str], unit: str) -> None:
         axes.grid(axis="y", color=GREY, linewidth=0.4, linestyle=":")
     figure.axes[0].set_yticks(range(len(names)), labels=names)
     figure.axes[0].invert_yaxis()
-    shared_legend(figure, columns=3 if len(figure.axes) > 1 else 1)
+    shared_legend(figure, columns=len(figure.axes))

@@ -34,9 +34,9 @@ def test_html_scrolls_and_escapes_and_aligns_words_left_and_numbers_right():
     assert written.startswith('<div style="overflow-x: auto">')
     assert "copy &lt; DFF" in written
     assert "a &amp; b</caption>" in written
-    assert '<td style="text-align: left; vertical-align: top">DFF</td>' in written
-    assert '<th style="text-align: right; vertical-align: top">points lost</th>' in written
-    assert '<td style="text-align: right; vertical-align: top">3.1</td>' in written
+    assert '<td style="text-align: left; vertical-align: top; white-space: nowrap">DFF</td>' in written
+    assert '<th style="text-align: right; vertical-align: top; white-space: nowrap">points lost</th>' in written
+    assert '<td style="text-align: right; vertical-align: top; white-space: nowrap">3.1</td>' in written
     assert not any(word in written for word in ("nan", "None", ">7<"))
 
 
@@ -44,6 +44,19 @@ def test_by_default_all_columns_are_shown_and_places_can_differ_by_column():
     frame = pandas.DataFrame({"a": [1.234], "b": [5.678]})
     assert repr(table(frame, digits={"a": 0, "b": 3})).splitlines() == ["a      b", "1  5.678"]
     assert repr(table(frame, caption="two")).splitlines() == ["two", "  a    b", "1.2  5.7"]
+
+
+def test_long_cells_break_and_short_ones_do_not():
+    written = table(pandas.DataFrame({"why": ["word " * 10, "3.1 (1.4 to 4.8)"]}))._repr_html_()
+    assert f'vertical-align: top; min-width: 16em">{"word " * 10}</td>' in written
+    assert 'white-space: nowrap">3.1 (1.4 to 4.8)</td>' in written
+
+
+def test_a_folded_table_opens_from_its_line():
+    folded = table(FRAME, fold="2 more rows & columns")
+    line = '<details><summary style="cursor: pointer">2 more rows &amp; columns</summary>'
+    assert folded._repr_html_() == f"{line}\n{table(FRAME)._repr_html_()}\n</details>"
+    assert repr(folded) == f"2 more rows & columns\n{table(FRAME)!r}"
 
 
 def test_an_unknown_column_is_named():
