@@ -33,7 +33,7 @@ test: $(INSTALLED) ## lint, all tests, all notebooks against their stored output
 reproduce: $(INSTALLED) ## run every notebook, redraw every figure, print the paper's numbers beside ours
 	$(DFFKIT) reproduce $(ARGS)
 
-lab: $(INSTALLED) ## read the notebooks in JupyterLab
+lab: $(INSTALLED) ## work through a copy of the notebooks in JupyterLab
 	$(DFFKIT) lab $(ARGS)
 
 benchmark: $(INSTALLED) ## measure how fast this machine is, beside what Eq. 7 says

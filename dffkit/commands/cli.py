@@ -53,8 +53,8 @@ COMMANDS = {
         ("claims", "claims --all", "claims table4.dff.map", "claims --json", "claims --revalidate", "claims --accept"),
     ),
     "lab": Command(
-        "lab", "notebooks", "read the notebooks in JupyterLab",
-        ("lab", "lab --no-browser --port 9000"),
+        "lab", "notebooks", "work through a copy of the notebooks in JupyterLab",
+        ("lab", "lab --no-browser --port 9000", "lab --stored"),
     ),
     "figures": Command(
         "figures", "notebooks", "redraw figures, by default all, and write the tables and model cards of data/",

@@ -1,37 +1,74 @@
-"""`python -m dffkit lab`: the notebooks in JupyterLab, reachable from this machine only."""
+"""`python -m dffkit lab`: a copy of the notebooks in JupyterLab, reachable from this machine only."""
 
 import argparse
+import hashlib
+import json
 import os
 from importlib.resources import files
 from pathlib import Path
 
-from dffkit.support.files import root
+from dffkit.support.files import find_notebooks, root, write
+
+STORED, COPIES = "notebooks", "my_notebooks"  # beside each other, so that relative links hold in both
+RECORD = ".copied.json"  # in COPIES: name -> digest of the stored notebook that was copied
 
 
 def add_lab_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `lab`."""
     parser.add_argument("--port", type=int, default=8888, help="the port to serve on (default: 8888)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, open no browser")
+    stored_help = f"for authors: open {STORED}/ itself, not a copy in {COPIES}/"
+    parser.add_argument("--stored", action="store_true", help=stored_help)
 
 
 def lab_main(arguments: argparse.Namespace) -> int:
     """Serve JupyterLab to this machine only until Ctrl-C. If the port is taken, Jupyter tries the next ones.
 
-    JupyterLab's settings are the files in the folder `jupyter`: no news, no search for updates and no installation of
-    extensions. No setting touches its token: a new random one guards every start.
+    What a reader changes is saved in copies of the notebooks, and `git status` stays clean. JupyterLab's settings are
+    the files in the folder `jupyter`: no news, no search for updates and no installation of extensions. No setting
+    touches its token: a new random one guards every start.
     """
     from jupyterlab.labapp import LabApp
 
-    repository = root()
-    (checkpoints_folder(repository) / "notebooks").mkdir(parents=True, exist_ok=True)
+    repository, folder = root(), STORED if arguments.stored else COPIES
+    if not arguments.stored:
+        copy_notebooks(repository)
+    (checkpoints_folder(repository) / folder).mkdir(parents=True, exist_ok=True)
     os.environ["JUPYTER_CONFIG_PATH"] = config_path()
-    LabApp.launch_instance(argv=lab_arguments(repository, port=arguments.port, browser=not arguments.no_browser))
+    options = {"port": arguments.port, "browser": not arguments.no_browser}
+    LabApp.launch_instance(argv=lab_arguments(repository, folder, **options))
     return 0
 
 
-def lab_arguments(repository: Path, *, port: int, browser: bool) -> list[str]:
-    """Return JupyterLab's arguments. `answer_yes` lets Ctrl-C end it without a question."""
+def copy_notebooks(repository: Path) -> None:
+    """Copy the numbered notebooks into the reader's folder; a copy that the reader has changed stays as it is.
+
+    Says where the copies are, and which changed ones are of notebooks that have been stored anew since.
+    """
+    folder, outdated = repository / COPIES, []
+    record = folder / RECORD
+    copied = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    for stored in find_notebooks(repository / STORED):
+        copy, digest = folder / stored.name, _digest(stored)
+        if not copy.exists() or _digest(copy) == copied.get(stored.name):
+            write(copy, stored.read_bytes())
+            copied[stored.name] = digest
+        elif digest != copied.get(stored.name):
+            outdated.append(copy.name)
+    write(record, json.dumps(copied, indent=1) + "\n")
+    print(f"Your copies of the notebooks: {folder}. Delete one, and the next `lab` copies it anew.")
+    if outdated:
+        print(f"Changed by you, and newer in {STORED}/: {', '.join(outdated)}")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+
+
+def lab_arguments(repository: Path, folder: str, *, port: int, browser: bool) -> list[str]:
+    """Return JupyterLab's arguments; it opens the index in `folder`. `answer_yes` lets Ctrl-C end it at once."""
     return [
+        f"--LabApp.default_url=/lab/tree/{folder}/00_index.ipynb",
         f"--ServerApp.root_dir={repository}",
         f"--ServerApp.port={port}",
         f"--ServerApp.open_browser={browser}",

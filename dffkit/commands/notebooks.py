@@ -144,7 +144,7 @@ def before_saving(*, model: dict[str, Any], path: str, **_: Any) -> None:
     if model.get("type") == "notebook":
         notebook = nbformat.from_dict(model["content"])
         _remove_widgets(notebook)
-        if re.fullmatch(r"/?notebooks/\d\d_\w+\.ipynb", path):
+        if re.fullmatch(r"/?(my_)?notebooks/\d\d_\w+\.ipynb", path):
             _normalise_metadata(notebook)
         model["content"] = notebook
 

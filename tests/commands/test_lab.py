@@ -21,7 +21,10 @@ SETTINGS = json.loads((REPOSITORY / "dffkit/commands/jupyter/jupyter_server_conf
 
 def settings(folder, **options):
     """Return all settings that `lab` passes to Jupyter, in arguments and file, as (class, name, value)."""
-    arguments = [re.fullmatch(r"--(\w+)\.(\w+)=(.+)", word).groups() for word in lab.lab_arguments(folder, **options)]
+    arguments = [
+        re.fullmatch(r"--(\w+)\.(\w+)=(.+)", word).groups()
+        for word in lab.lab_arguments(folder, "my_notebooks", **options)
+    ]
     return arguments + [(owner, *pair) for owner, values in SETTINGS.items() for pair in values.items()]
 
 
@@ -31,7 +34,7 @@ def test_lab_is_reachable_from_this_machine_only_and_keeps_its_token(tmp_path):
         ("ServerApp", "ip", "127.0.0.1"),
         ("ServerApp", "port", "9000"),
         ("ServerApp", "open_browser", "False"),
-        ("LabApp", "default_url", "/lab/tree/notebooks/00_index.ipynb"),
+        ("LabApp", "default_url", "/lab/tree/my_notebooks/00_index.ipynb"),
         ("LabApp", "news_url", None),
     ]:
         assert expected in found
@@ -83,6 +86,31 @@ def test_a_notebook_that_lab_saves_keeps_its_bytes_and_its_folder_stays_clean(tm
     assert path.read_bytes() == before
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     assert list(lab.checkpoints_folder(tmp_path).rglob("*.ipynb"))
+
+
+def test_the_reader_works_on_copies_that_stay_if_changed_and_follow_if_not(tmp_path, capsys):
+    stored, copies = tmp_path / "notebooks", tmp_path / "my_notebooks"
+    stored.mkdir()
+    for name in ("00_index.ipynb", "01_first.ipynb"):
+        (stored / name).write_text("old", encoding="utf-8")
+    lab.copy_notebooks(tmp_path)
+    assert {path.name for path in copies.glob("*.ipynb")} == {"00_index.ipynb", "01_first.ipynb"}
+    assert str(copies) in capsys.readouterr().out
+
+    (copies / "01_first.ipynb").write_text("mine", encoding="utf-8")
+    lab.copy_notebooks(tmp_path)
+    assert "newer" not in capsys.readouterr().out
+    for path in stored.iterdir():
+        path.write_text("new", encoding="utf-8")
+    lab.copy_notebooks(tmp_path)
+    assert [path.read_text(encoding="utf-8") for path in sorted(copies.glob("*.ipynb"))] == ["new", "mine"]
+    assert "newer in notebooks/: 01_first.ipynb" in capsys.readouterr().out
+
+    (copies / "01_first.ipynb").unlink()
+    lab.copy_notebooks(tmp_path)
+    assert (copies / "01_first.ipynb").read_text(encoding="utf-8") == "new"
+    assert "newer" not in capsys.readouterr().out
+    assert {path.read_text(encoding="utf-8") for path in stored.iterdir()} == {"new"}
 
 
 @pytest.mark.parametrize("path", ["scratch.ipynb", "notebooks/my_own.ipynb"])
