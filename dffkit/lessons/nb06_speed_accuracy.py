@@ -38,7 +38,12 @@ STATEMENTS = {
 }
 # What explains a verdict: setting -> beginning of the statement -> the verdict, and its reason. A reason is shown only
 # beside the verdict that it explains.
-WHY: dict[str, dict[str, tuple[str, str]]] = {
+WHY = {
+    "handheld": {
+        "FlowNet Inception": ("not resolved", "it loses more of what moves fast: section 5"),
+        "ResNet-101 ahead where": ("not resolved", "ResNet-50 alone is as accurate, and faster"),
+        "ResNet-101 ahead at every": ("does not hold", "it needs a longer l, and depth does not make up for that"),
+    },
     "detection": {
         "FlowNet Inception": ("not resolved", "as in the paper, but other streets might give half"),
         "ResNet-101 ahead where": ("not resolved", "ResNet-50 alone is as accurate, and faster"),
