@@ -1,31 +1,61 @@
-"""Notebook 06: a widget for points of speed and accuracy, boxes found by their width, and the time of each frame."""
+"""Notebook 06: verdicts with reasons, the time of each frame, things that are lost, and a widget for points."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas
-import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from dffkit import weights
 from dffkit.baselines import NO_FLOW
-from dffkit.datasets.toytown import FPS, WORLDS, Film
+from dffkit.datasets.toytown import FPS, HANDHELD, WORLDS, Film
 from dffkit.dff import DeepFeatureFlow
+from dffkit.experiments.annotate import SURE
 from dffkit.experiments.sources import TOYTOWN_DURATIONS
 from dffkit.lessons import clip_pictures
 from dffkit.lessons.explore import Explorer, Picture, choice, slider
 from dffkit.paper import speed_accuracy
+from dffkit.paper.claims import claims
+from dffkit.paper.settings import find_setting
 from dffkit.paper.style import BLUE, COLOURS, DARK_GREY, GREY, LINES, ORANGE, RED, styled
 from dffkit.schedules import FixedInterval
 from dffkit.video import Recognition, recognize
-from dffkit.warp import CELL
 
 # Names of the networks with shipped weights -> last part of their recipes' names.
 NETWORKS = {"per frame": "frame", "DFF, FlowNet": "dff", "DFF, FlowNet Inception": "dff-inception"}
-WIDTHS = {"up to 2 cells": (0, 2), "2 to 4 cells": (2, 4), "more than 4 cells": (4, np.inf)}
+# The paper's statements on its figure: the beginning of the statement -> a short name, and what the paper prints.
+STATEMENTS = {
+    "FlowNet Inception": ("FlowNet Inception is the fastest at most accuracies", "stated, no share"),
+    "ResNet-101 ahead where": ("ResNet-101 is ahead where accuracy is high", "stated, no points"),
+    "ResNet-50 ahead where": ("ResNet-50 is ahead where speed is high", "from {crossing} fps on"),
+    "ResNet-101 ahead at every": ("ResNet-101 is ahead at every speed", "stated, no points"),
+}
+# What explains a verdict: setting -> beginning of the statement -> the verdict, and its reason. A reason is shown only
+# beside the verdict that it explains.
+WHY = {
+    "handheld": {
+        "FlowNet Inception": ("not resolved", "it loses more of what moves fast: section 5"),
+        "ResNet-101 ahead where": ("not resolved", "ResNet-50 alone is as accurate, and faster"),
+        "ResNet-101 ahead at every": ("does not hold", "it needs a longer l, and depth does not make up for that"),
+    },
+    "detection": {
+        "FlowNet Inception": ("not resolved", "as in the paper, but other streets might give half"),
+        "ResNet-101 ahead where": ("not resolved", "ResNet-50 alone is as accurate, and faster"),
+        "ResNet-101 ahead at every": ("does not hold", "it needs a longer l, and depth does not make up for that"),
+    },
+    "segmentation": {
+        "FlowNet Inception": ("does not hold", "FlowNet Half is nearly as fast, and more accurate"),
+        "ResNet-101 ahead where": ("does not hold", "ResNet-50 alone is as accurate, and faster"),
+        "ResNet-50 ahead where": ("holds", "at equal speed its key frames are newer"),
+    },
+}
+NAMES = {"handheld": "films, detection", "detection": "drive, detection", "segmentation": "drive, segmentation"}
 
 
 def plane_explorer(film: Film, task: str, split: str = "test") -> Explorer:
@@ -85,34 +115,83 @@ def point_in_plane(
     )
 
 
-def detection_street(number: int, split: str = "val") -> Film:
-    """Return a street at the frame rate and in the town of the recipes for detection."""
-    return Film(split, number, FPS["detection"], WORLDS["detection"])
+def by_setting(function: Callable[[str], pandas.DataFrame], settings: Sequence[str] = tuple(NAMES)) -> pandas.DataFrame:
+    """Return the tables that a function gives for settings below each other, with their `NAMES` in column `where`."""
+    tables = {NAMES[setting]: function(setting) for setting in settings}
+    return pandas.concat(tables, names=["where", ""]).reset_index(level=0)
 
 
-def found_by_width(
-    models: Mapping[str, DeepFeatureFlow], gap: int = 9, streets: int = 12, frames: Sequence[int] = (19, 24, 29)
-) -> pandas.DataFrame:
-    """Return the percentage of true boxes that are found, by their width: a row for each of `WIDTHS`.
+def verdicts(setting: str) -> pandas.DataFrame:
+    """Return the verdicts on what the paper says of its figure.
 
-    Column `boxes` is the number of boxes; the others are the models. A model whose name begins with "Frame" uses the
-    frame's own features, the others those of the frame `gap` frames earlier.
+    Returns:
+        Columns: `statement`; `paper`, what it prints; `ours`, with its interval; `verdict`; `why`, "" for a verdict
+        that has no reason in `WHY`. Empty while a network of the setting is missing.
     """
-    widths, hits = [], {name: [] for name in models}
-    for film in map(detection_street, range(streets)):
-        for index in frames:
-            target = film.boxes(index)
-            widths.append((target["boxes"][:, 2] - target["boxes"][:, 0]) / CELL)
-            for name, model in models.items():
-                key_index = index if name.startswith("Frame") else index - gap
-                result = clip_pictures.recognize_frame(model, film, index, key_index)
-                hits[name].append(clip_pictures.found_targets(result, target))
-    width, lines = torch.cat(widths), []
-    for low, high in WIDTHS.values():
-        wide = (width > low) & (width <= high)
-        shares = {name: 100 * float(torch.cat(each)[wide].float().mean()) for name, each in hits.items()}
-        lines.append({"boxes": int(wide.sum()), **shares})
-    return pandas.DataFrame(lines, index=list(WIDTHS))
+    crossing, lines = claims()["figure3-fps.segmentation.crossing"].paper, []
+    for line in speed_accuracy.statements(setting).itertuples():
+        (begin,) = (begin for begin in STATEMENTS if line.statement.startswith(begin))
+        name, paper = STATEMENTS[begin]
+        share = begin == "FlowNet Inception"  # in percent over one half, the others in points
+        numbers = [number + 50 * share for number in (line.difference, line.low, line.high)]
+        ours = "{:.0f}% ({:.0f} to {:.0f})" if share else "by {:.1f} points ({:.1f} to {:.1f})"
+        verdict, why = WHY.get(setting, {}).get(begin, ("", ""))
+        lines.append({
+            "statement": name, "paper": paper.format(crossing=crossing), "ours": ours.format(*numbers),
+            "verdict": line.verdict, "why": why if verdict == line.verdict else "",
+        })  # fmt: skip
+    return pandas.DataFrame(lines, columns=["statement", "paper", "ours", "verdict", "why"])
+
+
+def film_of(setting: str, number: int, split: str = "val") -> Film:
+    """Return a film of a setting for detection, at the frame rate and in the world of its recipes."""
+    return Film(split, number, FPS["detection"], HANDHELD if setting == "handheld" else WORLDS["detection"])
+
+
+@styled
+def own_and_carried(setting: str, number: int, index: int, gap: int = 9) -> Picture:
+    """Draw a frame of val twice: with what Frame finds in it, and with what DFF finds from an earlier key frame.
+
+    Args:
+        setting: "handheld" or "detection".
+        number: of the film.
+        index: of the frame.
+        gap: frames since the key frame.
+    """
+    film, setting = film_of(setting, number), find_setting(setting)
+    target = film.boxes(index)
+    figure = Figure(figsize=(8.8, 2.5), layout="constrained")
+    words = []
+    for axes, name, key_index in zip(figure.subplots(1, 2), ("frame", "dff"), (index, index - gap), strict=True):
+        model = weights.load(setting.recipe(name).name)
+        result = clip_pictures.recognize_frame(model, film, index, key_index)
+        features = "its own features" if key_index == index else f"the features of frame {key_index}"
+        found = clip_pictures.score_text(result, target)
+        words.append(f"with {features}, {found} are found")
+        axes.set_title(f"frame {index}, {features}: {found} found", loc="left")
+        draw_found(axes, film, index, result, target)
+    return Picture.of(
+        figure,
+        f"""Frame {index} of {setting.scenes[:-1]} {number} of the validation split, twice, with the true boxes dashed
+        and those found solid: {", and ".join(words)}.""",
+        bits=5,
+    )
+
+
+def draw_found(axes: Axes, film: Film, index: int, result: Mapping[str, Any], target: Mapping[str, Any]) -> None:
+    """Draw a frame with its true boxes, dashed, and above them the boxes found, with their classes."""
+    axes.imshow(film.frame(index).permute(1, 2, 0).numpy())
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    sure = result["scores"] >= SURE
+    named = zip(result["boxes"][sure].tolist(), result["labels"][sure].tolist(), strict=True)
+    for x1, y1, x2, y2 in target["boxes"].tolist():
+        for colour, line in (("black", "-"), ("white", "--")):
+            axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linestyle=line))
+    for (x1, y1, x2, y2), label in named:
+        axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=ORANGE, linewidth=2))
+        behind = {"facecolor": ORANGE, "edgecolor": "none", "pad": 1}
+        axes.text(x1, y1, film.world.classes[label - 1], fontsize=7.5, va="bottom", bbox=behind, clip_on=True)
 
 
 def frame_times(model: DeepFeatureFlow, frames: Sequence[Tensor], duration: int, repeats: int = 5) -> np.ndarray:

@@ -94,4 +94,4 @@ def _cell(value: object, digits: int) -> str:
         return "yes" if value else "no"
     if not isinstance(value, str) and pandas.isna(value):
         return ""
-    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    return f"{value:z.{digits}f}" if isinstance(value, float) else str(value)  # z: 0.0 for -0.0

@@ -108,27 +108,6 @@ def loss_in_the_text(setting: str) -> pandas.DataFrame:
     return pandas.DataFrame(rows, index=["frame", "score", "loss", "speedup"]).T
 
 
-def frame_by_depth(setting: str) -> pandas.DataFrame:
-    """Frame with each of the ResNets on frames of full size, the deepest first.
-
-    Returns:
-        Columns: `features`; `speedup`, counted; `training_loss`, the last on the training split; `score`; `gain`, the
-        points over ResNet-101, with its interval, `low` and `high`. Empty while Frame with ResNet-101 is missing.
-    """
-    points = curves(setting)
-    single = points[(points.flow == NO_FLOW) & (points["shrink"] == 1)].sort_values("speedup")
-    if "frame" not in set(single.name):
-        return pandas.DataFrame()
-    losses = ledger.training_losses(ledger.recipes_of(setting))
-    draws = scores_with_replicates(single, setting)
-    (deepest,) = draws[(single.name == "frame").to_numpy()]
-    lines = []
-    for point, own in zip(single.itertuples(), draws, strict=True):
-        line = {"features": point.features, "speedup": point.speedup, "training_loss": losses.get(point.name, np.nan)}
-        lines.append(line | {"score": point.score} | compare(own, deepest).points(mean="gain"))
-    return pandas.DataFrame(lines)
-
-
 def alternatives(setting: str) -> pandas.DataFrame:
     """Per-frame recognition by smaller networks or on smaller frames, each beside a pair of DFF at the same speed.
 

@@ -78,16 +78,14 @@ def describe_sources(sources: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(lines) or "computed from the networks and definitions in the code, without stored rows"
 
 
-def _scores(
-    recipes: Mapping[str, Recipe], split: str, wanted: Callable[[str, Score], bool], table: str = EVALUATION
-) -> list[tuple[str, Score]]:
+def _scores(recipes: Mapping[str, Recipe], split: str, wanted: Callable[[str, Score], bool]) -> list[tuple[str, Score]]:
     """Return (key in `recipes`, score) of the `wanted` rows, and note their sources; the newer of two with one key."""
     found = {}
-    for name, row in stored_scores(folder() / table, recipes, split, by_name=_READERS.get() is not None):
+    for name, row in stored_scores(folder() / EVALUATION, recipes, split, by_name=_READERS.get() is not None):
         if wanted(name, row):
             found[name, row.measurement.seed, row.metric, row.subset, row.duration] = name, row
     for name, row in found.values():
-        note_source(folder() / table, f"{recipes[name].name}, {split}", row.measurement._asdict() | row.provenance)
+        note_source(folder() / EVALUATION, f"{recipes[name].name}, {split}", row.measurement._asdict() | row.provenance)
     return list(found.values())
 
 
@@ -123,15 +121,6 @@ def by_subset(recipes: Mapping[str, Recipe], metric: str) -> pandas.DataFrame:
     lines = [(name, row.subset, row.value, row.frames) for name, row in rows]
     table = pandas.DataFrame(lines, columns=["name", "subset", "value", "frames"])
     return table.groupby(["name", "subset"], sort=False, as_index=False)[["value", "frames"]].mean()
-
-
-def training_losses(recipes: Mapping[str, Recipe]) -> dict[str, float]:
-    """Return the final training loss of each recipe with seed 0, by the key in `recipes`.
-
-    It is a mean over the last few batches; recipes of one task and one seed have the same batches.
-    """
-    rows = _scores(recipes, "train", lambda _, row: (row.metric, row.measurement.seed) == ("loss", 0), TRAINING)
-    return {name: row.value for name, row in rows}
 
 
 def replicates_by_seed(recipe: Recipe, duration: int, split: str = "test") -> dict[int, SampledScore]:

@@ -194,14 +194,21 @@ def _lead_of_resnet_101(points: pandas.DataFrame, draws: np.ndarray) -> np.ndarr
     return np.array(best["ResNet-101"]) - np.array(best["ResNet-50"])
 
 
-def figure3(settings: Sequence[str] = SHOWN, results: Path | None = None) -> tuple[Figure, pandas.DataFrame]:
+def figure3(
+    settings: Sequence[str] = SHOWN, results: Path | None = None, speeds: Sequence[str] = tuple(AXES)
+) -> tuple[Figure, pandas.DataFrame]:
     """Figure 3: accuracy over speed, counted and measured, for every pair of networks and key frame duration.
 
-    Points of a reader's folder `results` are drawn beside ours.
+    Points of a reader's folder `results` are drawn beside ours. `speeds` are some of `AXES`, a row of panels for each;
+    those of a single setting are side by side.
     """
     numbers = ledger.with_readers(curves, settings, results)
-    figure, grid = panels(len(AXES), len(settings), 4.1, 8.2, sharey="col")
-    for row, speed in zip(grid, AXES, strict=True):
+    if len(settings) == 1:
+        figure, grid = panels(1, len(speeds), 4.4, 4.4, sharey="row")
+        grid = grid.T
+    else:
+        figure, grid = panels(len(speeds), len(settings), 4.1, 4.1 * len(speeds), sharey="col")
+    for row, speed in zip(grid, speeds, strict=True):
         for axes, setting in zip(row, settings, strict=True):
             shown = find_setting(setting)
             points = numbers[numbers.task == setting]
@@ -209,7 +216,7 @@ def figure3(settings: Sequence[str] = SHOWN, results: Path | None = None) -> tup
             _curves(axes, points[points.rows == "ours"], speed)
             axes.set(xlabel=AXES[speed], ylabel=f"{shown.metric} [%]")
             axes.set_title(f"{shown.title}, l = 1 .. {TOYTOWN_DURATIONS[shown.task]}", loc="left")
-    shared_legend(figure, "outside upper center", 4)
+    shared_legend(figure, "outside upper center", 4 if len(settings) > 2 else 3)
     return figure, numbers
 
 

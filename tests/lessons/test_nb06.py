@@ -1,4 +1,4 @@
-"""Notebook 06: points of Figure 3, boxes by width, times of frames; the exercises' checks."""
+"""Notebook 06: points of Figure 3, verdicts, lost things, times of frames; the exercises' checks."""
 
 import time
 
@@ -6,21 +6,27 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from dffkit import weights
-from dffkit.datasets.toytown import Film
+from dffkit.datasets.toytown import WORLDS, Film
+from dffkit.experiments import rendered
 from dffkit.lessons import clip_pictures, nb06_speed_accuracy
 from dffkit.lessons.check.nb06 import envelope, fastest_within
 from dffkit.lessons.clip_pictures import recognize_frame, score_text
 from dffkit.lessons.nb06_speed_accuracy import (
     NETWORKS,
-    WIDTHS,
-    detection_street,
-    found_by_width,
+    WHY,
+    by_setting,
+    draw_found,
+    film_of,
+    own_and_carried,
     plane_explorer,
     point_in_plane,
+    verdicts,
 )
 from dffkit.paper import speed_accuracy
+from dffkit.paper.settings import find_setting
 
 
 @pytest.fixture(scope="module")
@@ -59,37 +65,77 @@ def test_every_network_and_duration_can_be_chosen(monkeypatch, models, points):
     assert "l = 5" in explorer.fallback.alt
 
 
-@pytest.fixture
-def calls(monkeypatch):
-    """Replace recognition by one that finds every second true box; give the list of its calls."""
-    found = []
+def test_each_verdict_has_a_reason_that_is_shown_beside_no_other_verdict(monkeypatch):
+    for setting, reasons in WHY.items():
+        found = verdicts(setting)
+        assert len(found) == len(reasons)
+        assert found.why.all(), "a verdict turned: give its reason"
+    turned = speed_accuracy.statements("segmentation").assign(verdict="not resolved")
+    monkeypatch.setattr(speed_accuracy, "statements", lambda setting: turned)
+    assert verdicts("segmentation").why.tolist() == ["", "", ""]
+
+
+def test_a_share_of_accuracies_and_a_lead_in_points_are_written_with_their_intervals(monkeypatch):
+    texts = ("FlowNet Inception the fastest at equal accuracy, mostly", "ResNet-50 ahead where speed is high")
+    numbers = {
+        "difference": [23.2, 1.57],
+        "low": [-1.4, 1.32],
+        "high": [47, 1.85],
+        "verdict": ["not resolved", "holds"],
+    }
+    monkeypatch.setattr(speed_accuracy, "statements", lambda setting: pandas.DataFrame({"statement": texts} | numbers))
+    share, lead = verdicts("segmentation").itertuples()
+    assert share.ours == "73% (49 to 97)"
+    assert (lead.ours, lead.paper) == ("by 1.6 points (1.3 to 1.9)", "from 6.35 fps on")
+    monkeypatch.setattr(speed_accuracy, "statements", lambda setting: pandas.DataFrame())
+    assert verdicts("segmentation").empty
+
+
+def test_tables_of_settings_stand_below_each_other_with_their_names():
+    found = by_setting(lambda setting: pandas.DataFrame({"word": [setting, "more"]}), ["detection", "handheld"])
+    assert found["where"].tolist() == ["drive, detection"] * 2 + ["films, detection"] * 2
+    assert found.word.tolist() == ["detection", "more", "handheld", "more"]
+
+
+def test_a_film_has_the_frame_rate_and_world_that_its_recipes_are_scored_on():
+    for setting in ("handheld", "detection"):
+        (film,) = rendered.films(find_setting(setting).recipe("frame"), "val", 1)
+        ours = film_of(setting, 0)
+        assert (ours.split, ours.number, ours.fps, ours.world) == (film.split, film.number, film.fps, film.world)
+
+
+def test_a_frame_is_drawn_with_its_own_features_and_with_those_of_an_earlier_one(monkeypatch):
+    calls, drawn = [], []
 
     def recognize(model, film, index, key_index):
-        found.append((model, index, key_index))
-        return {"of": index}
+        calls.append((model, index, key_index))
+        target = film.boxes(index)
+        lost = slice(int(key_index < index), None)  # a carried result lacks the first box
+        found = {name: target[name][lost] for name in ("boxes", "labels")}
+        return found | {"scores": torch.ones(len(found["labels"]))}
 
+    monkeypatch.setattr(nb06_speed_accuracy.weights, "load", lambda name: name)
     monkeypatch.setattr(clip_pictures, "recognize_frame", recognize)
-    every_second = lambda result, target: torch.arange(len(target["boxes"])) % 2 == 0  # noqa: E731
-    monkeypatch.setattr(clip_pictures, "found_targets", every_second)
-    return found
+    monkeypatch.setattr(nb06_speed_accuracy.Picture, "of", lambda figure, alt, bits: drawn.append((figure, alt)))
+    own_and_carried("detection", 0, 19, gap=9)
+    assert calls == [("toytown/detection/frame", 19, 19), ("toytown/detection/dff", 19, 10)]
+    ((figure, alt),) = drawn
+    count = len(film_of("detection", 0).boxes(19)["boxes"])
+    assert f"with its own features, {count} of {count} are found" in alt
+    assert f"with the features of frame 10, {count - 1} of {count} are found" in alt
+    own, carried = figure.axes
+    assert len(own.patches) - len(carried.patches) == len(own.texts) - len(carried.texts) == 1
+    assert {text.get_text() for text in own.texts} <= set(WORLDS["detection"].classes)
 
 
-def test_boxes_are_sorted_by_width_and_counted(calls):
-    widths = torch.cat([detection_street(0).boxes(index)["boxes"] for index in (19, 24)])
-    widths = (widths[:, 2] - widths[:, 0]) / 16
-    table = found_by_width({"DFF": "model"}, streets=1, frames=(19, 24))
-    counts = [int(((widths > low) & (widths <= high)).sum()) for low, high in WIDTHS.values()]
-    assert table.boxes.tolist() == counts
-    assert sum(counts) == len(widths)
-    hits = torch.cat([torch.arange(len(detection_street(0).boxes(index)["boxes"])) % 2 == 0 for index in (19, 24)])
-    shares = [100 * float(hits[(widths > low) & (widths <= high)].float().mean()) for low, high in WIDTHS.values()]
-    assert table.DFF.tolist() == pytest.approx(shares, nan_ok=True)
-    assert max(counts[1:]) > 1
-
-
-def test_frame_uses_its_own_features_and_the_others_earlier_ones(calls):
-    found_by_width({"Frame": "one", "DFF": "another"}, gap=9, streets=1, frames=(19,))
-    assert calls == [("one", 19, 19), ("another", 19, 10)]
+def test_boxes_below_the_score_that_counts_are_not_drawn():
+    film, axes = film_of("handheld", 0), Figure().subplots()
+    box = torch.tensor([[10.0, 10, 50, 50]])
+    target = {"boxes": box, "labels": torch.tensor([1])}
+    result = {"boxes": box.repeat(2, 1), "labels": torch.tensor([1, 2]), "scores": torch.tensor([0.9, 0.1])}
+    draw_found(axes, film, 19, result, target)
+    assert [text.get_text() for text in axes.texts] == ["bicycle"]
+    assert len(axes.patches) == 2 + 1  # the true box, black below white, and the one found
 
 
 def test_each_frame_has_its_own_time(monkeypatch):

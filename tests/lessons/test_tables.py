@@ -27,6 +27,11 @@ def test_text_has_headings_with_units_rounded_numbers_and_neither_index_nor_nan(
     ]
 
 
+def test_a_small_negative_number_is_rounded_to_0_without_a_sign():
+    shown = table(pandas.DataFrame({"gain": [-0.02, -0.2]}))
+    assert repr(shown).split() == ["gain", "0.0", "-0.2"]
+
+
 def test_html_scrolls_and_escapes_and_aligns_words_left_and_numbers_right():
     written = table(
         FRAME, {"row": "method", "loss": "points lost", "paper": "the paper"}, caption="a & b"

@@ -273,7 +273,6 @@ def test_a_figure_without_any_row_says_what_to_run(results_folder, draw):
     assert ablation.table("handheld").empty
     assert ablation.statements("handheld").empty
     assert variations.statements("handheld").empty
-    assert equal_speed.frame_by_depth("handheld").empty
     assert equal_speed.alternatives("handheld").empty
 
 

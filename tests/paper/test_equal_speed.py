@@ -122,15 +122,3 @@ def test_an_alternative_without_a_pair_as_fast_and_scored_on_val_is_left_out(tmp
     two_curves(tmp_path, "segmentation", faster_is_better=False, splits=("test", "val"))
     assert speed_accuracy.best_on_val(points, "segmentation", 2) is not None
     assert speed_accuracy.best_on_val(points, "segmentation", 100) is None
-
-
-def test_frame_by_depth_has_its_training_loss_and_the_points_over_resnet_101(tmp_path):
-    two_curves(tmp_path, "detection", faster_is_better=False)
-    loss = stored_score("toytown/detection/frame-50", 0.4, split="train", metric="loss")
-    results.add(tmp_path / "training.csv", [loss])
-    deep, shallow = equal_speed.frame_by_depth("detection").itertuples()
-    assert (deep.features, deep.speedup, deep.score, deep.gain) == ("ResNet-101", 1, pytest.approx(70), 0)
-    assert (shallow.features, shallow.speedup) == ("ResNet-50", pytest.approx(10 / 6))
-    assert (shallow.score, shallow.training_loss) == pytest.approx((68, 0.4))
-    assert (shallow.gain, shallow.low, shallow.high) == pytest.approx((-2, -2, -2))
-    assert deep.training_loss != deep.training_loss  # not stored

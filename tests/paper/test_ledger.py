@@ -14,20 +14,6 @@ from dffkit.paper.claims import claims
 from dffkit.training.recipes import find
 
 
-def test_the_last_loss_is_that_of_todays_recipe_on_todays_data_and_of_seed_0(results_folder):
-    def loss(name, value, seed=0, metric="loss"):
-        return stored(f"toytown/detection/{name}", value, seed, split="train", metric=metric, subset="")
-
-    former = [
-        row._replace(measurement=row.measurement._replace(**change))
-        for row, change in ((loss("frame", 0.9), {"data_version": "0"}), (loss("frame", 0.8), {"recipe_hash": "0"}))
-    ]
-    rows = [loss("frame", 0.3), loss("frame", 0.1, metric="box"), loss("frame", 0.4, 1), loss("frame-50", 0.5, 1)]
-    results.add(results_folder / "training.csv", rows + former)
-    recipes = ledger.recipes_of("detection")
-    assert ledger.training_losses(recipes) == {"frame": 0.3}
-
-
 def test_only_seeds_with_stored_replicates_are_compared(results_folder):
     replicates = {0: None, 1: np.array([0.25, 0.123454])}
     rows = [stored("camvid/dff", 0.5, seed, duration=5, replicates=replicates[seed]) for seed in (0, 1)]

@@ -47,6 +47,13 @@ def test_figure_3_shows_every_point_by_both_speeds_and_marks_frame():
     assert labels.count("Frame: ResNet-101, 50") == 1
 
 
+def test_figure_3_may_show_one_speed_of_some_settings():
+    figure, _ = speed_accuracy.figure3(["detection", "segmentation"], speeds=["fps"])
+    assert [axes.get_xlabel() for axes in figure.axes] == [speed_accuracy.AXES["fps"]] * 2
+    (row,) = figure.axes[0].get_gridspec().get_geometry()[:1]
+    assert row == 1
+
+
 def test_points_have_score_counted_and_measured_speed():
     points = curves("segmentation").set_index(["name", "duration"])
     assert set(points.index) == {
@@ -113,6 +120,7 @@ def test_figure_3_of_handheld_films_has_the_curves_of_its_networks(tmp_path):
     results.add(tmp_path / "evaluation.csv", [stored_score("handheld/dff-from-frame", 0.9, duration=3)])
     figure, numbers = speed_accuracy.figure3(["handheld"])
     counted, measured = figure.axes
+    assert figure.axes[0].get_gridspec().get_geometry() == (1, 2)  # side by side
     assert counted.get_title(loc="left") == measured.get_title(loc="left") == "Handheld films, detection, l = 1 .. 20"
     assert len(counted.lines) == 6 + 1  # pairs, and Frame
     assert len(numbers) == 2 + 6 * 5
