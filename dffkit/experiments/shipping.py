@@ -18,10 +18,9 @@ CHECK_STREETS = 10
 CHECKED = {"segmentation": (1, 5), "detection": (1, 10)}
 SHIPPED = (
     "toytown/flow", "toytown/stills", "toytown/flow-half", "toytown/flow-inception",
-    *(f"toytown/{task}/{name}" for task in CHECKED for name in ("frame", "dff", "dff-inception")),
-    "toytown/segmentation/fix-n", "toytown/segmentation/fix-f",
-    "handheld/frame", "handheld/dff",
-    "handheld/stills", "handheld/stills-50", "handheld/flow-inception",  # what the pairs with Inception start from
+    *(f"toytown/segmentation/{name}" for name in ("frame", "dff", "dff-inception", "fix-n", "fix-f")),
+    "toytown/detection/frame", "toytown/detection/dff",
+    "handheld/flow", "handheld/stills", "handheld/frame", "handheld/dff", "handheld/dff-inception",
     "camvid/frame", "camvid/dff", "pets09/frame", "pets09/dff",
 )  # fmt: skip
 # Processors round differently, and a frame, a label or a box at the edge of a threshold may change sides.
