@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
-import pandas
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from PIL import Image
@@ -126,10 +125,3 @@ class Explorer(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = self.fallback._repr_mimebundle_()
         return {**super()._repr_mimebundle_(**kwargs), **data}, metadata
-
-
-def word_table(frame: pandas.DataFrame) -> "pandas.io.formats.style.Styler":
-    """Return a table of words for a notebook: left-aligned, not shortened, no index, the same HTML on every run."""
-    left = {"selector": "th, td", "props": [("text-align", "left")]}
-    # Without a fixed identifier pandas draws a random one for each run.
-    return frame.style.set_uuid("words").set_table_styles([left]).hide(axis="index")

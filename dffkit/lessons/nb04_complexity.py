@@ -15,6 +15,10 @@ from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, styled
 
 LONGEST = 30  # frames on the sliders and axes
 
+TABLE_2 = {  # column -> heading
+    "features": "feature network", "flow": "flow network", "features_gmac": "N_feat, billions",
+    "flow_gmac": "F, billions", "ratio": "r", "inverse": "1/r", "printed": "1/r, printed", "designed": "by construction",
+}  # fmt: skip
 # Other rules for counting Table 2, as options of `complexity.table2`.
 CONVENTIONS = {
     "the rule that fits": {},
@@ -93,3 +97,14 @@ def benchmark_table() -> pandas.DataFrame:
     columns = ["frame_ms", "current_ms", "speedup_decoded", "speedup_live", "speedup", "eq7", "of_eq7", "of_eq7_eq6"]
     table = rows.set_index(["task", "features", "flow"])[columns].round(2)
     return table.astype({"frame_ms": int, "current_ms": int})
+
+
+def warp_times() -> pandas.DataFrame:
+    """Return the stored milliseconds of the warp, and of a current frame's maps, as they are and by `grid_sample`.
+
+    They are those of ResNet-101 with FlowNet Inception at l = 10, where the warp has its largest share.
+    """
+    rows = ledger.benchmark().query("duration == 10 and features == 'ResNet-101' and flow == 'FlowNet Inception'")
+    columns = {"warp_ms": "warp", "warp_grid_sample_ms": "warp by grid_sample"}
+    columns |= {"current_ms": "current frame", "current_grid_sample_ms": "current frame by grid_sample"}
+    return rows[["task", "precision", *columns]].rename(columns=columns)

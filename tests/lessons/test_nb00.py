@@ -1,9 +1,8 @@
 """Notebook 00: the series, the set-up check, the glossary."""
 
-import pandas
 import pytest
 
-from dffkit.lessons import explore, nb00_index
+from dffkit.lessons import nb00_index
 
 
 def test_the_series_is_made_from_the_notebooks_heads():
@@ -48,9 +47,3 @@ def test_the_glossary_has_the_papers_symbols_and_the_measures():
     symbols = ["k", "i", "l", "N_feat", "N_task", "F", "M(i→k)", "S(i→k)", "W", "r", "s"]
     assert words["symbol"].tolist() == symbols + [""] * len(nb00_index.WORDS)
     assert {"Frame", "R-FCN", "split point", "mIoU", "mAP@0.5", "EPE"} <= set(words["name"])
-
-
-def test_tables_of_words_are_not_shortened_and_do_not_change():
-    long = pandas.DataFrame({"words": ["word " * 40]})
-    assert "word " * 40 in explore.word_table(long).to_html()
-    assert explore.word_table(long).to_html() == explore.word_table(long).to_html()

@@ -114,3 +114,10 @@ def test_right_durations_of_several_kinds():
 
     for function in (by_counting, by_algebra):
         assert duration_for.feedback(function).startswith("correct"), function.__name__
+
+
+def test_the_warp_is_shown_beside_grid_sample_for_each_task_and_precision():
+    table = nb04_complexity.warp_times()
+    assert len(table) == len(table[["task", "precision"]].drop_duplicates()) >= 2
+    assert (table["warp"] < table["current frame"]).all()
+    assert (table["warp by grid_sample"] < table["current frame by grid_sample"]).all()

@@ -67,3 +67,9 @@ def test_a_folded_table_opens_from_its_line():
 def test_an_unknown_column_is_named():
     with pytest.raises(KeyError, match="size"):
         table(FRAME, {"size": "size"})
+
+
+def test_long_words_are_not_shortened():
+    shown = table(pandas.DataFrame({"words": ["word " * 40]}))
+    assert "word " * 40 in shown._repr_html_()
+    assert "word " * 39 in repr(shown)
