@@ -17,7 +17,8 @@ LONGEST = 30  # frames on the sliders and axes
 
 TABLE_2 = {  # column -> heading
     "features": "feature network", "flow": "flow network", "features_gmac": "N_feat, billions",
-    "flow_gmac": "F, billions", "ratio": "r", "inverse": "1/r", "printed": "1/r, printed", "designed": "by construction",
+    "flow_gmac": "F, billions", "ratio": "r", "inverse": "1/r", "printed": "1/r, printed",
+    "designed": "by construction",
 }  # fmt: skip
 # Other rules for counting Table 2, as options of `complexity.table2`.
 CONVENTIONS = {

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from dffkit.experiments.speed import Architecture
 from dffkit.paper import ledger
 from dffkit.paper.ledger import common_difference, replicates_by_seed
-from dffkit.paper.settings import DRIVE, find_setting
+from dffkit.paper.settings import DRIVE, SHOWN, find_setting
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, GREY, ORANGE, READERS, RED, panels, shared_legend
 from dffkit.scores.differences import SampledScore, statement, with_interval, within
 from dffkit.training.recipe import Recipe
@@ -135,7 +135,7 @@ def _loss_of_labels(method: str, interval: int, setting: str) -> dict[int, Sampl
     }
 
 
-def draw_table5(settings: Sequence[str] = DRIVE, results: Path | None = None) -> tuple[Figure, pandas.DataFrame]:
+def draw_table5(settings: Sequence[str] = SHOWN, results: Path | None = None) -> tuple[Figure, pandas.DataFrame]:
     """Draw Table 5: accuracy (with 95% intervals) and speed relative to the default, ours and the paper's.
 
     Accuracy of a reader's folder `results` is drawn beside ours, and speed too if it was measured.
@@ -149,8 +149,9 @@ def draw_table5(settings: Sequence[str] = DRIVE, results: Path | None = None) ->
         both["place"] = [SPLITS.index(layers) for layers in both.index]
         for whose, table in both.groupby("rows"):
             fmt, colour, label = looks[whose]
-            reach = [(table.difference - table.low).clip(0), (table.high - table.difference).clip(0)]
-            accuracy.errorbar(table.place, table.difference, reach, fmt=fmt, color=colour, capsize=3, label=label)
+            scored = table.dropna(subset="difference")  # a line joins the layers that have been scored
+            reach = [(scored.difference - scored.low).clip(0), (scored.high - scored.difference).clip(0)]
+            accuracy.errorbar(scored.place, scored.difference, reach, fmt=fmt, color=colour, capsize=3, label=label)
             speed.plot(table.place, table.fps / table.fps.get(1, np.nan), fmt, color=colour, label=label)
         ours = both[both.rows == "ours"]
         style = {"markersize": 10, "markerfacecolor": "none", "color": RED, "label": "printed in the paper"}
