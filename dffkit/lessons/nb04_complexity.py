@@ -105,7 +105,6 @@ def warp_times() -> pandas.DataFrame:
 
     They are those of ResNet-101 with FlowNet Inception at l = 10, where the warp has its largest share.
     """
-    rows = ledger.benchmark().query("duration == 10 and features == 'ResNet-101' and flow == 'FlowNet Inception'")
     columns = {"warp_ms": "warp", "warp_grid_sample_ms": "warp by grid_sample"}
     columns |= {"current_ms": "current frame", "current_grid_sample_ms": "current frame by grid_sample"}
-    return rows[["task", "precision", *columns]].rename(columns=columns)
+    return ledger.benchmark("warp.csv")[["task", "precision", *columns]].rename(columns=columns)

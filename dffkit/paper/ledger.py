@@ -158,9 +158,14 @@ def speeds() -> dict[Architecture, Speed]:
     return speed.measured(folder())
 
 
-def benchmark() -> pandas.DataFrame:
-    """Return the stored benchmark, one row a measurement, with its machine, commit and date."""
-    path = root() / "data" / "results" / "benchmark.csv"
+def benchmark(table: str = "benchmark.csv") -> pandas.DataFrame:
+    """Return the stored benchmark, one row a measurement, with its machine, commit and date.
+
+    Args:
+        table: "benchmark.csv" for all pairs of networks; "warp.csv" for the pair whose warp has the largest share, with
+            a plain warp beside it, from another machine.
+    """
+    path = root() / "data" / "results" / table
     rows = pandas.read_csv(path)
     for row in rows.to_dict("records"):
         note_source(path, "all measurements", row)
