@@ -144,7 +144,7 @@ def draw_table5(settings: Sequence[str] = SHOWN, results: Path | None = None) ->
     figure, grid = panels(2, len(settings), 5.1, 5.6, sharex=True)
     for column, setting in zip(grid.T, settings, strict=True):
         shown, (accuracy, speed) = find_setting(setting), column
-        looks = {"ours": ("o-", BLUE, shown.world), "yours": ("s:", READERS, "your rows")}
+        looks = {"ours": ("o-", BLUE, "this kit"), "yours": ("s:", READERS, "your rows")}
         both = numbers[numbers.task == setting].set_index("layers")
         both["place"] = [SPLITS.index(layers) for layers in both.index]
         for whose, table in both.groupby("rows"):
