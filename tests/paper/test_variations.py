@@ -82,7 +82,7 @@ def test_sparse_labels_have_scores_with_intervals_where_they_were_run(stored):
 def test_table_5_is_drawn_against_the_default(stored):
     with_replicates(stored)
     figure, numbers = variations.draw_table5()
-    assert numbers.task.unique().tolist() == ["handheld", "segmentation", "detection"]
+    assert set(numbers.task) == {"segmentation", "detection"}  # the films have no rows here
     (ours,) = figure.axes[1].containers
     assert list(ours.lines[0].get_xdata()) == [0, 2, 3, 4]  # 12 layers have no score
     assert list(ours.lines[0].get_ydata()) == pytest.approx([0.3, 0.2, 0, -0.3])
