@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path += [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
+sys.path += [str(folder) for folder in (Path(__file__).parents[2], Path(__file__).parents[1], Path(__file__).parent)]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch

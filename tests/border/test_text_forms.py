@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from mutated_readers import make_chairs, make_mot, make_vid, make_xml
+from dataset_readers import make_chairs, make_mot, make_vid, make_xml
 from places import REPOSITORY
 
 from dffkit.datasets import flying_chairs, mot
@@ -79,7 +79,7 @@ def test_other_encoding_is_refused(tmp_path, file, encoding):
 PROGRAM = """
 import sys
 from pathlib import Path
-sys.path.insert(0, "tests/border")
+sys.path[:0] = ["tests", "tests/border"]
 from test_text_forms import READ, meaning
 for name, (_, _, read) in READ.items():
     meaning(read(Path(sys.argv[1]) / name))
