@@ -2,10 +2,13 @@
 
 from typing import NamedTuple
 
+import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 EXPENSIVE, CHEAP, DATA, CARRIED, INK = "#F5C9A6", "#BFE3D5", "#EEF1F4", "#BBDDF5", "#333333"
+SHEET = 8  # inches, the width of `sheet`: letters of 9 points stay legible on a page of 800 pixels
 
 
 class Box(NamedTuple):
@@ -37,3 +40,12 @@ def draw_arrow(axes: Axes, start: Box, end: Box, colour: str = INK, shift: float
         a, b = (start.x + shift, start.y + half * start.height), (end.x + shift, end.y - half * end.height)
     look = {"arrowstyle": "-|>", "mutation_scale": 11, "color": colour, "linestyle": style}
     axes.add_patch(FancyArrowPatch(a, b, **look, shrinkA=0, shrinkB=0))
+
+
+def sheet(height: float) -> tuple[Figure, Axes]:
+    """Return a figure, `height` inches high, and axes whose units are inches."""
+    figure = plt.figure(figsize=(SHEET + 0.2, height + 0.2))
+    axes = figure.add_axes((0.1 / (SHEET + 0.2), 0.1 / (height + 0.2), SHEET / (SHEET + 0.2), height / (height + 0.2)))
+    axes.set(xlim=(0, SHEET), ylim=(0, height))
+    axes.axis("off")
+    return figure, axes

@@ -6,7 +6,6 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas
 import torch
 from matplotlib.axes import Axes
@@ -19,9 +18,8 @@ from dffkit.dff import split_points
 from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import PREDICTION_TO_CELLS, flownet
-from dffkit.paper.boxes import CARRIED, CHEAP, EXPENSIVE, INK, Box, draw_arrow, draw_box
+from dffkit.paper.boxes import CARRIED, CHEAP, EXPENSIVE, INK, Box, draw_arrow, draw_box, sheet
 
-WIDTH = 8  # inches of a drawing; its units are inches, so letters of 9 points stay legible on a page of 800 pixels
 SPLITS = (21, 12, 5, 1, 0)  # of Table 5
 TORCHVISION = "torchvision's ResNet-101"
 
@@ -73,7 +71,7 @@ def n_feat_parts() -> pandas.DataFrame:
 def n_feat() -> tuple[Figure, pandas.DataFrame]:
     """N_feat beside torchvision's ResNet-101, and the split points of Table 5."""
     numbers = n_feat_parts()
-    figure, axes = _sheet(6.1)
+    figure, axes = sheet(6.1)
     _title(axes, 5.95, f"The stages, for a frame of {_shape(SIZE)} pixels. Orange: different from {TORCHVISION}")
     for (name, lines), y in zip(numbers.groupby("network", sort=False), (5.05, 3.9), strict=True):
         axes.text(0.1, y + 0.5, name, fontsize=9, style="italic")
@@ -140,7 +138,7 @@ def r_fcn_parts() -> pandas.DataFrame:
 def r_fcn() -> tuple[Figure, pandas.DataFrame]:
     """R-FCN from the features to the boxes: its two halves, its maps, and up to where features may be carried."""
     numbers = r_fcn_parts()
-    figure, axes = _sheet(4.4)
+    figure, axes = sheet(4.4)
     _title(axes, 4.25, f"R-FCN, frames of {_shape(SIZE)} pixels, 30 classes. Blue: maps, which a flow can carry")
     half = numbers["into"][0]
     features, halves = Box(0.75, 2.35, 1.35, 0.6), [Box(2.45, y, 1.35, 0.75) for y in (3.25, 1.45)]
@@ -197,7 +195,7 @@ def flow_resolutions() -> tuple[Figure, pandas.DataFrame]:
     """The resolutions of F: down to stride 64 of its input, back to stride 4, pooled, and the units of the flow."""
     numbers = flow_parts()
     part = numbers.set_index("part")
-    figure, axes = _sheet(5.2)
+    figure, axes = sheet(5.2)
     seen = _shape(part["into"]["encoder 0"])
     _title(axes, 5.05, f"FlowNet, for two frames of {_shape(SIZE)} pixels, which it sees halved and joined: {seen}")
     for x, text in ((0.62, "stride: of its input,\nof the frame"), (2.0, "encoder"), (3.85, "decoder, and its flow")):
@@ -223,15 +221,6 @@ def flow_resolutions() -> tuple[Figure, pandas.DataFrame]:
     text += f"1 in a prediction,\n{PREDICTION_TO_CELLS} cells of the feature map"
     axes.text(5.35, 0.95, text, va="center", fontsize=9)
     return figure, numbers
-
-
-def _sheet(height: float) -> tuple[Figure, Axes]:
-    """Return a figure, `height` inches high, and axes whose units are inches."""
-    figure = plt.figure(figsize=(WIDTH + 0.2, height + 0.2))
-    axes = figure.add_axes((0.1 / (WIDTH + 0.2), 0.1 / (height + 0.2), WIDTH / (WIDTH + 0.2), height / (height + 0.2)))
-    axes.set(xlim=(0, WIDTH), ylim=(0, height))
-    axes.axis("off")
-    return figure, axes
 
 
 def _title(axes: Axes, y: float, text: str) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 from nbformat import NotebookNode
@@ -93,7 +94,7 @@ def _with_links(text: str, start: Path, repository: Path, folder: Path, pages: s
         if not target.is_file():  # such as x[0](y) in code; Sphinx warns of a link that leads nowhere
             return link[0]
         name = target.relative_to(repository).as_posix()
-        place = re.sub(r"[^#\w\- ]", "", (link[3] or "").lower())  # the anchor that MyST makes of a heading
+        place = re.sub(r"[^#\w\- ]", "", unquote(link[3] or "").lower())  # the anchor that MyST makes of a heading
         if name in pages:
             address = link[2] if name != FRONT else re.sub(r"README\.md$", "index.md", link[2])
         else:
