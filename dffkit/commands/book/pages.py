@@ -121,7 +121,7 @@ def _bring(source: Path, place: Path) -> str:
 def _definitions(text: str) -> list[tuple[str, str]]:
     """Split Python before each function and class at its top: (name, source), with the name "" for what is above."""
     found = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    starts = [min(each.lineno, *(line.lineno for line in each.decorator_list)) - 1 for each in found]
+    starts = [min(node.lineno for node in (each, *each.decorator_list)) - 1 for each in found]
     lines = text.splitlines(keepends=True)
     ends = zip([0, *starts], [*starts, len(lines)], strict=True)
     return list(zip(["", *(each.name for each in found)], ("".join(lines[a:b]) for a, b in ends), strict=True))
