@@ -71,7 +71,7 @@ def links(claim: Claim) -> Iterator[tuple[str, str]]:
     number, section = claim.section.split(", ")
     (path,) = find_notebooks(root() / "notebooks", (number,))
     anchor = quote(re.sub("[*`]", "", heading(path, section)).replace(" ", "-"))
-    yield f"{number}, section {section}", f"{path.name}#{anchor}"
+    yield f"{number}\u00a0§\u00a0{section}", f"{path.name}#{anchor}"
     test, _, name = claim.test.partition("::")
     yield name.removeprefix("test_").replace("_", " "), f"../{test}#{name}"
 

@@ -124,7 +124,9 @@ def _definitions(text: str) -> list[tuple[str, str]]:
     starts = [min(node.lineno for node in (each, *each.decorator_list)) - 1 for each in found]
     lines = text.splitlines(keepends=True)
     ends = zip([0, *starts], [*starts, len(lines)], strict=True)
-    return list(zip(["", *(each.name for each in found)], ("".join(lines[a:b]) for a, b in ends), strict=True))
+    return list(
+        zip(["", *(each.name for each in found)], ("".join(lines[a:b]).rstrip() + "\n" for a, b in ends), strict=True)
+    )
 
 
 def api_page() -> str:
