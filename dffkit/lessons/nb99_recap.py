@@ -52,9 +52,9 @@ def method() -> Picture:
 def equation_map() -> Markdown:
     """Return a table of the claims in data/claims.toml that say where they are to be read: a line for each."""
     lines = [["in the paper", "what it says", "code", "notebook", "proved by the test"]]
-    lines += [
-        [claim.place, claim.claim, *(f"[{text}]({target})" for text, target in links(claim))] for claim in mapped()
-    ]
+    for claim in mapped():
+        place, shown = claim.place.replace(" ", "\u00a0"), (f"[{text}]({target})" for text, target in links(claim))
+        lines.append([place, claim.claim, *shown])
     return Markdown(markdown_table(lines))
 
 

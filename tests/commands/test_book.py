@@ -70,7 +70,9 @@ def test_each_notebook_and_document_has_a_page_with_its_own_title(book):
     titles = {name: re.match("# (.+)", text)[1].replace("*", "") for name, text in texts.items()} | {
         "api.md": "The library"
     }
-    shown = {name: book[str(Path(name).with_suffix(".html"))].title.rpartition(" - ")[0] for name in titles}
+    shown = {
+        name: book[str(Path(name).with_suffix(".html"))].title.rpartition(" - ")[0].replace("’", "'") for name in titles
+    }
     assert shown == titles
     assert len(set(titles.values())) == len(titles)
     for name in titles:  # in the sidebar of every page
