@@ -19,13 +19,12 @@ from dffkit.networks.flow import flownet
 from dffkit.networks.segmentation import ScoreMaps
 from dffkit.paper import ledger, two_worlds
 from dffkit.paper.claims import Claim
-from dffkit.paper.settings import SETTINGS, find_setting
+from dffkit.paper.settings import DRIVE, SETTINGS, find_setting
 from dffkit.support.files import root
 from dffkit.training import recipes
 from dffkit.training.recipe import Recipe
 
 NOT_RUN = "not run"
-WORLDS = {"handheld": "films"}  # settings that are not the drive
 FILE = root() / "data" / "verdicts.csv"
 
 
@@ -112,7 +111,8 @@ def _find(claim: Claim) -> list[Finding]:
         return [Finding(claim.id, "", "proved by a test")]
     if found := settings_of(claim):
         give = _statement if claim.how == "statement" else _in_small
-        return [Finding(claim.id, WORLDS.get(setting, "drive"), *give(claim, setting)) for setting in found]
+        worlds = {setting: "drive" if setting in DRIVE else find_setting(setting).scenes for setting in found}
+        return [Finding(claim.id, worlds[setting], *give(claim, setting)) for setting in found]
     if not claim.how:
         return [Finding(claim.id, "", NOT_RUN)]
     ours = (ledger.FUNCTIONS | FUNCTIONS)[claim.how](*claim.of)
