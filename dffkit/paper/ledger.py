@@ -134,12 +134,12 @@ def replicates_by_seed(recipe: Recipe, duration: int, split: str = "test") -> di
     }
 
 
-def reference_by_seed(recipe: Recipe, duration: int, split: str = "test") -> dict[int, SampledScore]:
+def reference_by_seed(recipe: Recipe, duration: int) -> dict[int, SampledScore]:
     """Return `replicates_by_seed` of what others are compared with: the kit's rows where a reader has none."""
-    if found := replicates_by_seed(recipe, duration, split):
+    if found := replicates_by_seed(recipe, duration):
         return found
     with reading(None):
-        return replicates_by_seed(recipe, duration, split)
+        return replicates_by_seed(recipe, duration)
 
 
 def common_difference(first: Mapping[int, SampledScore], second: Mapping[int, SampledScore]) -> Difference:

@@ -79,9 +79,9 @@ def full_size(task: str) -> dict[tuple[str, str], Speed]:
     return found
 
 
-def envelope(points: pandas.DataFrame, speed: str = "speedup") -> pandas.DataFrame:
-    """Return the points that no other point beats in both speed and score, the fastest last."""
-    ordered = points.sort_values([speed, "score"], ascending=[False, False])
+def envelope(points: pandas.DataFrame) -> pandas.DataFrame:
+    """Return the points that no other point beats in both speed (Eq. 7) and score, the fastest last."""
+    ordered = points.sort_values(["speedup", "score"], ascending=[False, False])
     best = ordered.score.cummax()
     return ordered[(ordered.score >= best) & ~ordered.score.duplicated()].iloc[::-1]
 

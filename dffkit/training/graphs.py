@@ -10,7 +10,6 @@ from dffkit.training.jobs import FlowJob
 from dffkit.training.recipe import Recipe
 
 
-
 class _Pyramid(nn.Module):
     """F's forward pass in pre-training as a module of its own, since only modules' `forward` is captured."""
 
@@ -24,7 +23,8 @@ class _Pyramid(nn.Module):
 
 def fits(recipe: Recipe, device: torch.device, precision: str) -> bool:
     """Return True if all batches of a training have one shape, and its networks compute in one type, on a GPU."""
-    return device.type == "cuda" and precision == "float32" and recipe.data in WORLDS  # all rendered frames have one size
+    one_size = recipe.data in WORLDS  # of which all frames have one size
+    return device.type == "cuda" and precision == "float32" and one_size
 
 
 def use_graphs(job: Any, batch: Any) -> None:

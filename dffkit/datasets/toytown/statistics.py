@@ -88,11 +88,11 @@ def observe(number: int, world: str = "handheld") -> tuple[list[Thing], bool]:
     return things, len(film.boxes(LABELLED, min_side=0)["tracks"]) > len(things)
 
 
-def observe_films(world: str, count: int = FILMS, progress: bool = True) -> Observed:
+def observe_films(world: str, count: int = FILMS) -> Observed:
     """Observe the first films of a world's training, one process for each core; about 0.2 s a film and core."""
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         found = pool.map(partial(observe, world=world), range(count), chunksize=10)
-        found = list(tqdm(found, f"counting boxes, {world}", count, unit="film", disable=not progress))
+        found = list(tqdm(found, f"counting boxes, {world}", count, unit="film"))
     smaller = [number for number, (_, small) in enumerate(found) if small]
     return Observed(count, [thing for things, _ in found for thing in things], smaller)
 
