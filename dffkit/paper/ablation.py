@@ -18,16 +18,11 @@ from dffkit.training.recipe import Recipe
 
 
 class Row(NamedTuple):
-    """A row of the tables: a method.
+    """A row of the tables: a method."""
 
-    Attributes:
-        recipe: last part of the recipe's name.
-        n, f: origin of N, and of F and S.
-    """
-
-    recipe: str
-    n: str
-    f: str
+    recipe: str  # last part of its name
+    n: str  # origin of N
+    f: str  # origin of F and S
 
 
 JOINT, FRAMES_N = "trained on pairs", "Frame's"

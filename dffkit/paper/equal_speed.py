@@ -27,11 +27,7 @@ def loss_at_speed(
 ) -> pandas.Series:
     """Return the shortest key frame duration at which DFF with FlowNet Inception is `times` as fast as Frame.
 
-    Args:
-        setting: one of `settings.SETTINGS`.
-        times: speedup over Frame with the same N_feat.
-        column: one of the speeds of `curves`.
-        features: N_feat.
+    Speedups are over Frame with the same N_feat, `features`, in `column`, one of the speeds of `curves`.
 
     Returns:
         A line of `curves` with the speedup over Frame with the same N_feat in `column`, and with `frame` (score of

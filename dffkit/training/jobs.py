@@ -44,12 +44,7 @@ class FlowPairs:
     BLOCK = 256
 
     def __init__(
-        self,
-        seed: int,
-        size: tuple[int, int],
-        mirrors: int = 1,
-        data: Sequence[Any] = (),
-        world: sprites.SpriteWorld | None = None,
+        self, seed: int, size: tuple[int, int], mirrors: int, data: Sequence[Any], world: sprites.SpriteWorld | None
     ) -> None:
         self.seed, self.size, self.mirrors, self.data, self.world = seed, size, mirrors, data, world
 
@@ -245,11 +240,7 @@ def pyramid_loss(predictions: Sequence[Tensor], flow: Tensor, forward_flow: Tens
 
 
 def endpoint_error(flow: Tensor, target: Tensor) -> Tensor:
-    """Return the mean length of `flow - target`, in their common unit, as a scalar.
-
-    Args:
-        flow: `(B, 2, h, w)`, of any unit.
-        target: the same shape and unit.
+    """Return the mean length of `flow - target`, both `(B, 2, h, w)`, in their common unit, as a scalar.
 
     Raises:
         ValueError: if the shapes differ.

@@ -169,11 +169,9 @@ def _frame(snippet: Snippet, index: int, flip: bool) -> Tensor:
 
 
 def flip_target(target: Any, width: int) -> Any:
-    """Mirror a target left to right.
+    """Mirror the target of a frame `width` pixels wide left to right.
 
-    Args:
-        target: a label map `(H, W)`; a dict with "boxes" and possibly "ignore", `(N, 4)` xyxy; or a tuple of these.
-        width: W of the frame in pixels.
+    A target is a label map `(H, W)`, a dict with "boxes" and possibly "ignore", `(N, 4)` xyxy, or a tuple of these.
     """
     if isinstance(target, tuple):
         return tuple(flip_target(part, width) for part in target)

@@ -93,14 +93,10 @@ def with_imagenet(recipe: Recipe) -> Recipe:
 
 
 def on_own_data(recipe: Recipe, data: str | None, classes: int | None) -> Recipe:
-    """Return the recipe on another data set, "module:function", or with another number of classes.
+    """Return a recipe with one head on another data set, "module:function", or with another number of classes.
 
-    If the recipe begins with the N of another recipe, that recipe changes in the same way and is trained first.
-
-    Args:
-        recipe: a recipe with one head.
-        data: the data set; None for no change.
-        classes: the number of classes; None for no change.
+    None changes nothing. If the recipe begins with the N of another recipe, that one changes in the same way and is
+    trained first.
     """
     start = tuple(
         (part, other if other.pretraining else on_own_data(other, data, classes)) for part, other in recipe.start
