@@ -101,8 +101,7 @@ def measure(
     Args:
         recipes: recipes for Frame or DFF.
         trained: a trained network for each world and task, as `Recipe.data` and `Recipe.task`.
-        repeats: number of rounds that count.
-        device: where the networks run.
+        repeats, device: of `times_in_turns`.
         precision: "float32", or "bfloat16" for mixed precision.
     """
     models, parts = {}, {}

@@ -136,12 +136,9 @@ def task_loss(task_network: nn.Module, maps: Tensor, targets: Any, batch: Batch,
 
 
 def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob | RecognitionJob:
-    """Return the job of a recipe, with its untrained network.
+    """Return the job of a recipe, with its untrained network; `seed` is that of the weights and of the samples.
 
-    Args:
-        recipe: the recipe to train.
-        seed: of the random weights and of the samples.
-        data: the snippets to train on; none for job "flow" on sprites.
+    `data` are the snippets to train on, none for job "flow" on sprites.
     """
     module = build(recipe, seed)
     if recipe.job == "flow":

@@ -53,13 +53,9 @@ class SpritePair(NamedTuple):
 def sprite_pair(
     seed: int, index: int, size: tuple[int, int] = (192, 384), parameters: SpriteWorld | None = None
 ) -> SpritePair:
-    """Return pair number `index` of the endless data set `seed`.
+    """Return pair number `index` of the endless data set `seed`, with frames of `size` `(H, W)` in pixels.
 
-    Args:
-        seed: number of the data set.
-        index: number of the pair; pairs can be made in any order.
-        size: `(H, W)` of the frames in pixels.
-        parameters: the world; None for the standard one.
+    Pairs can be made in any order. The world `parameters` is the standard one unless given.
 
     Raises:
         ValueError: for a negative seed or index, or an empty size.

@@ -15,8 +15,7 @@ class Drive(Scene):
 
     Args:
         key: the seed of all that is random here: (world seed, split, street).
-        size: (H, W) of the frames.
-        focal: the camera's focal length, in widths of the frame.
+        size, focal: of `Scene`.
         speed: factor of the camera's speed.
         rare_poses: share of people and cyclists in an unusual pose.
     """

@@ -107,11 +107,7 @@ def scene(split: str, number: int, world: World = DEFAULT) -> Scene:
 class Film:
     """A scene filmed at `fps`: frames, labels, boxes, and exact flow between any two frames, all rendered on demand.
 
-    Args:
-        split: "train", "val", "test" or "stills".
-        number: number of the scene, from 0.
-        fps: frames a second.
-        world: the town.
+    It is the scene of this number, from 0, of split "train", "val", "test" or "stills" of a world.
 
     Raises:
         ValueError: for another split or a negative number; its methods, for a frame after the first 12 seconds.
