@@ -22,20 +22,13 @@ WHEEL = 56  # width in pixels of the key to the flow's colours
 
 
 class Step(NamedTuple):
-    """One frame of Algorithm 1 with everything that is computed on the way.
+    """One frame of Algorithm 1 with everything that is computed on the way."""
 
-    Attributes:
-        frame, key_frame: their indices in the clip.
-        flow: `(2, h, w)` in cells; None on a key frame.
-        features: `(C, h, w)`, the key frame's own or propagated ones.
-        boxes: the result.
-    """
-
-    frame: int
-    key_frame: int
-    flow: Tensor | None
-    features: Tensor
-    boxes: dict[str, Tensor]
+    frame: int  # its index in the clip
+    key_frame: int  # that of its key frame
+    flow: Tensor | None  # (2, h, w) in cells; None on a key frame
+    features: Tensor  # (C, h, w), the key frame's own or propagated ones
+    boxes: dict[str, Tensor]  # the result
 
 
 def write_how_it_works(folder: Path) -> list[Path]:

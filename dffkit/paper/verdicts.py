@@ -31,19 +31,15 @@ FILE = root() / "data" / "verdicts.csv"
 class Finding(NamedTuple):
     """Ours beside a claim.
 
-    Attributes:
-        claim: its id.
-        world: "drive" or "films" if ours depends on a rendered world, else "".
-        verdict: exact, by-construction and convention: "equal", "differs", "named" or "proved by a test". shape:
-            "holds", "does not hold", "not resolved", "not reached" or "not run". scale-bound: "in small" (narrow
-            networks, a rendered world), "other hardware" or "not run".
-        ours: ours as text, with the interval in points and the number of trainings where it has them; or "".
+    Verdicts by kind: exact, by-construction and convention: "equal", "differs", "named" or "proved by a test". shape:
+    "holds", "does not hold", "not resolved", "not reached" or "not run". scale-bound: "in small" (narrow networks, a
+    rendered world), "other hardware" or "not run".
     """
 
-    claim: str
-    world: str
+    claim: str  # its id
+    world: str  # "drive" or "films" if ours depends on a rendered world, else ""
     verdict: str
-    ours: str = ""
+    ours: str = ""  # as text, with the interval in points and the number of trainings where it has them
 
 
 def findings(wanted: Iterable[Claim]) -> list[Finding]:

@@ -168,19 +168,12 @@ class Recipe:
 
 
 class Measurement(NamedTuple):
-    """Identity of a measurement: a new value replaces an old one only if their identities are equal.
+    """Identity of a measurement: a new value replaces an old one only if their identities are equal."""
 
-    Attributes:
-        recipe_hash: `Recipe.hash` of the recipe that the weights were trained by.
-        seed: seed of that training.
-        data_version: hexadecimal digits that change when the data set's frames or targets change.
-        split: the part of the data set that was trained or scored on.
-    """
-
-    recipe_hash: str
-    seed: int
-    data_version: str
-    split: str
+    recipe_hash: str  # `Recipe.hash` of the recipe that the weights were trained by
+    seed: int  # seed of that training
+    data_version: str  # hexadecimal digits that change when the data set's frames or targets change
+    split: str  # the part of the data set that was trained or scored on
 
 
 def _from_json(value: Any) -> Any:

@@ -36,18 +36,12 @@ SHARES = np.rint(np.arange(256, dtype=np.float32) * (255 / FINE**2)) / np.float3
 
 
 class SpritePair(NamedTuple):
-    """A pair of frames and the flow between them; in a batch every tensor has a dimension B in front.
+    """A pair of frames and the flow between them; in a batch every tensor has a dimension B in front."""
 
-    Attributes:
-        current, key: `(3, H, W)` uint8 RGB.
-        flow: `(2, H, W)` float32, pixels; x then y, defined on the current frame, pointing into the key frame.
-        occluded: `(H, W)` bool, true where a point of the current frame is hidden in the key frame or outside it.
-    """
-
-    current: Tensor
-    key: Tensor
-    flow: Tensor
-    occluded: Tensor
+    current: Tensor  # (3, H, W) uint8 RGB
+    key: Tensor  # likewise
+    flow: Tensor  # (2, H, W) float32, pixels; x then y, defined on the current frame, pointing into the key frame
+    occluded: Tensor  # (H, W) bool, true where a point of the current frame is hidden in the key frame or outside it
 
 
 def sprite_pair(
