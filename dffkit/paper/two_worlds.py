@@ -1,4 +1,4 @@
-"""All statements with verdicts, of each world: handheld films and the drive."""
+"""All statements with verdicts, of each setting; detection is in two worlds, on handheld films and on the drive."""
 
 import numpy as np
 import pandas
@@ -6,6 +6,8 @@ import pandas
 from dffkit.paper import ablation, equal_speed, speed_accuracy, variations
 from dffkit.paper.settings import DRIVE, find_setting
 from dffkit.scores.differences import Difference, below, statement
+
+WORLDS = ("handheld", "detection")  # inputs as ImageNet VID's first, then small things on a drive
 
 
 def statements(setting: str) -> pandas.DataFrame:
