@@ -19,19 +19,12 @@ FINE = Fraction(1, 1000)  # second; coarser ticks, as of GIF, do not come from r
 
 
 class TimedFrame(NamedTuple):
-    """A frame and when a viewer sees it.
+    """A frame and when a viewer sees it."""
 
-    Attributes:
-        index: the source's own number of the frame, from 0; lost frames leave a gap.
-        frame: `(3, H, W)` uint8 RGB, upright, square pixels.
-        seconds: start of the frame after the start of the first frame.
-        duration: seconds for which the frame is shown; None where the source does not know, as a camera.
-    """
-
-    index: int
-    frame: Tensor
-    seconds: Fraction
-    duration: Fraction | None
+    index: int  # the source's own number of the frame, from 0; lost frames leave a gap
+    frame: Tensor  # `(3, H, W)` uint8 RGB, upright, square pixels
+    seconds: Fraction  # start of the frame after the start of the first frame
+    duration: Fraction | None  # seconds for which the frame is shown; None where the source does not know, as a camera
 
 
 def at_rate(frames: Iterable[Tensor], fps: Fraction | int) -> Iterator[TimedFrame]:

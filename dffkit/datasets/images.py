@@ -44,10 +44,8 @@ def natural(path: Path | str) -> list[tuple[bool, int | str]]:
 def list_images(folder: Path, endings: Iterable[str] | None = None) -> list[Path]:
     """Return the images of a folder in natural order, without hidden files.
 
-    Args:
-        folder: the folder.
-        endings: endings of the images' names, with the dot. None takes all that Pillow reads, but of images with the
-            same number only one: label maps and copies beside the frames are left out with a `SkippedRecords` warning.
+    The names end in one of `endings`, with the dot. None takes all that Pillow reads, but of images with the same
+    number only one: label maps and copies beside the frames are left out with a `SkippedRecords` warning.
 
     Raises:
         DataError: if there is no such folder, or no image in it, or, without `endings`, one in a format like HEIC.
@@ -114,12 +112,8 @@ def read_frame(path: Path, upright: bool = False) -> Tensor:
     """Read an image file as a frame `(3, H, W)` uint8, RGB. Transparent pixels are blended over black.
 
     Colour profiles are ignored. Colours of more than 8 bits are reduced to 8. A file of a photograph and further
-    pictures (MPO) is read as the photograph.
-
-    Args:
-        path: path of the image.
-        upright: turn or mirror the image by its EXIF orientation. The labels of a data set belong to the pixels as
-            stored. (Pillow turns TIFF always.)
+    pictures (MPO) is read as the photograph. With `upright`, the image is turned or mirrored by its EXIF orientation;
+    the labels of a data set belong to the pixels as stored. (Pillow turns TIFF always.)
 
     Raises:
         DataError: if the file is missing, no image, cut off, animated, or has grey values that do not fit into 8 bits.
@@ -154,9 +148,7 @@ def channels_first(pixels: np.ndarray) -> Tensor:
 def read_labels(path: Path, frame: Path | None = None) -> Tensor:
     """Read a label image as a label map `(H, W)` uint8: the values as stored, whatever a palette's colours are.
 
-    Args:
-        path: path of the label image: PNG, PGM or TIFF.
-        frame: path of its frame, which must have the same size; None to skip that check.
+    The label image is a PNG, PGM or TIFF. If the path of its frame is given, both must have the same size.
 
     Raises:
         DataError: if the file is missing, no image, cut off, or of another size; if it has more than one value a pixel,

@@ -40,21 +40,13 @@ _in_use: "weakref.WeakValueDictionary[tuple, _Decoded]" = weakref.WeakValueDicti
 
 
 class Box(NamedTuple):
-    """A box of a `gt.txt`.
+    """A box of a `gt.txt`, which may reach out of the picture."""
 
-    Attributes:
-        line: line of the file, from 1.
-        frame: index, from 0.
-        track: number of the person.
-        corners: x1, y1, x2, y2 in pixels of the annotated picture, x2 and y2 exclusive; it may reach out of it.
-        kind: "person"; "region" for a region to ignore; "other" for another thing, which is background.
-    """
-
-    line: int
-    frame: int
-    track: int
-    corners: tuple[float, float, float, float]
-    kind: str
+    line: int  # of the file, from 1
+    frame: int  # index, from 0
+    track: int  # number of the person
+    corners: tuple[float, float, float, float]  # xyxy in pixels of the annotated picture, x2 and y2 exclusive
+    kind: str  # "person"; "region" for a region to ignore; "other" for another thing, which is background
 
 
 def pets09_snippets(folder: Path, split: str, *, size: Size | None = None) -> list[Snippet]:

@@ -11,27 +11,16 @@ ZIP = (b"PK\x03\x04",)
 
 @dataclass(frozen=True)
 class File:
-    """A file on the net.
-
-    Attributes:
-        address: its URL.
-        name: its name in the folder of downloads.
-        size: bytes of the download, some approximate; for the reader and the check of the disk.
-        begins: first bytes that its content may have.
-        sha256: SHA-256 of its content, or None.
-        inside: the wanted folder in an archive; None for a file that is wanted as it is.
-        max_files: largest number of members of an archive.
-        max_size: largest number of unpacked bytes of an archive.
-    """
+    """A file on the net."""
 
     address: str
-    name: str
-    size: int
-    begins: tuple[bytes, ...] = ZIP
-    sha256: str | None = None
-    inside: str | None = None
-    max_files: int = 0
-    max_size: int = 0
+    name: str  # its name in the folder of downloads
+    size: int  # bytes of the download, some approximate; for the reader and the check of the disk
+    begins: tuple[bytes, ...] = ZIP  # first bytes that its content may have
+    sha256: str | None = None  # of its content
+    inside: str | None = None  # the wanted folder in an archive; None for a file that is wanted as it is
+    max_files: int = 0  # largest number of members of an archive
+    max_size: int = 0  # largest number of unpacked bytes of an archive
 
 
 @dataclass(frozen=True)

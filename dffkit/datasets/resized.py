@@ -33,11 +33,8 @@ def short_side(least: int, most: float = math.inf) -> Callable[[Size], Size]:
 def resized(snippet: Snippet, fit: Callable[[Size], Size]) -> Snippet:
     """Return a snippet whose frames, targets and regions to ignore have another size; it has no exact flow.
 
-    Frames are scaled bilinearly with antialiasing, label maps take the nearest pixel, boxes are multiplied.
-
-    Args:
-        snippet: the snippet to scale.
-        fit: maps the (H, W) of a frame to its new (H, W).
+    Frames are scaled bilinearly with antialiasing, label maps take the nearest pixel, boxes are multiplied. `fit` maps
+    the (H, W) of a frame to its new (H, W).
     """
 
     def frame(i: int) -> Tensor:

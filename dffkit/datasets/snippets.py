@@ -48,12 +48,7 @@ class Snippet:
 
 
 class Frames(Sequence[Tensor]):
-    """The frames of a snippet, each made on access.
-
-    Args:
-        make: index -> frame `(3, H, W)` uint8.
-        length: number of frames.
-    """
+    """The frames of a snippet, `length` in number, each made on access by `make`: index -> `(3, H, W)` uint8."""
 
     def __init__(self, make: Callable[[int], Tensor], length: int) -> None:
         self._make, self._length = make, length
@@ -68,12 +63,7 @@ class Frames(Sequence[Tensor]):
 
 
 class OnDemand(Mapping[int, Any]):
-    """The targets, or the motion, of annotated frames, each made on access.
-
-    Args:
-        make: index of an annotated frame -> its value.
-        annotated: the annotated frames, in order.
-    """
+    """The targets, or the motion, of the `annotated` frames, in order; `make`, index -> value, makes each on access."""
 
     def __init__(self, make: Callable[[int], Any], annotated: Sequence[int]) -> None:
         self._make, self._annotated = make, annotated

@@ -39,42 +39,25 @@ PIECE, HOLE = _disc(1.0), _disc(0.85)
 
 @dataclass(frozen=True)
 class Piece:
-    """An ellipse of the picture that moves by itself.
+    """An ellipse of the picture that moves by itself."""
 
-    Attributes:
-        position: picture of a disc -> current frame.
-        shift: x, y over REACH frames.
-        behind: x, y from the piece to the part of the picture that fills its hole.
-    """
-
-    position: np.ndarray
-    shift: np.ndarray
-    behind: np.ndarray
+    position: np.ndarray  # picture of a disc -> current frame
+    shift: np.ndarray  # x, y over REACH frames
+    behind: np.ndarray  # x, y from the piece to the part of the picture that fills its hole
 
 
 @dataclass(frozen=True)
 class Shot:
-    """The motion of the camera and of the pieces.
+    """The motion of the camera and of the pieces."""
 
-    Attributes:
-        size: (H, W) of the frames.
-        view: still -> current frame.
-        focus: x, y in the current frame, the centre of zoom and turn.
-        zoom: logarithm of the factor over REACH frames.
-        turn: degrees over REACH frames.
-        shift: x, y over REACH frames.
-        bend: change of the speed over REACH frames, as a share.
-        pieces: from the lowest to the highest.
-    """
-
-    size: tuple[int, int]
-    view: np.ndarray
-    focus: np.ndarray
-    zoom: float
-    turn: float
-    shift: np.ndarray
-    bend: float
-    pieces: tuple[Piece, ...]
+    size: tuple[int, int]  # (H, W) of the frames
+    view: np.ndarray  # still -> current frame
+    focus: np.ndarray  # x, y in the current frame, the centre of zoom and turn
+    zoom: float  # logarithm of the factor over REACH frames
+    turn: float  # degrees over REACH frames
+    shift: np.ndarray  # x, y over REACH frames
+    bend: float  # change of the speed over REACH frames, as a share
+    pieces: tuple[Piece, ...]  # from the lowest to the highest
 
     def picture(self, still: np.ndarray, back: int) -> np.ndarray:
         """Return the frame `(H, W, 3)` uint8 of a still `(H0, W0, 3)` uint8, `back` frames before the current one."""

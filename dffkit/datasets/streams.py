@@ -27,22 +27,14 @@ class FrameStream(Iterable[Tensor]):
     """Frames `(3, H, W)` uint8 RGB one after another, only one of them in memory.
 
     Every loop starts at the first frame again; a camera's frames never end.
-
-    Attributes:
-        name: name of the source in messages.
-        size: `(H, W)` of every frame, upright.
-        fps: nominal frames a second; None where the source has no rate, as images have none.
-        count: number of frames that the source states; None where it states none.
-        timed: starts a loop over the frames with their times.
-        has_sound: whether the source has sound too, which nothing here reads.
     """
 
-    name: str
-    size: tuple[int, int]
-    fps: Fraction | None
-    count: int | None
-    timed: Callable[[], Iterator[TimedFrame]] = field(repr=False)
-    has_sound: bool = False
+    name: str  # name of the source in messages
+    size: tuple[int, int]  # `(H, W)` of every frame, upright
+    fps: Fraction | None  # nominal frames a second; None where the source has no rate, as images have none
+    count: int | None  # number of frames that the source states; None where it states none
+    timed: Callable[[], Iterator[TimedFrame]] = field(repr=False)  # starts a loop over the frames with their times
+    has_sound: bool = False  # whether the source has sound too, which nothing here reads
 
     def __iter__(self) -> Iterator[Tensor]:
         return (timed.frame for timed in self.timed())

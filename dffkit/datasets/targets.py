@@ -30,11 +30,7 @@ class SuspiciousTargets(UserWarning):
 def checked_target(snippet: Snippet, index: int, size: Sequence[int] | None = None, classes: int | None = None) -> Any:
     """Return the target of an annotated frame in the form that `Snippet` describes; convert arrays, lists and numbers.
 
-    Args:
-        snippet: the snippet.
-        index: the annotated frame.
-        size: (H, W) of the frame, to which the target must fit; None to skip that check.
-        classes: C, the number of classes; None to skip the check of the largest label.
+    The target must fit to the frame's `size` (H, W) and to the number of `classes`, where these are given.
 
     Raises:
         DataError: if the target can't be of that form.

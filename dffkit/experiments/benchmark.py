@@ -114,13 +114,9 @@ def _times(model: DeepFeatureFlow, bare: nn.Module, frames: Tensor, look_ahead: 
 def times_in_turns(
     parts: Mapping[Part, Callable[[], object]], device: torch.device | str, repeats: int, progress: bool = False
 ) -> dict[Part, list[float]]:
-    """Run all parts in turns; return each part's milliseconds. A machine that slows down slows all parts.
+    """Run all parts in turns, `repeats` times after a round that warms up; return each part's milliseconds.
 
-    Args:
-        parts: functions by any key.
-        device: a GPU is waited for before and after each part.
-        repeats: number of rounds that count; one more before them warms up.
-        progress: show a bar.
+    A machine that slows down slows all parts. A GPU is waited for before and after each part.
     """
     device, times = torch.device(device), {part: [] for part in parts}
     wait = (lambda: torch.cuda.synchronize(device)) if device.type == "cuda" else (lambda: None)

@@ -33,9 +33,8 @@ class LiveRecognition:
 
     Attributes:
         recipe: the recipe that the network was trained by.
-        duration: key frame duration l.
+        duration, precision: those in use.
         names: names of the classes.
-        precision: as given.
         milliseconds: time of each frame, without reading, scaling and drawing.
 
     Raises:

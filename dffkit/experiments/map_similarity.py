@@ -162,13 +162,13 @@ def scores(network: FeatureNetwork, measurement: Measurement) -> list[Score]:
     ]
 
 
-def in_camvid_clip(seed: int = 0) -> "dict[str, pandas.DataFrame]":
-    """Return the stored similarity over CamVid's clip: one of `GRIDS` -> a table as of `in_clip`, perhaps empty."""
+def in_camvid_clip() -> "dict[str, pandas.DataFrame]":
+    """Return the stored similarity over CamVid's clip, seed 0: one of `GRIDS` -> a table as of `in_clip`, or empty."""
     import pandas
 
     tables = {grid: pandas.DataFrame(columns=LAYERS, dtype=float) for grid in GRIDS}
     for _, row in stored_scores(default_workspace().results / EVALUATION, {"DFF": find("camvid/dff")}, "test"):
-        if row.metric.startswith(METRIC) and row.measurement.seed == seed:
+        if row.metric.startswith(METRIC) and row.measurement.seed == 0:
             gap = ANOTHER if row.duration is None else row.duration
             tables[row.subset].loc[gap, row.metric.removeprefix(METRIC).strip()] = row.value
     return tables

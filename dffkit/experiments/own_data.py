@@ -24,14 +24,11 @@ FIRST = {"segmentation": 0, "detection": 1}  # label of the first class
 
 
 def source(name: str) -> Source:
-    """Return the data set that a function makes.
+    """Return the data set that the function `name`, "module:function", makes.
 
-    The function takes "train", "val" or "test" and returns snippets. It may have two attributes: `names`, the names of
+    It takes "train", "val" or "test" and returns snippets. It may have two attributes: `names`, the names of
     the classes, and `version`, any string. The data version changes with that string, with the names and lengths of the
     snippets, and with the numbers of their annotated frames; other changes can't be seen from outside.
-
-    Args:
-        name: "module:function".
 
     Raises:
         DataError: if there is no such module or function.

@@ -26,27 +26,18 @@ UNITS = 100_000  # stored replicates are whole numbers of 1e-5
 
 
 class Score(NamedTuple):
-    """One number of a run: a row of `evaluation.csv`, or a last loss in `training.csv`.
-
-    Attributes:
-        measurement: what was measured.
-        metric: e.g. "mIoU", "EPE" or "loss".
-        value: the number: a fraction for mIoU and mAP, pixels for EPE.
-        subset: what of the data it is over, e.g. "all" or "fast"; "" for losses.
-        duration: key frame duration l; None where there is none.
-        frames: number of annotated frames that count; None for losses.
-        replicates: bootstrap replicates of the value, fractions `(draws,)`; None for rows that have none or were read
-            from a table (see `read_replicates`).
-        provenance: all other columns: the recipe's name, iterations, seconds, machine, versions, commit and date.
-    """
+    """One number of a run: a row of `evaluation.csv`, or a last loss in `training.csv`."""
 
     measurement: Measurement
-    metric: str
-    value: float
-    subset: str = ""
-    duration: int | None = None
-    frames: int | None = None
+    metric: str  # e.g. "mIoU", "EPE" or "loss"
+    value: float  # a fraction for mIoU and mAP, pixels for EPE
+    subset: str = ""  # what of the data it is over, e.g. "all" or "fast"; "" for losses
+    duration: int | None = None  # key frame duration l; None where there is none
+    frames: int | None = None  # number of annotated frames that count; None for losses
+    # Bootstrap replicates of the value, fractions (draws,); None for rows that have none or that were read from a table
+    # (see `read_replicates`).
     replicates: np.ndarray | None = None
+    # All other columns: the recipe's name, iterations, seconds, machine, versions, commit and date.
     provenance: Mapping[str, Any] = {}
 
     @property

@@ -24,27 +24,16 @@ from dffkit.training.recipe import Measurement, Recipe
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
-    """Folders and resources of runs.
+    """Folders and resources of runs."""
 
-    Attributes:
-        runs: has a folder for each run.
-        results: has the result tables.
-        cache: has the rendered snippets.
-        device: "cpu" or "cuda".
-        precision: of trainings that begin here: "auto", "float32" or "bfloat16".
-        workers: threads that prepare batches.
-        progress: show bars.
-        streets: number of snippets that are scored, None for all of the split.
-    """
-
-    runs: Path
-    results: Path
-    cache: Path
-    device: str = "cpu"
-    precision: str = AUTO
-    workers: int = 1
-    progress: bool = True
-    streets: int | None = None
+    runs: Path  # has a folder for each run
+    results: Path  # has the result tables
+    cache: Path  # has the rendered snippets
+    device: str = "cpu"  # or "cuda"
+    precision: str = AUTO  # of trainings that begin here: "auto", "float32" or "bfloat16"
+    workers: int = 1  # threads that prepare batches
+    progress: bool = True  # show bars
+    streets: int | None = None  # number of snippets that are scored, None for all of the split
 
 
 def default_workspace(**options: Any) -> Workspace:

@@ -56,21 +56,14 @@ class Architecture(NamedTuple):
 
 
 class Speed(NamedTuple):
-    """Times and counts of a network.
+    """Times in milliseconds and counts of a network; counts are NaN for hand-crafted flow."""
 
-    Attributes:
-        key_ms, current_ms: milliseconds for the maps of a key frame, and of another frame.
-        decode_ms: milliseconds for decoding the maps to a label map or boxes.
-        key_gflop, current_gflop: counted operations for the maps, in billions; NaN for hand-crafted flow.
-        ratio: Eq. 5's r; NaN for hand-crafted flow.
-    """
-
-    key_ms: float
-    current_ms: float
-    decode_ms: float
-    key_gflop: float
+    key_ms: float  # for the maps of a key frame
+    current_ms: float  # for the maps of another frame
+    decode_ms: float  # for decoding the maps to a label map or boxes
+    key_gflop: float  # counted operations for the maps, in billions
     current_gflop: float
-    ratio: float
+    ratio: float  # Eq. 5's r
 
     def fps(self, duration: int) -> float:
         """Return the frames per second at a key frame duration, with decoding."""
@@ -101,8 +94,7 @@ def measure(
     Args:
         recipes: recipes for Frame or DFF.
         trained: a trained network for each world and task, as `Recipe.data` and `Recipe.task`.
-        repeats: number of rounds that count.
-        device: where the networks run.
+        repeats, device: of `times_in_turns`.
         precision: "float32", or "bfloat16" for mixed precision.
     """
     models, parts = {}, {}

@@ -18,16 +18,11 @@ from dffkit.training.recipe import Recipe
 
 
 class Row(NamedTuple):
-    """A row of the tables: a method.
+    """A row of the tables: a method."""
 
-    Attributes:
-        recipe: last part of the recipe's name.
-        n, f: origin of N, and of F and S.
-    """
-
-    recipe: str
-    n: str
-    f: str
+    recipe: str  # last part of its name
+    n: str  # origin of N
+    f: str  # origin of F and S
 
 
 JOINT, FRAMES_N = "trained on pairs", "Frame's"
@@ -108,7 +103,7 @@ def table(setting: str) -> pandas.DataFrame:
     return pandas.DataFrame(lines)
 
 
-def statements(setting: str, split: str = "test") -> pandas.DataFrame:
+def statements(setting: str) -> pandas.DataFrame:
     """Orders of the paper and of the kit, each with a verdict: "holds", "does not hold" or "not resolved".
 
     Statements are left out where a row has not been run or the two rows have no seed in common.
@@ -117,7 +112,7 @@ def statements(setting: str, split: str = "test") -> pandas.DataFrame:
         Columns: `by`, "paper" or "kit"; `statement`, `difference`, `low`, `high` (points), `probability`, `seeds`,
         `verdict`.
     """
-    runs, lines = {name: scores(setting, name, split) for name in rows(setting)}, []
+    runs, lines = {name: scores(setting, name) for name in rows(setting)}, []
     without_s = common_difference(runs["DFF"], runs["DFF without S"])
     for by, order in {"paper": PAPERS_ORDER, "kit": KITS_ORDER}.items():
         for first, second in order:
@@ -157,10 +152,10 @@ def slower(setting: str) -> pandas.DataFrame:
     return pandas.DataFrame(lines)
 
 
-def scores(setting: str, row: str, split: str = "test") -> dict[int, SampledScore]:
-    """Score of a row, 0..1, with its replicates, by seed; empty if the row has not been run."""
+def scores(setting: str, row: str) -> dict[int, SampledScore]:
+    """Score of a row on test, 0..1, with its replicates, by seed; empty if the row has not been run."""
     duration = 1 if row == "Frame" else find_setting(setting).duration
-    return ledger.replicates_by_seed(recipe(setting, row), duration, split)
+    return ledger.replicates_by_seed(recipe(setting, row), duration)
 
 
 def recipe(setting: str, row: str) -> Recipe:

@@ -23,16 +23,11 @@ def printed(task: str) -> tuple[float, float, float]:
 
 
 def loss_at_speed(
-    setting: str, times: float = 10, column: str = "speedup", features: str = "ResNet-101", flow: str = FLOW
+    setting: str, times: float = 10, column: str = "speedup", features: str = "ResNet-101"
 ) -> pandas.Series:
-    """Return the shortest key frame duration at which DFF is `times` as fast as Frame.
+    """Return the shortest key frame duration at which DFF with FlowNet Inception is `times` as fast as Frame.
 
-    Args:
-        setting: one of `settings.SETTINGS`.
-        times: speedup over Frame with the same N_feat.
-        column: one of the speeds of `curves`.
-        features: N_feat.
-        flow: F, by default FlowNet Inception.
+    Speedups are over Frame with the same N_feat, `features`, in `column`, one of the speeds of `curves`.
 
     Returns:
         A line of `curves` with the speedup over Frame with the same N_feat in `column`, and with `frame` (score of
@@ -44,9 +39,9 @@ def loss_at_speed(
     """
     points = curves(setting)
     points = points[(points.features == features) & (points["shrink"] == 1)].sort_values("duration")
-    alone, pair = points[points.flow == NO_FLOW], points[points.flow == flow]
+    alone, pair = points[points.flow == NO_FLOW], points[points.flow == FLOW]
     if alone.empty or pair.empty:
-        raise ValueError(f"features: expected Frame and DFF that are scored and measured, got {features} with {flow}")
+        raise ValueError(f"features: expected Frame and DFF that are scored and measured, got {features} with {FLOW}")
     pair = pair.assign(**{column: pair[column] / alone[column].item()})
     chosen = pair.loc[(pair[column] >= times).idxmax() if pair[column].max() >= times else pair[column].idxmax()]
     return _with_loss(chosen, alone.iloc[0], setting)

@@ -53,12 +53,8 @@ def class_share(labels: Tensor, label: int) -> Tensor:
 def correlation(maps: Tensor, share: Tensor) -> Tensor:
     """Pearson's correlation of every filter with a class, over all cells of all frames together.
 
-    Args:
-        maps: `(N, C, h, w)`.
-        share: `(N, h, w)`, as `class_share` returns it.
-
-    Returns:
-        `(C,)` in -1..1; 0 for a filter that is the same everywhere.
+    Maps `(N, C, h, w)` and the class's `class_share` `(N, h, w)` give `(C,)` in -1..1; 0 for a filter that is the same
+    everywhere.
 
     Raises:
         ValueError: if maps and share differ in N, h or w.
@@ -68,6 +64,11 @@ def correlation(maps: Tensor, share: Tensor) -> Tensor:
     x, y = maps.double().transpose(0, 1).flatten(1), share.double().flatten()
     x, y = x - x.mean(1, keepdim=True), y - y.mean()
     return (x @ y / (x.norm(dim=1) * y.norm()).clamp(min=1e-12)).clamp(-1, 1)
+
+
+def best_filter(maps: Tensor, share: Tensor) -> int:
+    """Return the filter with the highest `correlation`."""
+    return int(correlation(maps, share).argmax())
 
 
 class Choice(NamedTuple):
@@ -82,7 +83,7 @@ class Choice(NamedTuple):
 
 def best_filters(val: Survey, test: Survey) -> list[Choice]:
     """For each class the filter with the highest correlation on val, with its correlation on test."""
-    chosen = {name: int(correlation(val.features, val.shares[name]).argmax()) for name in CLASSES}
+    chosen = {name: best_filter(val.features, val.shares[name]) for name in CLASSES}
     return [rate_filter(name, number, val, test) for name, number in chosen.items()]
 
 
@@ -168,7 +169,7 @@ def _propagated(model: DeepFeatureFlow, frames: Tensor, key: Tensor) -> tuple[Te
 @torch.no_grad()
 def filter_by_probability(model: DeepFeatureFlow, clip: PropagatedClip, label: int) -> int:
     """The filter that correlates most with the network's own probability of a class, for a clip without labels."""
-    return int(correlation(clip.features, model.task_network(clip.features).softmax(1)[:, label]).argmax())
+    return best_filter(clip.features, model.task_network(clip.features).softmax(1)[:, label])
 
 
 def propagation_errors(streets: Sequence[PropagatedStreet], least: float = 0.0) -> pandas.DataFrame:

@@ -11,7 +11,7 @@ from torch import Tensor
 from dffkit import weights
 from dffkit.dff import DeepFeatureFlow, KeyFrame
 from dffkit.paper import ablation, moving_panels
-from dffkit.paper.feature_maps import class_share, correlation
+from dffkit.paper.feature_maps import best_filter, class_share
 from dffkit.paper.moving_panels import BACKGROUND, HORSE, PANEL, WHITE, Panel, font
 from dffkit.paper.style import GREEN, GREY, ORANGE, SKY, flow_colours, flow_wheel
 from dffkit.warp import propagate
@@ -22,20 +22,13 @@ WHEEL = 56  # width in pixels of the key to the flow's colours
 
 
 class Step(NamedTuple):
-    """One frame of Algorithm 1 with everything that is computed on the way.
+    """One frame of Algorithm 1 with everything that is computed on the way."""
 
-    Attributes:
-        frame, key_frame: their indices in the clip.
-        flow: `(2, h, w)` in cells; None on a key frame.
-        features: `(C, h, w)`, the key frame's own or propagated ones.
-        boxes: the result.
-    """
-
-    frame: int
-    key_frame: int
-    flow: Tensor | None
-    features: Tensor
-    boxes: dict[str, Tensor]
+    frame: int  # its index in the clip
+    key_frame: int  # that of its key frame
+    flow: Tensor | None  # (2, h, w) in cells; None on a key frame
+    features: Tensor  # (C, h, w), the key frame's own or propagated ones
+    boxes: dict[str, Tensor]  # the result
 
 
 def write_how_it_works(folder: Path) -> list[Path]:
@@ -47,7 +40,7 @@ def write_how_it_works(folder: Path) -> list[Path]:
     model = weights.load(ablation.recipe("handheld", "DFF").name)
     done = steps(model, [moving_panels.frame(HORSE, FIRST + index) for index in range(FRAMES)], DURATION)
     shares = torch.stack([moving_panels.film(HORSE).labels(FIRST + step.frame) > 0 for step in done])
-    chosen = likest(done, class_share(shares, 1))
+    chosen = best_filter(torch.stack([step.features for step in done]), class_share(shares, 1))
     brightest = max(float(step.features[chosen].max()) for step in done)
     lengths = torch.cat([step.flow.norm(dim=0).flatten() for step in done if step.flow is not None])
     longest = float(lengths.quantile(0.98))  # by the maximum, a few long vectors would leave all others pale
@@ -71,16 +64,6 @@ def steps(model: DeepFeatureFlow, clip: list[Tensor], duration: int) -> list[Ste
         boxes = model.task_network.decode(model.task_network(features), frame.shape[1:])[0]
         found.append(Step(index, index - since, None if flow is None else flow[0], features[0], boxes))
     return found
-
-
-def likest(done: list[Step], share: Tensor) -> int:
-    """Return the filter whose maps have the highest correlation with `share`, as in Figure 1.
-
-    Args:
-        done: N steps.
-        share: `(N, h, w)`, the share of each cell's pixels that show the thing.
-    """
-    return int(correlation(torch.stack([step.features for step in done]), share).argmax())
 
 
 def _panels(step: Step, chosen: int, brightest: float, longest: float) -> list[Panel]:

@@ -134,12 +134,12 @@ def replicates_by_seed(recipe: Recipe, duration: int, split: str = "test") -> di
     }
 
 
-def reference_by_seed(recipe: Recipe, duration: int, split: str = "test") -> dict[int, SampledScore]:
+def reference_by_seed(recipe: Recipe, duration: int) -> dict[int, SampledScore]:
     """Return `replicates_by_seed` of what others are compared with: the kit's rows where a reader has none."""
-    if found := replicates_by_seed(recipe, duration, split):
+    if found := replicates_by_seed(recipe, duration):
         return found
     with reading(None):
-        return replicates_by_seed(recipe, duration, split)
+        return replicates_by_seed(recipe, duration)
 
 
 def common_difference(first: Mapping[int, SampledScore], second: Mapping[int, SampledScore]) -> Difference:
@@ -248,17 +248,9 @@ def claims_beside_ours() -> pandas.DataFrame:
     return pandas.DataFrame(rows)
 
 
-def _inverse_ratio(features: str, flow: str) -> float:
-    return _inverse_ratios()[features, flow]
-
-
 def _measured(task: str, features: str, flow: str, duration: int, column: str) -> float:
     wanted = {"precision": "float32", "task": task, "features": features, "flow": flow, "duration": duration}
     return benchmark().set_index(list(wanted)).loc[tuple(wanted.values()), column].item()
-
-
-def _largest_ratio() -> float:
-    return 1 / _inverse_ratios().min()
 
 
 def _flow_costs(flow: str) -> float:
@@ -271,5 +263,8 @@ def _inverse_ratios() -> pandas.Series:
 
 
 FUNCTIONS = {
-    "inverse_ratio": _inverse_ratio, "measured": _measured, "largest_ratio": _largest_ratio, "flow_costs": _flow_costs
-}  # fmt: skip
+    "inverse_ratio": lambda features, flow: _inverse_ratios()[features, flow],
+    "largest_ratio": lambda: 1 / _inverse_ratios().min(),
+    "flow_costs": _flow_costs,
+    "measured": _measured,
+}

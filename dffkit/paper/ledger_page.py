@@ -38,12 +38,9 @@ def path() -> Path:
 
 
 def rows(found: Iterable[Finding], conventions: bool, longest: int | None = None) -> list[list[str]]:
-    """Return a line of heads, and a line for each finding on a convention, or on another claim.
+    """Return a line of heads, and a line for each finding on a convention, or else for each on another claim.
 
-    Args:
-        found: findings, those of one claim one after the other.
-        conventions: the conventions, or all other claims.
-        longest: characters of a claim's words; the rest is cut off. None for all words.
+    Findings of one claim come one after the other. A claim's words are cut off after `longest` characters.
     """
     lines, last = [HEADS], ""
     for each in found:

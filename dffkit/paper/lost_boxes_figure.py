@@ -35,9 +35,9 @@ def lost_boxes(settings: Sequence[str] = tuple(COLOURS), row: str = "DFF") -> pa
     return ledger.stack(tables.values(), tables)
 
 
-def lost_boxes_figure(settings: Sequence[str] = tuple(COLOURS), row: str = "DFF") -> tuple[Figure, pandas.DataFrame]:
+def lost_boxes_figure() -> tuple[Figure, pandas.DataFrame]:
     """Draw `lost_boxes` for the settings that have rows; a dotted line is the share of all boxes."""
-    numbers = lost_boxes(settings, row)
+    numbers = lost_boxes()
     figure, (grid,) = panels(1, len(GROUPS), 3.4, 3.6, sharey=True)
     tables = {setting: table.set_index("group").lost for setting, table in numbers.groupby("task", sort=False)}
     width = 0.8 / len(tables)

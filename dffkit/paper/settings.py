@@ -9,23 +9,15 @@ from dffkit.training.recipe import Recipe
 
 
 class Setting(NamedTuple):
-    """A rendered world with a task.
+    """A rendered world with a task."""
 
-    Attributes:
-        start: beginning of the names of its recipes.
-        task: "segmentation" or "detection"; the printed numbers beside ours are the paper's for this task.
-        metric, duration: name of its score, and the key frame duration of Tables 4 and 5.
-        title: title of its panels.
-        world, scenes: names of the world and of its test snippets, for legends.
-    """
-
-    start: str
-    task: str
-    metric: str
-    duration: int
-    title: str
-    world: str = "Toytown"
-    scenes: str = "streets"
+    start: str  # beginning of the names of its recipes
+    task: str  # "segmentation" or "detection"; the printed numbers beside ours are the paper's for this task
+    metric: str  # name of its score
+    duration: int  # key frame duration of Tables 4 and 5
+    title: str  # of its panels
+    world: str = "Toytown"  # its name in legends
+    scenes: str = "streets"  # what its test snippets are
 
     def recipe(self, name: str) -> Recipe:
         """Return a recipe by the last part of its name; raise ValueError if there is none."""

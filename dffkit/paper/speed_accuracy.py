@@ -79,9 +79,9 @@ def full_size(task: str) -> dict[tuple[str, str], Speed]:
     return found
 
 
-def envelope(points: pandas.DataFrame, speed: str = "speedup") -> pandas.DataFrame:
-    """Return the points that no other point beats in both speed and score, the fastest last."""
-    ordered = points.sort_values([speed, "score"], ascending=[False, False])
+def envelope(points: pandas.DataFrame) -> pandas.DataFrame:
+    """Return the points that no other point beats in both speed (Eq. 7) and score, the fastest last."""
+    ordered = points.sort_values(["speedup", "score"], ascending=[False, False])
     best = ordered.score.cummax()
     return ordered[(ordered.score >= best) & ~ordered.score.duplicated()].iloc[::-1]
 
@@ -115,15 +115,10 @@ def statements(setting: str) -> pandas.DataFrame:
 
 
 def best_on_val(points: pandas.DataFrame, setting: str, times: float, column: str = "speedup") -> int | None:
-    """Index of the pair most accurate on val among those at least `times` as fast as Frame, or None.
+    """Index of the pair most accurate on val among those at least `times` as fast as Frame with ResNet-101, or None.
 
-    Its score on another split is then free of the choice.
-
-    Args:
-        points: of `curves` of the setting, on any split.
-        setting: one of `settings.SETTINGS`.
-        times: speedup over Frame with ResNet-101.
-        column: one of the speeds of `curves`.
+    Its score on another split is then free of the choice. The points are lines of `curves` of the setting, of any
+    split, and `column` is one of its speeds.
     """
     on_val = curves(setting, "val").set_index(["name", "duration"]).score
     fast = points[(points.flow != NO_FLOW) & (points[column] >= times)]
@@ -134,10 +129,7 @@ def best_on_val(points: pandas.DataFrame, setting: str, times: float, column: st
 def by_motion(setting: str, duration: int, names: Sequence[str]) -> pandas.DataFrame:
     """Scores in percent on slow, medium and fast things: a line for each network, and one for "copy".
 
-    Args:
-        setting: one of `settings.SETTINGS`.
-        duration: key frame duration of all lines but those of Frame, which has duration 1.
-        names: last parts of the recipes' names.
+    The networks are given by the last parts of their recipes' names. Frame has key frame duration 1, others `duration`.
     """
     chosen = {name: (name, 1 if name.startswith("frame") else duration) for name in names}
     chosen["copy"] = ("frame", duration)

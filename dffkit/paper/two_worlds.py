@@ -1,7 +1,4 @@
-"""All statements with verdicts; those on detection in two worlds side by side, on handheld films and on the drive."""
-
-from collections.abc import Sequence
-from typing import Any
+"""All statements with verdicts, of each setting; detection is in two worlds, on handheld films and on the drive."""
 
 import numpy as np
 import pandas
@@ -27,23 +24,6 @@ def statements(setting: str) -> pandas.DataFrame:
     found = found.reindex(columns=["by", "statement", "difference", "low", "high", "probability", "seeds", "verdict"])
     printed = [printed_difference(text, find_setting(setting).task) for text in found.statement]
     return found.fillna({"by": "paper"}).assign(printed=printed)
-
-
-def side_by_side(settings: Sequence[str] = WORLDS) -> pandas.DataFrame:
-    """The paper's statements with what it printed and what came of them in each world.
-
-    Returns:
-        Columns: `statement`; `paper`, the printed difference in points, or ""; and for each world, by its name, the
-        verdict with the difference and its interval, or "-" where a row is missing.
-    """
-    tables = {find_setting(each).world: statements(each).query("by == 'paper'") for each in settings}
-    texts = dict.fromkeys(text for table in tables.values() for text in table.statement)
-    lines = {text: {"statement": text, "paper": ""} | dict.fromkeys(tables, "-") for text in texts}
-    for world, table in tables.items():
-        for line in table.itertuples():
-            paper = "" if np.isnan(line.printed) else f"{line.printed:.1f}"
-            lines[line.statement] |= {"paper": paper, world: _words(line)}
-    return pandas.DataFrame(lines.values(), columns=["statement", "paper", *tables])
 
 
 def _losses(setting: str) -> pandas.DataFrame:
@@ -76,9 +56,3 @@ def printed_difference(text: str, task: str) -> float:
         if text == f"{first} above {second}":
             return ablation.printed(task, first)[0] - ablation.printed(task, second)[0]
     return _printed_losses(task).get(text, np.nan)
-
-
-def _words(line: Any) -> str:
-    if np.isnan(line.difference):
-        return line.verdict
-    return f"{line.verdict}: {line.difference:.1f} ({line.low:.1f} to {line.high:.1f})"

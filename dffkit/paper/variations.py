@@ -194,10 +194,7 @@ def real_video(data: str) -> pandas.DataFrame:
     """Scores of each method: columns `method`, `duration`, `score` (percent), a line for each scored point.
 
     Frame has duration 1 alone, and so has "Frame, longer", which was trained for as many iterations as DFF in all.
-    "copy" is Frame that keeps the features of every `duration`-th frame.
-
-    Args:
-        data: "camvid", the clip of 101 frames, or "pets09", its frames 501 to 600.
+    "copy" is Frame that keeps the features of every `duration`-th frame. Data are "camvid" or "pets09", as in `TITLES`.
     """
     recipes = {method: REAL[f"{data}/{name}"] for name, method in METHODS.items()}
     scores = ledger.overall(recipes)

@@ -19,32 +19,27 @@ from dffkit.networks.flow import flownet
 from dffkit.networks.segmentation import ScoreMaps
 from dffkit.paper import ledger, two_worlds
 from dffkit.paper.claims import Claim
-from dffkit.paper.settings import SETTINGS, find_setting
+from dffkit.paper.settings import DRIVE, SETTINGS, find_setting
 from dffkit.support.files import root
 from dffkit.training import recipes
 from dffkit.training.recipe import Recipe
 
 NOT_RUN = "not run"
-WORLDS = {"handheld": "films"}  # settings that are not the drive
 FILE = root() / "data" / "verdicts.csv"
 
 
 class Finding(NamedTuple):
     """Ours beside a claim.
 
-    Attributes:
-        claim: its id.
-        world: "drive" or "films" if ours depends on a rendered world, else "".
-        verdict: exact, by-construction and convention: "equal", "differs", "named" or "proved by a test". shape:
-            "holds", "does not hold", "not resolved", "not reached" or "not run". scale-bound: "in small" (narrow
-            networks, a rendered world), "other hardware" or "not run".
-        ours: ours as text, with the interval in points and the number of trainings where it has them; or "".
+    Verdicts by kind: exact, by-construction and convention: "equal", "differs", "named" or "proved by a test". shape:
+    "holds", "does not hold", "not resolved", "not reached" or "not run". scale-bound: "in small" (narrow networks, a
+    rendered world), "other hardware" or "not run".
     """
 
-    claim: str
-    world: str
+    claim: str  # its id
+    world: str  # "drive" or "films" if ours depends on a rendered world, else ""
     verdict: str
-    ours: str = ""
+    ours: str = ""  # as text, with the interval in points and the number of trainings where it has them
 
 
 def findings(wanted: Iterable[Claim]) -> list[Finding]:
@@ -112,7 +107,8 @@ def _find(claim: Claim) -> list[Finding]:
         return [Finding(claim.id, "", "proved by a test")]
     if found := settings_of(claim):
         give = _statement if claim.how == "statement" else _in_small
-        return [Finding(claim.id, WORLDS.get(setting, "drive"), *give(claim, setting)) for setting in found]
+        worlds = {setting: "drive" if setting in DRIVE else find_setting(setting).scenes for setting in found}
+        return [Finding(claim.id, worlds[setting], *give(claim, setting)) for setting in found]
     if not claim.how:
         return [Finding(claim.id, "", NOT_RUN)]
     ours = (ledger.FUNCTIONS | FUNCTIONS)[claim.how](*claim.of)

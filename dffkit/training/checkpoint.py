@@ -18,12 +18,9 @@ FINISHED = "trained.pt"  # the result of a finished run, which takes the place o
 
 
 def save(folder: Path, state: Mapping[str, Any], iteration: int) -> Path:
-    """Write the checkpoint of an iteration, delete all but the newest two, and return its path.
+    """Write the checkpoint of a run after `iteration` iterations, delete all but the newest two, and return its path.
 
-    Args:
-        folder: the run's folder.
-        state: tensors, numbers, strings, and dicts and lists of them.
-        iteration: number of iterations that are done.
+    The state consists of tensors, numbers, strings, and dicts and lists of them.
     """
     path = write(folder / f"checkpoint-{iteration:08d}.pt", {**state, "iteration": iteration})
     for old in [*sorted(folder.glob("checkpoint-*.pt"))[:-KEEP], *folder.glob("*.part")]:
@@ -62,11 +59,7 @@ def read(path: Path) -> dict[str, Any]:
 def load(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the newest checkpoint that can be read, or None if the folder has no checkpoints.
 
-    A damaged checkpoint is passed over, with a message on stderr.
-
-    Args:
-        folder: the run's folder.
-        identity: fields of the run's `Measurement`.
+    A damaged checkpoint is passed over, with a message on stderr. `identity` has the fields of the run's `Measurement`.
 
     Raises:
         DataError: if the newest readable checkpoint is of another run, or there are files and none can be read.
@@ -86,13 +79,7 @@ def load(folder: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def check(path: Path, state: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
-    """Raise `DataError` unless a checkpoint belongs to this run.
-
-    Args:
-        path: the file, for the message.
-        state: its content.
-        identity: fields of the run's `Measurement`, or some of them.
-    """
+    """Raise `DataError` unless the checkpoint at `path` is of this run; `identity` has fields of its `Measurement`."""
     found = state.get("identity", {})
     if "world" in found:  # dffkit 0.1 had other names, and no split, which is a part of the recipe
         found = {"recipe_hash": found.get("recipe"), "seed": found.get("seed"), "data_version": found["world"]}

@@ -5,10 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dffkit.datasets.sprites import WORLDS
 from dffkit.training.jobs import FlowJob
 from dffkit.training.recipe import Recipe
-
-ONE_SIZE = ("toytown", "handheld")  # data whose frames are of one size, for small networks
 
 
 class _Pyramid(nn.Module):
@@ -24,7 +23,8 @@ class _Pyramid(nn.Module):
 
 def fits(recipe: Recipe, device: torch.device, precision: str) -> bool:
     """Return True if all batches of a training have one shape, and its networks compute in one type, on a GPU."""
-    return device.type == "cuda" and precision == "float32" and recipe.data in ONE_SIZE
+    one_size = recipe.data in WORLDS  # of which all frames have one size
+    return device.type == "cuda" and precision == "float32" and one_size
 
 
 def use_graphs(job: Any, batch: Any) -> None:

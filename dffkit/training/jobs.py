@@ -44,12 +44,7 @@ class FlowPairs:
     BLOCK = 256
 
     def __init__(
-        self,
-        seed: int,
-        size: tuple[int, int],
-        mirrors: int = 1,
-        data: Sequence[Any] = (),
-        world: sprites.SpriteWorld | None = None,
+        self, seed: int, size: tuple[int, int], mirrors: int, data: Sequence[Any], world: sprites.SpriteWorld | None
     ) -> None:
         self.seed, self.size, self.mirrors, self.data, self.world = seed, size, mirrors, data, world
 
@@ -141,12 +136,9 @@ def task_loss(task_network: nn.Module, maps: Tensor, targets: Any, batch: Batch,
 
 
 def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob | RecognitionJob:
-    """Return the job of a recipe, with its untrained network.
+    """Return the job of a recipe, with its untrained network; `seed` is that of the weights and of the samples.
 
-    Args:
-        recipe: the recipe to train.
-        seed: of the random weights and of the samples.
-        data: the snippets to train on; none for job "flow" on sprites.
+    `data` are the snippets to train on, none for job "flow" on sprites.
     """
     module = build(recipe, seed)
     if recipe.job == "flow":
@@ -245,11 +237,7 @@ def pyramid_loss(predictions: Sequence[Tensor], flow: Tensor, forward_flow: Tens
 
 
 def endpoint_error(flow: Tensor, target: Tensor) -> Tensor:
-    """Return the mean length of `flow - target`, in their common unit, as a scalar.
-
-    Args:
-        flow: `(B, 2, h, w)`, of any unit.
-        target: the same shape and unit.
+    """Return the mean length of `flow - target`, both `(B, 2, h, w)`, in their common unit, as a scalar.
 
     Raises:
         ValueError: if the shapes differ.

@@ -58,21 +58,18 @@ def train(
     frozen. (Where label maps have ignored pixels, each process takes the mean over its own labelled pixels.)
 
     Args:
-        recipe: the recipe to train.
         folder: where checkpoints and results are kept.
         data: the snippets to train on; none for job "flow" on sprites.
         start: part -> the state dict of a trained network that has this part, for each part in `recipe.start`, and
             for any other part.
         seed: of the random weights and of the samples.
         data_version: any string that changes with the data; a checkpoint with another one is refused.
-        device: "cpu" or "cuda".
         precision: "float32", "bfloat16" for mixed precision, or "auto" for that which fits the device. A run that is
             resumed keeps its own, which for a run of an older dffkit is the recipe's.
         resume: False begins again, and deletes the folder's checkpoints and result.
         progress: show a bar; without one, a line says every half minute how far the training is.
         validate: called with the network in eval mode every `validate_every` iterations and at the end, in every
             process; the log holds its result.
-        validate_every: iterations between two validations.
         checkpoint_every: iterations between two checkpoints.
         log_every: iterations whose mean losses make a row of the log.
         workers: threads that prefetch batches, one each; 0 makes the batches in the loop.

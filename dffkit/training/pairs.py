@@ -23,21 +23,13 @@ class Sample(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The frames and targets of one iteration.
+    """The frames and targets of one iteration."""
 
-    Attributes:
-        frames: current frames *i*, `(B, 3, H, W)` uint8.
-        key_frames: key frames *k*, the same shape; None to train per frame.
-        same: `(B,)` bool, true where i == k; None without key frames.
-        targets: label maps `(B, H, W)`, or a list of B dicts with boxes, or a tuple of both for several heads.
-        numbers: the samples' numbers, which seed later random choices, e.g. of anchors.
-    """
-
-    frames: Tensor
-    key_frames: Tensor | None
-    same: Tensor | None
-    targets: Any
-    numbers: tuple[int, ...]
+    frames: Tensor  # current frames *i*, `(B, 3, H, W)` uint8
+    key_frames: Tensor | None  # key frames *k*, the same shape; None to train per frame
+    same: Tensor | None  # `(B,)` bool, true where i == k; None without key frames
+    targets: Any  # label maps `(B, H, W)`, or a list of B dicts with boxes, or a tuple of both for several heads
+    numbers: tuple[int, ...]  # the samples' numbers, which seed later random choices, e.g. of anchors
 
 
 class Pairs:
@@ -169,11 +161,9 @@ def _frame(snippet: Snippet, index: int, flip: bool) -> Tensor:
 
 
 def flip_target(target: Any, width: int) -> Any:
-    """Mirror a target left to right.
+    """Mirror the target of a frame `width` pixels wide left to right.
 
-    Args:
-        target: a label map `(H, W)`; a dict with "boxes" and possibly "ignore", `(N, 4)` xyxy; or a tuple of these.
-        width: W of the frame in pixels.
+    A target is a label map `(H, W)`, a dict with "boxes" and possibly "ignore", `(N, 4)` xyxy, or a tuple of these.
     """
     if isinstance(target, tuple):
         return tuple(flip_target(part, width) for part in target)

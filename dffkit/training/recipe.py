@@ -26,86 +26,65 @@ FLOW_WIDTHS = {"FlowNet": 0.135, "FlowNet Half": 0.114, "FlowNet Inception": 0.0
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """One training run without its seed. Never change a default: hashes leave out fields that have their default.
+    """One training run without its seed. Never change a default: hashes leave out fields that have their default."""
 
-    Attributes:
-        name: not hashed; recipes that differ only in their names are the same.
-        job: "flow" pre-trains F on sprites (Sec. 4.2); "stills" pre-trains N_feat on single frames, with one head for
-            each of `heads`, instead of ImageNet; "frames" trains per-frame recognition, Frame (Fig. 2a); "pairs"
-            trains Deep Feature Flow (Fig. 2b).
-        heads: (task, options of its network) for each task network; "frames" and "pairs" have one, "flow" none.
-        start: (part, recipe whose trained part it starts with); a part is one of "feature_network", "flow_network"
-            and "task_network". Parts that are not named start at random, by the seed.
-        freeze: beginnings of the names of parameters that are not trained, e.g. "flow_network".
-        data: name of the data set, one of `sources.SOURCES`, or "module:function" for the user's own. "flow" takes
-            sprites unless a data set with exact flow is named.
-        size: (H, W) of sprites, and of the frames that are cut out of real data sets to train on.
-        data_options: (name, value) of further options of the data set's source.
-        data_split, streets: the part of the data set to train on, and the number of its streets.
-        length, first_label: frames of each of these streets, and the first that has a label; those before it serve as
-            key frames only. For "frames" and "pairs".
-        depth, width, norm, layout: of `FeatureNetwork`.
-        weights: "imagenet" starts N_feat from torchvision's ImageNet weights.
-        shrink: factor by which frames are made smaller before N_feat; the stride of its features is 16 times that.
-        flow, flow_width: name in `FLOW_NETWORKS` and width of F. Flow without width and scale field: one of
-            `HAND_CRAFTED`, "exact" for the data set's own flow, or "none" to copy features.
-        small_stem: of `flownet_inception`.
-        scale: True if F has a scale field; False if features are only warped (S = 1).
-        scale_bias: "trained", or "frozen" at 1.
-        split: layers after the propagation (Table 5).
-        iterations, batch: T, and frames (or pairs) in each.
-        optimiser: "sgd" with momentum 0.9, as in the paper, or "adamw".
-        lr, weight_decay: at the start; weights of layers decay, biases and normalisation do not, as in MXNet.
-        lr_factors: (beginning of parameter names, factor on the learning rate); the first that fits counts.
-        schedule: "step" divides the learning rate by 10 after `step_at` of the iterations, as the paper does after 2/3
-            on ImageNet VID and 3/4 on Cityscapes; "cosine" lets it fall to 0.
-        warm_up: iterations over which the learning rate rises linearly.
-        clip: largest norm of the whole gradient; 0 for no limit.
-        precision: "float32", or "bfloat16" for mixed precision: that of all trainings before it was chosen by the
-            device (`networks.precision`), and so of rows and checkpoints that name none.
-        max_offset, label_interval, flip: of `Pairs`.
-        mirrors: copies of each pair of sprites that are trained on, 1 (as it is) to 4 (mirrored along both axes).
-    """
-
-    name: str
+    name: str  # not hashed; recipes that differ only in their names are the same
+    # "flow" pre-trains F on sprites (Sec. 4.2); "stills" pre-trains N_feat on single frames, with one head for each of
+    # `heads`, instead of ImageNet; "frames" trains per-frame recognition, Frame (Fig. 2a); "pairs" trains Deep Feature
+    # Flow (Fig. 2b).
     job: str
+    # (task, options of its network) for each task network; "frames" and "pairs" have one, "flow" none.
     heads: tuple[tuple[str, Options], ...] = ()
+    # (part, recipe whose trained part it starts with); a part is one of "feature_network", "flow_network" and
+    # "task_network". Parts that are not named start at random, by the seed.
     start: tuple[tuple[str, "Recipe"], ...] = ()
-    freeze: tuple[str, ...] = ()
+    freeze: tuple[str, ...] = ()  # beginnings of the names of parameters that are not trained, e.g. "flow_network"
+
+    # Name of the data set, one of `sources.SOURCES`, or "module:function" for the user's own. "flow" takes sprites
+    # unless a data set with exact flow is named.
     data: str = "toytown"
-    data_split: str = "train"
-    streets: int = 100
-    size: tuple[int, int] = SIZE
-    depth: int = 101
+    data_options: Options = ()  # (name, value) of further options of the data set's source
+    data_split: str = "train"  # the part of the data set to train on
+    streets: int = 100  # number of streets in this part
+    length: int = 30  # frames of each of these streets, for "frames" and "pairs"
+    first_label: int = 0  # the first of these frames that has a label; those before it serve as key frames only
+    size: tuple[int, int] = SIZE  # (H, W) of sprites, and of the frames that are cut out of real data sets to train on
+
+    depth: int = 101  # of `FeatureNetwork`, as width, norm and layout
     width: float = FEATURE_WIDTH
     norm: str = "frozen"
+    layout: str = "msra"
+    weights: str = ""  # "imagenet" starts N_feat from torchvision's ImageNet weights
+    shrink: int = 1  # frames are made smaller by this factor before N_feat; its features have 16 times that as stride
+    # Name of F in `FLOW_NETWORKS`. Flow without width and scale field: one of `HAND_CRAFTED`, "exact" for the data
+    # set's own flow, or "none" to copy features.
     flow: str = "FlowNet"
     flow_width: float = FLOW_WIDTHS["FlowNet"]
-    scale: bool = True
-    scale_bias: str = "trained"
-    split: int = 1
-    iterations: int = 10000
-    batch: int = 8
-    optimiser: str = "sgd"
-    lr: float = 0.01
-    weight_decay: float = 5e-4
+    small_stem: bool = False  # of `flownet_inception`
+    scale: bool = True  # True if F has a scale field; False if features are only warped (S = 1)
+    scale_bias: str = "trained"  # or "frozen" at 1
+    split: int = 1  # layers after the propagation (Table 5)
+
+    iterations: int = 10000  # T
+    batch: int = 8  # frames (or pairs) in each iteration
+    optimiser: str = "sgd"  # with momentum 0.9, as in the paper, or "adamw"
+    lr: float = 0.01  # at the start
+    weight_decay: float = 5e-4  # of layers' weights; biases and normalisation do not decay, as in MXNet
+    # (beginning of parameter names, factor on the learning rate); the first that fits counts.
     lr_factors: tuple[tuple[str, float], ...] = ()
+    # "step" divides the learning rate by 10 after `step_at` of the iterations, as the paper does after 2/3 on ImageNet
+    # VID and 3/4 on Cityscapes; "cosine" lets it fall to 0.
     schedule: str = "step"
-    warm_up: int = 0
-    clip: float = 0.0
+    step_at: float = 2 / 3
+    warm_up: int = 0  # iterations over which the learning rate rises linearly
+    clip: float = 0.0  # largest norm of the whole gradient; 0 for no limit
+    # Or "bfloat16" for mixed precision: that of trainings before the device chose it (`networks.precision`), and so of
+    # rows and checkpoints that name none.
     precision: str = "float32"
-    max_offset: int = 9
+    max_offset: int = 9  # of `Pairs`, as label_interval and flip
     label_interval: int = 1
     flip: bool = True
-    mirrors: int = 1
-    length: int = 30
-    first_label: int = 0
-    shrink: int = 1
-    layout: str = "msra"
-    weights: str = ""
-    step_at: float = 2 / 3
-    small_stem: bool = False
-    data_options: Options = ()
+    mirrors: int = 1  # copies of each pair of sprites that are trained on, 1 (as it is) to 4 (mirrored along both axes)
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # JSON knows no tuples, and a recipe within a recipe comes as a mapping
@@ -168,19 +147,12 @@ class Recipe:
 
 
 class Measurement(NamedTuple):
-    """Identity of a measurement: a new value replaces an old one only if their identities are equal.
+    """Identity of a measurement: a new value replaces an old one only if their identities are equal."""
 
-    Attributes:
-        recipe_hash: `Recipe.hash` of the recipe that the weights were trained by.
-        seed: seed of that training.
-        data_version: hexadecimal digits that change when the data set's frames or targets change.
-        split: the part of the data set that was trained or scored on.
-    """
-
-    recipe_hash: str
-    seed: int
-    data_version: str
-    split: str
+    recipe_hash: str  # `Recipe.hash` of the recipe that the weights were trained by
+    seed: int  # seed of that training
+    data_version: str  # hexadecimal digits that change when the data set's frames or targets change
+    split: str  # the part of the data set that was trained or scored on
 
 
 def _from_json(value: Any) -> Any:

@@ -11,8 +11,8 @@ from typing import Any
 
 from dffkit.baselines import NO_FLOW
 from dffkit.training.handheld_recipes import HANDHELD
-from dffkit.training.recipe import Recipe, options
-from dffkit.training.toytown_recipes import FIRST_STAGES, RECIPES, SFF, SMALL
+from dffkit.training.recipe import Options, Recipe, options
+from dffkit.training.toytown_recipes import FIRST_STAGES, RECIPES, SFF, TrainingSetting, recognition
 
 # The networks of Figure 3.
 CURVES = {
@@ -25,14 +25,10 @@ CURVES = {
 # Recipes that are scored at all of Figure 3's key frame durations: also fix N, as DFF's lead over it depends on them.
 AT_ALL_DURATIONS = CURVES | {name for name in RECIPES | HANDHELD if name.endswith(("/fix-n", "-from-frame"))}
 
-CAMVID_HEAD = ("segmentation", options(num_classes=11))
 # People only, upright; at twice the video's size they are about 36 x 102 pixels, and twice as large near the camera.
-PETS_HEAD = (
-    "detection",
-    options(
-        num_classes=1, bins=3, anchor_scales=(1.5, 2.25, 3.5, 5.25), anchor_ratios=(2, 3), anchor_positions=2,
-        proposals=150, pre_nms=2000,
-    ),
+PETS09_HEAD = options(
+    num_classes=1, bins=3, anchor_scales=(1.5, 2.25, 3.5, 5.25), anchor_ratios=(2, 3), anchor_positions=2,
+    proposals=150, pre_nms=2000,
 )  # fmt: skip
 ITERATIONS = {"camvid": 4000, "pets09": 2500}  # of Frame; Deep Feature Flow starts from Frame and trains half as long
 
@@ -56,29 +52,24 @@ def is_own(recipe: Recipe) -> bool:
     return recipe.hash not in {known.hash for known in (RECIPES | HANDHELD | REAL).values()}
 
 
-def _small(data: str, name: str, head: tuple, start: tuple, flow: Recipe | None, **changes: Any) -> Recipe:
-    """Return Frame (without `flow`) or DFF on a real data set."""
-    fields = {"job": "pairs" if flow else "frames", "heads": (head,), "data": data, "start": start}
-    fields |= {"flow": flow.flow if flow else NO_FLOW, "flow_width": flow.flow_width if flow else 0}
-    # Real pictures differ from rendered ones in their statistics: nothing is frozen.
-    fields |= {"norm": "trained", "lr": 1e-3, "warm_up": 100, "clip": 10.0, "iterations": ITERATIONS[data]}
-    return Recipe(f"{data}/{name}", **(SMALL | fields | changes))
-
-
-def _methods(data: str, head: tuple, **shared: Any) -> list[Recipe]:
-    """Return all methods on a data set.
+def _methods(data: str, task: str, head: Options, **fields: Any) -> list[Recipe]:
+    """Return all methods on a real data set.
 
     Labels are few. When Deep Feature Flow began with Toytown's N, it learned to propagate features, but its N became
     worse than Frame's. So it begins with Frame's N. "frame-longer" trains Frame for as many further iterations, and
     shows the gain by these iterations alone.
     """
     stills, flow = RECIPES["toytown/stills"], RECIPES["toytown/flow"]
-    frame = _small(data, "frame", head, (("feature_network", stills),), None, **shared)
+    # Real pictures differ from rendered ones in their statistics: nothing is frozen.
+    fields |= {"data": data, "norm": "trained", "freeze": (), "lr": 1e-3, "iterations": ITERATIONS[data]}
+    setting = TrainingSetting(data, task, head, fields)
+    frame = recognition("frame", setting, stills, None)
     frames_n = (("feature_network", frame), ("task_network", frame))
-    more = shared | {"iterations": ITERATIONS[data] // 2, "lr": 5e-4}
-    longer = _small(data, "frame-longer", head, frames_n, None, **more)
-    more["lr_factors"] = (("flow_network", 2.0),)  # F has seen no real picture yet
-    dff = _small(data, "dff", head, (*frames_n, ("flow_network", flow)), flow, **more)
+    more = {"start": frames_n, "iterations": ITERATIONS[data] // 2, "lr": 5e-4}
+    longer = recognition("frame-longer", setting, stills, None, **more)
+    more |= {"start": (*frames_n, ("flow_network", flow))}
+    more |= {"lr_factors": (("flow_network", 2.0),)}  # F has seen no real picture yet
+    dff = recognition("dff", setting, stills, flow, **more)
     untrained = {"scale": False, "iterations": 0, "lr_factors": ()}
     separate = dataclasses.replace(dff, name=f"{data}/separate", **untrained)
     dis = {"name": f"{data}/{SFF['DIS']}", "start": frames_n, "flow": "DIS", "flow_width": 0, **untrained}
@@ -102,14 +93,10 @@ def with_imagenet(recipe: Recipe) -> Recipe:
 
 
 def on_own_data(recipe: Recipe, data: str | None, classes: int | None) -> Recipe:
-    """Return the recipe on another data set, "module:function", or with another number of classes.
+    """Return a recipe with one head on another data set, "module:function", or with another number of classes.
 
-    If the recipe begins with the N of another recipe, that recipe changes in the same way and is trained first.
-
-    Args:
-        recipe: a recipe with one head.
-        data: the data set; None for no change.
-        classes: the number of classes; None for no change.
+    None changes nothing. If the recipe begins with the N of another recipe, that one changes in the same way and is
+    trained first.
     """
     start = tuple(
         (part, other if other.pretraining else on_own_data(other, data, classes)) for part, other in recipe.start
@@ -154,6 +141,7 @@ def _paper() -> list[Recipe]:
     return found
 
 
-_CAMVID = _methods("camvid", CAMVID_HEAD, size=(240, 320), length=10)
-_PETS09 = _methods("pets09", PETS_HEAD, size=(256, 320), data_options=options(scale=2.0, windows=100))
+_CAMVID = _methods("camvid", "segmentation", options(num_classes=11), size=(240, 320), length=10)
+_SCALED = options(scale=2.0, windows=100)
+_PETS09 = _methods("pets09", "detection", PETS09_HEAD, size=(256, 320), data_options=_SCALED)
 REAL = {recipe.name: recipe for recipe in (*_CAMVID, *_PETS09, *_paper())}

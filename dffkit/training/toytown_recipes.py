@@ -37,20 +37,13 @@ SMALL = {"batch": 8, "optimiser": "adamw", "schedule": "cosine", "precision": "b
 
 
 class TrainingSetting(NamedTuple):
-    """A rendered world with a task, on which the rows of the paper's tables and curves are trained.
+    """A data set with a task, on which the rows of the paper's tables and curves are trained."""
 
-    Attributes:
-        name: beginning of the names of its recipes.
-        task, head: "segmentation" or "detection", and the options of its network.
-        fields: further fields of all its recipes for recognition.
-        flow_rate: factor on F's learning rate in joint training.
-    """
-
-    name: str
-    task: str
-    head: Options
-    fields: dict[str, Any]
-    flow_rate: float = 1.0
+    name: str  # beginning of the names of its recipes
+    task: str  # "segmentation" or "detection"
+    head: Options  # of its network
+    fields: dict[str, Any]  # further fields of all its recipes for recognition
+    flow_rate: float = 1.0  # factor on F's learning rate in joint training
 
 
 # Three frames each of many streets, as Cityscapes labels one in a snippet: objects vary more than frames do.

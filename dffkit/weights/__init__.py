@@ -15,6 +15,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from dffkit.support.errors import DataError
+from dffkit.training.assembly import build
+from dffkit.training.recipe import TASKS, Recipe
+from dffkit.weights.authors.checkpoint import load_mxnet
 from dffkit.weights.storage import REPAIR, read_manifest, read_tensors, save, weights_folder
 
 __all__ = ["entry", "load", "load_mxnet", "models", "names", "save", "state"]
@@ -89,9 +92,6 @@ def load(name: str | None = None, *, task: str = "segmentation", folder: Path | 
         DataError: if the manifest or a file is missing or damaged, there is no model of this name, or the weights do
             not fit the network that the recipe describes.
     """
-    from dffkit.training.assembly import build  # late: names need no networks
-    from dffkit.training.recipe import TASKS, Recipe
-
     if task not in TASKS:
         raise ValueError(f"task: expected one of {list(TASKS)}, got {task!r}")
     name = f"toytown/{task}/dff" if name is None else name
@@ -107,14 +107,3 @@ def load(name: str | None = None, *, task: str = "segmentation", folder: Path | 
         reason = " ".join(str(error).split())  # torch names every layer in a line of its own
         raise DataError(f"{where}: its recipe and weights make no network: {reason:.300}; {REPAIR}") from error
     return model.eval()
-
-
-def load_mxnet(path: Path) -> nn.Module:
-    """Load the authors' own checkpoint, R-FCN with ResNet-101 and FlowNet, as a model of this kit.
-
-    Raises:
-        DataError: if the file is missing or damaged, or is not a checkpoint of that network.
-    """
-    from dffkit.weights.authors import checkpoint
-
-    return checkpoint.load_mxnet(path)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dffkit.datasets import toytown
 from dffkit.datasets.toytown import HANDHELD, SUBJECTS, Film, statistics
-from dffkit.datasets.toytown.handheld import Waver
+from dffkit.datasets.toytown.view import waver
 from dffkit.networks.proposals import make_anchors, overlaps
 from dffkit.support.files import root
 from dffkit.training.handheld_recipes import DETECTOR, FILMS
@@ -133,6 +133,6 @@ def test_a_still_is_one_frame_with_both_targets():
 
 
 def test_an_operator_wavers_by_the_sum_of_sines():
-    waver = Waver(((2.0, 3.0, 0.0), (0.5, 0.0, math.pi / 2)))
-    assert waver.at(0.0) == pytest.approx(0.5)
-    assert waver.at(math.pi / 6) == pytest.approx(2.5)
+    sines = (2.0, 3.0, 0.0), (0.5, 0.0, math.pi / 2)
+    assert waver(sines, 0.0) == pytest.approx(0.5)
+    assert waver(sines, math.pi / 6) == pytest.approx(2.5)

@@ -27,8 +27,8 @@ def scene(kind: str, seed: int = 0, way: Way | None = None, **others) -> tuple[S
     length, _, height = builder.extent[me]
     focal = 10 * min(110 / height, 280 / length)  # pixels: the subject is large
     parts = Parts(builder, lambda time: 0.0)
-    street = Scene(parts, (192, 384), focal / 384, haze=np.full(3, 210.0), haze_density=0.0, sun=1.0)
-    street.centre = (191.5, 95.5)
+    street = Scene(parts, (192, 384), focal / 384, np.random.default_rng(0))
+    street.haze_density, street.sun, street.centre = 0.0, 1.0, (191.5, 95.5)
     street.camera = lambda time: (np.eye(3), np.array([0.0, -height / 2, 0.0]))
     return street, me, builder
 

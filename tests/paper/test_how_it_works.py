@@ -7,6 +7,7 @@ import torch
 from dffkit import DeepFeatureFlow, FeatureNetwork, FixedInterval, flownet, recognize
 from dffkit.networks.detection import RFCN
 from dffkit.paper import how_it_works, moving_panels
+from dffkit.paper.feature_maps import best_filter
 from dffkit.training.toytown_recipes import DETECTION
 
 
@@ -33,10 +34,9 @@ def test_the_steps_are_those_of_algorithm_1(model, clip):
             assert torch.equal(step.features, model.feature_network(clip[step.frame][None])[0])
 
 
-def test_the_likest_filter_has_the_map_of_the_thing(model, clip):
-    steps = how_it_works.steps(model, clip[:2], 2)
-    share = torch.stack([step.features[7] for step in steps])
-    assert how_it_works.likest(steps, 2 * share + 1) == 7
+def test_the_best_filter_has_the_map_of_the_thing(model, clip):
+    maps = torch.stack([step.features for step in how_it_works.steps(model, clip[:2], 2)])
+    assert best_filter(maps, 2 * maps[:, 7] + 1) == 7
 
 
 def test_the_panels_say_what_runs(model, clip, monkeypatch):

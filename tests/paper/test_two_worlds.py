@@ -1,4 +1,4 @@
-"""two_worlds.py: the paper's statements in two worlds, on rows whose answers are known."""
+"""two_worlds.py: statements with verdicts in two worlds, on rows whose answers are known."""
 
 import numpy as np
 import pytest
@@ -31,26 +31,30 @@ def stored(results_folder):
     return results_folder
 
 
-def test_each_world_has_its_verdict_beside_the_printed_difference(stored):
-    table = two_worlds.side_by_side().set_index("statement")
-    assert list(table.columns) == ["paper", "Handheld films", "Toytown"]
-    order = table.loc["DFF above DFF fix N"]
-    assert order.paper == "0.8"
-    assert order["Handheld films"].startswith("holds: 1.5 (")
-    assert order["Toytown"].startswith("does not hold: -1.0 (")
-    loss = table.loc["DFF loses no more than in Table 4"]
-    assert loss.paper == "0.8"
-    assert loss["Handheld films"].startswith("holds: 0.5 (")
-    assert loss["Toytown"].startswith("does not hold: 7.0 (")
+def test_statements_have_a_verdict_beside_the_printed_difference(stored):
+    films, drive = (two_worlds.statements(each).set_index("statement") for each in SCORES)
+    for text, ours, verdict in (
+        ("DFF above DFF fix N", 1.5, "holds"),
+        ("DFF loses no more than in Table 4", 0.5, "holds"),
+    ):
+        assert films.printed[text] == pytest.approx(0.8)
+        assert (round(films.difference[text], 1), films.verdict[text], films.by[text]) == (ours, verdict, "paper")
+    assert (round(drive.difference["DFF above DFF fix N"], 1), drive.verdict["DFF above DFF fix N"]) == (
+        -1.0,
+        "does not hold",
+    )
+    loss = drive.loc["DFF loses no more than in Table 4"]
+    assert (round(loss.difference, 1), loss.verdict) == (7.0, "does not hold")
 
 
-def test_a_world_without_rows_has_dashes(stored):
+def test_statements_about_missing_rows_are_left_out(stored):
     for seed in (0, 1, 2):
         results.remove(stored / "evaluation.csv", ablation.recipe("handheld", "Frame").hash, seed)
-    table = two_worlds.side_by_side().set_index("statement")
-    assert table.loc["Frame above DFF", "Handheld films"] == "-"
-    assert table.loc["Frame above DFF", "Toytown"].startswith("holds: 7.0 (")
+    films, drive = (list(two_worlds.statements(each).statement) for each in SCORES)
+    assert "Frame above DFF" in drive
+    assert "Frame above DFF" not in films
+    assert "DFF above DFF fix N" in films
 
 
-def test_without_any_rows_the_table_is_empty(results_folder):
-    assert two_worlds.side_by_side().empty
+def test_without_any_rows_there_are_no_statements(results_folder):
+    assert two_worlds.statements("handheld").empty

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from dffkit import weights
-from dffkit.training import assembly
 from dffkit.weights.storage import digest
 
 DFF, FRAME = "toytown/segmentation/dff", "toytown/segmentation/frame"
@@ -36,8 +35,8 @@ class Recipe:
 
 def use_networks(monkeypatch):
     """Make recipes build `Network` instead of the networks of the experiments."""
-    monkeypatch.setattr("dffkit.training.recipe.Recipe", Recipe)
-    monkeypatch.setattr(assembly, "build", lambda recipe: Network(recipe.width, recipe.flow))
+    monkeypatch.setattr(weights, "Recipe", Recipe)
+    monkeypatch.setattr(weights, "build", lambda recipe: Network(recipe.width, recipe.flow))
 
 
 def metadata(**changes):

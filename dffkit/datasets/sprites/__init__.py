@@ -36,30 +36,20 @@ SHARES = np.rint(np.arange(256, dtype=np.float32) * (255 / FINE**2)) / np.float3
 
 
 class SpritePair(NamedTuple):
-    """A pair of frames and the flow between them; in a batch every tensor has a dimension B in front.
+    """A pair of frames and the flow between them; in a batch every tensor has a dimension B in front."""
 
-    Attributes:
-        current, key: `(3, H, W)` uint8 RGB.
-        flow: `(2, H, W)` float32, pixels; x then y, defined on the current frame, pointing into the key frame.
-        occluded: `(H, W)` bool, true where a point of the current frame is hidden in the key frame or outside it.
-    """
-
-    current: Tensor
-    key: Tensor
-    flow: Tensor
-    occluded: Tensor
+    current: Tensor  # (3, H, W) uint8 RGB
+    key: Tensor  # likewise
+    flow: Tensor  # (2, H, W) float32, pixels; x then y, defined on the current frame, pointing into the key frame
+    occluded: Tensor  # (H, W) bool, true where a point of the current frame is hidden in the key frame or outside it
 
 
 def sprite_pair(
     seed: int, index: int, size: tuple[int, int] = (192, 384), parameters: SpriteWorld | None = None
 ) -> SpritePair:
-    """Return pair number `index` of the endless data set `seed`.
+    """Return pair number `index` of the endless data set `seed`, with frames of `size` `(H, W)` in pixels.
 
-    Args:
-        seed: number of the data set.
-        index: number of the pair; pairs can be made in any order.
-        size: `(H, W)` of the frames in pixels.
-        parameters: the world; None for the standard one.
+    Pairs can be made in any order. The world `parameters` is the standard one unless given.
 
     Raises:
         ValueError: for a negative seed or index, or an empty size.

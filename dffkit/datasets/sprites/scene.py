@@ -17,47 +17,28 @@ TEXTURE_SIZE = 512
 
 @dataclass(frozen=True)
 class SpriteWorld:
-    """The parameters of the sprites. Lengths are in pixels unless stated otherwise; ranges are (low, high).
+    """The parameters of the sprites. Lengths are in pixels unless stated otherwise; ranges are (low, high)."""
 
-    Attributes:
-        sprites: number of sprites in a scene, at most 254.
-        radius: of a sprite, as a share of the frame's height; all orders of size are equally frequent.
-        displacement: mixture of (share, low, high): distances from the current to the key frame. Their distribution
-            resembles street video over 0 to 9 frames: most things are slow, and there is a tail of near and fast ones.
-        still: share of pairs with i == k: the same frame twice.
-        zooming: share of backgrounds that zoom about a random point, as if the camera drove; others only shift.
-        driving_forward: share of zooming backgrounds that shrink into the key frame, which is the earlier one.
-        zooming_shift: factor of the shift of a zooming background.
-        roll: largest rotation of the background, in degrees.
-        own_motion: share of sprites that move by themselves, on top of the camera's motion.
-        parallax: factor of the camera's motion in a sprite's motion.
-        deformation: largest motion of a sprite's rim by turning, and by zooming, as a share of its displacement.
-        textures: number of textures that the layers choose from.
-        contrast: of a layer's texture.
-        flicker: share of pairs with one wrongly exposed frame, as Toytown has.
-        exposure: factor of the brightness of a wrongly exposed frame.
-        gain, offset: largest change of contrast, and of brightness in grey levels, from the current to the key frame.
-        noise: largest standard deviation of the noise on both frames, in grey levels. Still pairs keep light and noise.
-    """
-
-    sprites: tuple[int, int] = (6, 18)
-    radius: tuple[float, float] = (0.04, 0.5)
+    sprites: tuple[int, int] = (6, 18)  # number of sprites in a scene, at most 254
+    radius: tuple[float, float] = (0.04, 0.5)  # share of the frame's height; all orders of size are equally frequent
+    # Mixture of (share, low, high): distances from the current to the key frame. Their distribution resembles street
+    # video over 0 to 9 frames: most things are slow, and there is a tail of near and fast ones.
     displacement: tuple[tuple[float, float, float], ...] = ((0.45, 0, 4), (0.4, 4, 20), (0.15, 20, 80))
-    still: float = 0.1
-    zooming: float = 0.6
-    driving_forward: float = 0.75
-    zooming_shift: float = 0.3
-    roll: float = 1.0
-    own_motion: float = 0.6
-    parallax: tuple[float, float] = (0.5, 1.5)
-    deformation: float = 0.3
-    textures: int = 64
-    contrast: tuple[float, float] = (0.15, 1.0)
-    flicker: float = 0.1
-    exposure: tuple[float, float] = (0.5, 1.7)
-    gain: float = 0.03
-    offset: float = 4.0
-    noise: float = 2.0
+    still: float = 0.1  # share of pairs with i == k: the same frame twice
+    zooming: float = 0.6  # share of backgrounds that zoom about a random point, as in a drive; others only shift
+    driving_forward: float = 0.75  # share of these that shrink into the key frame, which is the earlier one
+    zooming_shift: float = 0.3  # factor of the shift of a zooming background
+    roll: float = 1.0  # largest rotation of the background, in degrees
+    own_motion: float = 0.6  # share of sprites that move by themselves, on top of the camera's motion
+    parallax: tuple[float, float] = (0.5, 1.5)  # factor of the camera's motion in a sprite's motion
+    deformation: float = 0.3  # largest motion of a rim by turning, and by zooming, as a share of the displacement
+    textures: int = 64  # number of textures that the layers choose from
+    contrast: tuple[float, float] = (0.15, 1.0)  # of a layer's texture
+    flicker: float = 0.1  # share of pairs with one wrongly exposed frame, as Toytown has
+    exposure: tuple[float, float] = (0.5, 1.7)  # factor of the brightness of a wrongly exposed frame
+    gain: float = 0.03  # largest change of contrast from the current to the key frame
+    offset: float = 4.0  # the same of brightness, in grey levels
+    noise: float = 2.0  # largest standard deviation on both frames, in grey levels; still pairs keep light and noise
 
 
 # By the data set that the flow is trained for. The handheld camera turns after its subject: the background pans, by
@@ -80,21 +61,13 @@ def data_version(parameters: SpriteWorld | None = None) -> str:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a scene, in the coordinates of the current frame.
+    """One layer of a scene, in the coordinates of the current frame."""
 
-    Attributes:
-        texture: number of its texture.
-        to_texture: 3x3, current frame -> texture.
-        colours: 3x4, texture colour (and 1) -> colour.
-        motion: 3x3, current frame -> key frame.
-        outline: polygons `(n, 2)` whose union is the layer; None covers the whole frame.
-    """
-
-    texture: int
-    to_texture: np.ndarray
-    colours: np.ndarray
-    motion: np.ndarray
-    outline: Sequence[np.ndarray] | None = None
+    texture: int  # its number
+    to_texture: np.ndarray  # 3x3, current frame -> texture
+    colours: np.ndarray  # 3x4, texture colour (and 1) -> colour
+    motion: np.ndarray  # 3x3, current frame -> key frame
+    outline: Sequence[np.ndarray] | None = None  # polygons (n, 2) whose union is the layer; None for the whole frame
 
 
 def draw_scene(rng: np.random.Generator, size: tuple[int, int], world: SpriteWorld) -> list[Layer]:

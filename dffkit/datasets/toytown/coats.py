@@ -17,43 +17,30 @@ HORSES += ((WHITE, WHITE), ((150, 122, 88), (44, 36, 30)))
 
 @dataclass(frozen=True)
 class Coat:
-    """One animal's colours. A share below or above which a colour counts runs from 0 at the back of a part to 1.
+    """One animal's colours. A share below or above which a colour counts runs from 0 at the back of a part to 1."""
 
-    Attributes:
-        base: of the body.
-        under: of belly, throat and cheeks; on the trunk, the neck and the head it counts where the surface faces
-            upwards by less than `below` (-1 down, 1 up).
-        patch: in blotches about `blotch` shoulder heights wide, where their noise exceeds `rare`.
-        stripe: across the body, one each `stripes` shoulder heights.
-        sock: of the legs below the share `ankle` of their length; `hoof` at their ends.
-        muzzle: of the head's end from the share `nose` on.
-        blaze: down the middle of the face, `broad` radians wide to either side.
-        mane, tail, tip, ear: of mane, tail, the tail's end and ears.
-        face: of the whole head, if not `base`.
-        rough: strength of the creases between the wool's curls.
-    """
-
-    base: np.ndarray
+    base: np.ndarray  # of the body
     mane: np.ndarray
     tail: np.ndarray
     ear: np.ndarray
-    sock: np.ndarray
-    hoof: tuple | np.ndarray = BLACK
-    tip: np.ndarray | None = None
-    under: np.ndarray | None = None
+    sock: np.ndarray  # of the legs below the share `ankle` of their length
+    hoof: tuple | np.ndarray = BLACK  # at the ends of the legs
+    tip: np.ndarray | None = None  # of the tail's end
+    under: np.ndarray | None = None  # of belly, throat and cheeks
+    # On trunk, neck and head `under` counts where the surface faces upwards by less than this (-1 down, 1 up).
     below: tuple[float, float, float] = (-0.6, -0.5, -0.3)
-    patch: np.ndarray | None = None
-    blotch: float = 0.3
-    rare: float = 0.2
-    stripe: np.ndarray | None = None
-    stripes: float = 0.085
+    patch: np.ndarray | None = None  # in blotches
+    blotch: float = 0.3  # width of a blotch, in shoulder heights
+    rare: float = 0.2  # blotches are where their noise exceeds this
+    stripe: np.ndarray | None = None  # across the body
+    stripes: float = 0.085  # distance of stripes, in shoulder heights
     ankle: float = 0.6
-    muzzle: np.ndarray | None = None
-    nose: float = 0.78
-    blaze: np.ndarray | None = None
-    broad: float = 0.5
-    rough: float = 0.0
-    face: np.ndarray | None = None
+    muzzle: np.ndarray | None = None  # of the head's end
+    nose: float = 0.78  # share of the head where the muzzle begins
+    blaze: np.ndarray | None = None  # down the middle of the face
+    broad: float = 0.5  # radians of the blaze to either side
+    rough: float = 0.0  # strength of the creases between the wool's curls
+    face: np.ndarray | None = None  # of the whole head, if not `base`
 
     def painter(self, rng: Generator) -> Callable[..., np.ndarray]:
         """Return a function of (part, points, along, up, turn) -> colours (..., 3); `turn` is 0 on the back."""

@@ -7,7 +7,7 @@ import numpy as np
 from dffkit.datasets.toytown import street, traffic
 from dffkit.datasets.toytown.model import Builder
 from dffkit.datasets.toytown.parts import Parts, rotations
-from dffkit.datasets.toytown.view import Scene
+from dffkit.datasets.toytown.view import Scene, waver
 
 
 class Drive(Scene):
@@ -15,8 +15,7 @@ class Drive(Scene):
 
     Args:
         key: the seed of all that is random here: (world seed, split, street).
-        size: (H, W) of the frames.
-        focal: the camera's focal length, in widths of the frame.
+        size, focal: of `Scene`.
         speed: factor of the camera's speed.
         rare_poses: share of people and cyclists in an unusual pose.
     """
@@ -40,9 +39,7 @@ class Drive(Scene):
         builder = Builder()
         crossings = street.lay_out(builder, rng)
         traffic.populate(builder, rng, crossings, self.drive, rare_poses)
-        haze = rng.uniform(0.85, 1.0) * np.array([208.0, 216, 226])
-        density, sun = rng.uniform(0.0005, 0.004), rng.uniform(0.82, 1.08)
-        super().__init__(Parts(builder, self.drive), size, focal, haze, density, sun)
+        super().__init__(Parts(builder, self.drive), size, focal, rng)
 
     def drive(self, time: float) -> float:
         """Return the metres that the camera has driven: it slows down and speeds up."""
@@ -52,7 +49,7 @@ class Drive(Scene):
 
     def camera(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the camera's rotation (3, 3), street to camera, and its position (3,)."""
-        yaw, pitch, roll = (sum(a * math.sin(w * time + p) for a, w, p in axis) for axis in self._shake)
+        yaw, pitch, roll = (waver(axis, time) for axis in self._shake)
         middle, sway, frequency, phase = self._side
         position = np.array([middle + sway * math.sin(frequency * time + phase), -self._height, self.drive(time)])
         about_x, about_y, about_z = rotations(pitch, -yaw, roll)

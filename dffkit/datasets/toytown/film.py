@@ -30,35 +30,20 @@ MOST_EXPOSURES = 40  # of a world with a shutter, whose exposures are a pixel of
 
 @dataclass(frozen=True)
 class World:
-    """Everything the town depends on besides its code; `data_version` names it, and every result row has that name.
+    """Everything the town depends on besides its code; `data_version` names it, and every result row has that name."""
 
-    Attributes:
-        version: of the drawing code; raised whenever a frame changes.
-        seed: of the whole town; another seed gives other streets.
-        size: (H, W) of the frames in pixels.
-        focal: the drive's focal length, in widths of the frame; a longer one makes things larger.
-        speed: factor of the drive's speed.
-        deterioration: share of frames that are blurred, defocused, noisy, or wrongly exposed.
-        rare_poses: share of people and cyclists that bend or lean.
-        min_visible: smallest visible share of an outline that gets a box.
-        min_side: smallest longer side of a box, in pixels.
-        camera: "drive", from a car, or "handheld", of somebody who points it at an animal or a vehicle.
-        shutter: the shutter is open for this share of the time between two frames; each frame has its motion blur.
-        focus_error: of `Handheld`.
-    """
-
-    version: int = 1
-    seed: int = 2017
-    size: tuple[int, int] = (192, 384)
-    focal: float = 1.05
-    speed: float = 1.0
-    deterioration: float = 0.12
-    rare_poses: float = 0.1
-    min_visible: float = 0.35
-    min_side: int = 32
-    camera: str = "drive"
-    shutter: float = 0.0
-    focus_error: float = 0.0
+    version: int = 1  # of the drawing code; raised whenever a frame changes
+    seed: int = 2017  # of the whole town; another seed gives other streets
+    size: tuple[int, int] = (192, 384)  # (H, W) of the frames in pixels
+    focal: float = 1.05  # the drive's focal length, in widths of the frame; a longer one makes things larger
+    speed: float = 1.0  # factor of the drive's speed
+    deterioration: float = 0.12  # share of frames that are blurred, defocused, noisy, or wrongly exposed
+    rare_poses: float = 0.1  # share of people and cyclists that bend or lean
+    min_visible: float = 0.35  # smallest visible share of an outline that gets a box
+    min_side: int = 32  # smallest longer side of a box, in pixels
+    camera: str = "drive"  # from a car, or "handheld", of somebody who points it at an animal or a vehicle
+    shutter: float = 0.0  # it is open for this share of the time between two frames; each frame has its motion blur
+    focus_error: float = 0.0  # of `Handheld`
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -107,11 +92,7 @@ def scene(split: str, number: int, world: World = DEFAULT) -> Scene:
 class Film:
     """A scene filmed at `fps`: frames, labels, boxes, and exact flow between any two frames, all rendered on demand.
 
-    Args:
-        split: "train", "val", "test" or "stills".
-        number: number of the scene, from 0.
-        fps: frames a second.
-        world: the town.
+    It is the scene of this number, from 0, of split "train", "val", "test" or "stills" of a world.
 
     Raises:
         ValueError: for another split or a negative number; its methods, for a frame after the first 12 seconds.

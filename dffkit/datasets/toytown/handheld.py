@@ -1,7 +1,6 @@
 """The handheld world: an animal or a vehicle, filmed by somebody who points a camera at it, as in ImageNet VID."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -11,7 +10,7 @@ from dffkit.datasets.toytown import place
 from dffkit.datasets.toytown.model import SUBJECTS, Builder, Way
 from dffkit.datasets.toytown.parts import Parts, rotations
 from dffkit.datasets.toytown.subjects import subject
-from dffkit.datasets.toytown.view import Scene, Seen
+from dffkit.datasets.toytown.view import Scene, Seen, waver
 
 CELLS = (12, 24)  # height and width of the frame in cells of the feature map
 SIZES = (6.0, 12.3)  # square root of a subject's area, in cells: all orders of size are equally frequent
@@ -37,16 +36,6 @@ OTHER_PACE = 2.0
 PARKED = 0.3  # share of bicycles and motorcycles without a rider
 
 
-class Waver(NamedTuple):
-    """A smooth error of the operator's aim: sines of (amplitude, frequency, phase), in radians and radians a second."""
-
-    sines: tuple[tuple[float, float, float], ...]
-
-    def at(self, time: float) -> float:
-        """Return the error at `time`, in radians."""
-        return sum(a * math.sin(w * time + p) for a, w, p in self.sines)
-
-
 class Handheld(Scene):
     """A subject, perhaps with companions, in a place with passers-by, and a camera in somebody's hands.
 
@@ -65,22 +54,19 @@ class Handheld(Scene):
         on_road = 0.85 if group.kind in ROAD_USERS else 0.15
         place.lay_out(group.builder, rng, group.distance, group.heading, on_road)
         self._aim = _aim(rng, group)
-        roll = math.radians(rng.uniform(0, 2)), rng.uniform(0.5, 2), rng.uniform(0, 2 * math.pi)
-        self._roll = Waver((roll,))
+        self._roll = math.radians(rng.uniform(0, 2)), rng.uniform(0.5, 2), rng.uniform(0, 2 * math.pi)
         self._walk = rng.uniform(-0.8, 0.8, 2) * (rng.random() < 0.25)  # of the operator, in metres a second
         self.blur = abs(rng.normal(0, focus_error)) * size[1] / 384  # sigma of its defocus in pixels
-        haze = rng.uniform(0.85, 1.0) * np.array([208.0, 216, 226])
-        density, sun = rng.uniform(0.0005, 0.004), rng.uniform(0.82, 1.08)
-        super().__init__(Parts(group.builder, lambda time: 0.0), size, focal, haze, density, sun)
+        super().__init__(Parts(group.builder, lambda time: 0.0), size, focal, rng)
 
     def camera(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the camera's rotation (3, 3), scene to camera, and its position (3,)."""
         x, z = self._walk * time
         position = np.array([x, -self._height, z])
         target = self._group.middle_at(self._group.followed_until(time)) - position
-        yaw = math.atan2(target[0], target[2]) + self._aim[0].at(time)
-        pitch = math.atan2(target[1], math.hypot(target[0], target[2])) + self._aim[1].at(time)
-        about_x, about_y, about_z = rotations(pitch, -yaw, self._roll.at(time))
+        yaw = math.atan2(target[0], target[2]) + waver(self._aim[0], time)
+        pitch = math.atan2(target[1], math.hypot(target[0], target[2])) + waver(self._aim[1], time)
+        about_x, about_y, about_z = rotations(pitch, -yaw, waver([self._roll], time))
         return about_z @ about_x @ about_y, position
 
     def boxes(self, seen: Seen) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -180,8 +166,8 @@ def _side_by_side(rng: Generator, widths: list[float]) -> tuple[list[tuple[float
     return [(x - middle, z) for x, z in places], sum(edges)
 
 
-def _aim(rng: Generator, group: _Group) -> tuple[Waver, Waver]:
-    """Return the errors of the operator's aim, sideways and up and down."""
+def _aim(rng: Generator, group: _Group) -> list[tuple]:
+    """Return the errors of the operator's aim, sideways and up and down, as `waver` takes them."""
     errors = []
     for share, side, cells in ((1.0, group.span, CELLS[1]), (0.4, group.height, CELLS[0])):
         speed, frequency = share * group.waver * math.sqrt(2), log_uniform(rng, *TURNS)
@@ -191,5 +177,5 @@ def _aim(rng: Generator, group: _Group) -> tuple[Waver, Waver]:
         slow = amplitude, speed / max(amplitude, 1e-9), rng.uniform(0, 2 * math.pi)
         tremor = rng.uniform(0, TREMOR), rng.uniform(7, 12), rng.uniform(0, 2 * math.pi)
         still = rng.uniform(-0.5, 0.5) * max(0.0, room - amplitude), 0.0, math.pi / 2
-        errors.append(Waver((slow, tremor, still)))
-    return errors[0], errors[1]
+        errors.append((slow, tremor, still))
+    return errors

@@ -96,18 +96,14 @@ def draw_shadow() -> np.ndarray:
 
 
 class Atlas:
-    """Pictures in one flat uint8 array, each with its smaller versions.
-
-    Attributes:
-        pieces: the texels of each picture, all of its sizes.
-        table: for each picture and level: first byte, height, width, number of levels.
-        size: bytes so far.
-    """
+    """Pictures in one flat uint8 array, each with its smaller versions."""
 
     def __init__(self) -> None:
-        self.pieces: list[np.ndarray] = []
-        self.table: list[list[list[int]]] = []
-        self.size = 0
+        self.pieces: list[np.ndarray] = []  # the texels of each picture, all of its sizes
+        self.table: list[
+            list[list[int]]
+        ] = []  # for each picture and level: first byte, height, width, number of levels
+        self.size = 0  # bytes so far
 
     def add(self, picture: np.ndarray) -> int:
         """Add a picture (H, W, 3 or 4), values in 0..255, and return its number. Sides are powers of two."""
@@ -168,34 +164,32 @@ class Way:
 
 
 class Builder:
-    """Collects textures, objects and parts while a street is laid out.
-
-    Attributes:
-        atlas: the textures; parts name them by number.
-        objects: (label or -1 for no box, way, lean sideways and forwards) of each object.
-        quads, limbs: the parts, as the methods `quad` and `limb` add them.
-        walkers, cyclists: (owner, height in metres, stride in metres, textures of `people.WALKER_LIMBS`) of each person
-            on foot, (owner, textures of `people.CYCLIST_LIMBS`) of each cyclist.
-        riders: (owner, textures of `people.RIDER_LIMBS`) of each person on a machine that has its own box.
-        legs: (owner, label, row of `animals.GAIT`, radius and texture of its upper and of its lower half) of each leg.
-        extent: length along the heading, width and height in metres of each subject, by its number.
-    """
+    """Collects textures, objects and parts while a street is laid out."""
 
     def __init__(self) -> None:
-        self.atlas = Atlas()
-        self.objects: list[tuple[int, Way, tuple[float, float]]] = []
-        self.quads: list[tuple] = []
+        self.atlas = Atlas()  # parts name its textures by number
+        self.objects: list[
+            tuple[int, Way, tuple[float, float]]
+        ] = []  # label or -1 for no box, way, lean as `add_object`
+        self.quads: list[tuple] = []  # the parts, as the methods `quad` and `limb` add them
         self.limbs: list[tuple] = []
-        self.walkers: list[tuple] = []
-        self.cyclists: list[tuple] = []
-        self.riders: list[tuple] = []
-        self.legs: list[tuple] = []
-        self.extent: dict[int, tuple[float, float, float]] = {}
+        self.walkers: list[tuple] = []  # owner, height and stride in metres, textures of `people.WALKER_LIMBS`
+        self.cyclists: list[tuple] = []  # owner, textures of `people.CYCLIST_LIMBS`
+        self.riders: list[tuple] = []  # people on machines with boxes of their own: owner, textures of `RIDER_LIMBS`
+        self.legs: list[
+            tuple
+        ] = []  # owner, label, row of `animals.GAIT`, radius and texture of the upper and lower half
+        self.extent: dict[
+            int, tuple[float, float, float]
+        ] = {}  # of each subject: length along its heading, width, height
         self.add_object(None, Way())  # WORLD
         self.add_object(None, Way(follows=1.0))  # BACKDROP
 
     def add_object(self, label: str | None, way: Way, lean: tuple[float, float] = (0.0, 0.0)) -> int:
-        """Add an object without parts and return its number; `lean` makes a rare pose. Without a label: no box."""
+        """Add an object without parts and return its number. Without a label it has no box.
+
+        `lean`, sideways and forwards in radians, makes a rare pose.
+        """
         self.objects.append((-1 if label is None else LABEL[label], way, lean))
         return len(self.objects) - 1
 

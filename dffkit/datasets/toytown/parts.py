@@ -99,17 +99,14 @@ class Parts:
 
     def _strips(self, turns: np.ndarray, moves: np.ndarray, travelled: np.ndarray) -> np.ndarray:
         """Return the limbs as strips that face the camera, (n, 9) in camera coordinates."""
-        bodies = []
-        if len(self._walkers):
-            owner, height, stride = self._walkers.T
-            bodies.append(walker_limbs(np.pi * travelled[owner.astype(int)] / (stride / 2), height).reshape(-1, 2, 3))
-        if len(self._cyclists):
-            bodies.append(cyclist_limbs(travelled[self._cyclists] / 0.9).reshape(-1, 2, 3))
-        if len(self._riders):
-            bodies.append(cyclist_limbs(travelled[self._riders] / 0.9)[:, RIDER].reshape(-1, 2, 3))
-        if len(self._walking):
-            bodies.append(leg_limbs(travelled[self._walking], self._gait).reshape(-1, 2, 3))
-        ends = np.concatenate([self._ends, *bodies])
+        owner, height, stride = self._walkers.T
+        bodies = [
+            walker_limbs(np.pi * travelled[owner.astype(int)] / (stride / 2), height),
+            cyclist_limbs(travelled[self._cyclists] / 0.9),
+            cyclist_limbs(travelled[self._riders] / 0.9)[:, RIDER],
+            leg_limbs(travelled[self._walking], self._gait),
+        ]
+        ends = np.concatenate([self._ends, *(limbs.reshape(-1, 2, 3) for limbs in bodies)])
         owner = self.owner[len(self._quads) :]
         ends = np.einsum("nij,nkj->nki", turns[owner], ends) + moves[owner][:, None]
         axis = ends[:, 1] - ends[:, 0]

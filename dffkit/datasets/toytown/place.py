@@ -18,8 +18,7 @@ def lay_out(builder: Builder, rng: Generator, distance: float, heading: float, o
     """Build the place around a subject.
 
     Args:
-        builder: collects the parts.
-        rng: the source of all chance.
+        builder, rng: collects the parts; the source of all chance.
         distance: of the subject from the camera, which looks along z from the origin, in metres.
         heading: direction of a road through the subject's place, in radians from z towards x.
         on_road: probability that there is this road.

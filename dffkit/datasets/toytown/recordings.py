@@ -69,9 +69,7 @@ def snippets(
 class Recording:
     """All frames and labels of one street as tensors, rendered when first needed and read from disk afterwards."""
 
-    def __init__(
-        self, split: str, number: int, fps: float, length: int, world: World = DEFAULT, folder: Path | None = None
-    ) -> None:
+    def __init__(self, split: str, number: int, fps: float, length: int, world: World, folder: Path | None) -> None:
         self.name, self.arguments = f"{split}-{number:04d}-{fps:g}fps-{length}", (split, number, fps, length, world)
         self.fps, self.length = fps, length
         self.path = folder and Path(folder) / data_version(world) / f"{self.name}.safetensors"

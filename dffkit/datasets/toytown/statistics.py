@@ -31,40 +31,25 @@ SHORT, HIDDEN = 2.5, 0.3  # a short side in cells; a share of an outline
 
 
 class Thing(NamedTuple):
-    """One box of a labelled frame.
+    """One box of a labelled frame."""
 
-    Attributes:
-        film: number of the film.
-        label: 1.. in the world's classes.
-        x1, y1, x2, y2: the box in pixels.
-        visible: visible share of the outline.
-        motion: motion IoU.
-        earlier: the visible share nine frames earlier; 0 if there was no box then.
-    """
-
-    film: int
-    label: int
-    x1: int
+    film: int  # its number
+    label: int  # 1.. in the world's classes
+    x1: int  # the box in pixels
     y1: int
     x2: int
     y2: int
-    visible: float
-    motion: float
-    earlier: float
+    visible: float  # visible share of the outline
+    motion: float  # motion IoU
+    earlier: float  # the visible share nine frames earlier; 0 if there was no box then
 
 
 class Observed(NamedTuple):
-    """The labelled frames of training films.
+    """The labelled frames of training films."""
 
-    Attributes:
-        films: number of films, of those from number 0.
-        things: the boxes of all labelled frames.
-        with_smaller: numbers of the films in whose labelled frame something is too small for a box.
-    """
-
-    films: int
-    things: Sequence[Thing]
-    with_smaller: Sequence[int]
+    films: int  # number of films, of those from number 0
+    things: Sequence[Thing]  # the boxes of all labelled frames
+    with_smaller: Sequence[int]  # numbers of the films in whose labelled frame something is too small for a box
 
 
 def targets() -> list[dict[str, Any]]:
@@ -88,11 +73,11 @@ def observe(number: int, world: str = "handheld") -> tuple[list[Thing], bool]:
     return things, len(film.boxes(LABELLED, min_side=0)["tracks"]) > len(things)
 
 
-def observe_films(world: str, count: int = FILMS, progress: bool = True) -> Observed:
+def observe_films(world: str, count: int = FILMS) -> Observed:
     """Observe the first films of a world's training, one process for each core; about 0.2 s a film and core."""
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         found = pool.map(partial(observe, world=world), range(count), chunksize=10)
-        found = list(tqdm(found, f"counting boxes, {world}", count, unit="film", disable=not progress))
+        found = list(tqdm(found, f"counting boxes, {world}", count, unit="film"))
     smaller = [number for number, (_, small) in enumerate(found) if small]
     return Observed(count, [thing for things, _ in found for thing in things], smaller)
 

@@ -12,12 +12,7 @@ from dffkit.datasets.toytown.vehicles import bus, car
 def subject(builder: Builder, rng: Generator, way: Way, kind: str, rider: bool = True) -> int:
     """Add a subject of one of `SUBJECTS`, store its extent in `builder.extent`, and return its object's number.
 
-    Args:
-        builder: what the street is collected in.
-        rng: the source of its looks and proportions.
-        way: its motion.
-        kind: its class.
-        rider: False leaves a bicycle or a motorcycle parked.
+    Without a `rider`, a bicycle or a motorcycle is parked.
 
     Raises:
         ValueError: for another kind.

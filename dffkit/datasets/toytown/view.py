@@ -1,8 +1,11 @@
 """A scene at any moment through its camera: frames, labels, boxes, and exact flow between any two moments."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 
 from dffkit.datasets.toytown import raster
 from dffkit.datasets.toytown.parts import Parts, cross
@@ -28,17 +31,14 @@ class Scene:
         parts: all things.
         size: (H, W) of the frames.
         focal: the camera's focal length, in widths of the frame.
-        haze: colour of the haze (3,), 0..255.
-        haze_density: share of light that is lost in a metre of haze.
-        sun: factor of all light.
+        rng: source of the haze's colour, of the share of light that it takes in a metre, and of the sun's light.
     """
 
-    def __init__(
-        self, parts: Parts, size: tuple[int, int], focal: float, haze: np.ndarray, haze_density: float, sun: float
-    ) -> None:
+    def __init__(self, parts: Parts, size: tuple[int, int], focal: float, rng: Generator) -> None:
         self.parts, self.size = parts, size
         self.focal, self.centre = focal * size[1], ((size[1] - 1) / 2, 0.47 * size[0])
-        self.haze, self.haze_density, self.sun = haze, haze_density, sun
+        self.haze = rng.uniform(0.85, 1.0) * np.array([208.0, 216, 226])
+        self.haze_density, self.sun = rng.uniform(0.0005, 0.004), rng.uniform(0.82, 1.08)
 
     def camera(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the camera's rotation (3, 3), scene to camera, and its position (3,)."""
@@ -128,3 +128,8 @@ class Scene:
         ratio = (texels / np.maximum(size * scale[:, None], 0.5)).min(1)
         level = np.floor(np.log2(np.maximum(ratio, 1.0))).astype(np.int64)
         return np.minimum(level, self.parts.levels[self.parts.texture, 0, 3] - 1)
+
+
+def waver(sines: Iterable[tuple[float, float, float]], time: float) -> float:
+    """Return a sum of sines at `time`: (amplitude, frequency, phase) each, in radians and radians a second."""
+    return sum(a * math.sin(w * time + p) for a, w, p in sines)

@@ -9,7 +9,6 @@ except those of one layer, the head's boxes: see `_in_training_units`.
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -53,18 +52,16 @@ def authors_model(*, width: float = 1.0) -> DeepFeatureFlow:
     return DeepFeatureFlow(features, flow, RFCN(in_channels=features.channels, num_classes=CLASSES, **AUTHORS))
 
 
-def load_mxnet(
-    path: Path, *, width: float = 1.0, warn: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
-) -> DeepFeatureFlow:
+def load_mxnet(path: Path, *, width: float = 1.0) -> DeepFeatureFlow:
     """Load the authors' trained network, ready to recognize: `authors_model` with a checkpoint's weights, in eval mode.
 
     It was trained on frames whose shorter side is 600 pixels, or less where the longer side would exceed 1000. Label c
-    of a detection is the c-th class of ImageNet VID in the order of their names, from 1, airplane, to 30, zebra.
+    of a detection is the c-th class of ImageNet VID in the order of their names, from 1, airplane, to 30, zebra. A line
+    on stderr names the arrays of the file that are not needed.
 
     Args:
         path: a `.params` file of the authors, or of a training with their code.
         width: as in `authors_model`.
-        warn: receives a message that names the arrays that are not needed.
 
     Raises:
         DataError: if the file is missing or damaged; if it lacks an array of the network or has another one; or if an
@@ -78,7 +75,8 @@ def load_mxnet(
     if trouble := _misfit({name: own[key] for key, name in wanted.items()}, arrays):
         raise DataError(f"{path}: is not a checkpoint of this network: {trouble}; {REMEDY}")
     if spare := [name for name in NOT_NEEDED if name in arrays]:
-        warn(f"{path}: not needed, for the head's boxes come from the arrays that end in _test: {', '.join(spare)}")
+        why = "for the head's boxes come from the arrays that end in _test"
+        print(f"{path}: not needed, {why}: {', '.join(spare)}", file=sys.stderr)
     for key, name in wanted.items():
         own[key].copy_(_in_training_units(arrays[name]) if name in BOXES else arrays[name])
     return model.eval()
