@@ -108,6 +108,18 @@ def test_printed_lines_are_short_and_do_not_change(exercise, capsys):
         assert all(len(line) <= 100 for line in once.splitlines())
 
 
+@by_name
+def test_each_call_leaves_its_outcome(exercise):
+    exercise(exercise.solution)
+    exercise(untouched)
+    exercise(exercise.mistakes[0].function)
+    last = check.outcomes[-3:]
+    assert [outcome.result for outcome in last] == ["passed", "not attempted", "hint"]
+    assert exercise.mistakes[0].reason in last[2].text
+    (module,) = [module.__name__ for module in MODULES if exercise in vars(module).values()]
+    assert {outcome[:2] for outcome in last} == {(module.rpartition(".")[2], exercise.name)}
+
+
 # The mechanism
 
 

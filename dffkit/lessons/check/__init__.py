@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 NOT_ATTEMPTED = "not attempted yet"
+RESULTS = {"correct": "passed", NOT_ATTEMPTED: "not attempted"}  # first words of a feedback -> result; else "hint"
 WIDTH = 100  # characters in a printed line
 TOLERANCE = 1e-3  # answers are of order 1 to 40; float32 is enough, a wrong formula is not
 TIME_LIMIT = 5.0  # seconds of computing for one example; a right answer needs milliseconds
@@ -32,6 +33,18 @@ class Mistake(NamedTuple):
 
     reason: str
     function: Callable[..., Any]
+
+
+class Outcome(NamedTuple):
+    """One call of a check, for whoever collects the answers of many learners."""
+
+    notebook: str  # "nb02"
+    exercise: str  # "Exercise 1"
+    result: str  # "passed", "hint" or "not attempted"
+    text: str  # the feedback
+
+
+outcomes: list[Outcome] = []  # every call of a check in this process, in order; an exercise's last one counts
 
 
 class Exercise:
@@ -60,10 +73,14 @@ class Exercise:
     ) -> None:
         self.name, self.solution, self.examples, self.mistakes = name, solution, examples, mistakes
         self.describe_index, self.on_index_error, self.time_limit = describe_index, on_index_error, time_limit
+        self.notebook = sys._getframe(1).f_globals["__name__"].rpartition(".")[2]
         self.expected = [answer_of(solution, example) for example in examples]
 
     def __call__(self, attempt: Callable[..., Any]) -> None:
-        first, *evidence = f"{self.name}: {self.feedback(attempt)}".splitlines()
+        feedback = self.feedback(attempt)
+        result = next((result for start, result in RESULTS.items() if feedback.startswith(start)), "hint")
+        outcomes.append(Outcome(self.notebook, self.name, result, feedback))
+        first, *evidence = f"{self.name}: {feedback}".splitlines()
         print(*textwrap.wrap(first, WIDTH, subsequent_indent="  "), *evidence, sep="\n")
 
     def feedback(self, attempt: Callable[..., Any]) -> str:
