@@ -4,6 +4,7 @@ Each exercise of notebook NN, in nbNN.py, holds its solution and typical mistake
 examples; if the answers are those of a known mistake, it names that mistake. A wrong answer never raises an error.
 """
 
+import functools
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -77,7 +78,10 @@ class Exercise:
         self.describe_index, self.on_index_error = describe_index, on_index_error
         self.answer_by, self.time_limit = answer_by, time_limit
         self.notebook = sys._getframe(1).f_globals["__name__"].rpartition(".")[2]
-        self.expected = [self.answer_of(solution, example) for example in examples]
+
+    @functools.cached_property
+    def expected(self) -> list[Tensor | None]:
+        return [self.answer_of(self.solution, example) for example in self.examples]
 
     def __call__(self, attempt: Callable[..., Any]) -> None:
         feedback = self.feedback(attempt)
