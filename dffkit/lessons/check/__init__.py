@@ -87,8 +87,8 @@ class Exercise:
         feedback = self.feedback(attempt)
         result = next((result for start, result in RESULTS.items() if feedback.startswith(start)), "hint")
         outcomes.append(Outcome(self.notebook, self.name, result, feedback))
-        first, *evidence = f"{self.name}: {feedback}".splitlines()
-        print(*textwrap.wrap(first, WIDTH, subsequent_indent="  "), *evidence, sep="\n")
+        for line in f"{self.name}: {feedback}".splitlines():
+            print(textwrap.fill(line, WIDTH, subsequent_indent="    " if line.startswith(" ") else "  "))
 
     def answer_of(self, attempt: Callable[..., Any], example: Example) -> Tensor | None:
         """Call `attempt` with copies of the example's arguments, so that it may change them; None stays None.
@@ -109,9 +109,13 @@ class Exercise:
             printed |= bool(ran.printed.strip())
             if isinstance(ran.error, NotImplementedError) and not ran.error.args:
                 return NOT_ATTEMPTED
+            if ran.error and (wrong := [not equal(*pair) for pair in zip(answers, self.expected, strict=False)]).count(
+                True
+            ):
+                return f"not yet. An example is wrong:\n{self._evidence(answers, wrong.index(True))}"
             if ran.error:
                 line = attempts.own_line(ran.error, attempt)
-                evidence = [*textwrap.wrap(line, WIDTH - 2)[:1], f"Example: {example.description}."]
+                evidence = [*([line] if line else []), f"Example: {example.description}."]
                 return "\n  ".join([f"not yet. {self._problem(ran.error)}", *evidence])
             answers.append(ran.answer)
         if all(answer is None for answer in answers):

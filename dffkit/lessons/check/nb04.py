@@ -61,7 +61,7 @@ multiply_adds = Exercise(
 
 speedup = Exercise(
     "Exercise 2",
-    complexity.speedup,
+    lambda duration, ratio: duration / (1 + (duration - 1) * ratio),
     [
         Example("l = 1, r = 0.1: every frame is a key frame", (1, 0.1)),
         Example("l = 10, r = 0.1", (10, 0.1)),
@@ -142,20 +142,26 @@ duration_for = Exercise(
 
 
 @functools.cache
-def _costs(feature_network: nn.Module, flow_network: nn.Module, task_network: nn.Module) -> complexity.Costs:
-    features, halved = feature_network(_FRAME), flow_network.prepare(_FRAME)
+def _costs(
+    feature_network: nn.Module, flow_network: nn.Module, task_network: nn.Module, whole: bool = False
+) -> complexity.Costs:
+    """Count the parts; `whole` makes the mistake of counting the flow network on frames that are not halved."""
+    features = feature_network(_FRAME)
+    seen = torch.zeros(_FRAME.shape, device="meta") if whole else flow_network.prepare(_FRAME)
     return complexity.Costs(
         features=complexity.count_flops(feature_network, _FRAME),
-        flow=complexity.count_flops(flow_network, halved, halved),
+        flow=complexity.count_flops(flow_network, seen, seen),
         warp=complexity.warp_flops(*features.shape[1:]),
         task=complexity.count_flops(task_network, features),
     )
 
 
-def _predict(ratio: Callable[[complexity.Costs], float] = complexity.cost_ratio) -> Callable[..., float]:
-    """Return the solution, or one with another ratio of the counted costs."""
+def _predict(
+    ratio: Callable[[complexity.Costs], float] = complexity.cost_ratio, whole: bool = False
+) -> Callable[..., float]:
+    """Return the solution, or one with another ratio of the costs, or other costs."""
     return lambda feature_network, flow_network, task_network, frame, duration: complexity.speedup(
-        duration, ratio(_costs(feature_network, flow_network, task_network))
+        duration, ratio(_costs(feature_network, flow_network, task_network, whole))
     )
 
 
@@ -192,7 +198,7 @@ speedup_of_pair = Exercise(
         Mistake("A propagated frame runs the task network, too: Eq. 5 has it above as well.",
                 _predict(lambda costs: (costs.flow + costs.warp) / (costs.features + costs.task))),
         Mistake("The flow network sees frames of half the size: count it on what `prepare` gives.",
-                _predict(lambda costs: complexity.cost_ratio(costs._replace(flow=4 * costs.flow)))),
+                _predict(whole=True)),
         Mistake("A key frame needs no flow: Eq. 5 has F above only.",
                 _predict(lambda costs: (costs.flow + costs.warp + costs.task) / sum(costs))),
     ],

@@ -80,7 +80,7 @@ def _at_risk(
     return function
 
 
-_WIDTHS, _HEIGHTS, _AGES = [100.0, 30.0, 90.0, 40.0, 39.0], [80.0, 90.0, 20.0, 40.0, 39.0], [20, 20, 20, 9, 2]
+_WIDTHS, _HEIGHTS, _AGES = [100.0, 2.0, 45.0, 40.0, 39.0], [80.0, 90.0, 35.0, 40.0, 39.0], [20, 20, 20, 9, 2]
 
 at_risk = Exercise(
     "Exercise 2",
@@ -92,7 +92,9 @@ at_risk = Exercise(
         Example("one box of exactly 40 x 40 pixels, two and a half cells, first seen 9 frames ago, gap 9",
                 ([40.0], [40.0], [9], 9)),
         Example("one box of 100 x 80 pixels, first seen 8 frames ago, gap 9", ([100.0], [80.0], [8], 9)),
-        Example("five boxes, gap 9", (_WIDTHS, _HEIGHTS, _AGES, 9)),
+        Example("boxes of 100 x 80, 2 x 90, 45 x 35, 40 x 40 and 39 x 39 pixels, first seen 20, 20, 20, 9 and 2 frames "
+                "ago, gap 9",
+                (_WIDTHS, _HEIGHTS, _AGES, 9)),
         Example("the same boxes, gap 0: nothing is new", (_WIDTHS, _HEIGHTS, _AGES, 0)),
         Example("four boxes of 99 x 99 pixels, first seen 3, 4, 5 and 6 frames ago, gap 5",
                 ([99.0] * 4, [99.0] * 4, [3, 4, 5, 6], 5)),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 import dffkit
 from dffkit.datasets.images import natural
 from dffkit.lessons.check import Example, Exercise, Mistake
+from dffkit.lessons.check.answers import NotComparable
 from dffkit.networks.segmentation import upsample
 
 # Exercise 1: when to take a key frame
@@ -145,10 +147,14 @@ def _depth_by(mean: Callable[[Tensor, Tensor], Tensor]) -> type[nn.Module]:
     return type("Depth", (_Depth,), {"mean": staticmethod(mean)})
 
 
-CHANNELS, SIZE = 8, (40, 56)  # a frame whose sides are no multiples of 16
-_MAPS = torch.full((2, 1, 3, 4), 3.0)
-_HALF_KNOWN = torch.full((2, *SIZE), 5.0)
-_HALF_KNOWN[:, :, 20:] = 0
+CHANNELS = 8
+
+
+def _loss(network: nn.Module, maps: Tensor, targets: Tensor) -> list[Tensor]:
+    losses = network.loss(maps, targets, targets.shape[1:])
+    if not isinstance(losses, dict):
+        raise NotComparable(f"loss returns a dictionary of names and numbers, yours a {type(losses).__name__}.")
+    return list(losses.values())
 
 
 def _gradients(network: nn.Module) -> list[bool]:
@@ -156,40 +162,39 @@ def _gradients(network: nn.Module) -> list[bool]:
     torch.manual_seed(0)
     features = dffkit.FeatureNetwork(14, width=CHANNELS / 1024)
     flow = dffkit.flownet(width=1 / 64, scale_channels=CHANNELS)
-    maps = dffkit.DeepFeatureFlow(features, flow, network)(*torch.randint(256, (2, 1, 3, 64, 96), dtype=torch.uint8))
-    sum(network.loss(maps, torch.ones(1, 64, 96), (64, 96)).values()).backward()
+    frames = torch.randint(256, (2, 1, 3, 64, 96), dtype=torch.uint8)
+    (loss,) = _loss(network, dffkit.DeepFeatureFlow(features, flow, network)(*frames), torch.ones(1, 64, 96))
+    loss.backward()
     parts = ([p.grad for p in part.parameters() if p.grad is not None] for part in (network, features, flow))
     return [any(bool(gradient.any()) for gradient in gradients) for gradients in parts]
 
 
-def _loss(network: nn.Module, targets: Tensor) -> list[Tensor]:
-    return list(network.loss(_MAPS, targets, SIZE).values())
-
-
-PARTS: dict[str, Callable[[nn.Module], object]] = {
-    "forward": lambda network: network(torch.zeros(2, CHANNELS, 3, 4)).shape,
-    "decode": lambda network: network.decode(_MAPS, SIZE),
-    "loss": lambda network: _loss(network, torch.full((2, *SIZE), 5.0)),
-    "half known": lambda network: _loss(network, _HALF_KNOWN),
-    "nothing known": lambda network: _loss(network, torch.zeros(2, *SIZE)),
-    "gradients": _gradients,
-}
-
-
-def _answer(task: type[nn.Module], part: str) -> object:
+def _answer(task: type[nn.Module], part: str, *inputs: Any) -> Any:
+    """Return what a part of the task network gives, as numbers."""
     network = task(CHANNELS)
-    return network if network is None or network is ... else PARTS[part](network)
+    if network is None or network is ...:
+        return network
+    if part == "forward":
+        return network(*inputs).shape
+    return {"decode": lambda: network.decode(*inputs), "loss": lambda: _loss(network, *inputs),
+            "gradients": lambda: _gradients(network)}[part]()  # fmt: skip
 
+
+_MAPS = torch.tensor([3.0, 7.0]).view(2, 1, 1, 1).expand(2, 1, 3, 4)
+_FIVE = torch.full((2, 40, 56), 5.0)  # sides that are no multiples of 16
+_TELL = "maps that are 3 everywhere on the first frame and 7 on the second"
 
 third_task = Exercise(
     "Exercise 4",
     _Depth,
     [
-        Example("the shape of forward's maps, for features of 2 frames, 8 channels, 3x4 cells", ("forward",)),
-        Example("decode of maps (2, 1, 3, 4) that are 3 everywhere, for frames of 40x56 pixels", ("decode",)),
-        Example("loss of maps that are 3 everywhere where the truth is 5", ("loss",)),
-        Example("loss of maps that are 3 everywhere where the truth is 5 on the left, 0 on the right", ("half known",)),
-        Example("loss where nothing is known", ("nothing known",)),
+        Example("the shape of forward's maps, for features of 2 frames, 8 channels, 3x4 cells",
+                ("forward", torch.zeros(2, CHANNELS, 3, 4))),
+        Example(f"decode, for frames of 40x56 pixels, of {_TELL}", ("decode", _MAPS, (40, 56))),
+        Example(f"loss, where the truth is 5, of {_TELL}", ("loss", _MAPS, _FIVE)),
+        Example(f"loss, where the truth is 5 on the left and not known (0) on the right, of {_TELL}",
+                ("loss", _MAPS, _FIVE * (torch.arange(56) < 20))),
+        Example("loss where nothing is known", ("loss", _MAPS, 0 * _FIVE)),
         Example("DeepFeatureFlow on a pair: does a gradient reach N_task, N_feat, F (1) or not (0)?", ("gradients",)),
     ],
     [

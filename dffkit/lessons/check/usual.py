@@ -23,7 +23,7 @@ WHOLE = "Your numbers are whole, the right ones are not: do you divide by //, us
 def reason(
     answers: Answers, expected: Answers, solution: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]
 ) -> str:
-    """Return what is wrong with all answers alike, or "".
+    """Return what is wrong with all answers alike, or "". Answers that are all the same, or true or false, tell little.
 
     Args:
         answers: the learner's, one for each example.
@@ -31,10 +31,15 @@ def reason(
         solution: a right function; it is tried on changed arguments.
         arguments: of each example.
     """
-    for words, others in itertools.chain(_changed_answers(answers, expected), _changed_arguments(solution, arguments)):
-        if all(map(equal, answers, others)):
-            return words
-    return ""
+    changed = _changed_answers(answers, expected)
+    given = torch.cat([answer.flatten() for answer in answers if answer is not None])
+    if (given != given[:1]).any() and not all(map(_true_or_false, expected)):
+        changed = itertools.chain(changed, _changed_arguments(solution, arguments))
+    return next((words for words, others in changed if all(map(equal, answers, others))), "")
+
+
+def _true_or_false(right: Tensor | None) -> bool:
+    return right is not None and bool(((right == 0) | (right == 1)).all())
 
 
 def _changed_answers(answers: Answers, expected: Answers) -> Iterator[tuple[str, Answers]]:
@@ -70,13 +75,13 @@ def _factor(answers: Answers, expected: Answers) -> float:
 def _changed_arguments(
     solution: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]
 ) -> Iterator[tuple[str, Answers]]:
-    for words, change in _changes(list(inspect.signature(solution).parameters)[: len(arguments[0])]):
+    for words, change in _changes(list(inspect.signature(solution).parameters), arguments[0]):
         with suppress(Exception):  # the solution need not work on such arguments
             yield words, [to_tensor(solution(*change(list(values)))) for values in arguments]
 
 
-def _changes(names: list[str]) -> Iterator[tuple[str, Callable[[list[Any]], list[Any]]]]:
-    """Yield what was changed, and the change of a list of arguments."""
+def _changes(names: list[str], first: tuple[Any, ...]) -> Iterator[tuple[str, Callable[[list[Any]], list[Any]]]]:
+    """Yield what was changed, and the change of a list of arguments such as the `first`."""
 
     def swap(i: int, j: int) -> Callable[[list[Any]], list[Any]]:
         return lambda values: [values[j if n == i else i if n == j else n] for n in range(len(values))]
@@ -84,9 +89,11 @@ def _changes(names: list[str]) -> Iterator[tuple[str, Callable[[list[Any]], list
     def at(place: int, change: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
         return lambda values: [change(value) if n == place else value for n, value in enumerate(values)]
 
-    for i, j in itertools.combinations(range(len(names)), 2):
+    for i, j in itertools.combinations(range(len(first)), 2):
         yield f"`{names[i]}` and `{names[j]}` are swapped.", swap(i, j)
-    for place, name in enumerate(names):
+    for place, name in enumerate(names[: len(first)]):
+        if isinstance(first[place], bool):
+            continue
         for step, question in STEPS.items():
             changed = f"{name} {'+' if step > 0 else '-'} {abs(step)}"
             words = f"That is right for `{changed}` in place of `{name}`: {question}"
