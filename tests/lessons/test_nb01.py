@@ -16,7 +16,6 @@ from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import map_similarity
 from dffkit.lessons import nb01_feature_maps
-from dffkit.lessons.check.nb01 import feature_sources, filter_correlation
 from dffkit.lessons.explore import Picture
 from dffkit.paper import feature_maps, figure1
 
@@ -189,60 +188,3 @@ def test_figure_1_is_drawn_with_the_shipped_model(monkeypatch):
 )
 def test_ranks_read_as_english(number, words):
     assert figure1._ordinal(number) == words
-
-
-# The exercises
-
-
-def without_means(values, share):
-    return (values - values.mean(1, keepdim=True)) * (share - share.mean())
-
-
-def with_std(values, share):
-    return (without_means(values, share).mean(1) / (values.std(1) * share.std())).nan_to_num()
-
-
-@pytest.mark.parametrize(
-    ("exercise", "reason", "function"),
-    [
-        (filter_correlation, "Subtract the means", lambda v, s: (v * s).sum(1) / (v.norm(dim=1) * s.norm())),
-        (filter_correlation, "covariance", lambda v, s: without_means(v, s).mean(1)),
-        (filter_correlation, "return 0 for it", lambda v, s: [np.corrcoef(row, s)[0, 1] for row in v]),
-        (filter_correlation, "sum of products", lambda v, s: without_means(v, s).sum(1)),
-        (filter_correlation, "correction=0", with_std),
-        (feature_sources, "number the key frames", lambda frames, d: torch.arange(frames) // d),
-        (feature_sources, "nearest key frame", lambda frames, d: (torch.arange(frames) / d).round() * d),
-        (feature_sources, "yet to come", lambda frames, d: (torch.arange(frames) / d).ceil() * d),
-        (feature_sources, "frame before it", lambda frames, d: [i - 1 if i % d else i for i in range(frames)]),
-        (feature_sources, "every frame's own", lambda frames, d: list(range(frames))),
-        (feature_sources, "for each frame of the video", lambda frames, d: [i for i in range(frames) if i % d == 0]),
-    ],
-)  # fmt: skip
-@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
-def test_wrong_answers_get_their_reason(exercise, reason, function):
-    feedback = exercise.feedback(function)
-    assert feedback.startswith("not yet. ")
-    assert reason in feedback
-
-
-def test_right_correlations_of_several_kinds():
-    def by_numpy(values, share):
-        return [np.corrcoef(row, share)[0, 1] if row.std() else 0.0 for row in values]
-
-    def by_z_scores(values, share):
-        x = (values - values.mean(1, keepdim=True)) / values.std(1, correction=0, keepdim=True).clamp(min=1e-9)
-        return (x * (share - share.mean()) / share.std(correction=0)).mean(1)
-
-    for function in (by_numpy, by_z_scores, filter_correlation.solution):
-        assert filter_correlation.feedback(function).startswith("correct"), function
-
-
-def test_right_sources_of_several_kinds():
-    def by_memory(frames, duration):
-        sources = []
-        for i in range(frames):
-            sources.append(i if i % duration == 0 else sources[-1])
-        return sources
-
-    for function in (by_memory, lambda frames, d: torch.arange(frames) // d * d, lambda n, d: np.arange(n) // d * d):
-        assert feature_sources.feedback(function).startswith("correct"), function

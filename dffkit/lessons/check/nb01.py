@@ -83,6 +83,8 @@ filter_correlation = Exercise(
     [
         Example("the filter 1, 3, 5, 7 and the share 0, 0, 1, 1", (torch.tensor([[1.0, 3, 5, 7]]), _SHARE)),
         Example("the filter 7, 5, 3, 1 and the share 0, 0, 1, 1", (torch.tensor([[7.0, 5, 3, 1]]), _SHARE)),
+        Example("the filter 0.01, 0.03, 0.05, 0.07, which is nearly silent, and the share 0, 0, 1, 1",
+                (torch.tensor([[0.01, 0.03, 0.05, 0.07]]), _SHARE)),
         Example("five random filters on 20 cells", _random_filters(5, 20, seed=1)),
         Example("three filters on 8 cells; filter 1 is 0 everywhere", _random_filters(3, 8, seed=2, dead=[1])),
     ],

@@ -2,9 +2,8 @@
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from dffkit.lessons.check.nb01 import filter_correlation, similarity_over_gap
+from dffkit.lessons.check.nb01 import feature_sources, filter_correlation
 
 
 def without_means(values, share):
@@ -21,21 +20,22 @@ WRONG = [
     (filter_correlation, "return 0 for it", lambda v, s: [np.corrcoef(row, s)[0, 1] for row in v]),
     (filter_correlation, "sum of products", lambda v, s: without_means(v, s).sum(1)),
     (filter_correlation, "correction=0", with_std),
-    (similarity_over_gap, "round in a circle",
-     lambda m, g: F.cosine_similarity(m.flatten(), m.roll(-g, 0).flatten(), dim=0)),
-    (similarity_over_gap, "first frame only",
-     lambda m, g: F.cosine_similarity(m[0].flatten(), m[g].flatten(), dim=0)),
-    (similarity_over_gap, "mean of the products", lambda m, g: (m[: len(m) - g] * m[g:]).mean()),
-    (similarity_over_gap, "sum of the products", lambda m, g: (m[: len(m) - g] * m[g:]).sum()),
-    (similarity_over_gap, "maps[:-gap] would be empty",
-     lambda m, g: (m[:-g] * m[g:]).sum() / (m[:-g].norm() * m[g:].norm())),
-    (similarity_over_gap, "average over the pairs", lambda m, g: np.mean(
-        [float(F.cosine_similarity(m[t].flatten(), m[t + g].flatten(), 0)) for t in range(len(m) - g)])),
     (filter_correlation, "Every number has the wrong sign", lambda v, s: -by_z_scores(v, s)),
-    (similarity_over_gap, "Your pairs are one frame further apart", lambda m, g: (
-        by_norms(m, g + 1) if g + 1 < len(m) else float("nan"))),
-    (similarity_over_gap, "The root is missing", lambda m, g: by_norms(m, g) / (
-        m[: len(m) - g].norm() * m[g:].norm())),
+    (feature_sources, "number the key frames", lambda frames, d: torch.arange(frames) // d),
+    (feature_sources, "the distance to the key frame", lambda frames, d: [i % d for i in range(frames)]),
+    (feature_sources, "nearest key frame", lambda frames, d: (torch.arange(frames) / d).round() * d),
+    (feature_sources, "next key frame", lambda frames, d: (torch.arange(frames) / d).ceil() * d),
+    (feature_sources, "frame before it", lambda frames, d: [i - 1 if i % d else i for i in range(frames)]),
+    (feature_sources, "every frame's own", lambda frames, d: list(range(frames))),
+    (feature_sources, "for each frame of the video", lambda frames, d: [i for i in range(frames) if i % d == 0]),
+    (feature_sources, "You never take a new key frame", lambda frames, d: frames * [0]),
+    (feature_sources, "A key frame uses its own features", lambda frames, d: [
+        max(0, (i - 1) // d * d) for i in range(frames)]),
+    (feature_sources, "You count frames from 1", lambda frames, d: [i // d * d + 1 for i in range(frames)]),
+    (feature_sources, "You print the answer", lambda frames, d: print([i // d * d for i in range(frames)])),
+    (feature_sources, "`duration + 1` in place of `duration`: off by one?",
+     lambda frames, d: [i - i % (d + 1) for i in range(frames)]),
+    (feature_sources, "`frames` and `duration` are swapped", lambda frames, d: [i - i % frames for i in range(d)]),
 ]  # fmt: skip
 
 
@@ -48,20 +48,27 @@ def by_z_scores(values, share):
     return (x * (share - share.mean()) / share.std(correction=0)).mean(1)
 
 
-def by_loops(maps, gap):
-    pairs = [(maps[t], maps[t + gap]) for t in range(len(maps) - gap)]
-    both = one = other = 0
-    for a, b in pairs:
-        both, one, other = both + float((a * b).sum()), one + float((a * a).sum()), other + float((b * b).sum())
-    return both / (one * other) ** 0.5
+def by_memory(frames, duration):
+    sources = []
+    for i in range(frames):
+        sources.append(i if i % duration == 0 else sources[-1])
+    return sources
 
 
-def by_norms(maps, gap):
-    first, second = maps[: maps.shape[0] - gap], maps[gap:]
-    return (first * second).sum() / first.norm() / second.norm()
+def by_stretches(frames, duration):
+    sources = []
+    for key in range(0, frames, duration):
+        sources += [key] * min(duration, frames - key)
+    return sources
 
 
-RIGHT = {filter_correlation: [by_numpy, by_z_scores], similarity_over_gap: [by_loops, by_norms]}
+RIGHT = {
+    feature_sources: [
+        by_memory, by_stretches, lambda frames, d: torch.arange(frames) // d * d,
+        lambda frames, d: np.arange(frames) // d * d,
+    ],
+    filter_correlation: [by_numpy, by_z_scores],
+}  # fmt: skip
 
 
 def random_filters(rng):
@@ -72,10 +79,7 @@ def random_filters(rng):
     return values, share
 
 
-def random_maps(rng):
-    torch.manual_seed(rng.randrange(10**6))
-    maps = torch.randn(rng.randint(2, 6), rng.randint(1, 3), 2, 3).cumsum(0)
-    return maps, rng.randrange(len(maps))
-
-
-RANDOM = {filter_correlation: random_filters, similarity_over_gap: random_maps}
+RANDOM = {
+    feature_sources: lambda rng: (rng.randint(1, 40), rng.randint(1, 12)),
+    filter_correlation: random_filters,
+}
