@@ -4,6 +4,7 @@ A mutant is a right answer with one small change. It is tried on the exercise's 
 them. If it passes the examples, it must be right on all; and a hint that it gets must explain all of its answers.
 """
 
+import functools
 import importlib
 import inspect
 import random
@@ -15,7 +16,7 @@ import nbformat
 import pytest
 from mutants import mutants
 
-from dffkit.lessons.check import Example, Exercise
+from dffkit.lessons.check import Example, Exercise, attempts
 from dffkit.support.files import root
 
 BANKS = [importlib.import_module(f"bank.{path.stem}") for path in sorted(Path(__file__).parent.glob("bank/nb*.py"))]
@@ -56,10 +57,24 @@ def sources(exercise: Exercise) -> list[Source]:
     return found
 
 
-def with_random_examples(exercise: Exercise, count: int = 15) -> Exercise:
-    """Return the exercise with random examples behind its own."""
+def runs(exercise: Exercise, function, example: Example) -> bool:
+    return attempts.run(lambda: exercise.answer_of(function, example), 1).error is None
+
+
+@functools.cache
+def random_examples(exercise: Exercise, for_mistakes: bool) -> list[Example]:
+    """Draw examples, or only those on which all known mistakes run without an error."""
     rng = random.Random(0)
-    drawn = [Example("random", RANDOM[exercise](rng)) for _ in range(count)]
+    drawn = [Example("random", RANDOM[exercise](rng)) for _ in range(15)]
+    functions = [mistake.function for mistake in exercise.mistakes] if for_mistakes else []
+    return [example for example in drawn if all(runs(exercise, function, example) for function in functions)]
+
+
+def with_random_examples(exercise: Exercise, for_mistakes: bool = False, function=None) -> Exercise:
+    """Return the exercise with random examples behind its own, those on which `function` runs without an error."""
+    drawn = random_examples(exercise, for_mistakes)
+    if function is not None:
+        drawn = [example for example in drawn if runs(exercise, function, example)]
     return Exercise(
         exercise.name, exercise.solution, [*exercise.examples, *drawn], exercise.mistakes,
         answer_by=exercise.answer_by, time_limit=2,
@@ -101,7 +116,8 @@ def test_right_answers_are_right_on_random_inputs_too(exercise):
 
 @every_exercise
 def test_hints_name_no_fault_that_other_inputs_disprove(exercise):
-    more = with_random_examples(exercise)
+    more = with_random_examples(exercise, for_mistakes=True)
+    assert len(more.examples) >= len(exercise.examples) + 5
     for mistake in exercise.mistakes:
         assert verdict(more, mistake.function) in ("", f"not yet. {mistake.reason}")
 
@@ -110,12 +126,16 @@ def test_hints_name_no_fault_that_other_inputs_disprove(exercise):
 @pytest.mark.filterwarnings("ignore")
 def test_no_mutant_passes_or_is_hinted_at_wrongly(exercise, monkeypatch, capsys):
     monkeypatch.setattr(exercise, "time_limit", 0.5)
-    more = with_random_examples(exercise)
+    all_random = with_random_examples(exercise)
     wrong, tried = [], 0
     for source in sources(exercise):
         for text, function in mutants(*source):
             tried += 1
             found = verdict(exercise, function)
+            if found == "correct":
+                more = all_random
+            elif found:
+                more = with_random_examples(exercise, for_mistakes=True, function=function)
             if found and verdict(more, function) != found:
                 wrong.append(f"{found}\n{text}")
     assert not wrong, "\n\n".join(wrong)

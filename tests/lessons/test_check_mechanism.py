@@ -118,7 +118,7 @@ def test_a_known_mistake_goes_before_a_usual_one():
 def test_an_answer_that_is_only_printed_is_no_answer(capsys):
     feedback = doubled().feedback(lambda n: print(2 * n))
     assert (
-        feedback == "not yet. You print the answer, and your function returns None: write `return` before it instead."
+        feedback == "not yet. You print the answer, but your function returns None: write `return` in place of print."
     )
     assert capsys.readouterr().out == "2\n4\n6\n"
 

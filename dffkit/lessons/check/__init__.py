@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from dffkit.lessons.check import attempts, usual
-from dffkit.lessons.check.answers import TOLERANCE, NotComparable, describe, equal, to_tensor
+from dffkit.lessons.check.answers import CLOSE, NotComparable, describe, equal, to_tensor
 
 NOT_ATTEMPTED = "not attempted yet"
 RESULTS = {"correct": "passed", NOT_ATTEMPTED: "not attempted"}  # first words of a feedback -> result; else "hint"
@@ -107,27 +107,30 @@ class Exercise:
             ran = attempts.run(lambda example=example: self.answer_of(attempt, example), self.time_limit)
             print(ran.printed, end="")
             printed |= bool(ran.printed.strip())
-            if isinstance(ran.error, NotImplementedError) and not ran.error.args:
+            if isinstance(ran.error, NotImplementedError) and not ran.error.args and not answers:
                 return NOT_ATTEMPTED
-            if ran.error and (wrong := [not equal(*pair) for pair in zip(answers, self.expected, strict=False)]).count(
-                True
-            ):
-                return f"not yet. An example is wrong:\n{self._evidence(answers, wrong.index(True))}"
             if ran.error:
-                line = attempts.own_line(ran.error, attempt)
-                evidence = [*([line] if line else []), f"Example: {example.description}."]
-                return "\n  ".join([f"not yet. {self._problem(ran.error)}", *evidence])
+                return self._stopped(attempt, ran.error, answers)
             answers.append(ran.answer)
         if all(answer is None for answer in answers):
             if printed:
                 return (
-                    "not yet. You print the answer, and your function returns None: write `return` before it instead."
+                    "not yet. You print the answer, but your function returns None: write `return` in place of print."
                 )
             return f"{NOT_ATTEMPTED} (the function returns nothing)."
         wrong = [not equal(answer, right) for answer, right in zip(answers, self.expected, strict=True)]
         if not any(wrong):
             return f"correct, on {len(answers)} examples."
         return f"not yet. {self._reason(answers, wrong)}\n{self._evidence(answers, wrong.index(True))}"
+
+    def _stopped(self, attempt: Callable[..., Any], error: BaseException, answers: list[Tensor | None]) -> str:
+        """Return the feedback on an example that gave no answer, or on a simpler one whose answer is wrong."""
+        for index, (answer, right) in enumerate(zip(answers, self.expected, strict=False)):
+            if not equal(answer, right):
+                return f"not yet. An example is wrong:\n{self._evidence(answers, index)}"
+        line = attempts.own_line(error, attempt)
+        evidence = [*([line] if line else []), f"Example: {self.examples[len(answers)].description}."]
+        return "\n  ".join([f"not yet. {self._problem(error)}", *evidence])
 
     def _problem(self, error: BaseException) -> str:
         if isinstance(error, NotComparable):
@@ -158,7 +161,7 @@ class Exercise:
         if answer is None or right is None or answer.shape != right.shape:
             lines.append(f"Expected {describe(right)}, got {describe(answer)}.")
         else:
-            differs = ~torch.isclose(answer, right, rtol=0, atol=TOLERANCE)
+            differs = ~torch.isclose(answer, right, **CLOSE)
             first = tuple(differs.nonzero()[0].tolist())
             if first and self.describe_index:
                 lines.append(f"Looking at {self.describe_index(*first)}.")

@@ -222,7 +222,7 @@ slope = Exercise(
     _slope,
     [
         *(Example(f"the row 0, 1, 4, 9, 16 at x = {x:g}", (_SQUARES, x)) for x in (1.5, 2.9, 2.0, 4.25)),
-        *(Example(f"the row 3, -1, 7, 2 at x = {x:g}", (_UNEVEN, x)) for x in (-0.4, 0.4, 6.5, -2.5)),
+        *(Example(f"the row 3, -1, 7, 2 at x = {x:g}", (_UNEVEN, x)) for x in (-0.4, 0.4, 4.3, -1.5)),
     ],
     [
         Mistake("The sign is reversed: it is the right neighbour minus the left one.",
@@ -237,7 +237,7 @@ slope = Exercise(
         Mistake("You round x to the nearest cell: right of a cell's middle that is already the right neighbour.",
                 _differences(0, -1, 1, whole=round)),
         Mistake("Left of the row you read at its other end: in Python the index -1 is the last one. Outside is 0.",
-                lambda row, x: _slope(torch.cat([row, row]), x + len(row)) if -2 < x < 0 else _slope(row, x)),
+                lambda row, x: _slope(torch.cat([row, row]), x + len(row)) - row[0] * (math.floor(x) == len(row) - 1)),
         Mistake("Outside the row you repeat its border; outside is 0, so the border is a cliff.",
                 lambda row, x: _slope(F.pad(row[None], (9, 9), mode="replicate")[0], x + 9)),
     ],
@@ -270,6 +270,7 @@ flow_in_cells = Exercise(
         Example("32x48 pixels, flow x = 8, y = -24 everywhere", (same_everywhere(8, -24, 32, 48)[0],)),
         Example("32x48 pixels of a flow that changes from pixel to pixel", (_uneven_flow()[:, :32, :48],)),
         Example("40x56 pixels of a flow that changes from pixel to pixel", (_uneven_flow(),)),
+        Example("33x49 pixels of a flow that changes from pixel to pixel", (_uneven_flow()[:, :33, :49],)),
     ],
     [
         Mistake("The flow is still in pixels: a cell is 16 pixels wide, so divide the vectors by 16 too.",

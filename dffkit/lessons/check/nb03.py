@@ -144,7 +144,7 @@ mended_samples = Exercise(
     [
         Example("labels of frames 19, 49 and 79, offset 4", (_SPARSE, 4)),
         Example("labels of frames 19, 49 and 79, offset 0", (_SPARSE, 0)),
-        Example("labels of frames 2 and 10, offset 7", ({10: 0.1, 2: 0.02}, 7)),
+        Example("labels of frames 2, 6 and 10, offset 7", ({10: 0.1, 2: 0.02, 6: 0.06}, 7)),
     ],
     [
         Mistake("The bug is still there. Of which of the two frames does the network give a result, and whose label is "

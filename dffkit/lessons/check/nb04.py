@@ -38,8 +38,8 @@ multiply_adds = Exercise(
         Example("2 to 3 channels, kernel 3, stride 1, 4 x 4 cells", (2, 3, 3, 1, 4, 4)),
         Example("2 to 3 channels, kernel 3, stride 2, 4 x 4 cells", (2, 3, 3, 2, 4, 4)),
         Example("2 to 3 channels, kernel 3, stride 2, 5 x 7 cells", (2, 3, 3, 2, 5, 7)),
-        Example("4 to 2 channels, kernel 1, stride 1, 3 x 5 cells", (4, 2, 1, 1, 3, 5)),
-        Example("1 to 5 channels, kernel 5, stride 4, 16 x 8 cells", (1, 5, 5, 4, 16, 8)),
+        Example("4 to 2 channels, kernel 1, stride 1, 4 x 5 cells", (4, 2, 1, 1, 4, 5)),
+        Example("1 to 5 channels, kernel 5, stride 4, 17 x 9 cells", (1, 5, 5, 4, 17, 9)),
     ],
     [
         Mistake("You count at the input's resolution: with a stride of 2, a quarter of the outputs is left.",
@@ -116,6 +116,7 @@ duration_for = Exercise(
         Example("s = 5, r = 0: propagated frames are free", (5.0, 0.0)),
         Example("s = 2, r = 0.25", (2.0, 0.25)),
         Example("s = 2, r = 0.2", (2.0, 0.2)),
+        Example("s = 3.5, r = 0.1", (3.5, 0.1)),
         Example("s = 10, r = 0.0787", (10.0, 0.0787)),
         Example("s = 10, r = 0.0105", (10.0, 0.0105)),
         Example("s = 10, r = 0.1087: beyond the limit 1/r = 9.2", (10.0, 0.1087)),

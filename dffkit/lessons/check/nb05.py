@@ -96,8 +96,8 @@ at_risk = Exercise(
                 "ago, gap 9",
                 (_WIDTHS, _HEIGHTS, _AGES, 9)),
         Example("the same boxes, gap 0: nothing is new", (_WIDTHS, _HEIGHTS, _AGES, 0)),
-        Example("four boxes of 99 x 99 pixels, first seen 3, 4, 5 and 6 frames ago, gap 5",
-                ([99.0] * 4, [99.0] * 4, [3, 4, 5, 6], 5)),
+        Example("boxes of 99 x 99, 99 x 99, 10 x 60 and 42 x 42 pixels, first seen 4, 5, 20 and 20 frames ago, gap 5",
+                ([99.0, 99.0, 10.0, 42.0], [99.0, 99.0, 60.0, 42.0], [4, 5, 20, 20], 5)),
     ],
     [
         Mistake("The widths are in pixels, the limit in cells of 16 pixels.",

@@ -26,7 +26,7 @@ frame_times = Exercise(
     [
         Example("key frames take 100 ms, others 10 ms, l = 10", (100.0, 10.0, 10)),
         Example("key frames take 100 ms, others 10 ms, l = 2", (100.0, 10.0, 2)),
-        Example("key frames take 90 ms, others 30 ms, l = 5", (90.0, 30.0, 5)),
+        Example("key frames take 90.5 ms, others 31 ms, l = 5", (90.5, 31.0, 5)),
         Example("key frames take 30 ms, others 45 ms, as with tiny networks, l = 5", (30.0, 45.0, 5)),
     ],
     [
@@ -84,6 +84,8 @@ envelope = Exercise(
         Example("not in order of speed", ([3.0, 1.0, 4.0, 2.0], [66.0, 70.0, 64.0, 65.0])),
         Example("two points of the same speed", ([1.0, 2.0, 2.0, 5.0], [70.0, 68.0, 69.0, 60.0])),
         Example("two points of the same score", ([1.0, 2.0, 4.0], [70.0, 65.0, 65.0])),
+        Example("two points of the same and highest score", ([1.0, 2.0], [70.0, 70.0])),
+        Example("the second is faster and better", ([1.0, 2.0], [65.0, 70.0])),
         Example("a single point", ([2.0], [50.0])),
     ],
     [
@@ -136,6 +138,7 @@ fastest_within = Exercise(
         Example("the reference has 73, at most 3 points may be lost, and one point loses exactly 3",
                 (*_POINTS, 73.0, 3.0)),
         Example("at most 4 points may be lost", (*_POINTS, 73.0, 4.0)),
+        Example("the reference has 70, less than the best, and 1 point may be lost", (*_POINTS, 70.0, 1.0)),
         Example("at most 10 points may be lost", (*_POINTS, 73.0, 10.0)),
         Example("nothing may be lost", (*_POINTS, 73.0, 0.0)),
         Example("the reference has 80: no point is near enough", (*_POINTS, 80.0, 1.0)),

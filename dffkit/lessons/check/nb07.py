@@ -54,6 +54,7 @@ longest_duration = Exercise(
         Example("a box 30 pixels wide that moves by 5 pixels a frame", (30, 5)),
         Example("a box 18 pixels wide that moves by 2 pixels a frame", (18, 2)),
         Example("a box 20 pixels wide that moves by 3 pixels a frame", (20, 3)),
+        Example("a box 60 pixels wide that moves by 4 pixels a frame", (60, 4)),
         Example("a box 10 pixels wide that moves by 12 pixels a frame", (10, 12)),
     ],
     [

@@ -5,6 +5,7 @@ Each is named only if it explains every answer, so a learner is never told of a 
 
 import inspect
 import itertools
+import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -33,6 +34,10 @@ def reason(
     """
     if _cut(answers, expected):
         return WHOLE
+    if all(
+        equal(None if answer is None else 1 / answer, right) for answer, right in zip(answers, expected, strict=True)
+    ):
+        return "It is upside down: every number is 1 over the right one."
     changed = _changed_answers(answers, expected)
     given = torch.cat([answer.flatten() for answer in answers if answer is not None])
     if (given != given[:1]).any() and not all(map(_true_or_false, expected)):
@@ -63,7 +68,6 @@ def _changed_answers(answers: Answers, expected: Answers) -> Iterator[tuple[str,
         size = "large" if step > 0 else "small"
         yield f"Every number is {abs(step)} too {size}: {name}", each(lambda right, step=step: right + step)
     yield "Every number has the wrong sign.", each(torch.neg)
-    yield "It is upside down: every number is 1 over the right one.", each(torch.reciprocal)
     if factor := _factor(answers, expected):
         words = f"Every number is {factor:.4g} times the right one: is a unit or a factor missing, or there twice?"
         yield words, each(lambda right: factor * right)
@@ -80,7 +84,7 @@ def _factor(answers: Answers, expected: Answers) -> float:
     right, answer = (torch.cat([pair[i].flatten() for pair in pairs]) for i in (0, 1))
     largest = right.abs().argmax()
     factor = float(answer[largest] / right[largest])
-    return factor if torch.isfinite(torch.tensor(factor)) else 0.0
+    return factor if 1e-3 < abs(factor) < math.inf else 0.0
 
 
 def _changed_arguments(
