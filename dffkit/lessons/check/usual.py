@@ -34,9 +34,8 @@ def reason(
     """
     if _cut(answers, expected):
         return WHOLE
-    if all(
-        equal(None if answer is None else 1 / answer, right) for answer, right in zip(answers, expected, strict=True)
-    ):
+    inverse = [None if answer is None else 1 / answer for answer in answers]
+    if all(map(equal, inverse, expected)):
         return "It is upside down: every number is 1 over the right one."
     changed = _changed_answers(answers, expected)
     given = torch.cat([answer.flatten() for answer in answers if answer is not None])
