@@ -17,6 +17,7 @@ from dffkit.experiments.results import Score
 from dffkit.experiments.runs import Run, Workspace, default_workspace
 from dffkit.networks.precision import AUTO
 from dffkit.support.errors import CommandError
+from dffkit.support.files import own_folder, root
 from dffkit.support.machine import is_distributed, is_first_process, join_processes, keep_freed_memory, use_threads
 from dffkit.training import recipes
 from dffkit.training.assembly import fitting_parts
@@ -126,8 +127,8 @@ def _classes(arguments: argparse.Namespace) -> int | None:
 
 
 def _with_results_folder(workspace: Workspace, run: Run) -> Workspace:
-    """Return the workspace in which rows of recipes or data that the kit does not have go to `build/results`."""
-    own = run.data or is_own(run.recipe)
+    """Return the workspace in which rows go to `build/results`, if they are no rows of the kit or can't be written."""
+    own = run.data or is_own(run.recipe) or own_folder() != root()
     return dataclasses.replace(workspace, results=workspace.runs.parent / "results") if own else workspace
 
 
