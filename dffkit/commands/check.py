@@ -257,7 +257,7 @@ def in_short(titles: Mapping[Key, str], table: Table) -> str:
     everything = [outcome for outcomes in table.values() for outcome in outcomes.values()]
     seen = {outcome.result for outcome in everything}
     lines = [align(rows), "", ", ".join(f"{mark} {result}" for result, mark in MARKS.items() if result in seen)]
-    told = Counter((each[:2], each.text.splitlines()[0]) for each in everything if each.result in ("hint", "error"))
+    told = Counter((each[:2], each.text.partition("\n")[0]) for each in everything if each.result in ("hint", "error"))
     lines += ["", "The most frequent hints and errors, with the number of students:"] * bool(told)
     for (key, text), count in told.most_common(FREQUENT):
         line = f"{count} x {titles[key]}: {text.removeprefix('not yet. ')}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from dffkit.support.files import find_notebooks, own_folder, root, write
 
 STORED, COPIES = "notebooks", "my_notebooks"  # beside each other, so that relative links hold in both
-LINKED = ("data", "dffkit", "figures", STORED, "README.md")
+LINKED = ("data", "dffkit", STORED, "README.md")
 RECORD = ".copied.json"  # in COPIES: name -> digest of the stored notebook that was copied
 
 
@@ -34,7 +34,7 @@ def lab_main(arguments: argparse.Namespace) -> int:
 
     own, folder = own_folder(), STORED if arguments.stored else COPIES
     if own != root():
-        link_repository(root(), own)
+        bring_linked(root(), own)
     if not arguments.stored:
         copy_notebooks(root(), own)
     (checkpoints_folder(own) / folder).mkdir(parents=True, exist_ok=True)
@@ -44,11 +44,13 @@ def lab_main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def link_repository(repository: Path, own: Path) -> None:
-    """Make links in the user's own folder to what the notebooks show and link to; those that are there stay."""
-    own.mkdir(parents=True, exist_ok=True)
+def bring_linked(repository: Path, own: Path) -> None:
+    """Let the user's own folder have what the notebooks link to, and the pictures, which Jupyter serves as copies only."""
+    for picture in (repository / "figures").glob("*.*"):
+        if not (copy := own / "figures" / picture.name).exists() or _digest(copy) != _digest(picture):
+            write(copy, picture.read_bytes())
     for name in LINKED:
-        with contextlib.suppress(OSError):  # it is there, or the system allows no links: then pictures are missing
+        with contextlib.suppress(OSError):  # it is there, or this system makes no links and they lead nowhere
             (own / name).symlink_to(repository / name)
 
 
