@@ -45,7 +45,7 @@ def lab_main(arguments: argparse.Namespace) -> int:
 
 
 def bring_linked(repository: Path, own: Path) -> None:
-    """Let the user's own folder have what the notebooks link to, and the pictures, which Jupyter serves as copies only."""
+    """Bring what the notebooks show and link to into the user's own folder; Jupyter serves no picture from a link."""
     for picture in (repository / "figures").glob("*.*"):
         if not (copy := own / "figures" / picture.name).exists() or _digest(copy) != _digest(picture):
             write(copy, picture.read_bytes())
@@ -55,20 +55,21 @@ def bring_linked(repository: Path, own: Path) -> None:
 
 
 def copy_notebooks(repository: Path, own: Path) -> None:
-    """Copy the numbered notebooks into the reader's folder; a copy that the reader has changed stays as it is.
+    """Copy the numbered notebooks and their pages for the reader; a copy that the reader has changed stays as it is.
 
     Says where the copies are, and which changed ones are of notebooks that have been stored anew since.
     """
     folder, outdated = own / COPIES, []
     record = folder / RECORD
     copied = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-    for stored in find_notebooks(repository / STORED):
-        copy, digest = folder / stored.name, _digest(stored)
-        if not copy.exists() or _digest(copy) == copied.get(stored.name):
+    for stored in (*find_notebooks(repository / STORED), *(repository / STORED).glob("pages/*.md")):
+        name, digest = stored.relative_to(repository / STORED).as_posix(), _digest(stored)
+        copy = folder / name
+        if not copy.exists() or _digest(copy) == copied.get(name):
             write(copy, stored.read_bytes())
-            copied[stored.name] = digest
-        elif digest != copied.get(stored.name):
-            outdated.append(copy.name)
+            copied[name] = digest
+        elif digest != copied.get(name):
+            outdated.append(name)
     write(record, json.dumps(copied, indent=1) + "\n")
     print(f"Your copies of the notebooks: {folder}. Delete one, and the next `lab` copies it anew.")
     if outdated:
