@@ -49,9 +49,11 @@ def bring_linked(repository: Path, own: Path) -> None:
     for picture in (repository / "figures").glob("*.*"):
         if not (copy := own / "figures" / picture.name).exists() or _digest(copy) != _digest(picture):
             write(copy, picture.read_bytes())
-    for name in LINKED:
-        with contextlib.suppress(OSError):  # it is there, or this system makes no links and they lead nowhere
-            (own / name).symlink_to(repository / name)
+    for link in (own / name for name in LINKED):
+        if link.is_symlink():  # perhaps to an installation that has moved
+            link.unlink()
+        with contextlib.suppress(OSError):  # a system without links: the notebooks' own lead nowhere
+            link.symlink_to(repository / link.name)
 
 
 def copy_notebooks(repository: Path, own: Path) -> None:

@@ -104,7 +104,7 @@ def own_folder() -> Path:
     Where many users share a repository that they can't write, it is `dffkit` in each user's home.
     """
     if named := os.environ.get("DFFKIT_HOME"):
-        return Path(named).absolute()
+        return Path(named).resolve()
     return root() if os.access(root(), os.W_OK) else Path.home() / "dffkit"
 
 
