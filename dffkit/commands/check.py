@@ -194,6 +194,7 @@ def run_checks(sources: list[str], scratch: Path) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     use_threads(1)
     shell = InteractiveShell.instance()
+    shell.enable_gui = lambda *_: None  # of "%matplotlib inline", which without a kernel would raise an error
     sources = [shell.transform_cell(source) for source in sources]  # %magic and !command become Python
     module = MODULE.search("\n".join(sources))[1]
     named = vars(importlib.import_module(f"dffkit.lessons.check.{module}"))
