@@ -1,16 +1,12 @@
-"""Notebook 00: the series, a check of the reader's computer, and a glossary."""
+"""Notebook 00: a check of the reader's computer, and a glossary."""
 
-import re
 import sys
 from importlib.util import find_spec
 
-import nbformat
 import pandas
 import torch
 import torchvision
-from IPython.display import Markdown
 
-from dffkit.support.files import find_notebooks, root
 from dffkit.warp import warp
 
 # The paper's Table 1, with the code's word for each symbol.
@@ -37,29 +33,6 @@ WORDS = (
     ("", "mAP@0.5", "mAP", "average precision, a box being right from an IoU of 0.5 on; mean over classes"),
     ("", "EPE", "endpoint_error", "endpoint error: mean length of the difference between a flow and the exact one"),
 )
-
-
-def series_table() -> Markdown:
-    """Return the numbered notebooks with their questions, read from their first cells, as a table of links."""
-    lines = ["| notebook | the question it answers |", "| --- | --- |"]
-    for path in find_notebooks(root() / "notebooks"):
-        if not path.name.startswith("00"):
-            title, question = title_and_question(nbformat.read(path, as_version=4).cells[0].source)
-            lines.append(f"| [{title}]({path.name}) | {question} |")
-    return Markdown("\n".join(lines))
-
-
-def title_and_question(text: str) -> tuple[str, str]:
-    """Return a notebook's title and question from its first cell.
-
-    Raises:
-        ValueError: if the cell has no `# Title` or no paragraph that begins with `**The question.**`.
-    """
-    title = re.search(r"^# (.+)$", text, re.MULTILINE)
-    question = re.search(r"\*\*The question\.\*\*\s*(.+?)(?:\n\s*\n|\Z)", text, re.DOTALL)
-    if not title or not question:
-        raise ValueError(f"expected a '# Title' and a '**The question.**', got {text[:80]!r}")
-    return title[1], " ".join(question[1].split())
 
 
 def setup_check() -> None:

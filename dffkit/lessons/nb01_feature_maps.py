@@ -20,10 +20,11 @@ LAYER_LINES = {
     "conv5": {"color": GREEN, "linestyle": "--", "marker": "D"},
     "features": {"color": BLUE, "linestyle": "-", "marker": "o"},
 }
-FLOW_LINES = {
-    "no flow": {"color": RED, "linestyle": "--", "marker": "s"},
-    "the network's flow": {"color": BLUE, "linestyle": "-", "marker": "o"},
-    "the exact flow": {"color": DARK_GREY, "linestyle": ":", "marker": "D"},
+WAY_LINES = {
+    "own": {"color": "black", "linestyle": "-", "marker": "^"},
+    "carried": {"color": BLUE, "linestyle": "-", "marker": "o"},
+    "copied": {"color": RED, "linestyle": "--", "marker": "s"},
+    "exact flow": {"color": DARK_GREY, "linestyle": ":", "marker": "D"},
 }
 
 
@@ -107,13 +108,29 @@ def similarity_curves(curves: Mapping[str, pandas.DataFrame], label: str = "simi
 
 
 @styled
-def error_curves(tables: Mapping[str, pandas.DataFrame]) -> Picture:
-    """Draw the error of propagated features over the gap, one panel for each table of `propagation_errors`."""
-    figure = _curves(tables, FLOW_LINES)
+def result_curves(table: pandas.DataFrame) -> Picture:
+    """Draw the percentage of pixels with the right label over the gap, a line for each column of the table."""
+    figure = _curves({"": table}, WAY_LINES, width=6.4)
+    figure.axes[0].set(ylabel="pixels with the right label [%]")
+    figure.legend(loc="outside right upper")
+    return Picture.of(
+        figure,
+        "Percentage of pixels with the right label over the gap to the key frame. At the key frame: "
+        f"{_listed(table.iloc[0], 1)}; after {table.index[-1]} frames: {_listed(table.iloc[-1], 1)}.",
+    )
+
+
+@styled
+def error_curves(table: pandas.DataFrame) -> Picture:
+    """Draw the error of propagated features over the gap, a table of `propagation_errors`."""
+    figure = _curves({"": table}, WAY_LINES, width=6.4)
     figure.axes[0].set(ylabel="error, in parts of\nthe features' own mean", ylim=(0, None))
-    figure.axes[0].legend(loc="upper left")
-    texts = [f"{title}, after {table.index[-1]} frames: {_listed(table.iloc[-1])}" for title, table in tables.items()]
-    return Picture.of(figure, f"Error of the propagated features over the gap. {'; '.join(texts)}.")
+    figure.legend(loc="outside right upper")
+    return Picture.of(
+        figure,
+        f"Error of the propagated features over the gap. After {table.index[1]} frame: {_listed(table.iloc[1])}; "
+        f"after {table.index[-1]}: {_listed(table.iloc[-1])}.",
+    )
 
 
 @styled
@@ -138,19 +155,19 @@ def _curves(
     width: float = 9,
     markersize: float = 4.5,
 ) -> Figure:
-    """Draw a panel for each table with a line for each of its columns named in `lines`."""
+    """Draw a panel for each table with a line for each of its columns, which looks as `lines` says."""
     figure = Figure(figsize=(width, 3.3), layout="constrained")
     panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
     for axes, (title, table) in zip(panels, tables.items(), strict=True):
         gaps = table.index.tolist()
-        for name, look in lines.items():
-            axes.plot(gaps, table[name].tolist(), markersize=markersize, label=name, **look)
+        for name in table:
+            axes.plot(gaps, table[name].tolist(), markersize=markersize, label=name, **lines[name])
         axes.set(title=title, xlabel=xlabel, xticks=gaps)
     return figure
 
 
-def _listed(row: pandas.Series) -> str:
-    return ", ".join(f"{name} {value:.2f}" for name, value in row.items())
+def _listed(row: pandas.Series, digits: int = 2) -> str:
+    return ", ".join(f"{name} {value:.{digits}f}" for name, value in row.items())
 
 
 # The widget

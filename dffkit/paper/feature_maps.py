@@ -171,26 +171,24 @@ def filter_by_probability(model: DeepFeatureFlow, clip: PropagatedClip, label: i
     return int(correlation(clip.features, model.task_network(clip.features).softmax(1)[:, label]).argmax())
 
 
-def propagation_errors(streets: Sequence[PropagatedStreet], least: float = 0.0) -> pandas.DataFrame:
+def propagation_errors(streets: Sequence[PropagatedStreet]) -> pandas.DataFrame:
     """Error of the propagated features: mean |difference| from the frames' own, over the own features' mean.
 
     Args:
         streets: all of one length.
-        least: count only cells whose content has moved by at least this many cells since the key frame.
 
     Returns:
-        Index: the gap. Columns: "no flow" (the key frame's features, copied), "the network's flow", "the exact flow".
-        NaN where no cell counts.
+        Index: the gap. Columns: "copied" (the key frame's features, without a flow), "carried" (along the network's
+        flow), "exact flow".
     """
     ways = {
-        "no flow": lambda street: street.features[:1],
-        "the network's flow": lambda street: street.propagated,
-        "the exact flow": lambda street: street.warped,
+        "copied": lambda street: street.features[:1],
+        "carried": lambda street: street.propagated,
+        "exact flow": lambda street: street.warped,
     }
-    moved = [(street, street.exact_flow.norm(dim=1, keepdim=True) >= least) for street in streets]
-    size = sum(_difference(street.features, 0, cells) for street, cells in moved)
+    size = sum(_difference(street.features, 0) for street in streets)
     columns = {
-        name: (sum(_difference(way(street), street.features, cells) for street, cells in moved) / size).tolist()
+        name: (sum(_difference(way(street), street.features) for street in streets) / size).tolist()
         for name, way in ways.items()
     }
     return pandas.DataFrame(columns).rename_axis("gap")
@@ -218,6 +216,6 @@ def flow_gain_by_layer(streets: Sequence[PropagatedStreet]) -> pandas.DataFrame:
     return pandas.DataFrame(columns, index=pandas.RangeIndex(1, len(streets[0].frames), name="gap"))
 
 
-def _difference(first: Tensor, second: Tensor | float, cells: Tensor) -> Tensor:
+def _difference(first: Tensor, second: Tensor | float, cells: Tensor | float = 1) -> Tensor:
     """Sum of |first - second|, both `(T, C, h, w)`, over the `cells` `(T, 1, h, w)` of each frame: `(T,)`."""
     return ((first - second).abs() * cells).sum((1, 2, 3))

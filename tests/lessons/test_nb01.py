@@ -4,9 +4,9 @@ import io
 import itertools
 
 import numpy as np
+import pandas
 import pytest
 import torch
-import torch.nn.functional as F
 from hand_made import small_model
 from matplotlib.figure import Figure
 from PIL import Image
@@ -16,7 +16,6 @@ from dffkit.datasets.toytown import Film
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import map_similarity
 from dffkit.lessons import nb01_feature_maps
-from dffkit.lessons.check.nb01 import filter_correlation, similarity_over_gap
 from dffkit.lessons.explore import Picture
 from dffkit.paper import feature_maps, figure1
 
@@ -96,8 +95,7 @@ def stills(scene, surveys) -> dict[str, Picture]:
         grid: map_similarity.between_streets([ride.layers[grid] for ride in (scene, other)])
         for grid in map_similarity.GRIDS
     }
-    errors = feature_maps.propagation_errors
-    tables = {"all cells": errors([scene]), "moved": errors([scene], 0.5)}
+    right = pandas.DataFrame({"own": [93.2, 91.5], "carried": [93.2, 88.1], "copied": [93.2, 75.4]})
     above = {grid: map_similarity.above_chance(table) for grid, table in curves.items()}
     return {
         "filter map": nb01_feature_maps.filter_map(scene.frames[0], scene.features[:1], 5),
@@ -106,7 +104,8 @@ def stills(scene, surveys) -> dict[str, Picture]:
         ),
         "similarity": nb01_feature_maps.similarity_curves(curves),
         "above chance": nb01_feature_maps.similarity_curves(above),
-        "errors": nb01_feature_maps.error_curves(tables),
+        "result": nb01_feature_maps.result_curves(right),
+        "errors": nb01_feature_maps.error_curves(feature_maps.propagation_errors([scene])),
         "flow gain": nb01_feature_maps.flow_gain_curves(feature_maps.flow_gain_by_layer([scene])),
         "figure 1": Picture.of(figure1.paint(scene, 2, choices, drawn), "ten words " * 5),
     }
@@ -127,8 +126,10 @@ def test_texts_hold_the_numbers_of_the_curves(stills, scene, surveys):
         assert f"for {choice.name} filter {choice.filter} at {choice.test:.2f}, rank {choice.rank} of 64" in (
             stills["filter ranking"].alt
         )
-    error = feature_maps.propagation_errors([scene])["no flow"][3]
-    assert f"all cells, after 3 frames: no flow {error:.2f}" in stills["errors"].alt
+    assert "At the key frame: own 93.2, carried 93.2, copied 93.2" in stills["result"].alt
+    assert "after 1 frames: own 91.5, carried 88.1, copied 75.4" in stills["result"].alt
+    error = feature_maps.propagation_errors([scene])["copied"][3]
+    assert f"after 3: copied {error:.2f}" in stills["errors"].alt
     pixels_then = feature_maps.flow_gain_by_layer([scene])["pixels"][3]
     assert f"after 3: pixels {pixels_then:.2f}" in stills["flow gain"].alt
     assert "in another street" in stills["similarity"].alt
@@ -187,70 +188,3 @@ def test_figure_1_is_drawn_with_the_shipped_model(monkeypatch):
 )
 def test_ranks_read_as_english(number, words):
     assert figure1._ordinal(number) == words
-
-
-# The exercises
-
-
-def without_means(values, share):
-    return (values - values.mean(1, keepdim=True)) * (share - share.mean())
-
-
-def with_std(values, share):
-    return (without_means(values, share).mean(1) / (values.std(1) * share.std())).nan_to_num()
-
-
-@pytest.mark.parametrize(
-    ("exercise", "reason", "function"),
-    [
-        (filter_correlation, "Subtract the means", lambda v, s: (v * s).sum(1) / (v.norm(dim=1) * s.norm())),
-        (filter_correlation, "covariance", lambda v, s: without_means(v, s).mean(1)),
-        (filter_correlation, "return 0 for it", lambda v, s: [np.corrcoef(row, s)[0, 1] for row in v]),
-        (filter_correlation, "sum of products", lambda v, s: without_means(v, s).sum(1)),
-        (filter_correlation, "correction=0", with_std),
-        (similarity_over_gap, "round in a circle",
-         lambda m, g: F.cosine_similarity(m.flatten(), m.roll(-g, 0).flatten(), dim=0)),
-        (similarity_over_gap, "first frame only",
-         lambda m, g: F.cosine_similarity(m[0].flatten(), m[g].flatten(), dim=0)),
-        (similarity_over_gap, "mean of the products", lambda m, g: (m[: len(m) - g] * m[g:]).mean()),
-        (similarity_over_gap, "sum of the products", lambda m, g: (m[: len(m) - g] * m[g:]).sum()),
-        (similarity_over_gap, "maps[:-gap] would be empty",
-         lambda m, g: (m[:-g] * m[g:]).sum() / (m[:-g].norm() * m[g:].norm())),
-        (similarity_over_gap, "average over the pairs", lambda m, g: np.mean(
-            [float(F.cosine_similarity(m[t].flatten(), m[t + g].flatten(), 0)) for t in range(len(m) - g)])),
-    ],
-)  # fmt: skip
-@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
-def test_wrong_answers_get_their_reason(exercise, reason, function):
-    feedback = exercise.feedback(function)
-    assert feedback.startswith("not yet. ")
-    assert reason in feedback
-
-
-def test_right_correlations_of_several_kinds():
-    def by_numpy(values, share):
-        return [np.corrcoef(row, share)[0, 1] if row.std() else 0.0 for row in values]
-
-    def by_z_scores(values, share):
-        x = (values - values.mean(1, keepdim=True)) / values.std(1, correction=0, keepdim=True).clamp(min=1e-9)
-        return (x * (share - share.mean()) / share.std(correction=0)).mean(1)
-
-    for function in (by_numpy, by_z_scores, filter_correlation.solution):
-        assert filter_correlation.feedback(function).startswith("correct"), function
-
-
-def test_right_similarities_of_several_kinds():
-    def by_loops(maps, gap):
-        pairs = [(maps[t], maps[t + gap]) for t in range(len(maps) - gap)]
-        both, one, other = (
-            sum(float((a * b).sum()) for a, b in part)
-            for part in (pairs, [(a, a) for a, _ in pairs], [(b, b) for _, b in pairs])
-        )
-        return both / (one * other) ** 0.5
-
-    def by_norms(maps, gap):
-        first, second = maps[: maps.shape[0] - gap], maps[gap:]
-        return (first * second).sum() / first.norm() / second.norm()
-
-    for function in (by_loops, by_norms):
-        assert similarity_over_gap.feedback(function).startswith("correct"), function

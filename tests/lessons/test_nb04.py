@@ -2,14 +2,11 @@
 
 import io
 
-import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from dffkit import complexity
 from dffkit.lessons import nb04_complexity
-from dffkit.lessons.check.nb04 import duration_for, speedup
 from dffkit.paper import ledger
 
 
@@ -60,60 +57,6 @@ def test_the_table_of_speeds_is_the_stored_one():
 
 
 # The exercises
-
-
-def solved(target, ratio):
-    return target * (1 - ratio) / (1 - target * ratio)
-
-
-@pytest.mark.parametrize(
-    ("exercise", "reason", "function"),
-    [
-        (speedup, "l - 1 are left", lambda duration, ratio: duration / (1 + duration * ratio)),
-        (speedup, "upside down", lambda duration, ratio: 1 / duration + (1 - 1 / duration) * ratio),
-        (speedup, "the cost of the l frames", lambda duration, ratio: sum([1] + [ratio] * (duration - 1))),
-        (speedup, "the key frame costs 1", lambda l, r: l / (l - 1 + r) if l - 1 + r else float("inf")),  # noqa: E741
-        (speedup, "the limit for endless l", lambda duration, ratio: 1 / ratio if ratio > 0 else float("inf")),
-        (speedup, "examples are right; the first wrong one", lambda duration, ratio: duration * (1 - ratio)),
-        (duration_for, "rounding down falls short", lambda s, r: (
-            1 if s <= 1 else None if s * r >= 1 else solved(s, r))),
-        (duration_for, "You round down", lambda s, r: (
-            1 if s <= 1 else None if s * r >= 1 else int(solved(s, r) + 1e-9))),
-        (duration_for, "You take r for 0", lambda s, r: int(-(-s // 1))),
-        (duration_for, "raised ZeroDivisionError", lambda s, r: int(solved(s, r))),
-    ],
-)  # fmt: skip
-def test_wrong_answers_get_their_reason(exercise, reason, function):
-    feedback = exercise.feedback(function)
-    assert feedback.startswith("not yet. ")
-    assert reason in feedback
-
-
-def test_right_speedups_of_several_kinds():
-    def by_costs(duration, ratio):
-        return duration / sum(1 if frame == 0 else ratio for frame in range(duration))
-
-    def by_average(duration, ratio):
-        return 1 / np.mean([1.0] + [ratio] * (duration - 1))
-
-    def by_torch(duration, ratio):
-        return torch.tensor(float(duration)) / (1 + (duration - 1) * ratio)
-
-    for function in (by_costs, by_average, by_torch):
-        assert speedup.feedback(function).startswith("correct"), function.__name__
-
-
-def test_right_durations_of_several_kinds():
-    def by_counting(target, ratio):
-        return next((n for n in range(1, 100_000) if n / (1 + (n - 1) * ratio) >= target - 1e-12), None)
-
-    def by_algebra(target, ratio):
-        if target <= 1:
-            return 1
-        return None if target * ratio >= 1 else int(np.ceil(solved(target, ratio) - 1e-9))
-
-    for function in (by_counting, by_algebra):
-        assert duration_for.feedback(function).startswith("correct"), function.__name__
 
 
 def test_the_warp_is_shown_beside_grid_sample_for_each_task_and_precision():

@@ -12,7 +12,6 @@ from dffkit import weights
 from dffkit.datasets.toytown import WORLDS, Film
 from dffkit.experiments import rendered
 from dffkit.lessons import clip_pictures, nb06_speed_accuracy
-from dffkit.lessons.check.nb06 import envelope, fastest_within
 from dffkit.lessons.clip_pictures import recognize_frame, score_text
 from dffkit.lessons.nb06_speed_accuracy import (
     NETWORKS,
@@ -163,81 +162,3 @@ def test_key_frames_and_other_frames_have_their_own_bars(monkeypatch):
     assert [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in keys] == [(0, 30), (3, 31)]
     assert [bar.get_height() for bar in others] == [5, 6, 5, 6]
     assert alt.endswith("of 6 frames, with l = 3: key frames take 30 ms, the others 6 ms; the mean is 14 ms.")
-
-
-# The exercises
-
-
-def kept(beaten):
-    """Return a function that keeps unbeaten points, by `beaten(speed, score, other speed, other score)`."""
-    return lambda speeds, scores: [
-        not any(beaten(a, b, c, d) for j, (c, d) in enumerate(zip(speeds, scores, strict=True)) if j != i)
-        for i, (a, b) in enumerate(zip(speeds, scores, strict=True))
-    ]
-
-
-def good(speeds, scores, needed):
-    return [speed for speed, score in zip(speeds, scores, strict=True) if score >= needed]
-
-
-@pytest.mark.parametrize(
-    ("exercise", "reason", "function"),
-    [
-        (envelope, "You mark the beaten points",
-         lambda s, a: [not x for x in kept(lambda a, b, c, d: c >= a and d >= b)(s, a)]),
-        (envelope, "equal in the other", kept(lambda a, b, c, d: c > a and d > b)),
-        (envelope, "Of two points of the same speed", kept(lambda a, b, c, d: c > a and d >= b)),
-        (envelope, "Of two points of the same score", kept(lambda a, b, c, d: c >= a and d > b)),
-        (envelope, "Only the most accurate point is left", kept(lambda a, b, c, d: d > b)),
-        (envelope, "must not beat itself", lambda s, a: [
-            not any(c >= x and d >= y for c, d in zip(s, a, strict=True)) for x, y in zip(s, a, strict=True)]),
-        (envelope, "any other point can beat it", lambda s, a: [
-            not (i + 1 < len(s) and s[i + 1] >= s[i] and a[i + 1] >= a[i]) for i in range(len(s))]),
-        (envelope, "Expected the shape", lambda s, a: max(s)),
-        (fastest_within, "exactly as many points as allowed",
-         lambda s, a, r, x: max(good(s, a, r - x + 1e-6), default=None)),
-        (fastest_within, "a later one may be faster", lambda s, a, r, x: (*good(s, a, r - x), None)[0]),
-        (fastest_within, "You take the most accurate",
-         lambda s, a, r, x: s[a.index(max(a))] if max(a) >= r - x else None),
-        (fastest_within, "not in percent", lambda s, a, r, x: max(good(s, a, r * (1 - x / 100)), default=None)),
-        (fastest_within, "take the fastest", lambda s, a, r, x: min(good(s, a, r - x), default=None)),
-        (fastest_within, "return None", lambda s, a, r, x: max([0, *good(s, a, r - x)])),
-        (fastest_within, "raised ValueError", lambda s, a, r, x: max(good(s, a, r - x))),
-    ],
-)  # fmt: skip
-def test_wrong_answers_get_their_reason(exercise, reason, function):
-    feedback = exercise.feedback(function)
-    assert feedback.startswith("not yet. ")
-    assert reason in feedback
-
-
-def test_right_envelopes_of_several_kinds():
-    def by_library(speeds, scores):
-        points = pandas.DataFrame({"speedup": speeds, "score": scores})
-        return points.index.isin(speed_accuracy.envelope(points).index).tolist()
-
-    def by_sorting(speeds, scores):
-        order = np.lexsort((scores, speeds))[::-1]
-        best, result = -np.inf, np.zeros(len(speeds), bool)
-        for index in order:
-            result[index], best = scores[index] > best, max(best, scores[index])
-        return result
-
-    for function in (by_library, by_sorting, kept(lambda a, b, c, d: c >= a and d >= b)):
-        assert envelope.feedback(function) == "correct, on 6 examples."
-
-
-def test_right_choices_of_several_kinds():
-    def by_pandas(speeds, scores, reference, loss):
-        good = pandas.Series(speeds)[pandas.Series(scores) >= reference - loss]
-        return None if good.empty else good.max()
-
-    def by_loop(speeds, scores, reference, loss):
-        best = None
-        for speed, score in zip(speeds, scores, strict=True):
-            if reference - score <= loss and (best is None or speed > best):
-                best = speed
-        return best
-
-    for function in (by_pandas, by_loop):
-        assert fastest_within.feedback(function) == "correct, on 5 examples."

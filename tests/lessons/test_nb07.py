@@ -1,7 +1,5 @@
 """Notebook 07: a clip of the reader's own, failure cases, a data set in files; the exercises' checks."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,7 +10,6 @@ from dffkit.datasets import streams, toytown
 from dffkit.datasets.images import read_labels
 from dffkit.datasets.toytown import Film
 from dffkit.lessons import clip_pictures, nb07_your_video
-from dffkit.lessons.check.nb07 import is_key_frame, longest_duration
 from dffkit.support.errors import CommandError, DataError
 
 
@@ -145,46 +142,3 @@ def test_commands_run_in_the_folder_and_failures_hold_their_output(tmp_path):
     assert "toytown/segmentation/dff" in nb07_your_video.run_command(tmp_path, "train")
     with pytest.raises(CommandError, match=r"train nothing: .*no 'nothing'"):
         nb07_your_video.run_command(tmp_path, "train nothing")
-
-
-# The exercises
-
-
-@pytest.mark.parametrize(
-    ("exercise", "reason", "function"),
-    [
-        (longest_duration, "the oldest box is l - 1 frames old", lambda w, v: math.floor(w / 3 / v)),
-        (longest_duration, "IoU = (w - d) / (w + d)", lambda w, v: math.floor(w / 2 / v) + 1),
-        (longest_duration, "half of the box's width, and", lambda w, v: math.floor(w / 2 / v)),
-        (longest_duration, "no longer touch", lambda w, v: math.floor(w / v) + 1),
-        (longest_duration, "a whole number", lambda w, v: w / v / 3 + 1),
-        (longest_duration, "raised TypeError", lambda w, v: range(w / v)),
-        (is_key_frame, "Count from the last key frame", lambda i, k, d, t, n: i % n == 0 or d > t),
-        (is_key_frame, "one of them is enough", lambda i, k, d, t, n: i - k >= n and d > t),
-        (is_key_frame, "a distance of exactly l is enough", lambda i, k, d, t, n: i - k > n or d > t),
-        (is_key_frame, "a slow change would never", lambda i, k, d, t, n: d > t),
-        (is_key_frame, "after a cut the old features", lambda i, k, d, t, n: i >= k + n),
-    ],
-)
-def test_wrong_answers_get_their_reason(exercise, reason, function):
-    feedback = exercise.feedback(function)
-    assert feedback.startswith("not yet. ")
-    assert reason in feedback
-
-
-def test_a_duration_found_by_trying_is_right():
-    def by_trying(width, speed):
-        overlaps = [(width - d) / (width + d) for d in (speed * age for age in range(100))]
-        return sum(overlap >= 0.5 for overlap in overlaps)
-
-    assert longest_duration.feedback(by_trying) == "correct, on 5 examples."
-
-
-def test_right_decisions_of_several_kinds():
-    def by_cases(index, key_index, difference, threshold, longest):
-        if difference > threshold:
-            return True
-        return key_index + longest <= index
-
-    for function in (by_cases, lambda i, k, d, t, n: int(max(d - t, i - k - n + 1) > 0)):
-        assert is_key_frame.feedback(function) == "correct, on 7 examples."

@@ -1,16 +1,55 @@
-"""Exercises of notebook 01: the correlation of filters with a class, and the similarity of frames over a gap."""
+"""Exercises of notebook 01: the frame that features come from, and the correlation of filters with a class."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from dffkit.experiments import map_similarity
 from dffkit.lessons.check import Example, Exercise, Mistake
 from dffkit.paper import feature_maps
 
-# Exercise 1: the correlation of each filter with a class
+# Exercise 1: the frame whose features each frame uses
+
+
+def _of_each_frame(source: Callable[[int, int], int]) -> Callable[[int, int], list[int]]:
+    """Return an answer that gives `source(frame, duration)` for each frame."""
+    return lambda frames, duration: [source(i, duration) for i in range(frames)]
+
+
+feature_sources = Exercise(
+    "Exercise 1",
+    _of_each_frame(lambda i, duration: i - i % duration),
+    [
+        Example("7 frames, l = 3", (7, 3)),
+        Example("12 frames, l = 5", (12, 5)),
+        Example("4 frames, l = 1, where every frame is a key frame", (4, 1)),
+        Example("3 frames, l = 5, which is longer than the video", (3, 5)),
+    ],
+    [
+        Mistake("You number the key frames; give the key frame's own number: the second key frame is frame l.",
+                _of_each_frame(lambda i, duration: i // duration)),
+        Mistake("That is the distance to the key frame; go back from frame i by so many frames.",
+                _of_each_frame(lambda i, duration: i % duration)),
+        Mistake("That is every frame's own features, so the expensive network would run on each frame.",
+                _of_each_frame(lambda i, duration: i)),
+        Mistake("That is the nearest key frame; a frame can't use one that is yet to come.",
+                _of_each_frame(lambda i, duration: duration * round(i / duration))),
+        Mistake("That is the next key frame; a frame can't use one that is yet to come.",
+                _of_each_frame(lambda i, duration: -(-i // duration) * duration)),
+        Mistake("Each of your frames uses the frame before it. Features come from the key frame in one step.",
+                _of_each_frame(lambda i, duration: i - (i % duration > 0))),
+        Mistake("You never take a new key frame: every l-th frame is one.", _of_each_frame(lambda i, duration: 0)),
+        Mistake("A key frame uses its own features, not those of the key frame before it.",
+                _of_each_frame(lambda i, duration: max(0, i - 1) // duration * duration)),
+        Mistake("You count frames from 1; the first frame is frame 0.",
+                _of_each_frame(lambda i, duration: i - i % duration + 1)),
+        Mistake("You list each key frame once; give a number for each frame of the video.",
+                lambda frames, duration: list(range(0, frames, duration))),
+    ],
+    describe_index=lambda frame: f"frame {frame}",
+)  # fmt: skip
+
+# Exercise 2: the correlation of each filter with a class
 
 
 def _correlation(values: Tensor, share: Tensor) -> Tensor:
@@ -39,11 +78,13 @@ _SHARE = torch.tensor([0.0, 0.0, 1.0, 1.0])
 _SCALE = "divide by both lengths, or a filter counts more only because its values are large."
 
 filter_correlation = Exercise(
-    "Exercise 1",
+    "Exercise 2",
     _correlation,
     [
         Example("the filter 1, 3, 5, 7 and the share 0, 0, 1, 1", (torch.tensor([[1.0, 3, 5, 7]]), _SHARE)),
         Example("the filter 7, 5, 3, 1 and the share 0, 0, 1, 1", (torch.tensor([[7.0, 5, 3, 1]]), _SHARE)),
+        Example("the filter 0.01, 0.03, 0.05, 0.07, which is nearly silent, and the share 0, 0, 1, 1",
+                (torch.tensor([[0.01, 0.03, 0.05, 0.07]]), _SHARE)),
         Example("five random filters on 20 cells", _random_filters(5, 20, seed=1)),
         Example("three filters on 8 cells; filter 1 is 0 everywhere", _random_filters(3, 8, seed=2, dead=[1])),
     ],
@@ -62,52 +103,4 @@ filter_correlation = Exercise(
                 _from_centred(lambda x, y: x.sum(0) @ y / (x.sum(0).norm() * y.norm()))),
     ],
     describe_index=lambda number: f"filter {number}",
-)  # fmt: skip
-
-# Exercise 2: the similarity of frames that are `gap` frames apart
-
-
-def _of_pairs(formula: Callable[[Tensor, Tensor], Tensor | float]) -> Callable[[Tensor, int], Tensor | float]:
-    """Return an answer computed from the first and the second maps of all pairs."""
-    return lambda maps, gap: formula(maps[: len(maps) - gap], maps[gap:])
-
-
-def _slow_maps(length: int, seed: int) -> Tensor:
-    """Return standardised maps of 3 channels that change slowly."""
-    steps = torch.randn(length, 3, 2, 4, generator=torch.Generator().manual_seed(seed)).cumsum(0)
-    return (steps - steps.mean((0, 2, 3), keepdim=True)) / steps.std((0, 2, 3), keepdim=True, correction=0)
-
-
-_TOY = torch.tensor([1.0, 1, -1, -1]).view(4, 1, 1, 1)
-
-similarity_over_gap = Exercise(
-    "Exercise 2",
-    map_similarity.over_gap,
-    [
-        Example("the values 1, 1, -1, -1 of one cell, gap 1", (_TOY, 1)),
-        Example("the values 1, 1, -1, -1 of one cell, gap 2", (_TOY, 2)),
-        Example("the values 1, 1, -1, -1 of one cell, gap 0, where maps[:-gap] would be empty", (_TOY, 0)),
-        Example("six frames of 3 channels, gap 1", (_slow_maps(6, 0), 1)),
-        Example("six frames of 3 channels, gap 4", (_slow_maps(6, 0), 4)),
-        Example("six frames of 3 channels, gap 0: each frame with itself", (_slow_maps(6, 0), 0)),
-    ],
-    [
-        Mistake("roll goes round in a circle: it pairs the last frames with the first, which are not `gap` apart.",
-                lambda maps, gap: map_similarity.similarity(maps, maps.roll(gap, 0))),
-        Mistake("Gap 0 gives nothing: in Python maps[:-0] is empty. maps[: len(maps) - gap] works for every gap.",
-                lambda maps, gap: map_similarity.over_gap(maps, gap) if gap else math.nan),
-        Mistake("You compare with the first frame only; take every pair of frames that are `gap` apart.",
-                lambda maps, gap: map_similarity.similarity(maps[0], maps[gap])),
-        Mistake("Your pairs are one frame further apart than `gap`: the partner of frame t is frame t + gap.",
-                lambda maps, gap: map_similarity.over_gap(maps, gap + 1) if gap + 1 < len(maps) else math.nan),
-        Mistake("That is the sum of the products: divide by the root of the product of both sums of squares.",
-                _of_pairs(lambda one, other: (one * other).sum())),
-        Mistake("You take the mean of the products. That is nearly right for standardised maps, but the pairs leave "
-                "some frames out: divide by the root of the product of the pairs' own sums of squares.",
-                _of_pairs(lambda one, other: (one * other).mean())),
-        Mistake("The root is missing: divide by the root of the product of both sums of squares.",
-                _of_pairs(lambda one, other: (one * other).sum() / (one.square().sum() * other.square().sum()))),
-        Mistake("You average over the pairs; add up the products of all pairs first, and divide once.",
-                _of_pairs(lambda one, other: sum(map(map_similarity.similarity, one, other)) / len(one))),
-    ],
 )  # fmt: skip

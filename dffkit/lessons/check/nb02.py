@@ -1,4 +1,4 @@
-"""Exercises of notebook 02: the four bilinear weights of a point, the warp of one channel, and flow in cells."""
+"""Exercises of notebook 02: four bilinear weights, the warp and one with two bugs, its slope, and flow in cells."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from torch import Tensor
 from dffkit.baselines.grid_sample import grid_sample_warp
 from dffkit.lessons.check import Example, Exercise, Mistake
 from dffkit.lessons.examples import address_map, landings, same_everywhere
-from dffkit.warp import CELL, bilinear_kernel, warp
+from dffkit.warp import CELL, bilinear_kernel, warp, warp_derivative
 
 # Exercise 1: four weights
 
@@ -129,16 +129,27 @@ _FORWARD = (
     "the map at p + flow."
 )
 
+_CORNERS = (
+    "You normalise with align_corners off: then -1 and 1 are the outer edges of the map, not the centres of its border "
+    "cells, and even zero flow changes the map."
+)
+_SIZE = (
+    "You normalise by w instead of w - 1: the last cell's centre is w - 1 cells from the first, so even zero flow "
+    "changes the map."
+)
+
+
+def _by_grid_sample(**slips: bool) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda values, flow: grid_sample_warp(values[None, None], flow[None], **slips)[0, 0]
+
+
 warp_one_channel = Exercise(
     "Exercise 2",
     _warp,
     [
         _example("no flow", same_everywhere(0, 0, 3, 4)[0]),
-        _example("flow x = 1 everywhere", same_everywhere(1, 0, 3, 4)[0]),
-        _example("flow y = 1 everywhere", same_everywhere(0, 1, 3, 4)[0]),
-        _example("flow x = 0.5 everywhere", same_everywhere(0.5, 0, 3, 4)[0]),
-        _example("flow x = 0.25, y = -0.5 everywhere", same_everywhere(0.25, -0.5, 3, 4)[0]),
-        _example("flow x = -1.25, y = 0.75 everywhere", same_everywhere(-1.25, 0.75, 3, 4)[0]),
+        *(_example(f"flow x = {x:g}, y = {y:g} everywhere", same_everywhere(x, y, 3, 4)[0])
+          for x, y in ((1, 0), (0, 1), (0.5, 0), (0.25, -0.5), (-1.25, 0.75))),
         _example("flow x = 9 everywhere, far outside", same_everywhere(9, 0, 3, 4)[0]),
         _example("a flow that magnifies around row 1, column 1", _magnifying_flow()),
     ],
@@ -159,19 +170,82 @@ warp_one_channel = Exercise(
                 lambda values, flow: _gather(values, *_positions(flow).round())),
         Mistake("int() rounds towards 0, so left of and above the map it finds the wrong cell: use math.floor.",
                 _warp_with(whole=torch.trunc)),
-        Mistake("You normalise with align_corners off: then -1 and 1 are the outer edges of the map, not the centres "
-                "of its border cells, and even zero flow changes the map.",
-                lambda values, flow: grid_sample_warp(values[None, None], flow[None], align_corners=False)[0, 0]),
-        Mistake("You normalise by w instead of w - 1: the last cell's centre is w - 1 cells from the first, so even "
-                "zero flow changes the map.",
-                lambda values, flow: grid_sample_warp(values[None, None], flow[None], divide_by_size=True)[0, 0]),
+        Mistake(_CORNERS, _by_grid_sample(align_corners=False)),
+        Mistake(_SIZE, _by_grid_sample(divide_by_size=True)),
     ],
     describe_index=lambda row, column, *_: f"row {row}, column {column}",
     on_index_error="A cell outside the map counts as 0: leave it out of the sum.",
 )  # fmt: skip
 
 
-# Exercise 3: from pixels to cells
+# Exercise 3: a warp with two planted bugs
+
+mended_warp = Exercise(
+    "Exercise 3",
+    _warp,
+    warp_one_channel.examples,
+    [
+        Mistake("Both bugs are still there. Zero flow should change nothing: which coordinates do the first and the "
+                "last column get, and what do -1 and 1 mean to grid_sample?",
+                _by_grid_sample(align_corners=False, divide_by_size=True)),
+        Mistake(f"One bug is mended. {_CORNERS}", _by_grid_sample(align_corners=False)),
+        Mistake(f"One bug is mended. {_SIZE}", _by_grid_sample(divide_by_size=True)),
+    ],
+    describe_index=warp_one_channel.describe_index,
+)  # fmt: skip
+
+
+# Exercise 4: the slope that the flow learns from
+
+
+def _slope(row: Tensor, x: float) -> Tensor:
+    flow = torch.zeros(1, 2, 1, len(row), dtype=row.dtype)
+    flow[0, 0, 0, 0] = x  # cell 0 reads at x
+    return warp_derivative(row.view(1, 1, 1, -1), flow)[0, 0, 0, 0, 0]
+
+
+def _differences(*weights: int, whole: Callable[[float], int] = math.floor) -> Callable[[Tensor, float], Tensor]:
+    """Return the sum of the padded row's values around the left neighbour, each times its weight."""
+
+    def function(row: Tensor, x: float) -> Tensor:
+        padded = F.pad(row, (9, 9))
+        return sum(weight * padded[9 + whole(x) + n - 1] for n, weight in enumerate(weights))
+
+    return function
+
+
+_SQUARES = torch.tensor([0.0, 1, 4, 9, 16])
+_UNEVEN = torch.tensor([3.0, -1, 7, 2])
+
+slope = Exercise(
+    "Exercise 4",
+    _slope,
+    [
+        *(Example(f"the row 0, 1, 4, 9, 16 at x = {x:g}", (_SQUARES, x)) for x in (1.5, 2.9, 2.0, 4.25)),
+        *(Example(f"the row 3, -1, 7, 2 at x = {x:g}", (_UNEVEN, x)) for x in (-0.4, 0.4, 6.5, -2.5)),
+    ],
+    [
+        Mistake("The sign is reversed: it is the right neighbour minus the left one.",
+                lambda row, x: -_slope(row, x)),
+        Mistake("You take the neighbours of the nearest cell, two cells apart; the value read at x depends on the two "
+                "cells around x only.",
+                lambda row, x: _differences(-1, 0, 1, whole=round)(row, x) / 2),
+        Mistake("That is the value at x; its derivative is the difference of the two neighbours.",
+                lambda row, x: _warp(row[None], torch.tensor([x, 0.0]).view(2, 1, 1).expand(2, 1, len(row)))[0, 0]),
+        Mistake("int() rounds towards 0, so left of the row it finds the wrong cell: use math.floor.",
+                _differences(0, -1, 1, whole=int)),
+        Mistake("You round x to the nearest cell: right of a cell's middle that is already the right neighbour.",
+                _differences(0, -1, 1, whole=round)),
+        Mistake("Left of the row you read at its other end: in Python the index -1 is the last one. Outside is 0.",
+                lambda row, x: _slope(torch.cat([row, row]), x + len(row)) if -2 < x < 0 else _slope(row, x)),
+        Mistake("Outside the row you repeat its border; outside is 0, so the border is a cliff.",
+                lambda row, x: _slope(F.pad(row[None], (9, 9), mode="replicate")[0], x + 9)),
+    ],
+    on_index_error="A cell outside the row counts as 0.",
+)  # fmt: skip
+
+
+# Exercise 5: from pixels to cells
 
 
 def _to_cells(pixel_flow: Tensor, **options: Any) -> Tensor:
@@ -189,7 +263,7 @@ def _uneven_flow() -> Tensor:
 
 
 flow_in_cells = Exercise(
-    "Exercise 3",
+    "Exercise 5",
     _to_cells,
     [
         Example("32x48 pixels, flow x = 16, y = 0 everywhere", (same_everywhere(16, 0, 32, 48)[0],)),

@@ -1,4 +1,4 @@
-"""Exercises of notebook 03: the pyramid's target, drawing a training pair, and the switch for i == k."""
+"""Exercises of notebook 03: the pyramid's target, drawing a pair, a planted bug, and the switch for i == k."""
 
 from collections.abc import Callable
 from typing import Any
@@ -125,7 +125,47 @@ draw_pair = Exercise(
 )  # fmt: skip
 
 
-# Exercise 3: the switch for i == k
+# Exercise 3: samples with a planted bug
+
+
+def _samples(
+    key: Callable[[int, int], int] = lambda i, offset: max(i - offset, 0),
+    current: Callable[[int, int], int] = lambda i, offset: i,
+) -> Callable[..., list[tuple[float, ...]]]:
+    """Return the solution, or one that takes other frames for the label of frame i."""
+    return lambda labels, offset: [(key(i, offset), current(i, offset), labels[i]) for i in sorted(labels)]
+
+
+_SPARSE = {19: 0.19, 49: 0.49, 79: 0.79}  # a label "map" is one number here
+
+mended_samples = Exercise(
+    "Exercise 3",
+    _samples(),
+    [
+        Example("labels of frames 19, 49 and 79, offset 4", (_SPARSE, 4)),
+        Example("labels of frames 19, 49 and 79, offset 0", (_SPARSE, 0)),
+        Example("labels of frames 2 and 10, offset 7", ({10: 0.1, 2: 0.02}, 7)),
+    ],
+    [
+        Mistake("The bug is still there. Of which of the two frames does the network give a result, and whose label is "
+                "it compared with?",
+                _samples(lambda i, offset: i, lambda i, offset: i + offset)),
+        Mistake("The key frame is now after the current frame: at run time it is always earlier.",
+                _samples(lambda i, offset: i + offset)),
+        Mistake("There is nothing before frame 0: take frame 0 as the key frame then.",
+                _samples(lambda i, offset: i - offset)),
+        Mistake("Both frames have moved: only the key frame lies `offset` frames before the label.",
+                _samples(lambda i, offset: max(i - offset, 0), lambda i, offset: max(i - offset, 0))),
+        Mistake("The order is (current frame, key frame): the key frame comes first.",
+                _samples(lambda i, offset: i, lambda i, offset: max(i - offset, 0))),
+    ],
+    describe_index=lambda sample, part: (
+        f"the {('key frame', 'current frame', 'label map')[part]} of sample {sample}"
+    ),
+)  # fmt: skip
+
+
+# Exercise 4: the switch for i == k
 
 
 def _switch(key: Tensor, propagated: Tensor, same: Tensor) -> Tensor:
@@ -142,7 +182,7 @@ _HOLD = "sample b, channel c: key 10 b + c, propagated 100 more"
 _EACH = "Each sample of the batch decides for itself: where same[b] is true, take sample b from the key features."
 
 switch = Exercise(
-    "Exercise 3",
+    "Exercise 4",
     _switch,
     [
         Example(f"one sample, i != k; {_HOLD}", _batch(False)),

@@ -1,14 +1,67 @@
-"""Exercises of notebook 04: Eq. 7 as a function, and the smallest duration that reaches a speedup."""
+"""Exercises of notebook 04: a layer's cost, Eq. 7, the duration for a speedup, and the speedup of a new pair."""
 
+import functools
 import math
 from collections.abc import Callable
 
+import torch
+from torch import nn
+
 from dffkit import complexity
 from dffkit.lessons.check import Example, Exercise, Mistake
+from dffkit.networks.detection import RFCN
+from dffkit.networks.features import FeatureNetwork
+from dffkit.networks.flow import FLOW_NETWORKS
+from dffkit.networks.segmentation import ScoreMaps
+
+# Exercise 1: what a layer costs
+
+
+def _layer(
+    outputs: Callable[[int, int], int] = lambda side, stride: math.ceil(side / stride),
+    window: Callable[[int], int] = lambda kernel: kernel**2,
+) -> Callable[..., int]:
+    """Return the solution, or one that counts other outputs on a side or another window."""
+    return lambda channels_in, channels_out, kernel, stride, height, width: (
+        channels_in * channels_out * window(kernel) * outputs(height, stride) * outputs(width, stride)
+    )
+
+
+def _with_one_side(*layer: int) -> float:
+    return _layer()(*layer) * math.ceil(layer[5] / layer[3]) ** -1 * layer[5]
+
+
+multiply_adds = Exercise(
+    "Exercise 1",
+    _layer(),
+    [
+        Example("2 to 3 channels, kernel 3, stride 1, 4 x 4 cells", (2, 3, 3, 1, 4, 4)),
+        Example("2 to 3 channels, kernel 3, stride 2, 4 x 4 cells", (2, 3, 3, 2, 4, 4)),
+        Example("2 to 3 channels, kernel 3, stride 2, 5 x 7 cells", (2, 3, 3, 2, 5, 7)),
+        Example("4 to 2 channels, kernel 1, stride 1, 3 x 5 cells", (4, 2, 1, 1, 3, 5)),
+        Example("1 to 5 channels, kernel 5, stride 4, 16 x 8 cells", (1, 5, 5, 4, 16, 8)),
+    ],
+    [
+        Mistake("You count at the input's resolution: with a stride of 2, a quarter of the outputs is left.",
+                _layer(outputs=lambda side, stride: side)),
+        Mistake("With a stride, both sides of the map become shorter: you shorten one.", _with_one_side),
+        Mistake("A side of 5 with stride 2 gives 3 outputs: round up.", _layer(outputs=lambda side, s: side // s)),
+        Mistake("The number of cells is a whole number: round up.", _layer(outputs=lambda side, s: side / s)),
+        Mistake("A window has k * k cells, not k.", _layer(window=lambda kernel: kernel)),
+        Mistake("You count FLOPs: a multiply-add is two of them, and one of what is asked for.",
+                lambda *layer: 2 * _layer()(*layer)),
+        Mistake("Each output is a sum over all input channels: multiply by them, too.",
+                lambda *layer: _layer()(*layer) / layer[0]),
+        Mistake("Each output channel has its own sum: multiply by their number, too.",
+                lambda *layer: _layer()(*layer) / layer[1]),
+    ],
+)  # fmt: skip
+
+# Exercise 2: Eq. 7
 
 speedup = Exercise(
-    "Exercise 1",
-    complexity.speedup,
+    "Exercise 2",
+    lambda duration, ratio: duration / (1 + (duration - 1) * ratio),
     [
         Example("l = 1, r = 0.1: every frame is a key frame", (1, 0.1)),
         Example("l = 10, r = 0.1", (10, 0.1)),
@@ -33,6 +86,9 @@ speedup = Exercise(
 )  # fmt: skip
 
 
+# Exercise 3: the duration for a speedup
+
+
 def _rounded(rounding: Callable[[float], float]) -> Callable[[float, float], float | None]:
     """Return an answer that solves Eq. 7 for l and then applies `rounding`."""
 
@@ -54,7 +110,7 @@ def _without_limit(target: float, ratio: float) -> int:
 
 
 duration_for = Exercise(
-    "Exercise 2",
+    "Exercise 3",
     _duration,
     [
         Example("s = 5, r = 0: propagated frames are free", (5.0, 0.0)),
@@ -78,5 +134,72 @@ duration_for = Exercise(
         Mistake("If the target is at or beyond the limit 1/r, no duration reaches it: return None.", _without_limit),
         Mistake("No duration reaches a target of exactly 1/r either: return None.",
                 lambda target, ratio: math.inf if target * ratio == 1 else _duration(target, ratio)),
+    ],
+)  # fmt: skip
+
+
+# Exercise 4: a pair of networks that the paper does not have
+
+
+@functools.cache
+def _costs(
+    feature_network: nn.Module, flow_network: nn.Module, task_network: nn.Module, whole: bool = False
+) -> complexity.Costs:
+    """Count the parts; `whole` makes the mistake of counting the flow network on frames that are not halved."""
+    features = feature_network(_FRAME)
+    seen = torch.zeros(_FRAME.shape, device="meta") if whole else flow_network.prepare(_FRAME)
+    return complexity.Costs(
+        features=complexity.count_flops(feature_network, _FRAME),
+        flow=complexity.count_flops(flow_network, seen, seen),
+        warp=complexity.warp_flops(*features.shape[1:]),
+        task=complexity.count_flops(task_network, features),
+    )
+
+
+def _predict(
+    ratio: Callable[[complexity.Costs], float] = complexity.cost_ratio, whole: bool = False
+) -> Callable[..., float]:
+    """Return the solution, or one with another ratio of the costs, or other costs."""
+    return lambda feature_network, flow_network, task_network, frame, duration: complexity.speedup(
+        duration, ratio(_costs(feature_network, flow_network, task_network, whole))
+    )
+
+
+_FRAME = torch.zeros(1, 3, 192, 320, dtype=torch.uint8, device="meta")  # only shapes are computed
+
+
+def _pair_example(depth: int, flow: str, width: float, task: str, duration: int) -> Example:
+    with torch.device("meta"):
+        features = FeatureNetwork(depth, width=1 / 4)
+        head, classes = {"segmentation": (ScoreMaps, 19), "detection": (RFCN, 30)}[task]
+        task_network = head(in_channels=features.channels, num_classes=classes)
+        networks = features, FLOW_NETWORKS[flow](width=width, scale_channels=features.channels), task_network
+    description = f"ResNet-{depth} with {flow}, {width:g} of its channels, for {task}, l = {duration}"
+    return Example(description, (*(network.requires_grad_(False) for network in networks), _FRAME, duration))
+
+
+speedup_of_pair = Exercise(
+    "Exercise 4",
+    _predict(),
+    [
+        _pair_example(26, "FlowNet Half", 0.5, "segmentation", 10),
+        _pair_example(14, "FlowNet Inception", 0.25, "segmentation", 5),
+        _pair_example(14, "FlowNet", 0.25, "detection", 20),
+    ],
+    [
+        Mistake("That is Eq. 6: it leaves out the task network and the warp, which run on every propagated frame.",
+                _predict(complexity.cost_ratio_approximate)),
+        Mistake("You leave out the task network: it runs on every frame, propagated or not.",
+                _predict(lambda costs: complexity.cost_ratio(costs._replace(task=0)))),
+        Mistake("You leave out the warp of the features: complexity.warp_flops counts it.",
+                _predict(lambda costs: complexity.cost_ratio(costs._replace(warp=0)))),
+        Mistake("A key frame runs the task network, too: Eq. 5 has it below as well.",
+                _predict(lambda costs: complexity.cost_ratio(costs) * (costs.features + costs.task) / costs.features)),
+        Mistake("A propagated frame runs the task network, too: Eq. 5 has it above as well.",
+                _predict(lambda costs: (costs.flow + costs.warp) / (costs.features + costs.task))),
+        Mistake("The flow network sees frames of half the size: count it on what `prepare` gives.",
+                _predict(whole=True)),
+        Mistake("A key frame needs no flow: Eq. 5 has F above only.",
+                _predict(lambda costs: (costs.flow + costs.warp + costs.task) / sum(costs))),
     ],
 )  # fmt: skip

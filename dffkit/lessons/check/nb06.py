@@ -1,4 +1,4 @@
-"""Exercises of notebook 06: the envelope of points of speed and score, and the fastest point within a loss."""
+"""Exercises of notebook 06: mean and slowest time of a frame, the envelope of points, the fastest within a loss."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -7,7 +7,53 @@ from dffkit.lessons.check import Example, Exercise, Mistake
 
 Point = tuple[float, float]  # speed, score
 
-# Exercise 1: the points that no other beats
+# Exercise 1: what the mean hides
+
+
+def _times(
+    mean: Callable[[float, float, int], float] = lambda key, current, duration: (
+        (key + (duration - 1) * current) / duration
+    ),
+    slowest: Callable[[float, float], float] = max,
+) -> Callable[..., list[float]]:
+    """Return the solution, or one with another mean or another slowest frame."""
+    return lambda key, current, duration: [mean(key, current, duration), slowest(key, current)]
+
+
+frame_times = Exercise(
+    "Exercise 1",
+    _times(),
+    [
+        Example("key frames take 100 ms, others 10 ms, l = 10", (100.0, 10.0, 10)),
+        Example("key frames take 100 ms, others 10 ms, l = 2", (100.0, 10.0, 2)),
+        Example("key frames take 90 ms, others 30 ms, l = 5", (90.0, 30.0, 5)),
+        Example("key frames take 30 ms, others 45 ms, as with tiny networks, l = 5", (30.0, 45.0, 5)),
+    ],
+    [
+        Mistake("Of l frames one is a key frame and l - 1 are not: the two kinds are not equally frequent.",
+                _times(lambda key, current, duration: (key + current) / 2)),
+        Mistake("One of the l frames is the key frame: l - 1 others are left.",
+                _times(lambda key, current, duration: (key + duration * current) / duration)),
+        Mistake("You divide by the number of the others: divide by l, the number of all frames.",
+                _times(lambda key, current, duration: (key + (duration - 1) * current) / (duration - 1))),
+        Mistake("That is the time of all l frames: divide by l.",
+                _times(lambda key, current, duration: key + (duration - 1) * current)),
+        Mistake("You swap the two kinds: one frame of l is the key frame.",
+                lambda key, current, duration: _times()(current, key, duration)),
+        Mistake("The slowest frame takes longer than the mean.",
+                lambda *arguments: [_times()(*arguments)[0]] * 2),
+        Mistake("That is the fastest frame: a deadline is missed by the slowest.", _times(slowest=min)),
+        Mistake("That is the frame that is not a key frame: the slowest is mostly the key frame.",
+                _times(slowest=lambda key, current: current)),
+        Mistake("A key frame is not always the slowest: with tiny networks the others may be.",
+                _times(slowest=lambda key, current: key)),
+        Mistake("The order is mean, slowest.", lambda *arguments: _times()(*arguments)[::-1]),
+    ],
+    describe_index=lambda which: ("the mean", "the slowest")[which],
+)  # fmt: skip
+
+
+# Exercise 2: the points that no other beats
 
 
 def _unbeaten(beats: Callable[[Point, Point], bool]) -> Callable[..., list[bool]]:
@@ -30,7 +76,7 @@ def _unbeaten_by_the_next(speeds: Sequence[float], scores: Sequence[float]) -> l
 
 
 envelope = Exercise(
-    "Exercise 1",
+    "Exercise 2",
     _unbeaten(_beats),
     [
         Example("three points, each faster and worse than the one before", ([1.0, 2.0, 3.0], [70.0, 65.0, 60.0])),
@@ -61,7 +107,7 @@ envelope = Exercise(
 )  # fmt: skip
 
 
-# Exercise 2: the fastest point that loses at most so much
+# Exercise 3: the fastest point that loses at most so much
 
 
 def _choose(
@@ -84,7 +130,7 @@ def _most_accurate(speeds: Sequence[float], scores: Sequence[float], reference: 
 
 _POINTS = [3.0, 1.5, 8.0, 1.0, 5.0], [70.0, 73.0, 65.0, 69.0, 69.5]
 fastest_within = Exercise(
-    "Exercise 2",
+    "Exercise 3",
     _choose(),
     [
         Example("the reference has 73, at most 3 points may be lost, and one point loses exactly 3",
