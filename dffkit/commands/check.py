@@ -11,7 +11,6 @@ import os
 import pkgutil
 import re
 import signal
-import symtable
 import sys
 import textwrap
 from collections import Counter
@@ -25,6 +24,7 @@ from tqdm import tqdm
 
 from dffkit import lessons
 from dffkit.commands.cli import at_least
+from dffkit.commands.notebooks import global_names
 from dffkit.commands.reproduce import align
 from dffkit.lessons import check
 from dffkit.lessons.check import Outcome
@@ -92,7 +92,7 @@ def exercises() -> dict[Key, str]:
     found = {}
     for path in find_notebooks(root() / "notebooks"):
         text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
-        for title in re.findall(r"^### (Exercise \d+: .+)$", text, re.MULTILINE):
+        for title in re.findall(r"^### (Exercise \d+: .+?)(?: · \w+)?$", text, re.MULTILINE):
             found[f"nb{path.name[:2]}", title.partition(":")[0]] = f"{path.name[:2]} {title}"
     return found
 
@@ -215,26 +215,11 @@ def needed_cells(sources: list[str]) -> list[str]:
     kept: list[str] = []
     wanted: set[str] = set()
     for source in reversed(sources):
-        bound, used = _names(source)
+        bound, used = global_names(source)
         if CALL.search(source) or bound & wanted:
             kept.append(source)
             wanted |= used
     return kept[::-1]
-
-
-def _names(source: str) -> tuple[set[str], set[str]]:
-    """Return the global names that a cell binds, and those that it uses, also inside its functions."""
-    try:
-        cell = symtable.symtable(source, "cell", "exec")
-    except SyntaxError:  # a cell with a check runs all the same, and the error is its answer
-        return set(), set()
-    bound = {name.get_name() for name in cell.get_symbols() if name.is_assigned() or name.is_imported()}
-    used = {name.get_name() for name in cell.get_symbols() if name.is_referenced()}
-    inner = list(cell.get_children())
-    for table in inner:  # grows while it is read
-        inner.extend(table.get_children())
-        used |= {name.get_name() for name in table.get_symbols() if name.is_global()}
-    return bound, used
 
 
 def _write(path: Path, titles: Mapping[Key, str], table: Table) -> None:
