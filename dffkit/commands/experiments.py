@@ -79,8 +79,7 @@ def _changed(recipe: Recipe, arguments: argparse.Namespace, workspace: Workspace
         raise CommandError("--imagenet, --from: both give weights to start from; leave one out")
     recipe = recipes.with_imagenet(recipe) if arguments.imagenet else recipe
     recipe = recipes.on_own_data(recipe, arguments.data, _classes(arguments))
-    if arguments.iterations:
-        recipe = recipes.with_iterations(recipe, arguments.iterations)
+    recipe = recipes.with_iterations(recipe, arguments.iterations) if arguments.iterations else recipe
     start = vars(arguments)["from"]
     return _from_weights(recipe, start, arguments.seed, workspace) if start else recipe
 
