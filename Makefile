@@ -20,7 +20,7 @@ FROM_FOLDER := $(if $(WHEELS),--no-index --find-links "$(WHEELS)")
 FROM_INDEX := $(if $(INDEX),--no-deps --index-url "$(INDEX)" $(shell grep -E '^torch(vision)?==' $(LOCK)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test reproduce book lab benchmark figures notebooks experiments faults wheels lowest newest clean
+.PHONY: help setup test reproduce book lab handout benchmark figures notebooks experiments faults wheels lowest newest clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1: /p' Makefile
@@ -38,6 +38,9 @@ book: $(INSTALLED) ## build the notebooks and documents as a site, to be read wi
 
 lab: $(INSTALLED) ## work through a copy of the notebooks in JupyterLab
 	$(DFFKIT) lab $(ARGS)
+
+handout: $(INSTALLED) ## for teachers: write the notebooks without solutions and outputs into build/handout
+	$(DFFKIT) handout $(ARGS)
 
 benchmark: $(INSTALLED) ## measure how fast this machine is, beside what Eq. 7 says
 	$(DFFKIT) benchmark $(ARGS)
@@ -77,7 +80,7 @@ lowest newest:
 
 # build/runs and build/results hold days of training, and trainings may be reading build/toytown: all three stay.
 clean: ## remove what is quickly made again; trainings, their frames and .venv stay
-	rm -rf build/book build/notebooks build/rehearsal build/checkpoints build/virtual_documents build/benchmark.csv
+	rm -rf build/book build/handout build/notebooks build/rehearsal build/checkpoints build/virtual_documents build/benchmark.csv
 	rm -rf build/lib build/bdist.* build/ends build/pip
 	rm -rf .pytest_cache .ruff_cache .hypothesis dffkit.egg-info
 	find dffkit tests notebooks -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

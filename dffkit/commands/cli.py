@@ -57,6 +57,14 @@ COMMANDS = {
         "lab", "notebooks", "work through a copy of the notebooks in JupyterLab",
         ("lab", "lab --no-browser --port 9000", "lab --stored"),
     ),
+    "handout": Command(
+        "handout", "notebooks", "for teachers: write the notebooks without solutions and outputs into a folder",
+        ("handout", "handout my_class"),
+    ),
+    "check": Command(
+        "check", "notebooks", "for teachers: check the exercises of a class, one row a student, one column an exercise",
+        ("check handed_in", "check handed_in --csv week_1.csv --limit 120"),
+    ),
     "book": Command(
         "book", "book", "build the notebooks and documents as a site that needs no network and no kernel",
         ("book", "book --pictures 0 --out my_site"),
@@ -204,6 +212,9 @@ def main(argv: list[str] | None = None) -> int:
         return _function(arguments.command, f"{arguments.command}_main")(arguments)
     except DffkitError as error:
         print(f"dffkit: {error}", file=sys.stderr)
+        return 1
+    except PermissionError as error:
+        print(f"dffkit: {error.filename}: {error.strerror}; run this where you may write", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ndffkit: interrupted", file=sys.stderr)

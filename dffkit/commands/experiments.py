@@ -17,6 +17,7 @@ from dffkit.experiments.results import Score
 from dffkit.experiments.runs import Run, Workspace, default_workspace
 from dffkit.networks.precision import AUTO
 from dffkit.support.errors import CommandError
+from dffkit.support.files import own_folder, root
 from dffkit.support.machine import is_distributed, is_first_process, join_processes, keep_freed_memory, use_threads
 from dffkit.training import recipes
 from dffkit.training.assembly import fitting_parts
@@ -78,8 +79,7 @@ def _changed(recipe: Recipe, arguments: argparse.Namespace, workspace: Workspace
         raise CommandError("--imagenet, --from: both give weights to start from; leave one out")
     recipe = recipes.with_imagenet(recipe) if arguments.imagenet else recipe
     recipe = recipes.on_own_data(recipe, arguments.data, _classes(arguments))
-    if arguments.iterations:
-        recipe = recipes.with_iterations(recipe, arguments.iterations)
+    recipe = recipes.with_iterations(recipe, arguments.iterations) if arguments.iterations else recipe
     start = vars(arguments)["from"]
     return _from_weights(recipe, start, arguments.seed, workspace) if start else recipe
 
@@ -126,8 +126,8 @@ def _classes(arguments: argparse.Namespace) -> int | None:
 
 
 def _with_results_folder(workspace: Workspace, run: Run) -> Workspace:
-    """Return the workspace in which rows of recipes or data that the kit does not have go to `build/results`."""
-    own = run.data or is_own(run.recipe)
+    """Return the workspace in which rows go to `build/results`, if they are no rows of the kit or can't be written."""
+    own = run.data or is_own(run.recipe) or own_folder() != root()
     return dataclasses.replace(workspace, results=workspace.runs.parent / "results") if own else workspace
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from dffkit.support.errors import CommandError
-from dffkit.support.files import root
+from dffkit.support.files import own_folder, root
 
 FORMATS = ("text", "csv", "latex", "markdown")
 TABLES = ("table2", "table3", "table4", "table5", "statements")
@@ -25,7 +25,7 @@ def add_figures_arguments(parser: argparse.ArgumentParser) -> None:
 def figures_main(arguments: argparse.Namespace) -> int:
     """Draw figures, and with all of them write the READMEs' tables and the model cards; or draw the moving pictures."""
     names, results = arguments.names, arguments.results and arguments.results.resolve()
-    folder = arguments.out or root() / ("build/figures" if results else "figures")
+    folder = arguments.out or (own_folder() / "build" / "figures" if results else root() / "figures")
     if arguments.moving:
         from dffkit.paper import how_it_works, three_ways
 

@@ -1,15 +1,17 @@
 """`python -m dffkit lab`: a copy of the notebooks in JupyterLab, reachable from this machine only."""
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
 from importlib.resources import files
 from pathlib import Path
 
-from dffkit.support.files import find_notebooks, root, write
+from dffkit.support.files import find_notebooks, own_folder, root, write
 
 STORED, COPIES = "notebooks", "my_notebooks"  # beside each other, so that relative links hold in both
+LINKED = ("data", "dffkit", STORED, "README.md")
 RECORD = ".copied.json"  # in COPIES: name -> digest of the stored notebook that was copied
 
 
@@ -30,22 +32,36 @@ def lab_main(arguments: argparse.Namespace) -> int:
     """
     from jupyterlab.labapp import LabApp
 
-    repository, folder = root(), STORED if arguments.stored else COPIES
+    own, folder = own_folder(), STORED if arguments.stored else COPIES
+    if own != root():
+        bring_linked(root(), own)
     if not arguments.stored:
-        copy_notebooks(repository)
-    (checkpoints_folder(repository) / folder).mkdir(parents=True, exist_ok=True)
+        copy_notebooks(root(), own)
+    (checkpoints_folder(own) / folder).mkdir(parents=True, exist_ok=True)
     os.environ["JUPYTER_CONFIG_PATH"] = config_path()
     options = {"port": arguments.port, "browser": not arguments.no_browser}
-    LabApp.launch_instance(argv=lab_arguments(repository, folder, **options))
+    LabApp.launch_instance(argv=lab_arguments(own, folder, **options))
     return 0
 
 
-def copy_notebooks(repository: Path) -> None:
+def bring_linked(repository: Path, own: Path) -> None:
+    """Bring what the notebooks show and link to into the user's own folder; Jupyter serves no picture from a link."""
+    for picture in (repository / "figures").glob("*.*"):
+        if not (copy := own / "figures" / picture.name).exists() or _digest(copy) != _digest(picture):
+            write(copy, picture.read_bytes())
+    for link in (own / name for name in LINKED):
+        if link.is_symlink():  # perhaps to an installation that has moved
+            link.unlink()
+        with contextlib.suppress(OSError):  # a system without links: the notebooks' own lead nowhere
+            link.symlink_to(repository / link.name)
+
+
+def copy_notebooks(repository: Path, own: Path) -> None:
     """Copy the numbered notebooks and their pages for the reader; a copy that the reader has changed stays as it is.
 
     Says where the copies are, and which changed ones are of notebooks that have been stored anew since.
     """
-    folder, outdated = repository / COPIES, []
+    folder, outdated = own / COPIES, []
     record = folder / RECORD
     copied = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
     for stored in (*find_notebooks(repository / STORED), *(repository / STORED).glob("pages/*.md")):
@@ -66,24 +82,24 @@ def _digest(path: Path) -> str:
     return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
 
 
-def lab_arguments(repository: Path, folder: str, *, port: int, browser: bool) -> list[str]:
+def lab_arguments(own: Path, folder: str, *, port: int, browser: bool) -> list[str]:
     """Return JupyterLab's arguments; it opens the index in `folder`. `answer_yes` lets Ctrl-C end it at once."""
     return [
         f"--LabApp.default_url=/lab/tree/{folder}/00_index.ipynb",
-        f"--ServerApp.root_dir={repository}",
+        f"--ServerApp.root_dir={own}",
         f"--ServerApp.port={port}",
         f"--ServerApp.open_browser={browser}",
         "--ServerApp.answer_yes=True",
-        f"--FileCheckpoints.root_dir={checkpoints_folder(repository)}",
+        f"--FileCheckpoints.root_dir={checkpoints_folder(own)}",
     ]
 
 
-def checkpoints_folder(repository: Path) -> Path:
+def checkpoints_folder(own: Path) -> Path:
     """Return the folder for checkpoints of notebooks, which by default lie beside them.
 
     Jupyter writes a checkpoint of another file to the system's folder for temporary files.
     """
-    return repository / "build" / "checkpoints"
+    return own / "build" / "checkpoints"
 
 
 def config_path() -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import symtable
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -150,3 +151,18 @@ def _code_cells(path: Path) -> int:
     """Return the number of cells that a run of this notebook executes."""
     cells = nbformat.read(path, as_version=4).cells
     return sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in cells)
+
+
+def global_names(source: str) -> tuple[set[str], set[str]]:
+    """Return the global names that code binds, and those that it uses, in its functions too; none of broken code."""
+    try:
+        top = symtable.symtable(source, "code", "exec")
+    except SyntaxError:
+        return set(), set()
+    bound = {name.get_name() for name in top.get_symbols() if name.is_assigned() or name.is_imported()}
+    used = {name.get_name() for name in top.get_symbols() if name.is_referenced()}
+    inner = list(top.get_children())
+    for table in inner:  # grows while it is read
+        inner.extend(table.get_children())
+        used |= {name.get_name() for name in table.get_symbols() if name.is_global()}
+    return bound, used

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from dffkit.support.files import find_notebooks, root
+from dffkit.support.files import find_notebooks, own_folder, root
 
 # `loadfile` keeps the cells of a notebook together and in order. All other options are in pyproject.toml.
 TWO_WORKERS = ("-n", "2", "--dist", "loadfile")
@@ -40,12 +40,12 @@ def reproduce_main(arguments: argparse.Namespace) -> int:
     from dffkit.commands.book import site
     from dffkit.paper import figures, ledger
 
-    repository = root()
+    repository, build = root(), own_folder() / "build"
     fresh = dict(notebooks.execute_all(find_notebooks(repository / "notebooks")))
     for notebook in fresh.values():
         notebooks.normalise(notebook)
-    site.build(fresh, repository / "build" / "book", FEW_PICTURES)
-    redrawn = repository / "build" / "figures"
+    site.build(fresh, build / "book", FEW_PICTURES)
+    redrawn = build / "figures"
     figures.redraw(redrawn)
     moved = figures.moved(redrawn, repository / "figures")
     print("The notebooks, run from fresh kernels: build/book/index.html")

@@ -15,7 +15,7 @@ from dffkit.experiments import results, sources
 from dffkit.experiments.results import Score
 from dffkit.networks.precision import AUTO
 from dffkit.support.errors import CommandError, DataError
-from dffkit.support.files import locked, root
+from dffkit.support.files import locked, own_folder, root
 from dffkit.training import checkpoint
 from dffkit.training.assembly import build
 from dffkit.training.checkpoint import FINISHED
@@ -37,8 +37,8 @@ class Workspace:
 
 
 def default_workspace(**options: Any) -> Workspace:
-    """Return `build/runs` and `data/results` of this repository; `options` are fields of `Workspace`."""
-    build = root() / "build"
+    """Return `build/runs` of the user's own folder and `data/results`; `options` are fields of `Workspace`."""
+    build = own_folder() / "build"
     return Workspace(build / "runs", root() / "data" / "results", build / "toytown", **options)
 
 

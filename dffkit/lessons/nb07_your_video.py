@@ -29,7 +29,7 @@ from dffkit.lessons.flow_pictures import colour_wheel, flow_colours
 from dffkit.paper.style import BLUE, DARK_GREY, GREEN, RED, styled
 from dffkit.support import files
 from dffkit.support.errors import CommandError, DataError
-from dffkit.support.files import root
+from dffkit.support.files import own_folder
 from dffkit.video import Recognition
 from dffkit.warp import propagate
 
@@ -44,7 +44,7 @@ FRAMES, STEP = 7, 2  # number and distance of a clip's frames; only the last has
 
 def example_video() -> Path:
     """Return a rendered street as a video file in `build/`, made once."""
-    path = root() / "build" / "notebooks" / f"street-{STREET}.mp4"
+    path = own_folder() / "build" / "notebooks" / f"street-{STREET}.mp4"
     if not path.exists():
         film = Film("val", STREET)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -197,7 +197,7 @@ def propagation_picture(model: DeepFeatureFlow, key_frame: Tensor, frame: Tensor
 
 def example_folder() -> Path:
     """Return a folder in `build/` with `clips/SPLIT/CLIP/NUMBER.jpg` and some label maps `.png`; made once."""
-    folder = root() / "build" / "notebooks" / "my_data"
+    folder = own_folder() / "build" / "notebooks" / "my_data"
     for split, numbers in CLIPS.items():
         for number in numbers:
             _write(folder / "clips" / split / f"street{number}", Film("train" if split == "train" else "val", number))
@@ -229,4 +229,4 @@ def run_command(folder: Path, line: str) -> str:
     )
     if done.returncode:
         raise CommandError(f"python -m dffkit {line}: {done.stdout}{done.stderr}")
-    return done.stdout.replace(f"{folder}/", "").replace(f"{root()}/", "")
+    return done.stdout.replace(f"{folder}/", "").replace(f"{own_folder()}/", "")

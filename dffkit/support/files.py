@@ -98,9 +98,23 @@ def root() -> Path:
     return folder
 
 
+def own_folder() -> Path:
+    """Return the folder for what this user makes: the one that DFFKIT_HOME names, or else the repository.
+
+    Where many users share a repository that they can't write, it is `dffkit` in each user's home.
+    """
+    if named := os.environ.get("DFFKIT_HOME"):
+        return Path(named).resolve()
+    return root() if os.access(root(), os.W_OK) else Path.home() / "dffkit"
+
+
 def data_folder() -> Path:
-    """Return the folder of the real data sets: the one that DFFKIT_DATA names, or data/real/ of the repository."""
-    return Path(os.environ.get("DFFKIT_DATA") or root() / "data" / "real")
+    """Return the folder of the real data sets: the one that DFFKIT_DATA names, or data/real/ of the repository.
+
+    Where the repository has no data sets and can't be written, it is data/real/ of the user's own folder.
+    """
+    shared = root() / "data" / "real"
+    return Path(os.environ.get("DFFKIT_DATA") or (shared if shared.exists() else own_folder() / "data" / "real"))
 
 
 def require(extra: str, modules: tuple[str, ...]) -> None:

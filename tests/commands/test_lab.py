@@ -102,22 +102,22 @@ def test_the_reader_works_on_copies_that_stay_if_changed_and_follow_if_not(tmp_p
     (stored / "pages").mkdir(parents=True)
     for name in ("00_index.ipynb", "01_first.ipynb", "pages/a.md"):
         (stored / name).write_text("old", encoding="utf-8")
-    lab.copy_notebooks(tmp_path)
+    lab.copy_notebooks(tmp_path, tmp_path)
     assert {path.name for path in copies.glob("*.ipynb")} == {"00_index.ipynb", "01_first.ipynb"}
     assert (copies / "pages" / "a.md").read_text(encoding="utf-8") == "old"
     assert str(copies) in capsys.readouterr().out
 
     (copies / "01_first.ipynb").write_text("mine", encoding="utf-8")
-    lab.copy_notebooks(tmp_path)
+    lab.copy_notebooks(tmp_path, tmp_path)
     assert "newer" not in capsys.readouterr().out
     for path in (*stored.glob("*.ipynb"), stored / "pages" / "a.md"):
         path.write_text("new", encoding="utf-8")
-    lab.copy_notebooks(tmp_path)
+    lab.copy_notebooks(tmp_path, tmp_path)
     assert [path.read_text(encoding="utf-8") for path in sorted(copies.glob("**/*.[im]*"))] == ["new", "mine", "new"]
     assert "newer in notebooks/: 01_first.ipynb" in capsys.readouterr().out
 
     (copies / "01_first.ipynb").unlink()
-    lab.copy_notebooks(tmp_path)
+    lab.copy_notebooks(tmp_path, tmp_path)
     assert (copies / "01_first.ipynb").read_text(encoding="utf-8") == "new"
     assert "newer" not in capsys.readouterr().out
     assert {path.read_text(encoding="utf-8") for path in stored.glob("**/*.*")} == {"new"}

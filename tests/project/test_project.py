@@ -138,7 +138,17 @@ def test_make_targets_only_call_the_package():
     preparing = {"help", "setup", "wheels", "clean", "$(INSTALLED)"}
     for_authors = {"faults", "lowest", "newest", "lowest newest"}
     commands = {target: lines for target, lines in recipes().items() if target not in preparing | for_authors}
-    assert set(commands) == {"test", "reproduce", "book", "lab", "benchmark", "figures", "notebooks", "experiments"}
+    assert set(commands) == {
+        "test",
+        "reproduce",
+        "book",
+        "lab",
+        "handout",
+        "benchmark",
+        "figures",
+        "notebooks",
+        "experiments",
+    }
     for target, lines in commands.items():
         assert lines == [f"$(DFFKIT) {target} $(ARGS)"]
 

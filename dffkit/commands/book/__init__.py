@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from dffkit.commands.cli import at_least
-from dffkit.support.files import find_notebooks, root
+from dffkit.support.files import find_notebooks, own_folder, root
 
 PICTURES = 120  # at most, for the widgets of a notebook
 
@@ -24,7 +24,7 @@ def book_main(arguments: argparse.Namespace) -> int:
 
     from dffkit.commands.book import site
 
-    out = arguments.out or root() / "build" / "book"
+    out = arguments.out or own_folder() / "build" / "book"
     notebooks = {path: nbformat.read(path, as_version=4) for path in find_notebooks(root() / "notebooks")}
     site.build(notebooks, out, arguments.pictures)
     print(f"The book is built. Open {out / 'index.html'} in a browser.")

@@ -14,6 +14,7 @@ from ipywidgets import Dropdown, Widget
 from nbformat import NotebookNode
 from PIL import Image
 
+from dffkit.commands.notebooks import global_names
 from dffkit.lessons.explore import Explorer, Picture
 from dffkit.support import files
 from dffkit.support.machine import use_threads
@@ -38,22 +39,11 @@ def needed_statements(notebook: NotebookNode) -> list[tuple[int, ast.stmt]]:
     statements = [(n, node) for n, cell in cells for node in ast.parse(cell.source).body]
     needed, used = [], set()
     for n, node in reversed(statements):
-        if is_widget(node) or _bound(node) & used:
+        bound, uses = global_names(ast.unparse(node))
+        if is_widget(node) or bound & used:
             needed.append((n, node))
-            used |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and name.id not in _bound(node)}
+            used |= uses
     return needed[::-1]
-
-
-def _bound(statement: ast.stmt) -> set[str]:
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        return {statement.name}
-    nodes = list(ast.walk(statement))
-    targets = [node.target for node in nodes if isinstance(node, ast.comprehension)]  # no names of the notebook
-    inside = {id(node) for target in targets for node in ast.walk(target)}
-    names = (node for node in nodes if isinstance(node, ast.Name) and id(node) not in inside)
-    return {name.id for name in names if isinstance(name.ctx, ast.Store)}
 
 
 def widgets_of(notebook: NotebookNode) -> Iterator[tuple[int, Explorer]]:

@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
     text: str  # the feedback
 
 
-outcomes: list[Outcome] = []  # every call of a check in this process, in order; an exercise's last one counts
+outcomes: list[Outcome] = []  # every call of a check in this process, in order
 
 
 class Exercise:
