@@ -143,18 +143,20 @@ class Aggregation(nn.Module):
         Returns:
             The warped features `(B, n, C, h, w)`; and their embeddings `(B, n, 2C, h, w)`, None for equal weights.
         """
-        parts = [around.features, around.embedding] if self.embedding and self.embed_first else [around.features]
-        carried = torch.cat(parts, 1) if len(parts) > 1 else parts[0]
-        count = len(own) // len(current.features)
+        count, channels = len(own) // len(current.features), around.features.shape[1]
+        joined = self.embedding is not None and self.embed_first
+        carried = torch.cat([around.features, around.embedding], 1) if joined else around.features
         moving = (~own).nonzero()[:, 0].to(carried.device)
         if len(moving):
             flow, _ = self.flow_network(current.flow_input[moving // count], around.flow_input[moving])
             carried = carried.index_copy(0, moving, warp(carried[moving], flow))
-        features, *embedding = carried.split([part.shape[1] for part in parts], 1)
+        features, embeddings = carried[:, :channels], carried[:, channels:]
         if self.embedding is not None and not self.embed_first:
-            embedding = [self.embedding(features)]
-        features, *embedding = (each.unflatten(0, (-1, count)) for each in (features, *embedding))
-        return features, embedding[0] if embedding else None
+            embeddings = current.embedding.repeat_interleave(count, 0)
+            if len(moving):
+                embeddings = embeddings.index_copy(0, moving, self.embedding(features[moving]))
+        embeddings = embeddings.unflatten(0, (-1, count)) if self.embedding is not None else None
+        return features.unflatten(0, (-1, count)), embeddings
 
     def combine(self, features: Tensor, embeddings: Tensor | None, query: Tensor | None) -> Tensor:
         """Return the weighted mean `(B, C, h, w)` of carried features.
