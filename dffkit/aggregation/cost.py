@@ -4,10 +4,10 @@ FGFA is dearer than Frame, where Deep Feature Flow is cheaper:
 
     r = 1 + (2K F + n E + 2K W) / (N_feat + N_task),
 
-with n = 2K + 1 embedded maps a frame, or 1 if a frame is embedded before the warp. With FlowNet at 1/12.71 of ResNet-101
-(Table 2, with S) and K = 10, F alone makes 1 + 20 / 12.71 = 2.57. The authors' code also computes the flow from the
-frame to itself: 1 + 21 / 12.71 = 2.65. `aggregate` computes 2K flows. Counted with all parts and without S, a frame
-embedded before the warp has r = 2.55, as the talk's times, 733 and 288 ms, have; one embedded after it has 3.68.
+with n = 2K + 1 embedded maps a frame, or 1 if a frame is embedded before the warp. With FlowNet at 1/12.71 of
+ResNet-101 (Table 2, with S) and K = 10, F alone makes 1 + 20 / 12.71 = 2.57. The authors' code also computes the flow
+from the frame to itself: 1 + 21 / 12.71 = 2.65. `aggregate` computes 2K flows. Counted with all parts and without S, a
+frame embedded before the warp has r = 2.55, as the talk's times, 733 and 288 ms, have; one embedded after it has 3.68.
 """
 
 import copy

@@ -22,7 +22,7 @@ from dffkit.training import recipes
 from dffkit.training.assembly import fitting_parts
 from dffkit.training.progress import announce
 from dffkit.training.recipe import Recipe
-from dffkit.training.recipes import HANDHELD, REAL, RECIPES, find, is_own
+from dffkit.training.recipes import AGGREGATION, HANDHELD, REAL, RECIPES, find, is_own
 
 DFF = "toytown/segmentation/dff"
 PRECISION_HELP = "a run that continues keeps its own"
@@ -43,7 +43,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 def train_main(arguments: argparse.Namespace) -> int:
     """Train one recipe, after the recipes that it starts from and that are neither trained here nor shipped."""
     if arguments.recipe is None:
-        print("\n".join(recipe.describe() for recipe in (RECIPES | HANDHELD | REAL).values()))
+        print("\n".join(recipe.describe() for recipe in (RECIPES | HANDHELD | AGGREGATION | REAL).values()))
         return 0
     with _workspace(arguments) as workspace:
         recipe = _changed(_find(arguments.recipe), arguments, workspace)

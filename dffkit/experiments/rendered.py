@@ -13,6 +13,7 @@ from dffkit.training.recipe import Recipe
 
 HELD_OUT = 100_000  # number of the first still of the handheld world that no network is trained on
 STILLS_TO_A_FILM = 3
+AFTER = 12  # frames after the labelled one in the films that aggregation is scored on, which need them
 
 
 def source(recipe: Recipe) -> Source:
@@ -79,11 +80,13 @@ def _drive() -> Source:
 def _handheld() -> Source:
     """Films of one subject by hand: video and stills 2 : 1 to train on, a labelled frame each (Sec. 5)."""
 
-    def films(part: str, numbers: Sequence[int], length: int, task: str, folder: Path | None, progress: bool) -> list:
+    def films(
+        part: str, numbers: Sequence[int], length: int, annotated: int, task: str, folder: Path | None, progress: bool
+    ) -> list[Snippet]:
         settings = {"fps": toytown.FPS["detection"], "length": length, "world": toytown.HANDHELD, "folder": folder}
         if folder:
             toytown.render_all(part, streets=numbers, progress=progress, **settings)
-        return toytown.snippets(part, task, numbers, annotated=(length - 1,), **settings)
+        return toytown.snippets(part, task, numbers, annotated=(annotated,), **settings)
 
     def snippets(
         recipe: Recipe, split: str, count: int | None, folder: Path | None, progress: bool
@@ -92,11 +95,13 @@ def _handheld() -> Source:
         where = folder, progress
         if recipe.data_split == "stills":
             first, targets = (0 if split == "stills" else HELD_OUT), "both" if recipe.job == "stills" else recipe.task
-            return films("stills", range(first, first + count), 1, targets, *where)
+            return films("stills", range(first, first + count), 1, 0, targets, *where)
         if split != "train":
-            return films(split, range(count), TOYTOWN_DURATIONS["detection"], "detection", *where)
-        video = films("train", range(count), recipe.length, "detection", *where)
-        stills = films("stills", range(STILLS_TO_A_FILM * count), 1, "detection", *where)
+            before = TOYTOWN_DURATIONS["detection"]
+            length = before + (AFTER if recipe.job == "aggregate" else 0)
+            return films(split, range(count), length, before - 1, "detection", *where)
+        video = films("train", range(count), recipe.length, recipe.first_label, "detection", *where)
+        stills = films("stills", range(STILLS_TO_A_FILM * count), 1, 0, "detection", *where)
         return Mixture([(video, 2), (stills, 1)])
 
     return Source(
