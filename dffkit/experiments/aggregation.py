@@ -24,7 +24,7 @@ TOGETHER = 5  # frames that go through N_feat together
 
 def metric(frames: int, embed_first: bool = False) -> str:
     """Return the name in `evaluation.csv` of mAP with a number of frames in testing; `embed_first` as in the model."""
-    return f"mAP, test frames {frames}" + (", embedded first" if embed_first else "")
+    return f"mAP at {frames} frame{'s' * (frames > 1)}" + (", embedded first" if embed_first else "")
 
 
 def scores(
@@ -36,7 +36,8 @@ def scores(
         model: for detection, in eval mode.
         snippets: frames before and after each annotated one; those that are missing are as in `aggregate`.
         measurement: the identity of the rows.
-        quick: few test frames, in the order of training, without replicates.
+        quick: few test frames, in the order of training, without replicates. Rows on val have none either, and those of
+            motion classes that are missing in a draw.
     """
     found: dict[str, list[SnippetScores]] = defaultdict(list)
     for snippet in snippets:
@@ -47,7 +48,8 @@ def scores(
         evaluation = Evaluation(tuple(each))
         for subset in ("all", *MOTION_CLASSES):
             value = evaluation.score("mAP", subset, duration=1)
-            drawn = None if quick or measurement.split == "val" else replicates(evaluation, subset=subset)[0].numpy()
+            drawn = None if quick or measurement.split == "val" else replicates(evaluation, subset=subset)[0]
+            drawn = None if drawn is None or drawn.isnan().any() else drawn.numpy()
             rows.append(Score(measurement, name, value, subset, frames=evaluation.frames, replicates=drawn))
     return rows
 

@@ -57,8 +57,9 @@ def test_one_test_frame_is_frame(model):
     expected = evaluate(model_of_frame(model), data(), max_duration=1)
     for row in rows:
         assert (row.measurement, row.frames, row.duration) == (WHERE, 3, None)
-        assert row.replicates.shape == (500,)
-        if row.metric.startswith(aggregation.metric(1)) and row.subset in ("all", "fast"):
+        assert (row.replicates is not None) == (row.subset in ("all", "fast"))  # no box is slow or medium
+        if row.metric.startswith(aggregation.metric(1)) and row.replicates is not None:
+            assert row.replicates.shape == (500,)
             assert row.value == pytest.approx(expected.score("mAP", row.subset, duration=1))
 
 
