@@ -89,7 +89,7 @@ class Recording:
         try:
             return _open(self.path)
         except (FileNotFoundError, SafetensorError):
-            files.write(self.path, save(record(*self.arguments, frames=self._rendered())))
+            files.write(self.path, save(record(*self.arguments, self._rendered())))
             return _open(self.path)
 
     def _rendered(self) -> Sequence[Tensor]:
