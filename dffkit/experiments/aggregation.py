@@ -43,15 +43,20 @@ def scores(
     for snippet in snippets:
         for name, each in _snippet_scores(model, snippet, QUICK_FRAMES if quick else TEST_FRAMES, quick).items():
             found[name].append(SnippetScores(snippet.name, len(snippet.targets), (each,)))
-    rows = []
-    for name, each in found.items():
-        evaluation = Evaluation(tuple(each))
-        for subset in ("all", *MOTION_CLASSES):
-            value = evaluation.score("mAP", subset, duration=1)
-            drawn = None if quick or measurement.split == "val" else replicates(evaluation, subset=subset)[0]
-            drawn = None if drawn is None or drawn.isnan().any() else drawn.numpy()
-            rows.append(Score(measurement, name, value, subset, frames=evaluation.frames, replicates=drawn))
-    return rows
+    return [row for name, each in found.items() for row in rows(measurement, name, each, drawn=not quick)]
+
+
+def rows(
+    measurement: Measurement, name: str, found: Sequence[SnippetScores], *, duration: int | None = None, drawn: bool
+) -> list[Score]:
+    """Return mAP overall and by motion class as rows; with `drawn`, on splits but val, with their replicates."""
+    evaluation, made = Evaluation(tuple(found)), []
+    for subset in ("all", *MOTION_CLASSES):
+        draws = replicates(evaluation, subset=subset)[0] if drawn and measurement.split != "val" else None
+        draws = None if draws is None or draws.isnan().any() else draws.numpy()
+        value = evaluation.score("mAP", subset, duration=1)
+        made.append(Score(measurement, name, value, subset, duration, evaluation.frames, draws))
+    return made
 
 
 def _snippet_scores(

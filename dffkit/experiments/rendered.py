@@ -35,6 +35,14 @@ def kept_films(recipe: Recipe, split: str, count: int, folder: Path) -> Iterator
     return (toytown.Recording(split, number, fps, length, world, folder) for number in range(count))
 
 
+def labelled_films(split: str, count: int, folder: Path, progress: bool) -> list[Snippet]:
+    """Return handheld films with boxes in every frame, as long as those that aggregation is scored on."""
+    length = TOYTOWN_DURATIONS["detection"] + AFTER
+    settings = {"fps": toytown.FPS["detection"], "length": length, "world": toytown.HANDHELD, "folder": folder}
+    toytown.render_all(split, streets=range(count), progress=progress, **settings)
+    return toytown.snippets(split, "detection", count, annotated=range(length), **settings)
+
+
 def _scored(recipe: Recipe) -> tuple[float, toytown.World, int]:
     """Return the frames a second, the world, and the number of frames of the films that a recipe is scored on."""
     if recipe.data == "toytown":
