@@ -11,9 +11,11 @@ frame embedded before the warp has r = 2.55, as the talk's times, 733 and 288 ms
 """
 
 import copy
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from dffkit.aggregation.model import Aggregation, FrameValues
 from dffkit.complexity import SIZE, count_flops
@@ -70,18 +72,26 @@ def count_costs(model: Aggregation, size: tuple[int, int] = SIZE) -> Aggregation
     )
 
 
+def steps(model: Aggregation, size: tuple[int, int], reach: int) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
+    """Return functions that compute the maps of a frame per frame, and within `aggregate`, to be counted or timed.
+
+    All frames are of one grey value, and nothing is decoded.
+    """
+    device = next(model.parameters()).device
+    frame = torch.full((1, 3, *size), 128, dtype=torch.uint8, device=device)
+    own = torch.arange(2 * reach + 1) == reach
+
+    def aggregated() -> Tensor:
+        values = model.extract(frame)  # the newest; all others are in the buffer
+        window = FrameValues(*(None if part is None else part.expand(len(own), -1, -1, -1) for part in values))
+        return model.task_network(model.combine(*model.carry(values, window, own), values.embedding))
+
+    return lambda: model.task_network(model.feature_network(frame)), aggregated
+
+
 def count_frame(model: Aggregation, size: tuple[int, int], reach: int) -> int:
     """Count the FLOPs of one frame of `aggregate` in one go, without the warp's, which torch's counter does not know.
 
     This is the check of `AggregationCosts.frame`: what the networks do, not what the formula says.
     """
-    model = copy.deepcopy(model).to("meta")
-    frame = torch.zeros(1, 3, *size, dtype=torch.uint8, device="meta")
-    own = torch.arange(2 * reach + 1) == reach
-
-    def step() -> None:
-        values = model.extract(frame)  # the newest; all others are in the buffer
-        window = FrameValues(*(None if part is None else part.expand(len(own), -1, -1, -1) for part in values))
-        model.task_network(model.combine(*model.carry(values, window, own), values.embedding))
-
-    return count_flops(step)
+    return count_flops(steps(copy.deepcopy(model).to("meta"), size, reach)[1])

@@ -1,5 +1,6 @@
 """Scores of aggregation by the number of frames in testing, and by motion class, as rows for the result tables."""
 
+import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dffkit.aggregation.cost import steps
 from dffkit.aggregation.model import Aggregation, FrameValues
 from dffkit.aggregation.stream import around
 from dffkit.datasets.snippets import MOTION_CLASSES, Snippet
 from dffkit.datasets.targets import checked_target
+from dffkit.experiments.benchmark import times_in_turns
 from dffkit.experiments.results import Score
 from dffkit.scores.detection import DetectionScores
 from dffkit.scores.differences import replicates
@@ -100,3 +103,11 @@ def predictions(
             found[metric(count, model.embed_first)] = model.task_network.decode(maps, size)[0]
     model.embed_first = former
     return found
+
+
+@torch.inference_mode()
+def measured_ratio(model: Aggregation, size: tuple[int, int], reach: int, repeats: int = 5) -> float:
+    """Return the time of a frame of aggregation over that of per-frame recognition, medians without decoding."""
+    parts = dict(zip(("frame", "aggregated"), steps(model, size, reach), strict=True))
+    times = times_in_turns(parts, next(model.parameters()).device, repeats)
+    return statistics.median(times["aggregated"]) / statistics.median(times["frame"])

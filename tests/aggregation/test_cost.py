@@ -4,8 +4,9 @@ import pytest
 import torch
 from small_aggregation import small
 
-from dffkit.aggregation.cost import count_costs, count_frame
+from dffkit.aggregation.cost import count_costs, count_frame, steps
 from dffkit.aggregation.model import FULL_SIZE, fgfa
+from dffkit.aggregation.stream import aggregate
 from dffkit.paper import ledger
 
 
@@ -15,6 +16,16 @@ def test_the_formula_is_the_count(options, reach):
     model = small(**options)
     costs = count_costs(model, (48, 64))
     assert costs.frame(reach) - 2 * reach * costs.warp == count_frame(model, (48, 64), reach)
+
+
+@torch.no_grad()
+def test_the_steps_that_are_timed_compute_what_they_say():
+    model, frame = small(), torch.full((1, 3, 48, 64), 128, dtype=torch.uint8)
+    per_frame, aggregated = steps(model, (48, 64), 2)
+    torch.testing.assert_close(per_frame(), model.task_network(model.feature_network(frame)))
+    model.task_network.decode = lambda maps, size: maps
+    found = [each.output for each in aggregate(model, [frame[0]] * 5, 2)]
+    torch.testing.assert_close(aggregated()[0], found[2])
 
 
 def test_the_warp_is_four_products_and_sums_for_each_value():

@@ -82,3 +82,11 @@ def test_a_queue_trains_and_scores_aggregation(workspace):
     assert len(rows) == 2 * 7 * 4
     overall = [row for row in rows if row.subset == "all"]
     assert all(results.read_replicates(workspace.results, row) is not None for row in overall)
+
+
+def test_the_measured_ratio_is_of_medians(model, monkeypatch):
+    times = {"frame": [1.0, 2.0, 90.0], "aggregated": [5.0, 3.0, 4.0]}
+    monkeypatch.setattr(
+        aggregation, "times_in_turns", lambda parts, device, repeats: {name: times[name] for name in parts}
+    )
+    assert aggregation.measured_ratio(model, (32, 64), 2) == 2
