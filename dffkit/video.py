@@ -72,7 +72,7 @@ def _stream(
     waiting: dict[int, Tensor] = {}  # current frames of `key`, by index, not yet recognized
     try:
         for index, frame in enumerate(frames):
-            _check(frame, index, size)
+            check_frame(frame, index, size)
             size = tuple(frame.shape)
             is_key_frame = schedule(index, frame) or key is None
             frame = frame.to(device)
@@ -92,8 +92,8 @@ def _stream(
         raise ValueError("frames: expected at least one frame, got an empty video")
 
 
-def _check(frame: Tensor, index: int, size: tuple[int, ...] | None) -> None:
-    """Raise ValueError unless `frame` is a frame of the size of those before it."""
+def check_frame(frame: Tensor, index: int, size: tuple[int, ...] | None) -> None:
+    """Raise ValueError unless `frame` is a `(3, H, W)` uint8 tensor of the `size` of those before it."""
     hints = {2: "a grayscale frame becomes RGB by frame.expand(3, -1, -1)", 4: "give a batch's frames one by one"}
     if isinstance(frame, Tensor) and frame.ndim != 3:
         hint = f"; {hints[frame.ndim]}" if frame.ndim in hints else ""

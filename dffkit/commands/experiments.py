@@ -23,7 +23,7 @@ from dffkit.training import recipes
 from dffkit.training.assembly import fitting_parts
 from dffkit.training.progress import announce
 from dffkit.training.recipe import Recipe
-from dffkit.training.recipes import HANDHELD, REAL, RECIPES, find, is_own
+from dffkit.training.recipes import AGGREGATION, HANDHELD, REAL, RECIPES, find, is_own
 
 DFF = "toytown/segmentation/dff"
 PRECISION_HELP = "a run that continues keeps its own"
@@ -44,7 +44,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 def train_main(arguments: argparse.Namespace) -> int:
     """Train one recipe, after the recipes that it starts from and that are neither trained here nor shipped."""
     if arguments.recipe is None:
-        print("\n".join(recipe.describe() for recipe in (RECIPES | HANDHELD | REAL).values()))
+        print("\n".join(recipe.describe() for recipe in (RECIPES | HANDHELD | AGGREGATION | REAL).values()))
         return 0
     with _workspace(arguments) as workspace:
         recipe = _changed(_find(arguments.recipe), arguments, workspace)
@@ -136,8 +136,8 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", nargs="?", default=DFF, metavar="RECIPE", help=f"or a run's folder; by default {DFF}")
     parser.add_argument("--split", default="val", help=SPLIT_HELP)
     _add_changes(parser)
-    durations_help = "only 1 to L, stored nowhere (default: 10, for boxes 20)"
-    parser.add_argument("--durations", type=at_least(1), metavar="L", help=durations_help)
+    parser.add_argument("--durations", type=at_least(1), metavar="L", help="1 to L, not stored (default: 10, boxes 20)")
+    parser.add_argument("--clips", action="store_true", help="whole handheld films: Seq-NMS, and DFF's key frames")
     _add_common(parser)
 
 
@@ -149,10 +149,10 @@ def evaluate_main(arguments: argparse.Namespace) -> int:
         split, duration = arguments.split, arguments.durations
         _check_split(run.scored, split)
         shipped = not run.finished(workspace)
-        if duration or (shipped and not run.data):  # fewer durations than the tables need, or rows that are there
+        if not arguments.clips and (duration or (shipped and not run.data)):  # fewer durations, or rows that are there
             rows = scoring.score(run, runs.trained(run, workspace), workspace, split=split, duration=duration)
         else:
-            rows = queue.evaluate_run(run, workspace, split=split)
+            rows = queue.evaluate_run(run, workspace, split=split, of_clips=arguments.clips)
         if is_first_process():
             where = f"{run.data} {split}".strip()
             print(f"{run}{', as shipped' if shipped else ''}, {where}, {rows[0].frames} frames")

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, hub, nn
 
-from dffkit.experiments import results, runs, scoring, sources
-from dffkit.experiments.results import EVALUATION, TRAINING, Score
+from dffkit.experiments import clips, results, runs, scoring, sources
+from dffkit.experiments.results import CLIPS, EVALUATION, TRAINING, Score
 from dffkit.experiments.runs import Run, Workspace, data
 from dffkit.support.errors import BusyError, CommandError, DffkitError
 from dffkit.support.files import locked
@@ -117,7 +117,8 @@ def train_run(run: Run, workspace: Workspace, *, resume: bool = True) -> nn.Modu
 
     def remove_old_scores() -> None:  # just before the weights are replaced; an interrupted training keeps them
         if is_first_process():
-            results.remove(workspace.results / EVALUATION, recipe.hash, run.seed)
+            for table in (EVALUATION, CLIPS):
+                results.remove(workspace.results / table, recipe.hash, run.seed)
 
     start = {part: runs.state(needed, workspace) for part, needed in run.starts().items()}
     if recipe.weights and not (resume and run.iteration(workspace)):
@@ -148,8 +149,10 @@ def train_run(run: Run, workspace: Workspace, *, resume: bool = True) -> nn.Modu
     return model
 
 
-def evaluate_run(run: Run, workspace: Workspace, *, split: str = "val", duration: int | None = None) -> list[Score]:
-    """Score a run that is trained here or shipped, and add its rows to `evaluation.csv`.
+def evaluate_run(
+    run: Run, workspace: Workspace, *, split: str = "val", duration: int | None = None, of_clips: bool = False
+) -> list[Score]:
+    """Score a run that is trained here or shipped, and add its rows to `evaluation.csv`, or to `clips.csv`.
 
     Frame's rows are Frame at duration 1; at longer durations they are its features copied without flow.
 
@@ -158,9 +161,11 @@ def evaluate_run(run: Run, workspace: Workspace, *, split: str = "val", duration
         workspace: where its weights and the tables are.
         split: one of `sources.counts`.
         duration: the longest key frame duration; by default that of Fig. 3.
+        of_clips: score whole films instead, by `clips.score`.
     """
-    rows = scoring.score(run, runs.trained(run, workspace), workspace, split=split, duration=duration)
-    _add_rows(run, workspace, EVALUATION, rows)
+    score, table = (clips.score, CLIPS) if of_clips else (scoring.score, EVALUATION)
+    rows = score(run, runs.trained(run, workspace), workspace, split=split, duration=duration)
+    _add_rows(run, workspace, table, rows)
     return rows
 
 

@@ -13,6 +13,7 @@ from dffkit.training.recipe import Recipe
 
 HELD_OUT = 100_000  # number of the first still of the handheld world that no network is trained on
 STILLS_TO_A_FILM = 3
+AFTER = 12  # frames after the labelled one in the films that aggregation is scored on, which need them
 
 
 def source(recipe: Recipe) -> Source:
@@ -32,6 +33,14 @@ def kept_films(recipe: Recipe, split: str, count: int, folder: Path) -> Iterator
     """Yield the same films as they are kept in `folder`, for the boxes of all their frames."""
     fps, world, length = _scored(recipe)
     return (toytown.Recording(split, number, fps, length, world, folder) for number in range(count))
+
+
+def labelled_films(split: str, count: int, folder: Path, progress: bool) -> list[Snippet]:
+    """Return handheld films with boxes in every frame, as long as those that aggregation is scored on."""
+    length = TOYTOWN_DURATIONS["detection"] + AFTER
+    settings = {"fps": toytown.FPS["detection"], "length": length, "world": toytown.HANDHELD, "folder": folder}
+    toytown.render_all(split, streets=range(count), progress=progress, **settings)
+    return toytown.snippets(split, "detection", count, annotated=range(length), **settings)
 
 
 def _scored(recipe: Recipe) -> tuple[float, toytown.World, int]:
@@ -79,11 +88,13 @@ def _drive() -> Source:
 def _handheld() -> Source:
     """Films of one subject by hand: video and stills 2 : 1 to train on, a labelled frame each (Sec. 5)."""
 
-    def films(part: str, numbers: Sequence[int], length: int, task: str, folder: Path | None, progress: bool) -> list:
+    def films(
+        part: str, numbers: Sequence[int], length: int, annotated: int, task: str, folder: Path | None, progress: bool
+    ) -> list[Snippet]:
         settings = {"fps": toytown.FPS["detection"], "length": length, "world": toytown.HANDHELD, "folder": folder}
         if folder:
             toytown.render_all(part, streets=numbers, progress=progress, **settings)
-        return toytown.snippets(part, task, numbers, annotated=(length - 1,), **settings)
+        return toytown.snippets(part, task, numbers, annotated=(annotated,), **settings)
 
     def snippets(
         recipe: Recipe, split: str, count: int | None, folder: Path | None, progress: bool
@@ -92,11 +103,13 @@ def _handheld() -> Source:
         where = folder, progress
         if recipe.data_split == "stills":
             first, targets = (0 if split == "stills" else HELD_OUT), "both" if recipe.job == "stills" else recipe.task
-            return films("stills", range(first, first + count), 1, targets, *where)
+            return films("stills", range(first, first + count), 1, 0, targets, *where)
         if split != "train":
-            return films(split, range(count), TOYTOWN_DURATIONS["detection"], "detection", *where)
-        video = films("train", range(count), recipe.length, "detection", *where)
-        stills = films("stills", range(STILLS_TO_A_FILM * count), 1, "detection", *where)
+            before = TOYTOWN_DURATIONS["detection"]
+            length = before + (AFTER if recipe.job == "aggregate" else 0)
+            return films(split, range(count), length, before - 1, "detection", *where)
+        video = films("train", range(count), recipe.length, recipe.first_label, "detection", *where)
+        stills = films("stills", range(STILLS_TO_A_FILM * count), 1, 0, "detection", *where)
         return Mixture([(video, 2), (stills, 1)])
 
     return Source(

@@ -20,7 +20,7 @@ from dffkit.support.errors import DataError
 from dffkit.support.files import locked
 from dffkit.training.recipe import Measurement
 
-EVALUATION, TRAINING = "evaluation.csv", "training.csv"
+EVALUATION, TRAINING, CLIPS = "evaluation.csv", "training.csv", "clips.csv"
 REPLICATES = "replicates"  # the folder of the replicates, one file for each run
 UNITS = 100_000  # stored replicates are whole numbers of 1e-5
 

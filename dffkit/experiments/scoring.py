@@ -15,7 +15,7 @@ from dffkit.datasets.snippets import MOTION_CLASSES, Snippet, warn_skipped
 from dffkit.datasets.sprites import WORLDS
 from dffkit.datasets.targets import SuspiciousTargets
 from dffkit.dff import DeepFeatureFlow
-from dffkit.experiments import lost_boxes, map_similarity, sources
+from dffkit.experiments import aggregation, lost_boxes, map_similarity, sources
 from dffkit.experiments.rendered import films, kept_films
 from dffkit.experiments.results import Score
 from dffkit.experiments.runs import Run, Workspace, data, one_head
@@ -47,6 +47,8 @@ def score(
 ) -> list[Score]:
     """Return a run's scores on a split: mIoU or mAP by the paper's protocol; for job "flow" endpoint errors.
 
+    Job "aggregate" has scores by the number of frames in testing instead.
+
     Overall scores have bootstrap replicates at the durations of the paper's tables and curves; those on val have none,
     as val serves to choose.
 
@@ -66,6 +68,9 @@ def score(
     streets = streets or workspace.streets or sources.counts(recipe)[split]
     if recipe.job == "flow":
         return _flow_errors(model["flow_network"], run, split, streets, quick)
+    if recipe.job == "aggregate":
+        found = data(recipe, workspace, split, streets)
+        return aggregation.scores(model, found, run.measurement(split), quick=quick)
     rows: list[Score] = []
     rendered = recipe.data in sources.RENDERED
     for task, _ in recipe.heads:

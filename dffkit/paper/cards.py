@@ -14,6 +14,7 @@ from dffkit.support.files import root
 from dffkit.training.recipe import Recipe
 
 JOBS = {"flow": "*F* alone", "stills": "*N_feat* with heads", "frames": "Frame", "pairs": "Deep Feature Flow"}
+JOBS |= {"aggregate": "flow-guided aggregation"}
 SCENES = {"toytown": "streets", "handheld": "films"}
 CARD = """
 ### {name}
@@ -46,7 +47,7 @@ def markdown() -> str:
 def _training(recipe: Recipe) -> dict[str, str]:
     """Return a recipe's networks, classes, data, starts and frozen parameters in words."""
     networks = [] if recipe.job == "flow" else [f"ResNet-{recipe.depth} at width {recipe.width:.3g}"]
-    if recipe.job in ("flow", "pairs"):
+    if recipe.job in ("flow", "pairs", "aggregate"):
         networks.append(f"{recipe.flow} at width {recipe.flow_width:.3g}{'' if recipe.scale else ', S = 1'}")
     classes = ", ".join(sources.names(recipe))
     scenes = f"{recipe.streets:,} {SCENES[recipe.data]}, " if recipe.data in SCENES else ""

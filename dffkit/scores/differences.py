@@ -1,13 +1,15 @@
 """Bootstrap replicates of scores, and paired differences between two methods, with intervals and verdicts."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dffkit.scores.detection import UNMATCHED, DetectionScores, average_precision
+from dffkit.datasets.snippets import MOTION_CLASSES
+from dffkit.scores.detection import UNKNOWN, UNMATCHED, DetectionScores, average_precision
 from dffkit.scores.evaluation import Evaluation
 from dffkit.scores.segmentation import intersection_over_union
 
@@ -51,8 +53,8 @@ class Difference(NamedTuple):
         return "worse" if self.high < 0 else "not resolved"
 
 
-def replicates(evaluation: Evaluation, *, draws: int = DRAWS, seed: int = 0) -> Tensor:
-    """Return the overall mIoU, or mAP, at every key frame duration on drawn sets with the same number of snippets.
+def replicates(evaluation: Evaluation, *, draws: int = DRAWS, seed: int = 0, subset: str = "all") -> Tensor:
+    """Return the mIoU, or mAP, at every key frame duration on drawn sets with the same number of snippets.
 
     Whole streets are drawn with replacement (Efron's bootstrap), as the frames of one street resemble each other. The
     draws depend on `seed` and the number of snippets only. So two models on the same streets get the same draws, and
@@ -62,6 +64,7 @@ def replicates(evaluation: Evaluation, *, draws: int = DRAWS, seed: int = 0) -> 
         evaluation: the scores of a model.
         draws: number of sets.
         seed: seed of the draws.
+        subset: "all", or for boxes one of `MOTION_CLASSES`.
 
     Returns:
         `(max_duration, draws)` float64, fractions, 0..1. Row l - 1 is duration l: the mean over the offsets 0 .. l - 1.
@@ -71,7 +74,7 @@ def replicates(evaluation: Evaluation, *, draws: int = DRAWS, seed: int = 0) -> 
     times = torch.from_numpy(rng.multinomial(count, np.full(count, 1 / count), size=draws)).double()  # (draws, S)
     offsets = zip(*(snippet.offsets for snippet in evaluation.snippets), strict=True)
     detection = isinstance(evaluation.snippets[0].offsets[0], DetectionScores)
-    score = _mean_average_precision if detection else _mean_iou
+    score = partial(_mean_average_precision, subset=subset) if detection else _mean_iou
     scores = torch.stack([score(each, times) for each in offsets])
     return scores.cumsum(0) / torch.arange(1, len(scores) + 1)[:, None]
 
@@ -82,9 +85,12 @@ def _mean_iou(scores: tuple, times: Tensor) -> Tensor:
     return intersection_over_union(torch.einsum("ds,sij->dij", times, confusion)).nanmean(-1)
 
 
-def _mean_average_precision(scores: tuple, times: Tensor) -> Tensor:
+def _mean_average_precision(scores: tuple, times: Tensor, subset: str = "all") -> Tensor:
     """Return the mAP `(draws,)` where the scores of snippet s count `times[:, s]` times."""
-    boxes = times @ torch.stack([each.boxes.sum(1) for each in scores]).double()  # (draws, C + 1)
+    motions = range(UNKNOWN + 1) if subset == "all" else [MOTION_CLASSES.index(subset)]
+    counts = torch.stack([each.boxes for each in scores]).double()  # (S, C + 1, motion classes)
+    boxes = times @ counts[..., motions].sum(2)  # (draws, C + 1)
+    share = boxes.sum(1, keepdim=True) / (times @ counts.sum((1, 2)))[:, None]  # as in `DetectionScores.values`
     snippet = torch.cat([torch.full_like(each.labels, s, dtype=torch.int64) for s, each in enumerate(scores)])
     joined = DetectionScores.merge(scores)
     order = joined.scores.argsort(descending=True, stable=True)
@@ -92,7 +98,10 @@ def _mean_average_precision(scores: tuple, times: Tensor) -> Tensor:
     for label in range(1, boxes.shape[1]):
         found = order[joined.labels[order] == label]
         weights, matched = times[:, snippet[found]], joined.matched[found]
-        true, false = weights * (matched >= 0), weights * (matched == UNMATCHED)
+        true, false = weights * torch.isin(matched, torch.tensor(motions)), weights * (matched == UNMATCHED)
+        if subset != "all":
+            inside = joined.weights[motions[0], found].double()
+            false = false * torch.where(inside.isnan(), share, inside)
         precisions.append(average_precision(true, false, boxes[:, label]))
     return torch.stack(precisions).nanmean(0)
 

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from dffkit.aggregation.model import Aggregation, Embedding
 from dffkit.baselines import EXACT_FLOW, HAND_CRAFTED, NO_FLOW
 from dffkit.baselines.exact_flow import ExactFlow
 from dffkit.baselines.without_flow import LowResolution, NoFlow
@@ -36,7 +37,9 @@ class Stills(nn.Module):
 
 
 def build(recipe: Recipe, seed: int = 0) -> nn.Module:
-    """Return the untrained network on the CPU, in training mode: `DeepFeatureFlow`, `Stills`, or a dict with F alone.
+    """Return the untrained network on the CPU, in training mode.
+
+    It is a `DeepFeatureFlow`, an `Aggregation`, `Stills`, or a dict with F alone.
 
     Each part's random weights depend on the seed and on the part's name only: runs with the same seed start from the
     same task network, whatever else differs.
@@ -53,6 +56,10 @@ def build(recipe: Recipe, seed: int = 0) -> nn.Module:
     if recipe.job == "stills":
         return Stills(features, heads)
     (head,) = heads.values()
+    if recipe.job == "aggregate":
+        weighs = recipe.weighting == "cosine"
+        embedding = _seeded(seed, "embedding", partial(Embedding, features.channels)) if weighs else None
+        return Aggregation(features, _seeded(seed, "flow_network", partial(_flow, recipe, None)), head, embedding)
     channels = head.out_channels if recipe.split == 0 else split_points(features).get(recipe.split, (0, 1))[1]
     flow = _seeded(seed, "flow_network", partial(_flow, recipe, channels))
     return DeepFeatureFlow(features, flow, head, split=recipe.split)

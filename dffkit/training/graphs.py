@@ -22,9 +22,12 @@ class _Pyramid(nn.Module):
 
 
 def fits(recipe: Recipe, device: torch.device, precision: str) -> bool:
-    """Return True if all batches of a training have one shape, and its networks compute in one type, on a GPU."""
-    one_size = recipe.data in WORLDS  # of which all frames have one size
-    return device.type == "cuda" and precision == "float32" and one_size
+    """Return True if all batches of a training have one shape, and its networks compute in one type, on a GPU.
+
+    In aggregation the number of flow fields differs from batch to batch.
+    """
+    one_shape = recipe.data in WORLDS and recipe.job != "aggregate"
+    return device.type == "cuda" and precision == "float32" and one_shape
 
 
 def use_graphs(job: Any, batch: Any) -> None:

@@ -17,7 +17,7 @@ from dffkit.datasets import sprites
 from dffkit.datasets.snippets import Snippet
 from dffkit.networks.flow import PREDICTION_TO_CELLS
 from dffkit.training.assembly import build
-from dffkit.training.pairs import Batch, MixedPairs, Mixture, Pairs, move
+from dffkit.training.pairs import Batch, MixedPairs, Mixture, Neighbours, Pairs, move
 from dffkit.training.recipe import Recipe
 from dffkit.warp import flow_to_cells
 
@@ -89,9 +89,9 @@ class FlowJob:
 
 
 class RecognitionJob:
-    """Training of Frame or DFF by the task network's own loss on the current frame (Fig. 2)."""
+    """Training of Frame, DFF or aggregation by the task network's own loss on the current frame (Fig. 2)."""
 
-    def __init__(self, module: nn.Module, pairs: Pairs) -> None:
+    def __init__(self, module: nn.Module, pairs: Pairs | Neighbours) -> None:
         self.module, self.pairs, self.batch = module, pairs, pairs.batch
 
     def forward(self, batch: Batch) -> Tensor:
@@ -149,6 +149,8 @@ def make_job(recipe: Recipe, seed: int, data: Sequence[Snippet] = ()) -> FlowJob
     classes = None if recipe.job == "stills" else module.task_network.num_classes
     options = {"max_offset": offset, "label_interval": recipe.label_interval, "flip": recipe.flip, "classes": classes}
     pairs = (MixedPairs if isinstance(data, Mixture) else Pairs)(data, seed, **options)
+    if recipe.job == "aggregate":
+        pairs = Neighbours(pairs, recipe.max_offset, recipe.neighbours)
     return (StillsJob if recipe.job == "stills" else RecognitionJob)(module, pairs)
 
 

@@ -1,4 +1,4 @@
-"""Training samples (Fig. 2b): an annotated current frame, and an earlier key frame, which needs no label."""
+"""Training samples (Fig. 2b): an annotated current frame, and an earlier key frame, or others, which need no label."""
 
 import random
 from collections.abc import Callable, Iterable, Sequence
@@ -26,8 +26,9 @@ class Batch(NamedTuple):
     """The frames and targets of one iteration."""
 
     frames: Tensor  # current frames *i*, `(B, 3, H, W)` uint8
-    key_frames: Tensor | None  # key frames *k*, the same shape; None to train per frame
-    same: Tensor | None  # `(B,)` bool, true where i == k; None without key frames
+    # Key frames *k*, the same shape; None to train per frame; `(B, n, 3, H, W)` for n neighbours each.
+    key_frames: Tensor | None
+    same: Tensor | None  # `(B,)` bool, true where i == k, or `(B, n)`; None without key frames
     targets: Any  # label maps `(B, H, W)`, or a list of B dicts with boxes, or a tuple of both for several heads
     numbers: tuple[int, ...]  # the samples' numbers, which seed later random choices, e.g. of anchors
 
@@ -153,6 +154,42 @@ class MixedPairs(Pairs):
         part = self.turns[number % len(self.turns)]
         sample = self.parts[part].sample(number)
         return sample._replace(snippet=self.starts[part] + sample.snippet)
+
+
+class Neighbours:
+    """Samples of current frames and of a few frames around each, before or after it ("temporal dropout" of FGFA).
+
+    The offsets are drawn without replacement from -reach .. reach, so one may be 0, and all may be on one side. They
+    are cut at the ends of the snippet, as in the authors' code: a still is its own neighbour. As the weights of the
+    frames add up to 1 for any number of them, training may take fewer frames than testing.
+
+    Args:
+        pairs: the current frames: `Pairs` or `MixedPairs` without key frames.
+        reach: largest distance of a neighbour, in frames.
+        count: n, number of neighbours.
+    """
+
+    def __init__(self, pairs: Pairs, reach: int, count: int) -> None:
+        self.pairs, self.reach, self.count, self.seed = pairs, reach, count, pairs.seed
+
+    def frames(self, number: int) -> list[int]:
+        """Return the n frames around the current frame of sample `number`, a function of (seed, number) alone."""
+        sample, rng = self.pairs.sample(number), random.Random(f"{self.seed}/{number}/neighbours")
+        last = len(self.pairs.snippets[sample.snippet].frames) - 1
+        offsets = rng.sample(range(-self.reach, self.reach + 1), self.count)
+        return [min(max(sample.frame + offset, 0), last) for offset in offsets]
+
+    def batch(self, numbers: Iterable[int]) -> Batch:
+        """Return the current frames and targets of these samples, with their neighbours as `key_frames`.
+
+        Raises:
+            DataError: as `Pairs.batch`.
+        """
+        batch = self.pairs.batch(numbers)
+        samples = [(self.pairs.sample(number), self.frames(number)) for number in batch.numbers]
+        found = [[_frame(self.pairs.snippets[s.snippet], j, s.flip) for j in around] for s, around in samples]
+        same = torch.tensor([[j == sample.frame for j in around] for sample, around in samples])
+        return batch._replace(key_frames=torch.stack([torch.stack(each) for each in found]), same=same)
 
 
 def _frame(snippet: Snippet, index: int, flip: bool) -> Tensor:

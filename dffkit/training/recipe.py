@@ -14,7 +14,7 @@ from dffkit.support.files import fingerprint
 Options = tuple[tuple[str, Any], ...]  # keyword arguments as data
 
 TASKS = ("segmentation", "detection")
-JOBS = ("flow", "stills", "frames", "pairs")
+JOBS = ("flow", "stills", "frames", "pairs", "aggregate")
 PRETRAINING = ("flow", "stills")
 SIZE = (192, 384)  # height and width of Toytown's frames
 FEATURE_WIDTH = 5 / 32  # 160 channels at stride 16
@@ -31,9 +31,9 @@ class Recipe:
     name: str  # not hashed; recipes that differ only in their names are the same
     # "flow" pre-trains F on sprites (Sec. 4.2); "stills" pre-trains N_feat on single frames, with one head for each of
     # `heads`, instead of ImageNet; "frames" trains per-frame recognition, Frame (Fig. 2a); "pairs" trains Deep Feature
-    # Flow (Fig. 2b).
+    # Flow (Fig. 2b); "aggregate" trains flow-guided aggregation.
     job: str
-    # (task, options of its network) for each task network; "frames" and "pairs" have one, "flow" none.
+    # (task, options of its network) for each task network; "frames", "pairs" and "aggregate" have one, "flow" none.
     heads: tuple[tuple[str, Options], ...] = ()
     # (part, recipe whose trained part it starts with); a part is one of "feature_network", "flow_network" and
     # "task_network". Parts that are not named start at random, by the seed.
@@ -84,6 +84,8 @@ class Recipe:
     max_offset: int = 9  # of `Pairs`, as label_interval and flip
     label_interval: int = 1
     flip: bool = True
+    neighbours: int = 2  # of each frame, within max_offset frames, for "aggregate"
+    weighting: str = "cosine"  # for "aggregate": an embedding weighs the frames; or "equal"
     mirrors: int = 1  # copies of each pair of sprites that are trained on, 1 (as it is) to 4 (mirrored along both axes)
 
     def __post_init__(self) -> None:
@@ -99,19 +101,23 @@ class Recipe:
             "scale_bias": ("trained", "frozen"),
             "layout": ("msra", "torchvision"),
             "weights": ("", "imagenet"),
+            "weighting": ("cosine", "equal"),
         }
         for field, allowed in choices.items():
             if getattr(self, field) not in allowed:
                 raise ValueError(f"{field}: expected one of {list(allowed)}, got {getattr(self, field)!r}")
         if any(task not in TASKS for task, _ in self.heads):
             raise ValueError(f"heads: expected tasks of {list(TASKS)}, got {[task for task, _ in self.heads]}")
-        heads = {"flow": 0, "frames": 1, "pairs": 1}.get(self.job, len(self.heads))
+        heads = {"flow": 0, "frames": 1, "pairs": 1, "aggregate": 1}.get(self.job, len(self.heads))
         if len(self.heads) != heads or (self.job == "stills" and not heads):
             raise ValueError(f"heads: expected {heads or 'some'} for job {self.job!r}, got {len(self.heads)}")
         if not 1 <= self.mirrors <= 4:
             raise ValueError(f"mirrors: expected 1 to 4, got {self.mirrors}")
         if not 0 <= self.first_label < self.length:
             raise ValueError(f"first_label: expected 0 to {self.length - 1}, as length says, got {self.first_label}")
+        if self.job == "aggregate" and not 1 <= self.neighbours <= 2 * self.max_offset + 1:
+            most = 2 * self.max_offset + 1
+            raise ValueError(f"neighbours: expected 1 to {most}, as max_offset says, got {self.neighbours}")
         if self.iterations < 0 or self.batch < 1:
             raise ValueError(f"iterations, batch: expected at least 0 and 1, got {self.iterations} and {self.batch}")
 

@@ -1,4 +1,4 @@
-"""All recipes by name: `RECIPES` and `HANDHELD` on the rendered worlds, and `REAL` on real video, defined here.
+"""All recipes by name: `RECIPES`, `HANDHELD`, `AGGREGATION` on rendered worlds, and `REAL` on real video, defined here.
 
 The small recipes of `REAL` begin with the weights that Toytown has trained, and two CPU cores are enough for them. The
 paper's recipes, at full size, were not run at full scale here. They need the data sets and GPUs:
@@ -10,6 +10,7 @@ import difflib
 from typing import Any
 
 from dffkit.baselines import NO_FLOW
+from dffkit.training.aggregation_recipes import AGGREGATION
 from dffkit.training.handheld_recipes import HANDHELD
 from dffkit.training.recipe import Options, Recipe, options
 from dffkit.training.toytown_recipes import FIRST_STAGES, RECIPES, SFF, TrainingSetting, recognition
@@ -39,7 +40,7 @@ def find(name: str) -> Recipe:
     Raises:
         ValueError: naming the closest names, if there is none.
     """
-    known = RECIPES | HANDHELD | REAL
+    known = RECIPES | HANDHELD | AGGREGATION | REAL
     if name not in known:
         close = " or ".join(difflib.get_close_matches(name, known, n=3, cutoff=0.4))
         hint = f"did you mean {close}?" if close else "python -m dffkit train lists them"
@@ -49,7 +50,7 @@ def find(name: str) -> Recipe:
 
 def is_own(recipe: Recipe) -> bool:
     """Return True for a recipe that the kit does not have, such as one of its own with a change."""
-    return recipe.hash not in {known.hash for known in (RECIPES | HANDHELD | REAL).values()}
+    return recipe.hash not in {known.hash for known in (RECIPES | HANDHELD | AGGREGATION | REAL).values()}
 
 
 def _methods(data: str, task: str, head: Options, **fields: Any) -> list[Recipe]:

@@ -18,7 +18,7 @@ from dffkit.experiments.runs import Run
 from dffkit.support.errors import CommandError, DataError
 from dffkit.training import checkpoint
 from dffkit.training.checkpoint import FINISHED
-from dffkit.training.recipes import HANDHELD, REAL, RECIPES
+from dffkit.training.recipes import AGGREGATION, HANDHELD, REAL, RECIPES
 
 
 @pytest.fixture
@@ -131,7 +131,12 @@ def test_train_fresh_begins_again(here):
 
 def test_train_without_a_name_lists_the_recipes(here, capsys):
     assert experiments.train_main(arguments(experiments.add_train_arguments)) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*RECIPES, *HANDHELD, *REAL]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        *RECIPES,
+        *HANDHELD,
+        *AGGREGATION,
+        *REAL,
+    ]
 
 
 def test_evaluate_prints_scores_and_writes_rows(here, capsys):

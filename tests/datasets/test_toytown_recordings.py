@@ -100,6 +100,18 @@ def test_a_damaged_file_is_rendered_again(tmp_path):
         assert recording.path.read_bytes() == content
 
 
+@pytest.mark.parametrize(("stored", "wanted"), [(3, 5), (5, 3)])
+def test_frames_that_a_film_of_another_length_has_are_not_rendered_again(tmp_path, monkeypatch, stored, wanted):
+    whole, rendered = recordings.record("val", 4, 17.0, wanted, SMALL), []
+    Recording("val", 4, 17.0, stored, SMALL, tmp_path).open()
+    render = Film.frame
+    monkeypatch.setattr(Film, "frame", lambda film, i: rendered.append(i) or render(film, i))
+    found = Recording("val", 4, 17.0, wanted, SMALL, tmp_path).open()
+    assert rendered == list(range(stored, wanted))
+    for name, values in whole.items():
+        torch.testing.assert_close(found.get_tensor(name), values, rtol=0, atol=0, equal_nan=True)
+
+
 def test_all_streets_are_rendered_by_several_processes(tmp_path):
     toytown.render_all("val", 17.0, range(2), folder=tmp_path, length=2, world=SMALL, progress=False)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2

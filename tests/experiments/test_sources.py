@@ -195,3 +195,15 @@ def test_handheld_training_mixes_films_and_stills_two_to_one():
     assert [(len(part), share) for part, share in mixture.parts] == [(2, 2), (6, 1)]
     assert [list(each.targets) for each in mixture] == [[9], [9], *[[0]] * 6]
     assert [list(each.targets) for each in sources.snippets(recipe, "val", 1)] == [[19]]
+
+
+def test_films_for_aggregation_go_on_after_the_labelled_frame_and_are_else_the_same():
+    fgfa, dff = (dataclasses.replace(find(f"handheld/{name}"), streets=1) for name in ("fgfa", "dff"))
+    for split, label, length in (("train", 9, 19), ("val", 19, 32)):
+        longer, film = sources.snippets(fgfa, split, 1)[0], sources.snippets(dff, split, 1)[0]
+        assert len(longer.frames) == length
+        assert list(longer.targets) == [label]
+        assert torch.equal(longer.frames[label], film.frames[label])
+        assert torch.equal(longer.targets[label]["boxes"], film.targets[label]["boxes"])
+        assert torch.equal(longer.motion[label], film.motion[label])
+    assert fgfa.first_label == fgfa.max_offset == fgfa.length - 1 - fgfa.first_label

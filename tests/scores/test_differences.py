@@ -56,6 +56,33 @@ def test_a_draw_is_the_score_of_the_snippets_drawn(score, metric):
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), atol=1e-12, rtol=0)
 
 
+def moving_boxes(generator, right):
+    """Scores of boxes with motion, some of it unknown, and of as many false alarms in a frame without boxes."""
+    corner = 40 * torch.rand(5, 2, generator=generator)
+    target = {"boxes": torch.cat([corner, corner + 10], 1), "labels": torch.tensor([1, 2, 3, 1, 2])}
+    shift = torch.where(torch.rand(5, 1, generator=generator) < right, 1.0, 30.0)
+    scores = torch.rand(5, generator=generator)
+    prediction = {"boxes": target["boxes"] + shift, "labels": target["labels"], "scores": scores}
+    motion = torch.rand(5, generator=generator) * 0.5 + 0.5
+    motion[4] = torch.nan if right < 0.3 else motion[4]
+    nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.long)}
+    alarms = {**prediction, "scores": torch.rand(5, generator=generator)}
+    shown = DetectionScores.of(prediction, target, motion, num_classes=CLASSES)
+    return DetectionScores.merge([shown, DetectionScores.of(alarms, nothing, torch.zeros(0), num_classes=CLASSES)])
+
+
+@pytest.mark.parametrize("subset", ["all", "slow", "medium", "fast"])
+def test_a_draw_of_a_motion_class_is_its_score_of_the_snippets_drawn(subset):
+    evaluation = made(moving_boxes)
+    found = replicates(evaluation, draws=20, seed=7, subset=subset)[0]
+    times = np.random.default_rng(7).multinomial(SNIPPETS, [1 / SNIPPETS] * SNIPPETS, size=20)
+    drawn = [chosen(evaluation, [i for i in range(SNIPPETS) for _ in range(draw[i])]) for draw in times]
+    expected = torch.tensor([each.score("mAP", subset, duration=1) for each in drawn], dtype=torch.float64)
+    assert len(set(expected.tolist())) > 10
+    # `DetectionScores.values` has its weights of false alarms in float32.
+    torch.testing.assert_close(found, expected, atol=1e-7, rtol=0, equal_nan=True)
+
+
 def test_draws_spread_as_the_mean_of_as_many_streets_does():
     evaluation = made(label_maps)
     single = torch.tensor([chosen(evaluation, [i]).score("mIoU", duration=1) for i in range(SNIPPETS)])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dffkit.support.errors import DataError
-from dffkit.training.pairs import MixedPairs, Mixture, Pairs, flip_target, move
+from dffkit.training.pairs import MixedPairs, Mixture, Neighbours, Pairs, flip_target, move
 
 
 def samples(pairs, count=2000):
@@ -217,3 +217,68 @@ def test_wrong_shares_are_named(shares):
 def test_a_part_without_labels_is_named():
     with pytest.raises(ValueError, match="annotated frame, got none in 3 snippets"):
         MixedPairs(Mixture([(videos(), 1), (snippets(annotated=()), 1)]), seed=0)
+
+
+# Neighbours, before and after the current frame
+
+
+def neighbours(data, seed=0, reach=4, count=2, **options):
+    """Return the neighbours of samples without key frames."""
+    return Neighbours(Pairs(data, seed, max_offset=None, **options), reach, count)
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(1, 9))
+def test_neighbours_differ_are_within_reach_and_a_function_of_seed_and_number(seed, number, count):
+    data = snippets(length=30, annotated=(10,))
+    found = neighbours(data, seed, count=count).frames(number)
+    assert found == neighbours(data, seed, count=count).frames(number)
+    assert len(set(found)) == count
+    assert set(found) <= set(range(6, 15))
+
+
+def test_neighbours_are_uniform_and_the_frames_are_those_of_per_frame_training():
+    data = snippets(length=30, annotated=(10,))
+    drawn = [tuple(neighbours(data).frames(number)) for number in range(3600)]
+    assert len(set(drawn)) == 9 * 8
+    assert min(Counter(drawn).values()) > 20  # of 50 +- 7
+    frames, around = Pairs(data, 0, max_offset=None).batch(range(6)), neighbours(data).batch(range(6))
+    assert torch.equal(frames.frames, around.frames)
+    assert torch.equal(frames.targets, around.targets)
+
+
+def test_a_batch_holds_the_neighbours_and_marks_the_frame_itself():
+    data = snippets(length=12, annotated=(5,))
+    drawn = neighbours(data, flip=False)
+    batch = drawn.batch(range(40))
+    assert batch.key_frames.shape == (40, 2, 3, *SIZE)
+    for number in range(40):
+        name = data[drawn.pairs.sample(number).snippet].name
+        for n, j in enumerate(drawn.frames(number)):
+            assert torch.equal(batch.key_frames[number, n], picture(name, j))
+            assert batch.same[number, n] == (j == 5)
+    assert batch.same.any()
+
+
+def test_neighbours_are_mirrored_with_their_frame():
+    data = snippets(length=12, annotated=(5,))
+    plain, flipped = neighbours(data, flip=False).batch(range(20)), neighbours(data).batch(range(20))
+    mirrored = [neighbours(data).pairs.sample(number).flip for number in range(20)]
+    assert 0 < sum(mirrored) < 20
+    for number, flip in enumerate(mirrored):
+        expected = plain.key_frames[number].flip(-1) if flip else plain.key_frames[number]
+        assert torch.equal(flipped.key_frames[number], expected)
+
+
+def test_the_ends_of_a_snippet_cut_neighbours_and_a_still_is_its_own():
+    late = neighbours(snippets(length=12, annotated=(11,)))
+    assert {j for number in range(100) for j in late.frames(number)} == {7, 8, 9, 10, 11}
+    batch = neighbours(snippets(length=1, annotated=(0,))).batch(range(3))
+    assert batch.same.all()
+    assert torch.equal(batch.key_frames[:, 0], batch.frames)
+
+
+def test_neighbours_of_a_mixture():
+    data = Mixture([(snippets(length=12, annotated=(5,)), 2), (snippets(count=2, length=1, annotated=(0,)), 1)])
+    batch = Neighbours(MixedPairs(data, 0, max_offset=None), 4, 2).batch(range(9))
+    assert batch.same.all(1)[2::3].all()
+    assert not batch.same.all(1)[::3].any()

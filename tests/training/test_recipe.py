@@ -18,7 +18,7 @@ def test_the_defaults_that_hashes_leave_out_have_not_changed():
         "lr": 0.01, "weight_decay": 5e-4, "lr_factors": (), "schedule": "step", "warm_up": 0, "clip": 0.0,
         "precision": "float32", "max_offset": 9, "label_interval": 1, "flip": True, "mirrors": 1,
         "length": 30, "first_label": 0, "shrink": 1, "layout": "msra", "weights": "", "step_at": 2 / 3,
-        "small_stem": False, "data_options": (),
+        "small_stem": False, "data_options": (), "neighbours": 2, "weighting": "cosine",
     }  # fmt: skip
 
 
@@ -30,7 +30,7 @@ OTHERS = {
     "precision": "bfloat16", "max_offset": 3, "label_interval": 2, "flip": False, "data": "other",
     "mirrors": 4, "length": 12, "first_label": 9, "shrink": 2, "layout": "torchvision", "weights": "imagenet",
     "step_at": 0.75, "small_stem": True, "data_options": (("scale", 2.0),),
-    "start": (("feature_network", STILLS),),
+    "neighbours": 5, "weighting": "equal", "start": (("feature_network", STILLS),),
 }  # fmt: skip
 
 
@@ -60,6 +60,7 @@ def test_the_hash_covers_the_recipes_that_a_recipe_starts_from():
         ({"heads": (SEGMENTATION, DETECTION)}, "heads"), ({"job": "flow"}, "heads"),
         ({"job": "stills", "heads": ()}, "heads"), ({"batch": 0}, "iterations, batch"),
         ({"iterations": -1}, "iterations, batch"), ({"mirrors": 0}, "mirrors"), ({"mirrors": 5}, "mirrors"),
+        ({"weighting": "learned"}, "weighting"), ({"job": "aggregate", "neighbours": 0}, "neighbours"),
         ({"length": 9, "first_label": 9}, "first_label"), ({"first_label": -1}, "first_label"),
     ],
 )  # fmt: skip

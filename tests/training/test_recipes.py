@@ -12,7 +12,8 @@ from dffkit.experiments import sources
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.paper import ledger
-from dffkit.training.assembly import build, load_part, published
+from dffkit.training.aggregation_recipes import AGGREGATION
+from dffkit.training.assembly import build, load_part, published, trainable
 from dffkit.training.handheld_recipes import HANDHELD, INCEPTION_WIDTH
 from dffkit.training.recipe import FEATURE_WIDTH, FLOW_WIDTHS, SIZE, Recipe
 from dffkit.training.recipes import REAL, RECIPES, find, on_own_data, with_imagenet
@@ -186,12 +187,18 @@ HASHES = {
     "toytown/detection/dff": "e17c62c71ad2",
     "toytown/detection/fix-n": "f5ad49570d21",
     "toytown/detection/frame-half-size": "bf6d170e6df2",
+    "handheld/frame": "9adefd07724e",
+    "handheld/dff": "90a2dc62d403",
+    "handheld/dff-from-frame": "130131c73391",
+    "handheld/split-12": "165f2dba878f",
+    "camvid/dff": "ef2d9de6164b",
+    "pets09/dff": "f98e4cb581e8",
 }
 
 
 @pytest.mark.parametrize(("name", "expected"), HASHES.items())
 def test_stored_rows_and_weights_are_still_found(name, expected):
-    assert RECIPES[name].hash == expected
+    assert find(name).hash == expected
 
 
 def test_the_handheld_worlds_recipes_build_and_keep_table_2s_cost_ratio():
@@ -204,3 +211,41 @@ def test_the_handheld_worlds_recipes_build_and_keep_table_2s_cost_ratio():
     assert dict(HANDHELD["handheld/dff-from-frame"].start) == start
     assert differing(HANDHELD["handheld/dff-from-frame"], HANDHELD["handheld/fix-n"]) == {"freeze"}
     assert differing(HANDHELD["handheld/dff-2t"], HANDHELD["handheld/dff"]) == {"iterations"}
+
+
+# The fields in which the rows of the talk's ablation differ from its row (d).
+ROWS = {
+    "plain-mean": {"start", "flow", "flow_width", "weighting"}, "without-flow": {"start", "flow", "flow_width"},
+    "embedding-only": {"start", "freeze"}, "5-frames": {"neighbours"},
+    "untrained": {"start", "iterations", "weighting"},
+}  # fmt: skip
+
+
+def test_aggregation_starts_as_dff_does_and_its_rows_differ_in_their_own_fields_only():
+    fgfa, dff = AGGREGATION["handheld/fgfa"], HANDHELD["handheld/dff"]
+    assert differing(fgfa, dff) == {"job", "scale", "length"}
+    assert {name.removeprefix("handheld/fgfa-"): differing(each, fgfa) for name, each in AGGREGATION.items()} == {
+        "handheld/fgfa": set()
+    } | ROWS
+    only = AGGREGATION["handheld/fgfa-embedding-only"]
+    frame = HANDHELD["handheld/frame"]
+    assert dict(only.start) == {**dict(dff.start), "feature_network": frame, "task_network": frame}
+
+
+@pytest.mark.parametrize("name", AGGREGATION)
+def test_aggregation_builds_starts_and_survives_json(name):
+    recipe = AGGREGATION[name]
+    assert Recipe(**json.loads(json.dumps(dataclasses.asdict(recipe)))).hash == find(name).hash == recipe.hash
+    model = build(recipe)
+    for part, needed in recipe.start:
+        load_part(model, part, build(needed).state_dict())
+    trained = {part.split(".")[0] for part in trainable(model, recipe)}
+    everything = {part for part, network in model.named_children() if list(network.parameters())}
+    assert trained == ({"embedding"} if name.endswith("embedding-only") else everything)
+    assert ("embedding" in everything) == (recipe.weighting == "cosine")
+
+
+@pytest.mark.parametrize("count", [0, 20])
+def test_more_neighbours_than_there_are_frames_are_refused(count):
+    with pytest.raises(ValueError, match=f"neighbours: expected 1 to 19, as max_offset says, got {count}"):
+        dataclasses.replace(AGGREGATION["handheld/fgfa"], neighbours=count)

@@ -1,5 +1,6 @@
 """Toytown as a data set: snippets, rendered when needed and, given a folder, kept on disk."""
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -86,8 +87,16 @@ class Recording:
         try:
             return _open(self.path)
         except (FileNotFoundError, SafetensorError):
-            files.write(self.path, save(record(*self.arguments)))
+            files.write(self.path, save(record(*self.arguments, self._rendered())))
             return _open(self.path)
+
+    def _rendered(self) -> Sequence[Tensor]:
+        """Return the frames of this street that a film of another length in the folder has: rendering is slow."""
+        others = self.path.parent.glob(f"{self.name.rpartition('-')[0]}-*.safetensors")
+        for path in sorted(others, key=lambda other: other.stat().st_size, reverse=True):
+            with contextlib.suppress(SafetensorError):
+                return _open(path).get_tensor("frames")
+        return ()
 
     def boxes(self, i: int) -> dict[str, Tensor]:
         """Return the boxes of frame i as `Film.boxes` does, and their `motion` IoU."""
@@ -117,8 +126,10 @@ class Recording:
         return Snippet(self.name, self.fps, frames, found, motions, self.flow)
 
 
-def record(split: str, number: int, fps: float, length: int, world: World = DEFAULT) -> dict[str, Tensor]:
-    """Render a street.
+def record(
+    split: str, number: int, fps: float, length: int, world: World = DEFAULT, frames: Sequence[Tensor] = ()
+) -> dict[str, Tensor]:
+    """Render a street; `frames` are its first frames, if they are rendered already.
 
     Returns:
         `frames` (n, 3, H, W), and but for handheld films `labels` and `motion` (n, H, W), all uint8; `boxes`
@@ -129,7 +140,11 @@ def record(split: str, number: int, fps: float, length: int, world: World = DEFA
     handheld = world.camera == "handheld"
     # In the handheld world a film ends with its labelled frame, and motion IoU takes the boxes after it, too.
     after = range(length, length + REACH * (handheld and length > 1))
-    steps = [(film.labels(i), film.owners(i), film.boxes(i), film.frame(i)) for i in range(length)]
+    known = dict(enumerate(frames))
+    steps = [
+        (film.labels(i), film.owners(i), film.boxes(i), known[i] if i in known else film.frame(i))
+        for i in range(length)
+    ]
     labels, owners, boxes, frames = zip(*steps, strict=True)
     tracks = [dict(zip(b["tracks"].tolist(), b["boxes"], strict=True)) for b in (*boxes, *map(film.boxes, after))]
     counts = torch.tensor([len(b["boxes"]) for b in boxes])
