@@ -1,7 +1,8 @@
 """Numbers typed into prose: each needs a claim, a stored result or a stated reason behind it.
 
-Prose is README.md, data/README.md, the notebooks' Markdown cells and the texts of their pictures. A number counts with
-a unit: %, points, times, a time, a size. Code, formulae and blocks that a command writes are left out.
+Prose is README.md, data/README.md, the pages and Markdown cells of the notebooks, and the texts of their pictures. A
+number counts with a unit: %, points, times, a time, a size. Code, formulae and blocks that a command writes are left
+out.
 """
 
 import csv
@@ -66,7 +67,8 @@ def _fits(row: dict[str, str], file: str, number: str) -> bool:
 
 def _documents() -> Iterator[tuple[str, str, set[str]]]:
     """Yield a file's path, its prose, and the decimal numbers that it shows as results: in tables and outputs."""
-    for name in ("README.md", "data/README.md"):
+    pages = sorted(path.relative_to(root()).as_posix() for path in (root() / "notebooks" / "pages").glob("*.md"))
+    for name in ("README.md", "data/README.md", *pages):
         text = (root() / name).read_text(encoding="utf-8")
         tables = " ".join(match.group() for match in GENERATED.finditer(text))
         yield name, CODE.sub(" ", GENERATED.sub(" ", text)), _decimals(tables)

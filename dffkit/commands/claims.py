@@ -76,7 +76,7 @@ def describe(claim: Claim) -> str:
     ours = [" ".join(filter(None, each[1:])) for each in verdicts.findings([claim])]
     lines = {"claim": claim.claim, "kind": claim.kind, "place": claim.place, "printed": verdicts.printed(claim)}
     lines |= {"authors'": claim.words(claim.authors), "ours": "; ".join(ours), "instead": claim.instead}
-    lines |= {"command": verdicts.command(claim), "test": claim.test}
+    lines |= {"command": verdicts.command(claim), "test": claim.test, "code": claim.code}
     runs = verdicts.trainings(claim)
     hours = sum(float(run["seconds"]) for run in runs) / 3600
     lines["takes"] = f"{hours:.1f} hours of training, and the scoring" if runs else claim.takes

@@ -41,20 +41,21 @@ def lab_main(arguments: argparse.Namespace) -> int:
 
 
 def copy_notebooks(repository: Path) -> None:
-    """Copy the numbered notebooks into the reader's folder; a copy that the reader has changed stays as it is.
+    """Copy the numbered notebooks and their pages for the reader; a copy that the reader has changed stays as it is.
 
     Says where the copies are, and which changed ones are of notebooks that have been stored anew since.
     """
     folder, outdated = repository / COPIES, []
     record = folder / RECORD
     copied = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-    for stored in find_notebooks(repository / STORED):
-        copy, digest = folder / stored.name, _digest(stored)
-        if not copy.exists() or _digest(copy) == copied.get(stored.name):
+    for stored in (*find_notebooks(repository / STORED), *(repository / STORED).glob("pages/*.md")):
+        name, digest = stored.relative_to(repository / STORED).as_posix(), _digest(stored)
+        copy = folder / name
+        if not copy.exists() or _digest(copy) == copied.get(name):
             write(copy, stored.read_bytes())
-            copied[stored.name] = digest
-        elif digest != copied.get(stored.name):
-            outdated.append(copy.name)
+            copied[name] = digest
+        elif digest != copied.get(name):
+            outdated.append(name)
     write(record, json.dumps(copied, indent=1) + "\n")
     print(f"Your copies of the notebooks: {folder}. Delete one, and the next `lab` copies it anew.")
     if outdated:

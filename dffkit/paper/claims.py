@@ -27,6 +27,8 @@ class Claim:
     how: str = ""
     of: tuple = ()
     test: str = ""
+    code: str = ""
+    section: str = ""
     recipes: tuple[str, ...] = ()
     command: str = ""
     instead: str = ""

@@ -1,13 +1,10 @@
 """Table 2, Eq. 7 and Figure 2: costs and shapes of the paper's networks, counted on the networks as they are built."""
 
-from typing import NamedTuple
-
 import matplotlib.pyplot as plt
 import pandas
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from dffkit import complexity
 from dffkit.dff import DeepFeatureFlow
@@ -15,9 +12,10 @@ from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
 from dffkit.networks.segmentation import ScoreMaps
 from dffkit.paper import ledger
+from dffkit.paper.boxes import CHEAP, EXPENSIVE, Box, draw_arrow, draw_box
 from dffkit.paper.style import COLOURS, LINES, MARKERS
 
-EXPENSIVE, CHEAP, DATA, GRADIENT = "#F5C9A6", "#BFE3D5", "#EEF1F4", "#CC3311"
+GRADIENT = "#CC3311"
 
 
 def table2_numbers() -> pandas.DataFrame:
@@ -109,16 +107,7 @@ def _shape(x: torch.Tensor) -> str:
     return " × ".join(str(n) for n in x.shape[1:])
 
 
-# The drawing of Figure 2: square boxes for data, rounded boxes for networks, arrows between them
-
-
-class Box(NamedTuple):
-    """A box by its centre, in the drawing's units."""
-
-    x: float
-    y: float
-    width: float = 2.3
-    height: float = 1.15
+# The drawing of Figure 2
 
 
 def _panel(axes: Axes, title: str, part: dict, *, train: bool = False) -> None:
@@ -131,39 +120,39 @@ def _panel(axes: Axes, title: str, part: dict, *, train: bool = False) -> None:
     warp, propagated = Box(10.9, middle, 1.6), Box(13.6, middle)
     task, maps = Box(16.4, middle, 1.9), Box(19.1, middle)
 
-    _box(axes, key, f"key frame k\n{part['frame'].shape}")
-    _box(axes, current, f"current frame i\n{part['frame'].shape}")
-    _box(axes, n_feat, f"N_feat: ResNet-101\n{_cost(part['features'])}", EXPENSIVE)
-    _box(axes, features, f"features of k\n{part['features'].shape}")
+    draw_box(axes, key, f"key frame k\n{part['frame'].shape}")
+    draw_box(axes, current, f"current frame i\n{part['frame'].shape}")
+    draw_box(axes, n_feat, f"N_feat: ResNet-101\n{_cost(part['features'])}", EXPENSIVE)
+    draw_box(axes, features, f"features of k\n{part['features'].shape}")
     halves = f"both at {part['half frame'].shape}"
-    _box(axes, flow_network, f"F and S: FlowNet\n{halves}\n{_cost(part['flow field'])}", CHEAP)
-    _box(axes, flow, f"flow field M(i→k)\n{part['flow field'].shape}")
-    _box(axes, scale, f"scale field S(i→k)\n{part['scale field'].shape}")
-    _box(axes, warp, f"W\n{_cost(part['propagated'])}", CHEAP)
-    _box(axes, propagated, f"features of i\n{part['propagated'].shape}")
-    _box(axes, task, f"N_task\n{_cost(part['score maps'])}", CHEAP)
-    _box(axes, maps, f"score maps of i\n{part['score maps'].shape}")
+    draw_box(axes, flow_network, f"F and S: FlowNet\n{halves}\n{_cost(part['flow field'])}", CHEAP)
+    draw_box(axes, flow, f"flow field M(i→k)\n{part['flow field'].shape}")
+    draw_box(axes, scale, f"scale field S(i→k)\n{part['scale field'].shape}")
+    draw_box(axes, warp, f"W\n{_cost(part['propagated'])}", CHEAP)
+    draw_box(axes, propagated, f"features of i\n{part['propagated'].shape}")
+    draw_box(axes, task, f"N_task\n{_cost(part['score maps'])}", CHEAP)
+    draw_box(axes, maps, f"score maps of i\n{part['score maps'].shape}")
 
     learned = [
         (n_feat, features), (features, warp), (flow_network, flow), (flow, warp), (flow_network, scale), (scale, warp),
         (warp, propagated), (propagated, task), (task, maps),
     ]  # fmt: skip
     for start, end in [(key, n_feat), (key, flow_network), (current, flow_network), *learned]:
-        _arrow(axes, start, end)
+        draw_arrow(axes, start, end)
     if train:
         loss = Box(19.1, bottom)
-        _box(axes, loss, "loss with\nthe label of i")
-        _arrow(axes, maps, loss)
+        draw_box(axes, loss, "loss with\nthe label of i")
+        draw_arrow(axes, maps, loss)
         for start, end in [*learned, (maps, loss)]:
-            _arrow(axes, end, start, GRADIENT, shift=-0.22, style="--")
+            draw_arrow(axes, end, start, GRADIENT, shift=-0.22, style="--")
         note = "red: the gradient's way back, into N_task,\nthrough W (Eq. 4) into N_feat, F and S"
         x, y, colour = 13.6, top, GRADIENT
     else:
         own = Box(16.4, top, 1.9), Box(19.1, top)
-        _box(axes, own[0], f"N_task\n{_cost(part['score maps'])}", CHEAP)
-        _box(axes, own[1], f"score maps of k\n{part['score maps'].shape}")
-        _arrow(axes, features, own[0])
-        _arrow(axes, *own)
+        draw_box(axes, own[0], f"N_task\n{_cost(part['score maps'])}", CHEAP)
+        draw_box(axes, own[1], f"score maps of k\n{part['score maps'].shape}")
+        draw_arrow(axes, features, own[0])
+        draw_arrow(axes, *own)
         note = "orange: expensive, on key frames only\n"
         note += "green: cheap; F and W on all other frames, N_task on every frame"
         note += "\nGMAC: 10⁹ multiply-adds for one frame of 600 × 1000"
@@ -176,24 +165,3 @@ def _panel(axes: Axes, title: str, part: dict, *, train: bool = False) -> None:
 
 def _cost(row: object) -> str:
     return f"{float(row.gmac):.{1 if float(row.gmac) >= 1 else 3}f} GMAC"
-
-
-def _box(axes: Axes, box: Box, text: str, colour: str | None = None) -> None:
-    """Draw a rounded box for a network, in its colour, or a square one for data."""
-    style = "round,pad=0,rounding_size=0.25" if colour else "square,pad=0"
-    corner = (box.x - box.width / 2, box.y - box.height / 2)
-    look = {"boxstyle": style, "facecolor": colour or DATA, "edgecolor": "#333333"}
-    axes.add_patch(FancyBboxPatch(corner, box.width, box.height, **look))
-    axes.text(box.x, box.y, text, ha="center", va="center", fontsize=9)
-
-
-def _arrow(axes: Axes, start: Box, end: Box, colour: str = "#333333", shift: float = 0.0, style: str = "-") -> None:
-    """Draw an arrow from edge to edge: sideways where the boxes are apart sideways, else up or down."""
-    if abs(end.x - start.x) > (start.width + end.width) / 2:
-        half = 0.5 if end.x > start.x else -0.5
-        a, b = (start.x + half * start.width, start.y + shift), (end.x - half * end.width, end.y + shift)
-    else:
-        half = 0.5 if end.y > start.y else -0.5
-        a, b = (start.x + shift, start.y + half * start.height), (end.x + shift, end.y - half * end.height)
-    look = {"arrowstyle": "-|>", "mutation_scale": 11, "color": colour, "linestyle": style}
-    axes.add_patch(FancyArrowPatch(a, b, **look, shrinkA=0, shrinkB=0))

@@ -20,6 +20,7 @@ from dffkit.paper import (
     equal_speed,
     figure1,
     ledger,
+    network_drawings,
     speed_accuracy,
     two_worlds,
     variations,
@@ -37,6 +38,13 @@ from dffkit.support.files import root
 FIGURES: dict[str, tuple[str, str, Callable[..., tuple[Figure, pandas.DataFrame]]]] = {
     "figure1": ("Fig. 1", "features of single filters, propagated between two frames", figure1.draw),
     "figure2": ("Fig. 2", "recognition and training, with shapes and costs", complexity_figures.figure2),
+    "n_feat": (
+        "Sec. 4",
+        "the feature network, beside torchvision's, and where Table 5 cuts it",
+        network_drawings.n_feat,
+    ),
+    "r_fcn": ("Sec. 4", "R-FCN's halves and maps, and up to where features are carried", network_drawings.r_fcn),
+    "flow_resolutions": ("Sec. 4", "the flow network's resolutions and units", network_drawings.flow_resolutions),
     "table2": ("Table 2", "1/r of the six pairs of networks, counted", complexity_figures.table2),
     "cost_ratio": ("Table 2", "r of the six pairs: printed, by formula, counted, measured", cost_ratio_figure),
     "equation7": ("Eq. 7", "speedup by key frame duration, by the counted r", complexity_figures.equation7),

@@ -63,11 +63,16 @@ def book(tmp_path_factory):
 
 def test_each_notebook_and_document_has_a_page_with_its_own_title(book):
     documents = [name for name in pages.REFERENCE if name != "api.md" and (REPOSITORY / name).is_file()]
+    documents += [f"{pages.PAGES}/{path.name}" for path in (REPOSITORY / pages.PAGES).glob("*.md")]
     texts = {name: (REPOSITORY / name).read_text(encoding="utf-8") for name in documents}
     for path in NOTEBOOKS:
         texts[f"notebooks/{path.name}"] = nbformat.read(path, as_version=4).cells[0].source
-    titles = {name: re.match("# (.+)", text)[1] for name, text in texts.items()} | {"api.md": "The library"}
-    shown = {name: book[str(Path(name).with_suffix(".html"))].title.rpartition(" - ")[0] for name in titles}
+    titles = {name: re.match("# (.+)", text)[1].replace("*", "") for name, text in texts.items()} | {
+        "api.md": "The library"
+    }
+    shown = {
+        name: book[str(Path(name).with_suffix(".html"))].title.rpartition(" - ")[0].replace("’", "'") for name in titles
+    }
     assert shown == titles
     assert len(set(titles.values())) == len(titles)
     for name in titles:  # in the sidebar of every page
@@ -136,6 +141,21 @@ def test_figures_and_linked_files_are_shown(book):
     assert {name.replace("_", "-") for name in names} <= figures.ids
     assert "def" in book["dffkit/warp.py.html"].text
     assert "propagate" in book["dffkit/warp.py.html"].text
+
+
+def test_the_recaps_map_leads_to_functions_and_sections(book):
+    links = book["notebooks/99_recap.html"].links
+    assert "../dffkit/warp.py.html#warp-loops" in links
+    assert "../tests/library/test_warp.py.html#test-kernel-is-a-tent" in links
+    assert "02_feature_warping.html#a-map-of-44-cells" in links
+
+
+def test_a_page_of_code_has_a_part_for_each_definition():
+    text = '"""A."""\n\nB = 1\n\n\n@cache\ndef c():\n    def d(): ...\n\n\nclass E:\n    def f(self): ...\n'
+    parts = pages._definitions(text)
+    assert [name for name, _ in parts] == ["", "c", "E"]
+    assert parts[1][1].startswith("@cache\ndef c")
+    assert "\n\n\n".join(code.rstrip() for _, code in parts) + "\n" == text
 
 
 def test_the_reference_has_every_public_name(book):

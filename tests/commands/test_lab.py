@@ -50,6 +50,15 @@ def test_lab_asks_nothing_about_news_and_keeps_the_readers_own_settings(monkeypa
     assert get_static_page_config(level="all")["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"]
 
 
+def test_a_page_that_a_notebook_links_to_opens_as_it_is_to_be_read(monkeypatch, tmp_path):
+    from jupyterlab_server.settings_utils import _get_overrides
+
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", lab.config_path())
+    overrides, error = _get_overrides(str(tmp_path))
+    assert error == ""
+    assert overrides["@jupyterlab/docmanager-extension:plugin"]["defaultViewers"] == {"markdown": "Markdown Preview"}
+
+
 def test_jupyter_reads_the_settings_and_knows_each_of_them(monkeypatch, tmp_path):
     from jupyter_lsp.manager import LanguageServerManager
     from jupyter_server.services.contents.filecheckpoints import FileCheckpoints
@@ -90,27 +99,28 @@ def test_a_notebook_that_lab_saves_keeps_its_bytes_and_its_folder_stays_clean(tm
 
 def test_the_reader_works_on_copies_that_stay_if_changed_and_follow_if_not(tmp_path, capsys):
     stored, copies = tmp_path / "notebooks", tmp_path / "my_notebooks"
-    stored.mkdir()
-    for name in ("00_index.ipynb", "01_first.ipynb"):
+    (stored / "pages").mkdir(parents=True)
+    for name in ("00_index.ipynb", "01_first.ipynb", "pages/a.md"):
         (stored / name).write_text("old", encoding="utf-8")
     lab.copy_notebooks(tmp_path)
     assert {path.name for path in copies.glob("*.ipynb")} == {"00_index.ipynb", "01_first.ipynb"}
+    assert (copies / "pages" / "a.md").read_text(encoding="utf-8") == "old"
     assert str(copies) in capsys.readouterr().out
 
     (copies / "01_first.ipynb").write_text("mine", encoding="utf-8")
     lab.copy_notebooks(tmp_path)
     assert "newer" not in capsys.readouterr().out
-    for path in stored.iterdir():
+    for path in (*stored.glob("*.ipynb"), stored / "pages" / "a.md"):
         path.write_text("new", encoding="utf-8")
     lab.copy_notebooks(tmp_path)
-    assert [path.read_text(encoding="utf-8") for path in sorted(copies.glob("*.ipynb"))] == ["new", "mine"]
+    assert [path.read_text(encoding="utf-8") for path in sorted(copies.glob("**/*.[im]*"))] == ["new", "mine", "new"]
     assert "newer in notebooks/: 01_first.ipynb" in capsys.readouterr().out
 
     (copies / "01_first.ipynb").unlink()
     lab.copy_notebooks(tmp_path)
     assert (copies / "01_first.ipynb").read_text(encoding="utf-8") == "new"
     assert "newer" not in capsys.readouterr().out
-    assert {path.read_text(encoding="utf-8") for path in stored.iterdir()} == {"new"}
+    assert {path.read_text(encoding="utf-8") for path in stored.glob("**/*.*")} == {"new"}
 
 
 @pytest.mark.parametrize("path", ["scratch.ipynb", "notebooks/my_own.ipynb"])

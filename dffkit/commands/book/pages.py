@@ -1,10 +1,12 @@
 """The pages of the book as Sphinx reads them: Markdown and notebooks at their places, with what their links lead to."""
 
+import ast
 import importlib
 import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 from nbformat import NotebookNode
@@ -16,6 +18,7 @@ from dffkit.support import files
 # Beside the notebooks, in the order of the sidebar; a page that is not there is left out.
 REFERENCE = ("api.md", "data/README.md", "data/claims.md", "figures/README.md", "data/weights/README.md")
 REFERENCE += ("CHANGELOG.md",)
+PAGES = "notebooks/pages"  # a folder of Markdown that the notebooks link to
 FRONT = "README.md"
 LINK = re.compile(r"(\]\()([^)\s#:]+)(#[^)\s]*)?\)")  # of Markdown, to a file of the repository
 
@@ -29,7 +32,8 @@ def stage(repository: Path, notebooks: Mapping[Path, NotebookNode], folder: Path
         folder: an empty folder.
     """
     names = [path.relative_to(repository).as_posix() for path in notebooks]
-    pages = {*names, FRONT, *REFERENCE}
+    further = [path.relative_to(repository).as_posix() for path in sorted((repository / PAGES).glob("*.md"))]
+    pages = {*names, FRONT, *further, *REFERENCE}
     files.write(folder / "api.md", api_page())
     for path, notebook in notebooks.items():
         for cell in notebook.cells:
@@ -37,16 +41,20 @@ def stage(repository: Path, notebooks: Mapping[Path, NotebookNode], folder: Path
                 cell.source = _with_links(cell.source, path.parent, repository, folder, pages)
             else:
                 _describe_picture(cell)
+                for output in cell.outputs:
+                    if text := output.get("data", {}).get("text/markdown"):
+                        output.data["text/markdown"] = _with_links(text, path.parent, repository, folder, pages)
         files.write(folder / path.relative_to(repository), nbformat.writes(notebook))
     present = [name for name in REFERENCE if name == "api.md" or (repository / name).is_file()]
-    for name in (FRONT, *present):
+    for name in (FRONT, *further, *present):
         if name != "api.md":
             text = (repository / name).read_text(encoding="utf-8")
             text = _with_pictures(text) if name == "figures/README.md" else text
             text = _with_links(text, (repository / name).parent, repository, folder, pages)
             files.write(folder / (name if name != FRONT else "index.md"), text)
     with (folder / "index.md").open("a", encoding="utf-8") as front:
-        front.write(_contents("The notebooks", names) + _contents("Reference", present))
+        front.write(_contents("The notebooks", names) + _contents("Single questions", further))
+        front.write(_contents("Reference", present))
 
 
 def show_widgets(notebook: NotebookNode, widgets: Mapping[int, str]) -> None:
@@ -86,11 +94,12 @@ def _with_links(text: str, start: Path, repository: Path, folder: Path, pages: s
         if not target.is_file():  # such as x[0](y) in code; Sphinx warns of a link that leads nowhere
             return link[0]
         name = target.relative_to(repository).as_posix()
+        place = re.sub(r"[^#\w\- ]", "", unquote(link[3] or "").lower())  # the anchor that MyST makes of a heading
         if name in pages:
             address = link[2] if name != FRONT else re.sub(r"README\.md$", "index.md", link[2])
         else:
             address = link[2] + _bring(target, folder / name)
-        return f"{link[1]}{address}{link[3] or ''})"
+        return f"{link[1]}{address}{place})"
 
     return LINK.sub(replace, text)
 
@@ -101,10 +110,23 @@ def _bring(source: Path, place: Path) -> str:
     if source.suffix in (".png", ".webp", ".svg"):
         shutil.copy(source, place)
         return ""
-    language = {".py": "python", ".toml": "toml"}.get(source.suffix, "text")
     name, text = source.name, source.read_text(encoding="utf-8")
-    files.write(place.with_name(f"{name}.md"), f"---\norphan: true\n---\n\n# {name}\n\n`````{language}\n{text}`````\n")
+    language = {".py": "python", ".toml": "toml"}.get(source.suffix, "text")
+    parts = _definitions(text) if language == "python" else [("", text)]
+    blocks = "".join(f"{head and f'## {head}'}\n\n`````{language}\n{code}`````\n\n" for head, code in parts)
+    files.write(place.with_name(f"{name}.md"), f"---\norphan: true\n---\n\n# {name}\n\n{blocks}")
     return ".md"
+
+
+def _definitions(text: str) -> list[tuple[str, str]]:
+    """Split Python before each function and class at its top: (name, source), with the name "" for what is above."""
+    found = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    starts = [min(node.lineno for node in (each, *each.decorator_list)) - 1 for each in found]
+    lines = text.splitlines(keepends=True)
+    ends = zip([0, *starts], [*starts, len(lines)], strict=True)
+    return list(
+        zip(["", *(each.name for each in found)], ("".join(lines[a:b]).rstrip() + "\n" for a, b in ends), strict=True)
+    )
 
 
 def api_page() -> str:
