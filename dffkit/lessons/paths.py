@@ -25,18 +25,15 @@ EXERCISE = re.compile(r"^\*Difficulty: .*?(\d+) minutes", re.MULTILINE)
 
 
 def three_paths() -> Markdown:
-    """Return a table: each notebook with its question, and what each path reads of it, with minutes."""
-    lines = ["| notebook | 60 minutes | half a day | all |", "| --- | --- | --- | --- |"]
+    """Return a table: each notebook with its question, its core sections, and the minutes of each path in it."""
     counted = minutes()
+    lines = [f"| notebook | core | {' | '.join(counted)} |", "| --- | --- | --: | --: | --: |"]
     for path in find_notebooks(root() / "notebooks"):
-        number = path.name[:2]
         title, question = title_and_question(nbformat.read(path, as_version=4).cells[0].source)
-        core = f"core ({', '.join(numbers)})" if (numbers := numbered_core(path)) else "core"
-        chosen = {"60 minutes": core, "half a day": "all" if number in METHOD else core, "all": "all"}
-        cells = [f"{chosen[name]}: {_clock(time)}" if time else "–" for name, time in counted.loc[number].items()]
-        lines.append(f"| [{title}]({path.name}): {question} | {' | '.join(cells)} |")
+        times = " | ".join(_clock(time) if time else "–" for time in counted.loc[path.name[:2]])
+        lines.append(f"| [{title}]({path.name}): {question} | {', '.join(numbered_core(path))} | {times} |")
     total = " | ".join(f"**{_clock(time)}**" for time in counted.sum())
-    return Markdown("\n".join([*lines, f"| **together** | {total} |"]))
+    return Markdown("\n".join([*lines, f"| **together** | | {total} |"]))
 
 
 def minutes() -> pandas.DataFrame:
@@ -115,5 +112,7 @@ def _texts(path: Path) -> Iterator[tuple[str, bool]]:
 
 
 def _clock(time: float) -> str:
-    """Return minutes in words; from two hours on, in quarters of an hour."""
-    return f"{math.ceil(time)} min" if time < 120 else f"{math.ceil(time / 15) / 4:g} h"
+    """Return minutes in words that stay on one line; from two hours on, in quarters of an hour."""
+    return (
+        f"{math.ceil(time)}\N{NO-BREAK SPACE}min" if time < 120 else f"{math.ceil(time / 15) / 4:g}\N{NO-BREAK SPACE}h"
+    )

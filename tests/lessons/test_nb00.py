@@ -1,24 +1,6 @@
-"""Notebook 00: the series, the set-up check, the glossary."""
-
-import pytest
+"""Notebook 00: the set-up check and the glossary."""
 
 from dffkit.lessons import nb00_index
-
-
-def test_the_series_is_made_from_the_notebooks_heads():
-    text = nb00_index.series_table().data
-    assert "](02_feature_warping.ipynb)" in text
-    assert "](04_complexity.ipynb)" in text
-    assert "00_index" not in text
-    assert all(line.count("|") == 3 for line in text.splitlines())
-
-
-def test_a_head_has_title_and_question():
-    text = "# 09 · Title\n\n**The question.** Why\nnot?\n\n| | |"
-    assert nb00_index.title_and_question(text) == ("09 · Title", "Why not?")
-    for text in ("# Title\n\nno question", "**The question.** But no title?"):
-        with pytest.raises(ValueError, match="expected a '# Title'"):
-            nb00_index.title_and_question(text)
 
 
 def test_the_set_up_check_prints_yes_or_a_remedy(capsys, monkeypatch):

@@ -12,6 +12,7 @@ import pytest
 from nbformat import NotebookNode
 
 from dffkit.commands import notebooks
+from dffkit.lessons import paths
 from dffkit.lessons.check import NOT_ATTEMPTED, Exercise
 from dffkit.support.files import find_notebooks, root
 
@@ -99,6 +100,23 @@ def test_no_line_of_code_is_cut_off_on_a_page(path):
 def test_there_is_more_prose_than_code(path):
     words = len(re.findall(r"\w+", re.sub(r"```.*?```", "", prose(path), flags=re.DOTALL)))
     assert words >= 6 * sum(map(lines_of, code_cells(path)))
+
+
+# Core and optional
+
+OF_THE_PAPER = [path for path in PATHS if path.name < "08"]  # the notebooks after it are optional as a whole
+
+
+@pytest.mark.parametrize("path", OF_THE_PAPER, ids=lambda path: path.stem)
+def test_every_section_is_marked_core_or_optional(path):
+    headings = re.findall(r"^## (.+)$", re.sub(r"```.*?```", "", prose(path), flags=re.DOTALL), re.MULTILINE)
+    assert headings
+    assert [heading for heading in headings if not re.search(r"\w.* · (core|optional)$", heading)] == []
+
+
+def test_the_core_is_short():
+    counted = {path.stem: paths.parts(path).query("core").words.sum() for path in PATHS}
+    assert sum(counted.values()) <= 9000, counted
 
 
 # Stored outputs
