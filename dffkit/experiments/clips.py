@@ -1,6 +1,6 @@
 """Handheld films recognized as a whole: what Seq-NMS adds to Frame, DFF and aggregation, and when to take key frames.
 
-`python -m dffkit evaluate RECIPE --clips` adds the rows to `clips.csv`.
+The option `--clips` of `evaluate` adds the rows to `clips.csv`.
 """
 
 from collections import defaultdict
