@@ -100,7 +100,7 @@ class Explorer(ipywidgets.VBox):
     """
 
     def __init__(self, picture: Callable[..., Picture], *, played: str = "", **sliders: ipywidgets.Widget) -> None:
-        self.picture, self.sliders = picture, sliders
+        self.picture, self.played, self.sliders = picture, played, sliders
         self.fallback = self.draw()
         self.view = ipywidgets.HTML(self.fallback.to_html())
         for widget in sliders.values():
