@@ -10,6 +10,9 @@ from pathlib import Path
 from dffkit.support.files import find_notebooks, root, write
 
 STORED, COPIES = "notebooks", "my_notebooks"  # beside each other, so that relative links hold in both
+KERNELS = """\
+Each open notebook has a kernel, which takes about a gigabyte of memory. The square in a circle, at the left, lists the
+kernels and ends them. An idle kernel ends by itself half an hour after its tab was closed."""
 RECORD = ".copied.json"  # in COPIES: name -> digest of the stored notebook that was copied
 
 
@@ -25,8 +28,8 @@ def lab_main(arguments: argparse.Namespace) -> int:
     """Serve JupyterLab to this machine only until Ctrl-C. If the port is taken, Jupyter tries the next ones.
 
     What a reader changes is saved in copies of the notebooks, and `git status` stays clean. JupyterLab's settings are
-    the files in the folder `jupyter`: no news, no search for updates and no installation of extensions. No setting
-    touches its token: a new random one guards every start.
+    the files in the folder `jupyter`: no news, no search for updates, no installation of extensions, and an end for
+    kernels without a tab. No setting touches its token: a new random one guards every start.
     """
     from jupyterlab.labapp import LabApp
 
@@ -35,6 +38,7 @@ def lab_main(arguments: argparse.Namespace) -> int:
         copy_notebooks(repository)
     (checkpoints_folder(repository) / folder).mkdir(parents=True, exist_ok=True)
     os.environ["JUPYTER_CONFIG_PATH"] = config_path()
+    print(KERNELS)
     options = {"port": arguments.port, "browser": not arguments.no_browser}
     LabApp.launch_instance(argv=lab_arguments(repository, folder, **options))
     return 0
@@ -43,15 +47,19 @@ def lab_main(arguments: argparse.Namespace) -> int:
 def copy_notebooks(repository: Path) -> None:
     """Copy the numbered notebooks into the reader's folder; a copy that the reader has changed stays as it is.
 
+    Outputs that answer a "Predict, then run" are left out: JupyterLab shows the first line of a folded output.
     Says where the copies are, and which changed ones are of notebooks that have been stored anew since.
     """
+    from dffkit.commands.notebooks import without_answers
+
     folder, outdated = repository / COPIES, []
     record = folder / RECORD
     copied = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
     for stored in find_notebooks(repository / STORED):
-        copy, digest = folder / stored.name, _digest(stored)
-        if not copy.exists() or _digest(copy) == copied.get(stored.name):
-            write(copy, stored.read_bytes())
+        copy, content = folder / stored.name, without_answers(stored).encode()
+        digest = _digest(content)
+        if not copy.exists() or _digest(copy.read_bytes()) == copied.get(stored.name):
+            write(copy, content)
             copied[stored.name] = digest
         elif digest != copied.get(stored.name):
             outdated.append(copy.name)
@@ -61,8 +69,8 @@ def copy_notebooks(repository: Path) -> None:
         print(f"Changed by you, and newer in {STORED}/: {', '.join(outdated)}")
 
 
-def _digest(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 def lab_arguments(repository: Path, folder: str, *, port: int, browser: bool) -> list[str]:

@@ -177,11 +177,12 @@ def test_the_whole_check_fails_only_for_its_own_changes(tmp_path, changes):
     shutil.copy(REPOSITORY / ".ci" / "run", tmp_path / ".ci")
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     (tmp_path / "of_before.txt").touch()  # so the tree is dirty before the run
-    make = tmp_path / "bin" / "make"
-    make.parent.mkdir()
-    make.write_text("#!/bin/sh\n" + ("touch of_the_run.txt\n" if changes else ""))
-    make.chmod(0o755)
-    path = f"{make.parent}{os.pathsep}{os.environ['PATH']}"
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("make", "chromium"):  # with a Chromium it installs none
+        (programs / name).write_text("#!/bin/sh\n" + ("touch of_the_run.txt\n" if changes else ""))
+        (programs / name).chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(["bash", ".ci/run"], cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True)
     assert done.returncode == changes
     assert (b"?? of_the_run.txt" in done.stderr) == changes
