@@ -156,6 +156,18 @@ def test_both_ends_of_the_ranges_are_tested_with_the_packages_installed():
     assert test == "build/ends/$@/bin/python -m dffkit test $(ARGS)"
 
 
+def test_the_workflow_tests_both_ends_on_every_system():
+    job = yaml.safe_load((REPOSITORY / ".github/workflows/test.yml").read_text(encoding="utf-8"))["jobs"]["test"]
+    matrix = job["strategy"]["matrix"]
+    assert [name.partition("-")[0] for name in matrix["system"]] == ["ubuntu", "macos", "windows"]
+    ends = re.findall(r"RESOLUTION := (.+)", (REPOSITORY / "Makefile").read_text(encoding="utf-8"))
+    assert matrix["resolution"] == [each["resolution"] for each in matrix["include"]] == ends
+    assert f">={matrix['include'][0]['python']}" == PROJECT["requires-python"]
+    *_, install, test = [step["run"] for step in job["steps"] if "run" in step]
+    assert install.endswith("--no-deps --no-build-isolation -e .")
+    assert test == "python -m dffkit test"
+
+
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 def test_clean_keeps_what_took_long_to_make(tmp_path):
     shutil.copy(REPOSITORY / "Makefile", tmp_path)
@@ -213,7 +225,7 @@ def text_files(folder: Path) -> list[Path]:
     """Text files of the repository, without those that .gitignore leaves out."""
     found: list[Path] = []
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and path.name not in NOT_OURS and (path.name == ".ci" or path.name[0] != "."):
+        if path.is_dir() and path.name not in NOT_OURS and (path.name in (".ci", ".github") or path.name[0] != "."):
             found += [] if path.suffix == ".egg-info" else text_files(path)
         elif path.is_file() and path.suffix in TEXT and path.name != ".git":
             found.append(path)
