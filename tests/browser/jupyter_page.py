@@ -39,9 +39,8 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.token = folder, secrets.token_hex(16)
-        for name in ("figures", "data", "dffkit"):  # what the notebooks show and link to
-            (folder / name).symlink_to(REPOSITORY / name)
-        shutil.copytree(REPOSITORY / "notebooks", folder / lab.STORED)
+        for name in (lab.STORED, "figures"):
+            shutil.copytree(REPOSITORY / name, folder / name)
         lab.copy_notebooks(folder)
         (lab.checkpoints_folder(folder) / lab.COPIES).mkdir(parents=True)
         with socket.socket() as free:
@@ -78,6 +77,7 @@ class NotebookPage:
 
     def __init__(self, browser, server: Server, name: str) -> None:
         self.page, self.server, self.name = browser.new_page(viewport=WINDOW), server, name
+        self.page.set_default_timeout(120_000)  # milliseconds, for a busy machine
         self.open()
 
     def open(self) -> None:
@@ -112,9 +112,9 @@ class NotebookPage:
         self.page.keyboard.press("Shift+Enter")
 
     def wait_for_pictures(self, count: int) -> None:
-        """Return when the outputs show this many pictures, all loaded."""
+        """Return when the notebook shows this many pictures, in text and outputs, all loaded."""
         self.page.wait_for_function(
-            """(count) => count === [...document.querySelectorAll('.jp-OutputArea-output img')]
+            """(count) => count === [...document.querySelectorAll('.jp-Notebook img')]
             .filter((img) => img.complete && img.naturalWidth).length""",
             arg=count,
         )

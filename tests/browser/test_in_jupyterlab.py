@@ -39,8 +39,10 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
 
 
 def pictures(notebook: NotebookNode) -> int:
+    """Return the number of pictures in a notebook's texts and outputs."""
+    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
-    return sum("image/png" in output.get("data", {}) for output in outputs)
+    return "".join(texts).count("![") + sum("image/png" in output.get("data", {}) for output in outputs)
 
 
 def test_all_cells_run_without_an_error(run):
