@@ -35,7 +35,8 @@ class Command(NamedTuple):
 TRAINING = ("numpy", "numba", "cv2", "PIL", "av", "defusedxml", "filelock", "pooch", "requests", "safetensors", "tqdm")
 NOTEBOOKS = ("jupyterlab", "ipykernel", "ipywidgets", "matplotlib", "pandas", "nbclient", "nbformat")
 NOTEBOOKS += ("jupyter_client", "psutil", *TRAINING)
-TESTS = ("pytest", "xdist", "nbval", "hypothesis", "ruff", "yaml", "packaging", "torchmetrics", "faster_coco_eval")
+TESTS = ("pytest", "xdist", "nbval", "hypothesis", "ruff", "yaml", "packaging", "torchmetrics")
+TESTS += ("faster_coco_eval", "playwright")
 BOOK = ("sphinx", "myst_nb", "furo", "docutils", *NOTEBOOKS)
 EXTRAS = {"training": TRAINING, "notebooks": NOTEBOOKS, "book": BOOK, "all": (*TESTS, *BOOK)}
 

@@ -12,6 +12,9 @@ from dffkit.support.files import find_notebooks, own_folder, root, write
 
 STORED, COPIES = "notebooks", "my_notebooks"  # beside each other, so that relative links hold in both
 LINKED = ("data", "dffkit", STORED, "README.md")
+KERNELS = """\
+Each open notebook has a kernel, which takes about a gigabyte of memory. The square in a circle, at the left, lists the
+kernels and ends them. An idle kernel ends by itself half an hour after its tab was closed."""
 RECORD = ".copied.json"  # in COPIES: name -> digest of the stored notebook that was copied
 
 
@@ -27,8 +30,8 @@ def lab_main(arguments: argparse.Namespace) -> int:
     """Serve JupyterLab to this machine only until Ctrl-C. If the port is taken, Jupyter tries the next ones.
 
     What a reader changes is saved in copies of the notebooks, and `git status` stays clean. JupyterLab's settings are
-    the files in the folder `jupyter`: no news, no search for updates and no installation of extensions. No setting
-    touches its token: a new random one guards every start.
+    the files in the folder `jupyter`: no news, no search for updates, no installation of extensions, and an end for
+    kernels without a tab. No setting touches its token: a new random one guards every start.
     """
     from jupyterlab.labapp import LabApp
 
@@ -39,6 +42,7 @@ def lab_main(arguments: argparse.Namespace) -> int:
         copy_notebooks(root(), own)
     (checkpoints_folder(own) / folder).mkdir(parents=True, exist_ok=True)
     os.environ["JUPYTER_CONFIG_PATH"] = config_path()
+    print(KERNELS)
     options = {"port": arguments.port, "browser": not arguments.no_browser}
     LabApp.launch_instance(argv=lab_arguments(own, folder, **options))
     return 0
@@ -47,7 +51,7 @@ def lab_main(arguments: argparse.Namespace) -> int:
 def bring_linked(repository: Path, own: Path) -> None:
     """Bring what the notebooks show and link to into the user's own folder; Jupyter serves no picture from a link."""
     for picture in (repository / "figures").glob("*.*"):
-        if not (copy := own / "figures" / picture.name).exists() or _digest(copy) != _digest(picture):
+        if not (copy := own / "figures" / picture.name).exists() or copy.read_bytes() != picture.read_bytes():
             write(copy, picture.read_bytes())
     for link in (own / name for name in LINKED):
         if link.is_symlink():  # perhaps to an installation that has moved
@@ -59,16 +63,20 @@ def bring_linked(repository: Path, own: Path) -> None:
 def copy_notebooks(repository: Path, own: Path) -> None:
     """Copy the numbered notebooks and their pages for the reader; a copy that the reader has changed stays as it is.
 
+    Outputs that answer a "Predict, then run" are left out: JupyterLab shows the first line of a folded output.
     Says where the copies are, and which changed ones are of notebooks that have been stored anew since.
     """
+    from dffkit.commands.notebooks import without_answers
+
     folder, outdated = own / COPIES, []
     record = folder / RECORD
     copied = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
     for stored in (*find_notebooks(repository / STORED), *(repository / STORED).glob("pages/*.md")):
-        name, digest = stored.relative_to(repository / STORED).as_posix(), _digest(stored)
+        content = without_answers(stored).encode() if stored.suffix == ".ipynb" else stored.read_bytes()
+        name, digest = stored.relative_to(repository / STORED).as_posix(), _digest(content)
         copy = folder / name
-        if not copy.exists() or _digest(copy) == copied.get(name):
-            write(copy, stored.read_bytes())
+        if not copy.exists() or _digest(copy.read_bytes()) == copied.get(name):
+            write(copy, content)
             copied[name] = digest
         elif digest != copied.get(name):
             outdated.append(name)
@@ -78,8 +86,8 @@ def copy_notebooks(repository: Path, own: Path) -> None:
         print(f"Changed by you, and newer in {STORED}/: {', '.join(outdated)}")
 
 
-def _digest(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 def lab_arguments(own: Path, folder: str, *, port: int, browser: bool) -> list[str]:

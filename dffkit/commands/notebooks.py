@@ -118,6 +118,16 @@ def _fold_answers(notebook: NotebookNode) -> None:
                 cell.metadata[name] = value
 
 
+def without_answers(path: Path) -> str:
+    """Return the content of a notebook's file without the outputs that answer "Predict, then run"."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if FOLDED in cell.metadata.get("tags", []):
+            cell.outputs, cell.execution_count = [], None
+            cell.metadata.pop("jupyter")
+    return nbformat.writes(notebook) + "\n"
+
+
 def _remove_widgets(notebook: NotebookNode) -> None:
     """Leave the still picture of each widget: JupyterLab would prefer the widget, whose model ends with its kernel."""
     for cell in notebook.cells:

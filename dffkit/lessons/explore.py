@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import ipywidgets
+import numpy as np
 from IPython.display import HTML, display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 from pygments import highlight
@@ -43,12 +45,16 @@ class Picture:
         With 5 `bits` for each colour the file of a video frame has half the size.
         """
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=DPI)
         if bits:
+            figure.set_dpi(DPI)
+            canvas = FigureCanvasAgg(figure)
+            canvas.draw()
             step = 255 / (2**bits - 1)
-            image = Image.open(buffer).convert("RGB").point(lambda value: round(round(value / step) * step))
-            buffer = io.BytesIO()
-            image.save(buffer, format="png")  # `optimize` would save 5% of the bytes and take most of a redraw's time
+            drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+            # `optimize` would save 5% of the bytes and take most of a redraw's time.
+            drawn.point(lambda value: round(round(value / step) * step)).save(buffer, format="png")
+        else:
+            figure.savefig(buffer, format="png", dpi=DPI)
         return cls(buffer.getvalue(), " ".join(alt.split()), round(figure.get_figwidth() * SHOWN_DPI))
 
     def to_html(self) -> str:
@@ -81,13 +87,15 @@ def source(function: Callable[..., Any]) -> HTML:
 def slider(label: str, low: float, high: float, step: float, start: float) -> ipywidgets.Widget:
     """Return a slider for a number that a picture depends on; four whole numbers give whole numbers."""
     whole = all(isinstance(value, int) for value in (low, high, step, start))
-    kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-    return kind(value=start, min=low, max=high, step=step, description=label, **_LOOK)
+    limits = {"value": start, "min": low, "max": high, "step": step, "description": label, "tooltip": label, **_LOOK}
+    if whole:
+        return ipywidgets.IntSlider(**limits)
+    return ipywidgets.FloatSlider(**limits, readout_format=f".{len(f'{step:g}'.partition('.')[2])}f")
 
 
 def choice(label: str, options: tuple[str, ...], start: str) -> ipywidgets.Widget:
     """Return a drop-down list for a word that a picture depends on."""
-    return ipywidgets.Dropdown(value=start, options=options, description=label, **_LOOK)
+    return ipywidgets.Dropdown(value=start, options=options, description=label, tooltip=label, **_LOOK)
 
 
 class Explorer(ipywidgets.VBox):
@@ -100,7 +108,7 @@ class Explorer(ipywidgets.VBox):
     """
 
     def __init__(self, picture: Callable[..., Picture], *, played: str = "", **sliders: ipywidgets.Widget) -> None:
-        self.picture, self.sliders = picture, sliders
+        self.picture, self.played, self.sliders = picture, played, sliders
         self.fallback = self.draw()
         self.view = ipywidgets.HTML(self.fallback.to_html())
         for widget in sliders.values():

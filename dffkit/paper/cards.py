@@ -8,7 +8,7 @@ from dffkit.experiments import sources
 from dffkit.experiments.scoring import METRIC, TABLE_4
 from dffkit.paper import ledger
 from dffkit.paper.style import METRICS
-from dffkit.paper.tables import markdown_table
+from dffkit.paper.tables import AT, markdown_table
 from dffkit.scores.differences import mean_score
 from dffkit.support.files import root
 from dffkit.training.recipe import Recipe
@@ -41,7 +41,7 @@ def markdown() -> str:
         lines.append([f"[{name}](#{re.sub(r'[^a-z0-9_-]', '', name)})", what, recipe.data, short, size])
         about |= _training(recipe) | {"what": what, "score": score, "size": size, "licence": licence}
         cards.append(CARD.format(name=name, recipe=recipe, millions=about["parameters"] / 1e6, **about))
-    return markdown_table(lines) + "\n" + "".join(cards)
+    return (markdown_table(lines) + "\n" + "".join(cards)).replace("@", AT)
 
 
 def _training(recipe: Recipe) -> dict[str, str]:

@@ -29,7 +29,7 @@ from dffkit.paper.cost_ratio import cost_ratio_figure
 from dffkit.paper.lost_boxes_figure import lost_boxes_figure
 from dffkit.paper.settings import SHOWN, find_setting
 from dffkit.paper.style import METRICS, STYLE
-from dffkit.paper.tables import markdown_table
+from dffkit.paper.tables import AT, markdown_table
 from dffkit.support import files
 from dffkit.support.errors import DataError
 from dffkit.support.files import root
@@ -170,7 +170,8 @@ def write_tables(path: Path, tables: str | None = None) -> Path:
 
 def markdown() -> str:
     """All tables as Markdown, each below its title and its explanation."""
-    return "\n".join(f"### {title}\n\n{words}\n\n{markdown_table(rows())}\n" for title, words, rows in TABLES)
+    tables = "\n".join(f"### {title}\n\n{words}\n\n{markdown_table(rows())}\n" for title, words, rows in TABLES)
+    return tables.replace("@", AT)
 
 
 def scores_on_toytown() -> list[list[str]]:

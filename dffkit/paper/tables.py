@@ -6,6 +6,8 @@ import pandas
 
 from dffkit.paper import ablation, complexity_figures, ledger, two_worlds, variations
 
+AT = "&#64;"  # the sign @ in Markdown, where JupyterLab would take mAP@0.5 for a mail address
+
 TABLES: dict[str, Callable[[str], pandas.DataFrame]] = {
     "table2": lambda _: complexity_figures.table2_numbers(),
     "table3": ablation.table3,

@@ -28,6 +28,15 @@ def settings(folder, **options):
     return arguments + [(owner, *pair) for owner, values in SETTINGS.items() for pair in values.items()]
 
 
+def write_notebook(path, text):
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)]), path)
+
+
+def texts(folder):
+    """Return the text of each notebook in a folder by its name."""
+    return {path.name: nbformat.read(path, as_version=4).cells[0].source for path in sorted(folder.glob("*.ipynb"))}
+
+
 def test_lab_is_reachable_from_this_machine_only_and_keeps_its_token(tmp_path):
     found = settings(tmp_path, port=9000, browser=False)
     for expected in [
@@ -62,8 +71,16 @@ def test_a_page_that_a_notebook_links_to_opens_as_it_is_to_be_read(monkeypatch, 
 def test_jupyter_reads_the_settings_and_knows_each_of_them(monkeypatch, tmp_path):
     from jupyter_lsp.manager import LanguageServerManager
     from jupyter_server.services.contents.filecheckpoints import FileCheckpoints
+    from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 
-    owners = [ServerApp, LabApp, AsyncLargeFileManager, FileCheckpoints, LanguageServerManager]
+    owners = [
+        ServerApp,
+        LabApp,
+        AsyncLargeFileManager,
+        AsyncMappingKernelManager,
+        FileCheckpoints,
+        LanguageServerManager,
+    ]
     classes = {base.__name__: base for owner in owners for base in reversed(owner.mro())}
     for owner, name, _ in settings(tmp_path, port=9000, browser=True):
         assert classes[owner].class_traits(config=True)[name]
@@ -100,27 +117,45 @@ def test_a_notebook_that_lab_saves_keeps_its_bytes_and_its_folder_stays_clean(tm
 def test_the_reader_works_on_copies_that_stay_if_changed_and_follow_if_not(tmp_path, capsys):
     stored, copies = tmp_path / "notebooks", tmp_path / "my_notebooks"
     (stored / "pages").mkdir(parents=True)
-    for name in ("00_index.ipynb", "01_first.ipynb", "pages/a.md"):
-        (stored / name).write_text("old", encoding="utf-8")
+    (stored / "pages" / "a.md").write_text("old", encoding="utf-8")
+    names = ("00_index.ipynb", "01_first.ipynb")
+    for name in names:
+        write_notebook(stored / name, "old")
     lab.copy_notebooks(tmp_path, tmp_path)
-    assert {path.name for path in copies.glob("*.ipynb")} == {"00_index.ipynb", "01_first.ipynb"}
+    assert texts(copies) == dict.fromkeys(names, "old")
     assert (copies / "pages" / "a.md").read_text(encoding="utf-8") == "old"
     assert str(copies) in capsys.readouterr().out
 
-    (copies / "01_first.ipynb").write_text("mine", encoding="utf-8")
+    write_notebook(copies / "01_first.ipynb", "mine")
     lab.copy_notebooks(tmp_path, tmp_path)
     assert "newer" not in capsys.readouterr().out
-    for path in (*stored.glob("*.ipynb"), stored / "pages" / "a.md"):
-        path.write_text("new", encoding="utf-8")
+    (stored / "pages" / "a.md").write_text("new", encoding="utf-8")
+    for name in names:
+        write_notebook(stored / name, "new")
     lab.copy_notebooks(tmp_path, tmp_path)
-    assert [path.read_text(encoding="utf-8") for path in sorted(copies.glob("**/*.[im]*"))] == ["new", "mine", "new"]
+    assert texts(copies) == {"00_index.ipynb": "new", "01_first.ipynb": "mine"}
+    assert (copies / "pages" / "a.md").read_text(encoding="utf-8") == "new"
     assert "newer in notebooks/: 01_first.ipynb" in capsys.readouterr().out
 
     (copies / "01_first.ipynb").unlink()
     lab.copy_notebooks(tmp_path, tmp_path)
-    assert (copies / "01_first.ipynb").read_text(encoding="utf-8") == "new"
     assert "newer" not in capsys.readouterr().out
-    assert {path.read_text(encoding="utf-8") for path in stored.glob("**/*.*")} == {"new"}
+    assert texts(copies) == texts(stored) == dict.fromkeys(names, "new")
+
+
+def test_a_copy_gives_no_prediction_away(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    stored = shutil.copy(REPOSITORY / "notebooks" / "02_feature_warping.ipynb", tmp_path / "notebooks")
+    lab.copy_notebooks(tmp_path, tmp_path)
+    copy = nbformat.read(tmp_path / "my_notebooks" / "02_feature_warping.ipynb", as_version=4)
+    cells = [
+        cell for cell in zip(nbformat.read(stored, as_version=4).cells, copy.cells, strict=True) if cell[0] != cell[1]
+    ]
+    assert len(cells) == sum(cell.source.count("**Predict, then") for cell in copy.cells)
+    for before, after in cells:
+        assert before.metadata.jupyter.outputs_hidden
+        assert (after.outputs, after.execution_count, after.source) == ([], None, before.source)
+        assert "jupyter" not in after.metadata
 
 
 @pytest.mark.parametrize("path", ["scratch.ipynb", "notebooks/my_own.ipynb"])

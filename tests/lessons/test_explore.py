@@ -40,6 +40,11 @@ def test_whole_numbers_give_a_slider_of_whole_numbers():
     assert [child.description for child in explorer.children[:-1]] == ["a name", "a size"]
 
 
+def test_a_slider_shows_all_decimals_of_its_steps():
+    formats = [slider("a size", 0, 1.0, step, 0).readout_format for step in (0.25, 0.005, 0.5)]
+    assert formats == [".2f", ".3f", ".1f"]
+
+
 def test_the_play_button_moves_its_slider_and_follows_it():
     frame = slider("frame", 0, 9, 1, 4)
     explorer = Explorer(name_and_size, played="name", name=frame, size=slider("a size", 0, 1.0, 0.5, 0.5))

@@ -166,6 +166,18 @@ def test_both_ends_of_the_ranges_are_tested_with_the_packages_installed():
     assert test == "build/ends/$@/bin/python -m dffkit test $(ARGS)"
 
 
+def test_the_workflow_tests_both_ends_on_every_system():
+    job = yaml.safe_load((REPOSITORY / ".github/workflows/test.yml").read_text(encoding="utf-8"))["jobs"]["test"]
+    matrix = job["strategy"]["matrix"]
+    assert [name.partition("-")[0] for name in matrix["system"]] == ["ubuntu", "macos", "windows"]
+    ends = re.findall(r"RESOLUTION := (.+)", (REPOSITORY / "Makefile").read_text(encoding="utf-8"))
+    assert matrix["resolution"] == [each["resolution"] for each in matrix["include"]] == ends
+    assert f">={matrix['include'][0]['python']}" == PROJECT["requires-python"]
+    *_, install, test = [step["run"] for step in job["steps"] if "run" in step]
+    assert install.endswith("--no-deps --no-build-isolation -e .")
+    assert test == "python -m dffkit test"
+
+
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 def test_clean_keeps_what_took_long_to_make(tmp_path):
     shutil.copy(REPOSITORY / "Makefile", tmp_path)
@@ -187,11 +199,12 @@ def test_the_whole_check_fails_only_for_its_own_changes(tmp_path, changes):
     shutil.copy(REPOSITORY / ".ci" / "run", tmp_path / ".ci")
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     (tmp_path / "of_before.txt").touch()  # so the tree is dirty before the run
-    make = tmp_path / "bin" / "make"
-    make.parent.mkdir()
-    make.write_text("#!/bin/sh\n" + ("touch of_the_run.txt\n" if changes else ""))
-    make.chmod(0o755)
-    path = f"{make.parent}{os.pathsep}{os.environ['PATH']}"
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("make", "chromium"):  # with a Chromium it installs none
+        (programs / name).write_text("#!/bin/sh\n" + ("touch of_the_run.txt\n" if changes else ""))
+        (programs / name).chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(["bash", ".ci/run"], cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True)
     assert done.returncode == changes
     assert (b"?? of_the_run.txt" in done.stderr) == changes
@@ -222,7 +235,7 @@ def text_files(folder: Path) -> list[Path]:
     """Text files of the repository, without those that .gitignore leaves out."""
     found: list[Path] = []
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and path.name not in NOT_OURS and (path.name == ".ci" or path.name[0] != "."):
+        if path.is_dir() and path.name not in NOT_OURS and (path.name in (".ci", ".github") or path.name[0] != "."):
             found += [] if path.suffix == ".egg-info" else text_files(path)
         elif path.is_file() and path.suffix in TEXT and path.name != ".git":
             found.append(path)

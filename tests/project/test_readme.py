@@ -3,10 +3,12 @@
 import re
 import shlex
 
+import nbformat
 import pytest
 from places import REPOSITORY
 
 from dffkit.commands.cli import build_parser
+from dffkit.support.files import find_notebooks
 
 NAMES = "README.md", "data/README.md", "data/weights/README.md"
 TEXTS = {name: (REPOSITORY / name).read_text(encoding="utf-8") for name in NAMES}
@@ -41,6 +43,15 @@ def test_the_links_lead_to_files(name):
         assert link.startswith(("https://", "#")) or ((REPOSITORY / name).parent / link).exists(), link
     for path in re.findall(r"`(dffkit/[\w/]+(?:\.py)?)`", TEXTS[name]):
         assert (REPOSITORY / path).exists(), path
+
+
+@pytest.mark.parametrize("name", [*TEXTS, "notebooks"])
+def test_no_score_is_a_mail_address(name):
+    """Tell "mAP@0.5" in Markdown, which JupyterLab turns into a link that writes a mail."""
+    notebooks = (nbformat.read(path, as_version=4).cells for path in find_notebooks(REPOSITORY / "notebooks"))
+    cells = [cell.source for each in notebooks for cell in each if cell.cell_type == "markdown"]
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", TEXTS.get(name) or "\n".join(cells), flags=re.DOTALL)
+    assert not re.findall(r"[\w.+-]+@\w+\.\w+", text)
 
 
 def test_the_map_names_what_is_there():
