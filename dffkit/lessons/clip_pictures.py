@@ -156,14 +156,21 @@ def clip_explorer(film: Film, model: DeepFeatureFlow, frames: int = 30) -> Explo
     )
 
 
-@torch.no_grad()
 def recognize_frame(model: DeepFeatureFlow, film: Film, index: int, key_index: int) -> Any:
     """Return the result for a frame by the features of its key frame, which may be the frame itself."""
-    frame = film.frame(index)
+    return recognize_frames(model, film, [index], key_index)[0]
+
+
+@torch.no_grad()
+def recognize_frames(model: DeepFeatureFlow, film: Film, indices: Sequence[int], key_index: int) -> list[Any]:
+    """Return the results for frames by the features of one key frame, which may be among them."""
     maps, key = model.on_key_frame(film.frame(key_index)[None])
-    if index != key_index:
-        maps = model.on_current_frame(frame[None], key)
-    return model.task_network.decode(maps, frame.shape[1:])[0]
+    found = []
+    for index in indices:
+        frame = film.frame(index)
+        own = maps if index == key_index else model.on_current_frame(frame[None], key)
+        found.append(model.task_network.decode(own, frame.shape[1:])[0])
+    return found
 
 
 @torch.no_grad()

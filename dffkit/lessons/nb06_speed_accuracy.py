@@ -102,8 +102,8 @@ def point_in_plane(
     plane.set_title(words, loc="left")
     shown = [0, duration // 2, duration - 1]
     seen = []
-    for axes, index in zip(below.subplots(1, 3), shown, strict=True):
-        result = clip_pictures.recognize_frame(models[network], film, index, 0)
+    results = clip_pictures.recognize_frames(models[network], film, shown, 0)
+    for axes, index, result in zip(below.subplots(1, 3), shown, results, strict=True):
         seen.append(clip_pictures.draw_recognition(axes, film, Recognition(index, index == 0, result)))
     boxes = not seen[0].endswith("%")
     clip_pictures.add_class_legend(figure, boxes)

@@ -28,7 +28,7 @@ def clip():
 
 
 def test_without_a_source_the_clip_is_a_rendered_video_made_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(nb07_your_video, "root", lambda: tmp_path)
+    monkeypatch.setattr(nb07_your_video, "own_folder", lambda: tmp_path)
     found = nb07_your_video.clip(count=3)
     assert [tuple(frame.shape) for frame in found] == [(3, 192, 384)] * 3
     close = (found[2].float() - Film("val", nb07_your_video.STREET).frame(2).float()).abs().mean()
@@ -41,7 +41,7 @@ def test_without_a_source_the_clip_is_a_rendered_video_made_once(tmp_path, monke
 
 
 def test_a_rendered_video_that_is_interrupted_is_made_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(nb07_your_video, "root", lambda: tmp_path)
+    monkeypatch.setattr(nb07_your_video, "own_folder", lambda: tmp_path)
     monkeypatch.setattr(nb07_your_video, "LENGTH", 3)
 
     class Interrupted(Film):
@@ -127,7 +127,7 @@ def test_a_key_frame_s_features_are_computed_once_for_all_gaps(model):
 
 
 def test_the_example_has_clips_of_which_the_last_frame_is_labelled(tmp_path, monkeypatch):
-    monkeypatch.setattr(nb07_your_video, "root", lambda: tmp_path)
+    monkeypatch.setattr(nb07_your_video, "own_folder", lambda: tmp_path)
     monkeypatch.setattr(nb07_your_video, "CLIPS", {"train": (0,), "val": (4,)})
     folder = nb07_your_video.example_folder()
     clips = folder / "clips"
