@@ -104,7 +104,7 @@ def students(folder: Path) -> dict[str, dict[Path, str]]:
         CommandError: if the folder is missing, or has no notebook with exercises of this kit.
     """
     if not folder.is_dir():
-        raise CommandError(f"{folder}: no such folder; what belongs in it is in:  python -m dffkit check --help")
+        raise CommandError(f"{folder}: expected a folder of students' notebooks, got no such folder")
     found: dict[str, dict[Path, str]] = {}
     for place in sorted(folder.glob("[!.]*")):
         paths = [place] if place.suffix == ".ipynb" else []
