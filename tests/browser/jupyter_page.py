@@ -77,7 +77,7 @@ class NotebookPage:
 
     def __init__(self, browser, server: Server, name: str) -> None:
         self.page, self.server, self.name = browser.new_page(viewport=WINDOW), server, name
-        self.page.set_default_timeout(120_000)  # milliseconds, for a busy machine
+        self.page.set_default_timeout(60_000)  # milliseconds, for a busy machine
         self.open()
 
     def open(self) -> None:
@@ -168,4 +168,4 @@ class WidgetBox:
         """Return when the widget shows a picture."""
         source = re.search('src="([^"]+)"', picture.to_html())[1]
         shown = "([box, source]) => box.querySelector('img').src === source"
-        self.box.page.wait_for_function(shown, arg=[self.box.element_handle(), source])
+        self.box.page.wait_for_function(shown, arg=[self.box.element_handle(), source], polling=200)

@@ -147,7 +147,7 @@ def test_the_recaps_map_leads_to_functions_and_sections(book):
     links = book["notebooks/99_recap.html"].links
     assert "../dffkit/warp.py.html#warp-loops" in links
     assert "../tests/library/test_warp.py.html#test-kernel-is-a-tent" in links
-    assert "02_feature_warping.html#a-map-of-44-cells" in links
+    assert "02_feature_warping.html#a-map-of-44-cells-core" in links
 
 
 def test_a_page_of_code_has_a_part_for_each_definition():

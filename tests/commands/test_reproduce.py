@@ -19,7 +19,8 @@ from dffkit.paper import figures, ledger
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
     """A folder in place of the repository, where figures are drawn at once, and one has moved."""
-    monkeypatch.setattr(reproduce, "root", lambda: tmp_path)
+    for name in ("root", "own_folder"):
+        monkeypatch.setattr(reproduce, name, lambda: tmp_path)
     monkeypatch.setattr(figures, "redraw", lambda folder: [folder / "figure3.svg"])
     folders = tmp_path / "build" / "figures", tmp_path / "figures"
     compared = {folders: ["table4.csv, loss: 1 of 24 moved, by up to 0.2"]}
