@@ -43,11 +43,11 @@ def minutes() -> pandas.DataFrame:
     """
     lines = {}
     for path in find_notebooks(root() / "notebooks"):
-        every, number = parts(path), path.name[:2]
+        every, number, run = parts(path), path.name[:2], run_seconds(path) / 60
         core = every[every.core]
         chosen = (core.assign(exercises=0), every if number in METHOD else core, every)
         times = [part.read.sum() / WORDS_A_MINUTE + part.exercises.sum() for part in chosen]
-        lines[number] = [time and time + run_seconds(path) / 60 for time in times]
+        lines[number] = [time and time + run for time in times]
     return pandas.DataFrame.from_dict(lines, "index", columns=["60 minutes", "half a day", "all"])
 
 
