@@ -68,8 +68,8 @@ def run_main(arguments: argparse.Namespace) -> int:
     use_threads(arguments.threads)
     warnings.showwarning = lambda message, *_: tqdm.write(f"dffkit: {message}", file=sys.stderr)
     is_path = arguments.input != TOYTOWN and not arguments.input.startswith(CAMERA)
-    lines_file = None if arguments.json in (None, "-") else Path(arguments.json)
-    check_outputs(Path(arguments.input) if is_path else None, arguments.out, lines_file)
+    outputs = {"--out": arguments.out} | ({} if arguments.json in (None, "-") else {"--json": Path(arguments.json)})
+    _check_outputs(Path(arguments.input) if is_path else None, outputs)
     check_device(arguments.device)
     if arguments.input == TOYTOWN and arguments.fps:
         raise CommandError("--fps: the rendered street has its own rate; leave --fps out, or name a folder of images")
@@ -215,27 +215,16 @@ def _lines(target: str | None) -> contextlib.AbstractContextManager[TextIO]:
     return path.open("w", encoding="utf-8")
 
 
-def check_outputs(source: Path | None, video: Path, lines: Path | None) -> None:
-    """Check before any work that no output is a folder, or would overwrite the input or the other output.
-
-    Args:
-        source: the file or folder that is read; None for a camera or a rendered street.
-        video: the path of `--out`.
-        lines: the path of `--json`; None if no file is written.
-
-    Raises:
-        CommandError: if an output is the input or the other output, or a folder.
-    """
-    outputs = {"--out": video} | ({} if lines is None else {"--json": lines})
+def _check_outputs(source: Path | None, outputs: dict[str, Path]) -> None:
+    """Raise `CommandError` if an output, by its option, is a folder, or would overwrite the source or the other one."""
     for option, path in outputs.items():
         is_image = path.suffix.lower() in IMAGES  # of the folder that is read
         if source is not None and (_same(path, source) or (is_image and _same(path.parent, source))):
             raise CommandError(f"{option} {path}: is the input, which would be overwritten; give it another name")
-    if lines is not None and _same(lines, video):
-        raise CommandError(f"--json {lines}: is the file of --out too; give one of them another name")
-    for option, path in outputs.items():
         if path.is_dir():
             raise CommandError(f"{option} {path}: is a folder; give the name of a file in a folder of yours")
+    if "--json" in outputs and _same(outputs["--json"], outputs["--out"]):
+        raise CommandError(f"--json {outputs['--json']}: is the file of --out too; give one of them another name")
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -63,7 +63,7 @@ class Clock:
         # AVI has no times of showing: where frames wait for others, those of storage in order are right.
         sorts = self.stream.container.format.name == "avi" and self.stream.codec_context.has_b_frames
         stamp = min(self._waiting, default=None) if sorts else frame.pts
-        duration = self._exact(frame.duration * self.tick) or None
+        duration = self._exact((frame.duration or 0) * self.tick) or None
         if stamp is None:  # it follows the one before at the stated rate
             duration = duration or (self.rate and 1 / self.rate)
             start = self._next
