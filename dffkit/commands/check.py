@@ -61,14 +61,7 @@ Table = dict[str, dict[Key, Outcome]]  # of each student; an outcome's `result` 
 def add_check_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `check`."""
     parser.description += f"\n{ABOUT}"
-    parser.add_argument(
-        "folder",
-        type=Path,
-        nargs="?",
-        default=Path("class"),
-        metavar="FOLDER",
-        help="the students' notebooks, as above (default: class)",
-    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the students' notebooks, as above")
     parser.add_argument("--csv", type=Path, metavar="FILE.csv", help="the table (default: FOLDER.csv beside FOLDER)")
     limit_help = "for each notebook (default: 60)"
     parser.add_argument("--limit", type=at_least(1), default=60, metavar="SECONDS", help=limit_help)

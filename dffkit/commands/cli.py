@@ -52,7 +52,7 @@ COMMANDS = {
     ),
     "claims": Command(
         "claims", "notebooks", "list what the paper claims, with what this kit gets and how; fail if something turned",
-        ("claims", "claims --all", "claims table4.dff.map", "claims --json", "claims --revalidate", "claims --accept"),
+        ("claims", "claims --all", "claims table4.dff.map", "claims --revalidate", "claims --accept"),
     ),
     "lab": Command(
         "lab", "notebooks", "work through a copy of the notebooks in JupyterLab",
@@ -84,8 +84,8 @@ COMMANDS = {
         ("notebooks", "notebooks 02 04"),
     ),
     "toytown": Command(
-        "toytown", "training", "describe the rendered world in numbers: speed, motion, sizes, what stride 16 can reach",
-        ("toytown", "toytown --split train --streets 4"),
+        "toytown", "notebooks", "print the statistics of the rendered worlds' boxes beside those of ImageNet VID",
+        ("toytown", "toytown --count"),
     ),
     "train": Command(
         "experiments", "training", "train a recipe, continuing where it was stopped; without a recipe, list all",
@@ -188,11 +188,14 @@ def _function(command: str, name: str) -> Callable | None:
 
 def _parse(argv: list[str]) -> argparse.Namespace | None:
     """Parse `argv`; print help and return None without a command. What only pytest knows is `arguments.rest`."""
-    chosen = argv[0] if argv else None
+    chosen = argv[0] if argv and argv[0] in COMMANDS else None
+    needed = (extra := COMMANDS[chosen].extra, EXTRAS[extra]) if chosen else ()
+    if needed and not {"-h", "--help"} & {*argv}:
+        require(*needed)  # before the options, which a user may be wrong about
     try:
         parser = build_parser(chosen)
     except ModuleNotFoundError:  # only now: many commands show their help without their packages
-        require(COMMANDS[chosen].extra, EXTRAS[COMMANDS[chosen].extra])
+        require(*needed)
         raise
     arguments, arguments.rest = parser.parse_known_args(argv)
     if arguments.command is None:
@@ -208,8 +211,6 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if (arguments := _parse(sys.argv[1:] if argv is None else argv)) is None:
             return 0
-        extra = COMMANDS[arguments.command].extra
-        require(extra, EXTRAS[extra])
         return _function(arguments.command, f"{arguments.command}_main")(arguments)
     except DffkitError as error:
         print(f"dffkit: {error}", file=sys.stderr)

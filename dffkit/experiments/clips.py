@@ -32,7 +32,7 @@ POSTPROCESSING: dict[str, Callable] = {
 }
 
 
-def score(run: Run, model: nn.Module, workspace: Workspace, *, split: str, duration: int | None = None) -> list[Score]:
+def score(run: Run, model: nn.Module, workspace: Workspace, *, split: str) -> list[Score]:
     """Return the scores of a run with Seq-NMS, and for Deep Feature Flow those of the schedules.
 
     Args:
@@ -40,7 +40,6 @@ def score(run: Run, model: nn.Module, workspace: Workspace, *, split: str, durat
         model: for detection, in eval mode.
         workspace: where films are rendered; its `streets` are the number of films.
         split: "val" or "test".
-        duration: not used; all durations are scored.
 
     Raises:
         CommandError: if the recipe is not for boxes of the handheld world.

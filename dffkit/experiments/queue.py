@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from torch import Tensor, hub, nn
 
@@ -163,9 +164,9 @@ def evaluate_run(
         duration: the longest key frame duration; by default that of Fig. 3.
         of_clips: score whole films instead, by `clips.score`.
     """
-    score, table = (clips.score, CLIPS) if of_clips else (scoring.score, EVALUATION)
-    rows = score(run, runs.trained(run, workspace), workspace, split=split, duration=duration)
-    _add_rows(run, workspace, table, rows)
+    score = clips.score if of_clips else partial(scoring.score, duration=duration)
+    rows = score(run, runs.trained(run, workspace), workspace, split=split)
+    _add_rows(run, workspace, CLIPS if of_clips else EVALUATION, rows)
     return rows
 
 

@@ -45,7 +45,7 @@ def ship(workspace: Workspace, folder: Path | None = None) -> list[str]:
         for name in _checked_models():  # scores of the weights as they are stored, in half precision
             scores = models[name][1]["scores"]
             scores |= {f"check {key}": value for key, value in check_scores(name, workspace, Path(aside)).items()}
-    weights.save(models, folder, alone=True)
+    weights.save(models, folder)
     return list(models)
 
 

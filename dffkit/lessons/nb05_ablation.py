@@ -21,7 +21,8 @@ from dffkit.dff import DeepFeatureFlow
 from dffkit.lessons import clip_pictures
 from dffkit.lessons.explore import Picture
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.paper import ablation, two_worlds, variations
+from dffkit.paper import ablation, variations
+from dffkit.paper.all_statements import printed_difference
 from dffkit.paper.settings import SHOWN, find_setting
 from dffkit.paper.style import styled
 from dffkit.video import Recognition
@@ -92,7 +93,7 @@ def verdicts(setting: str) -> pandas.DataFrame:
     task, reasons, lines = find_setting(setting).task, WHY[setting], []
     for line in ablation.statements(setting).to_dict("records"):
         verdict, why = reasons.get(line["statement"], ("", ""))
-        printed = two_worlds.printed_difference(line["statement"], task)
+        printed = printed_difference(line["statement"], task)
         line |= {"paper": "" if np.isnan(printed) else f"{printed:.1f}", "ours": interval_text(line)}
         lines.append(line | {"why": why if verdict == line["verdict"] else "", "discussed": bool(why)})
     lines.sort(key=lambda line: [*reasons, line["statement"]].index(line["statement"]))

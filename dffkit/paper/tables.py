@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import pandas
 
-from dffkit.paper import ablation, complexity_figures, ledger, two_worlds, variations
+from dffkit.paper import ablation, complexity_figures, ledger, variations
+from dffkit.paper.all_statements import all_statements
 
 AT = "&#64;"  # the sign @ in Markdown, where JupyterLab would take mAP@0.5 for a mail address
 
@@ -13,7 +14,7 @@ TABLES: dict[str, Callable[[str], pandas.DataFrame]] = {
     "table3": ablation.table3,
     "table4": lambda setting: ablation.table(setting).drop(columns=["n", "f"], errors="ignore"),
     "table5": variations.table5,
-    "statements": two_worlds.statements,
+    "statements": all_statements,
 }
 
 

@@ -17,7 +17,7 @@ from dffkit.networks.detection import RFCN
 from dffkit.networks.features import FeatureNetwork
 from dffkit.networks.flow import flownet
 from dffkit.networks.segmentation import ScoreMaps
-from dffkit.paper import ledger, two_worlds
+from dffkit.paper import all_statements, ledger
 from dffkit.paper.claims import Claim
 from dffkit.paper.settings import DRIVE, SETTINGS, find_setting
 from dffkit.support.files import root
@@ -65,7 +65,7 @@ def printed(claim: Claim) -> str:
     """Return what the paper prints, as text: for an order, the difference of its numbers in points; "" if nothing."""
     if claim.how != "statement" or claim.paper is not None:
         return claim.words(claim.paper)
-    points = two_worlds.printed_difference(claim.of[1], claim.of[0])
+    points = all_statements.printed_difference(claim.of[1], claim.of[0])
     return "" if np.isnan(points) else f"{points:.1f}"
 
 
@@ -152,8 +152,8 @@ def _statement(claim: Claim, setting: str) -> tuple[str, ...]:
 
 
 def _statements(setting: str) -> dict[str, dict[str, Any]]:
-    """Return the lines of `two_worlds.statements` by their text."""
-    return {line["statement"]: line for line in two_worlds.statements(setting).to_dict("records")}
+    """Return the lines of `all_statements` by their text."""
+    return {line["statement"]: line for line in all_statements.all_statements(setting).to_dict("records")}
 
 
 @functools.cache

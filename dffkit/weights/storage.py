@@ -101,15 +101,12 @@ def read_tensors(folder: Path, wanted: dict[str, dict[str, Any]]) -> dict[str, T
     return tensors
 
 
-def save(
-    models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | None = None, *, alone: bool = False
-) -> Path:
-    """Store models beside those already there, in place of any with the same name.
+def save(models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | None = None) -> Path:
+    """Store models in a folder, in place of all that are there.
 
     Args:
         models: name -> (the model, its metadata: all that `entry` returns but `parameters` and `files`).
         folder: where the weights lie, the repository's `data/weights` unless given.
-        alone: True to remove all other models from the folder.
 
     Returns:
         The manifest's path.
@@ -117,7 +114,6 @@ def save(
     Raises:
         ValueError: for wrong metadata, weights that are no finite numbers, or when a file would have over 20 MB or the
             folder over 60 MB. Nothing is written then.
-        DataError: if the models already there are damaged. Nothing is written then.
     """
     entries, states = {}, {}
     for name, (model, metadata) in models.items():
@@ -129,12 +125,7 @@ def save(
         entries[name]["parameters"] = sum(parameter.numel() for parameter in model.parameters())
         states[name] = {key: _stored(tensor, f"{where}: {key}") for key, tensor in model.state_dict().items()}
     folder = weights_folder(folder)
-    with files.locked(folder):  # models that another process saves meanwhile would be lost
-        if (folder / "manifest.json").exists() and not alone:
-            manifest = read_manifest(folder)
-            for name in manifest["models"].keys() - models.keys():
-                entries[name] = manifest["models"][name]
-                states[name] = read_tensors(folder, {file: manifest["files"][file] for file in entries[name]["files"]})
+    with files.locked(folder):  # a process would remove the files that another one is writing
         return _write(folder, entries, states)
 
 

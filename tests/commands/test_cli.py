@@ -136,7 +136,7 @@ NUMBERS = [
     *((command, "--workers", 0) for command in ("train", "evaluate", "experiments")),
     *((command, "--threads", 1) for command in ("train", "evaluate", "experiments", "speed", "run")),
     *((command, "--repeats", 1) for command in ("speed", "benchmark")),
-    ("evaluate", "--durations", 1), ("experiments", "--seeds", 0), ("toytown", "--streets", 1),
+    ("evaluate", "--durations", 1), ("experiments", "--seeds", 0),
     ("benchmark", "--size 33", 1), ("benchmark", "--look-ahead", 1), ("benchmark", "--stream", 1),
     ("benchmark", "-l", 2), ("run", "--frames", 1), ("run", "--short-side", 0), ("run", "-l", 1),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""All statements with verdicts, of each setting; detection is in two worlds, on handheld films and on the drive."""
+"""All statements with verdicts, of the paper and of the kit, in one setting."""
 
 import numpy as np
 import pandas
@@ -7,10 +7,8 @@ from dffkit.paper import ablation, equal_speed, speed_accuracy, variations
 from dffkit.paper.settings import DRIVE, find_setting
 from dffkit.scores.differences import Difference, below, statement
 
-WORLDS = ("handheld", "detection")  # inputs as ImageNet VID's first, then small things on a drive
 
-
-def statements(setting: str) -> pandas.DataFrame:
+def all_statements(setting: str) -> pandas.DataFrame:
     """All statements of the paper and of the kit that a setting has results for, with verdicts.
 
     Returns:

@@ -1,11 +1,12 @@
-"""two_worlds.py: statements with verdicts in two worlds, on rows whose answers are known."""
+"""all_statements.py: statements with verdicts in two worlds, on rows whose answers are known."""
 
 import numpy as np
 import pytest
 from stored_scores import stored as stored_score
 
 from dffkit.experiments import results
-from dffkit.paper import ablation, two_worlds
+from dffkit.paper import ablation
+from dffkit.paper.all_statements import all_statements
 from dffkit.paper.settings import find_setting
 
 SPREAD = 0.05 * np.random.default_rng(0).standard_normal(500)  # over streets, the same for every row
@@ -32,7 +33,7 @@ def stored(results_folder):
 
 
 def test_statements_have_a_verdict_beside_the_printed_difference(stored):
-    films, drive = (two_worlds.statements(each).set_index("statement") for each in SCORES)
+    films, drive = (all_statements(each).set_index("statement") for each in SCORES)
     for text, ours, verdict in (
         ("DFF above DFF fix N", 1.5, "holds"),
         ("DFF loses no more than in Table 4", 0.5, "holds"),
@@ -50,11 +51,11 @@ def test_statements_have_a_verdict_beside_the_printed_difference(stored):
 def test_statements_about_missing_rows_are_left_out(stored):
     for seed in (0, 1, 2):
         results.remove(stored / "evaluation.csv", ablation.recipe("handheld", "Frame").hash, seed)
-    films, drive = (list(two_worlds.statements(each).statement) for each in SCORES)
+    films, drive = (list(all_statements(each).statement) for each in SCORES)
     assert "Frame above DFF" in drive
     assert "Frame above DFF" not in films
     assert "DFF above DFF fix N" in films
 
 
 def test_without_any_rows_there_are_no_statements(results_folder):
-    assert two_worlds.statements("handheld").empty
+    assert all_statements("handheld").empty
