@@ -20,7 +20,7 @@ from dffkit import weights
 from dffkit.commands.cli import add_device, add_precision, add_threads, at_least
 from dffkit.datasets.images import IMAGES
 from dffkit.datasets.streams import CAMERA, FPS, FrameStream, TimedFrame, at_rate, frames
-from dffkit.datasets.video_writer import VideoWriter
+from dffkit.datasets.video_writer import VideoWriter, check_encoder
 from dffkit.experiments import annotate
 from dffkit.experiments.live_recognition import LiveRecognition
 from dffkit.experiments.scoring import TABLE_4
@@ -78,12 +78,11 @@ def run_main(arguments: argparse.Namespace) -> int:
         task = next(reversed(methods.values())).recipe.task
         stream = _toytown(task) if arguments.input == TOYTOWN else frames(arguments.input, arguments.fps)
         writer = VideoWriter(arguments.out, stream.fps or FPS)
+        _check_size(stream, methods)
     except (ValueError, OSError, RuntimeError) as error:
         raise CommandError(str(error)) from error
     try:
         return _recognize(arguments, methods, stream, writer)
-    except ValueError as error:  # of a size that can't be encoded
-        raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"{error}: the results can't be written; is there room, and who may write there?") from error
 
@@ -100,8 +99,9 @@ def _recognize(
         bar = stack.enter_context(tqdm(total=wanted, unit="frame", disable=arguments.no_progress))
         video = stack.enter_context(writer)
         lines = stack.enter_context(_lines(arguments.json))
-        done, stopped = _loop(islice(stream.timed(), count), methods, video, lines, bar)
-    print(f"{arguments.out}: {done} frames{f', then {stopped}' if stopped else ''}", file=sys.stderr)
+        done, lost, stopped = _loop(islice(stream.timed(), count), methods, video, lines, bar)
+    words = f"{done} frames{f', {lost} lost' if lost else ''}{f', then {stopped}' if stopped else ''}"
+    print(f"{arguments.out}: {words}", file=sys.stderr)
     rates = {title: method.fps for title, method in methods.items() if method.milliseconds}
     for title, fps in rates.items():
         print(f"{title:14} {fps:7.1f} frames per second in {methods[title].precision}", file=sys.stderr)
@@ -134,23 +134,23 @@ def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
 
 def _loop(
     stream: Iterable[TimedFrame], methods: dict[str, LiveRecognition], video: VideoWriter, lines: TextIO, bar: tqdm
-) -> tuple[int, str]:
-    """Recognize, draw and write the frames; return their number, and why they end early, or ""."""
-    done, stopped = 0, ""
+) -> tuple[int, int, str]:
+    """Recognize, draw and write the frames; return their number, that of lost ones, and why they end early, or ""."""
+    done, end, stopped = 0, 0, ""
     try:
         for timed in stream:
             found = {title: method.step(timed.frame) for title, method in methods.items()}
             title = list(methods)[-1]
             lines.write(json.dumps(_line(timed, found[title], methods[title])) + "\n")
             video.write(_drawn(timed.frame, found, methods), timed.seconds, timed.duration)
-            done += 1
+            done, end = done + 1, timed.index + 1
             bar.update()
             bar.set_postfix({title.partition(",")[0]: f"{method.fps:.1f} fps" for title, method in methods.items()})
     except KeyboardInterrupt:
         stopped = "interrupted"
     except DataError as error:
         stopped = str(error)
-    return done, stopped
+    return done, end - done, stopped
 
 
 def _drawn(frame: Tensor, found: dict[str, Recognition], methods: dict[str, LiveRecognition]) -> Tensor:
@@ -166,6 +166,15 @@ def _drawn(frame: Tensor, found: dict[str, Recognition], methods: dict[str, Live
     if not isinstance(result, Tensor) or len({method.names for method in methods.values()}) > 1:
         return picture
     return torch.cat([picture, annotate.legend(method.names, torch.stack(labels), picture.shape[2])], 1)
+
+
+def _check_size(stream: FrameStream, methods: dict[str, LiveRecognition]) -> None:
+    """Raise a ValueError if the video would be larger than the encoder's limits, before any frame is recognized."""
+    nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0), "scores": torch.zeros(0)}
+    task = next(iter(methods.values())).recipe.task
+    result = torch.zeros(stream.size, dtype=torch.uint8) if task == "segmentation" else nothing
+    found = dict.fromkeys(methods, Recognition(0, True, result))
+    check_encoder(tuple(_drawn(torch.zeros(3, *stream.size, dtype=torch.uint8), found, methods).shape[1:]))
 
 
 def _line(timed: TimedFrame, found: Recognition, method: LiveRecognition) -> dict[str, Any]:
@@ -216,15 +225,16 @@ def _lines(target: str | None) -> contextlib.AbstractContextManager[TextIO]:
 
 
 def _check_outputs(source: Path | None, outputs: dict[str, Path]) -> None:
-    """Raise `CommandError` if an output, by its option, is a folder, or would overwrite the source or the other one."""
+    """Raise `CommandError` if an output, by its option, can't be written, or would overwrite the source or the other."""
     for option, path in outputs.items():
         is_image = path.suffix.lower() in IMAGES  # of the folder that is read
         if source is not None and (_same(path, source) or (is_image and _same(path.parent, source))):
             raise CommandError(f"{option} {path}: is the input, which would be overwritten; give it another name")
-        if path.is_dir():
-            raise CommandError(f"{option} {path}: is a folder; give the name of a file in a folder of yours")
     if "--json" in outputs and _same(outputs["--json"], outputs["--out"]):
         raise CommandError(f"--json {outputs['--json']}: is the file of --out too; give one of them another name")
+    for option, path in outputs.items():
+        if problem := _problem(path):
+            raise CommandError(f"{option} {path}: {problem}; give the name of a file in a folder of yours")
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -232,3 +242,15 @@ def _same(one: Path, other: Path) -> bool:
     if one.exists() and other.exists():
         return one.samefile(other)  # under another spelling or another link too
     return one.resolve() == other.resolve()
+
+
+def _problem(path: Path) -> str | None:
+    """Return the reason why no file can be written at `path`, or None."""
+    if path.is_dir():
+        return "is a folder"
+    if path.exists():
+        return None if os.access(path, os.W_OK) else "is write-protected"
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        return f"{above} is not a folder"
+    return None if os.access(above, os.W_OK) else f"the folder {above} is write-protected"

@@ -15,6 +15,7 @@ from dffkit.support.files import staged
 QUALITY = 18  # x264's constant rate factor: lower is better and larger; at 18 hardly anyone sees a difference
 MAX_SIDE = 16384  # pixels; x264 takes no more
 TICKS = 90000  # least number of time steps a second
+LONGEST = 2**30  # ticks; FFmpeg writes no frame of more than twice this into an mp4 file
 
 
 class VideoWriter:
@@ -47,7 +48,7 @@ class VideoWriter:
         self._ticks = -(-TICKS // numerator) * numerator if numerator < 10 * TICKS else TICKS  # a second
         self._last, self._end = -1, 0  # start of the last frame and the end of it, in ticks
         self._staging = contextlib.ExitStack()
-        self._container, self._stream, self._size = None, None, None
+        self._container, self._stream, self._size, self._picture = None, None, None, None
 
     def write(self, frame: Tensor, seconds: Fraction | float | None = None, duration: Fraction | None = None) -> None:
         """Append a frame. An odd height or width gets its last row or column twice.
@@ -59,7 +60,7 @@ class VideoWriter:
             duration: seconds until the video ends, if no other frame follows; None for that of the constant rate.
 
         Raises:
-            ValueError: if the frame is no such tensor, has another size than the first, or one that can't be encoded.
+            ValueError: if the frame is no such tensor, or has another size than the first.
         """
         if frame.dtype != torch.uint8 or frame.ndim != 3 or frame.shape[0] != 3:
             raise ValueError(f"frame: expected (3, H, W) torch.uint8, got {tuple(frame.shape)} {frame.dtype}")
@@ -69,16 +70,15 @@ class VideoWriter:
         if size != self._size:
             raise ValueError(f"frame: expected the first one's size {self._size}, got {size}")
         start = self._end if seconds is None else max(round(seconds * self._ticks), self._last + 1)
+        self._hold_until(start)
         # In yuv420p four pixels share a colour, so sizes have to be even. Nothing of the frame is cut off.
         even = F.pad(frame.cpu(), (0, size[1] % 2, 0, size[0] % 2), mode="replicate")
         picture = av.VideoFrame.from_ndarray(even.permute(1, 2, 0).contiguous().numpy(), format="rgb24")
         picture = picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
-        picture.pts, picture.time_base = start, Fraction(1, self._ticks)
-        self._last, self._end = start, start + max(1, round((duration or 1 / self.fps) * self._ticks))
-        self._encode(picture)
+        self._end = start + max(1, round((duration or 1 / self.fps) * self._ticks))
+        self._encode(picture, start)
 
     def _open(self, size: tuple[int, int]) -> None:
-        check_encoder(size)  # before a file is begun
         beside = self._staging.enter_context(staged(self.path))
         options = {"video_track_timescale": str(self._ticks)}
         container = self._staging.enter_context(av.open(beside, "w", format="mp4", options=options))
@@ -86,8 +86,16 @@ class VideoWriter:
         _configure(stream.codec_context, size, self._ticks)
         self._container, self._stream, self._size = container, stream, size
 
-    def _encode(self, picture: av.VideoFrame | None) -> None:
-        """Encode a picture; None at the end of the video."""
+    def _hold_until(self, end: int) -> None:
+        """Repeat the last picture where it is shown for longer than an mp4 file can say of one frame."""
+        while self._picture is not None and end - self._last > LONGEST:
+            self._encode(self._picture, self._last + LONGEST)
+
+    def _encode(self, picture: av.VideoFrame | None, start: int) -> None:
+        """Encode a picture that is shown from `start` on; None at the end of the video."""
+        if picture is not None:
+            picture.pts, picture.time_base = start, Fraction(1, self._ticks)
+            self._picture, self._last = picture, start
         for packet in self._stream.encode(picture):
             if packet.pts == self._last:
                 packet.duration = self._end - self._last  # of other frames, the next one's start decides
@@ -99,11 +107,12 @@ class VideoWriter:
     def __exit__(self, *_: object) -> None:
         if self._container is not None:
             with self._staging:
-                self._encode(None)
+                self._hold_until(self._end)
+                self._encode(None, self._end)
 
 
 def check_encoder(size: tuple[int, int]) -> None:
-    """Raise a ValueError if frames of this size `(H, W)` can't be encoded."""
+    """Raise a ValueError if frames of this size `(H, W)` can't be encoded, before any work is done for them."""
     height, width = size
     if max(size) > MAX_SIDE:
         raise ValueError(f"H.264 takes at most {MAX_SIDE} pixels a side, not {width}x{height}; scale them down first")

@@ -60,13 +60,16 @@ def test_results_do_not_overwrite_an_image_of_the_input_nor_each_other(tmp_path,
 
 
 @pytest.mark.parametrize("option", ["--out", "--json"])
-def test_an_output_that_can_not_be_written_is_named(tmp_path, clip, option):
+def test_an_output_that_can_not_be_written_is_named(tmp_path, clip, option, monkeypatch):
     (tmp_path / "file").write_text("")
     (tmp_path / "a.mp4").mkdir()
-    with pytest.raises(CommandError, match=f"{option} {tmp_path / 'a.mp4'}: is a folder; give the name of a file"):
-        run(clip, option, tmp_path / "a.mp4")
-    with pytest.raises(CommandError, match=f"{tmp_path / 'file'}.*: the results can't be written; is there room, and"):
-        run(clip, option, tmp_path / "file" / "a.mp4")
+    for place, named in (("a.mp4", "is a folder"), ("file/new/a.mp4", f"{tmp_path / 'file'} is not a folder")):
+        with pytest.raises(CommandError, match=f"{option} {tmp_path / place}: {named}; give the name of a file"):
+            run(clip, option, tmp_path / place)
+    monkeypatch.setattr(run_command.os, "access", lambda path, mode: path not in (tmp_path, tmp_path / "file"))
+    for place, named in (("b.mp4", f"the folder {tmp_path} is"), ("file", "is")):
+        with pytest.raises(CommandError, match=f"{option} {tmp_path / place}: {named} write-protected"):
+            run(clip, option, tmp_path / place)
 
 
 def test_an_error_while_writing_is_printed_without_a_traceback(tmp_path, clip, monkeypatch):

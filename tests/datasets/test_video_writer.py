@@ -130,6 +130,13 @@ def test_times_that_do_not_advance_are_moved_by_less_than_a_millisecond(tmp_path
     assert length == Fraction(4, 25)
 
 
+def test_a_picture_is_repeated_where_it_is_shown_for_days(tmp_path):
+    shown, length = written(tmp_path / "a.mp4", 25, [0, 86400, 5 * 86400], 86400)
+    assert {0, 86400, 5 * 86400} < {start for start, _ in shown}
+    assert all(duration < 12000 for _, duration in shown)
+    assert length == 6 * 86400
+
+
 def test_colours_are_stored_as_the_file_says(tmp_path):
     """BT.709 in 16 to 235, as almost all players expect of high definition."""
     colours = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [200, 60, 30]])
