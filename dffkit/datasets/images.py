@@ -3,7 +3,7 @@
 import contextlib
 import re
 import shlex
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -30,6 +30,8 @@ UPRIGHT = {
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
+JPEG = (".jpg", ".jpeg")
+LABELS = re.compile("annot|depth|gt|instance|label|mask|seg|trainid")
 
 
 def natural(path: Path | str) -> list[tuple[bool, int | str]]:
@@ -42,11 +44,11 @@ def natural(path: Path | str) -> list[tuple[bool, int | str]]:
 def list_images(folder: Path, endings: Iterable[str] | None = None) -> list[Path]:
     """Return the images of a folder in natural order, without hidden files.
 
-    The names end in one of `endings`, with the dot. None takes all that Pillow reads.
+    The names end in one of `endings`, with the dot. None takes all that Pillow reads, but of images with the same
+    number only one: label maps and copies beside the frames are left out with a `SkippedRecords` warning.
 
     Raises:
-        DataError: if there is no such folder, or no image in it, or, without `endings`, one in a format like HEIC, or
-            names that differ in more than their numbers, as those of frames and label maps do.
+        DataError: if there is no such folder, or no image in it, or, without `endings`, one in a format like HEIC.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; put the data set there, or name another folder")
@@ -58,16 +60,52 @@ def list_images(folder: Path, endings: Iterable[str] | None = None) -> list[Path
         raise DataError(f"{folder}: has no image {known}; is this the right folder?")
     if endings is not None:
         return found
-    if path := next((path for path in found if path.suffix.lower() in UNREADABLE), None):
+    frames = _frames(found)
+    if path := next((path for path in frames if path.suffix.lower() in UNREADABLE), None):
         raise DataError(f"{path}: {path.suffix[1:].upper()} can't be read; {_conversion(path)}")
-    stems = [path.stem.lower() for path in found]
-    kinds = Counter(re.sub("[0-9]+", "#", stem) for stem in stems)
-    if len(kinds) > 1 or len(set(stems)) < len(stems):
-        named = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
-        got = f"{named}, {len(stems) - len(set(stems))} of them again with another ending"
-        remedy = "put the video's frames into a folder of their own"
-        raise DataError(f"{folder}: expected images whose names differ only in their numbers, got {got}; {remedy}")
-    return found
+    return frames
+
+
+def _frames(images: list[Path]) -> list[Path]:
+    """Leave out the images that stand beside a video's frames, such as label maps, and warn of them.
+
+    Names that differ only in their numbers are of one kind: "#.jpg", "#.png" and "#_mask.png" are three. The kind that
+    looks least like label maps is taken, and of equals the one with the most images. Another kind is taken too, unless
+    it looks more like label maps or some of its names end with the same number.
+    """
+    kinds = defaultdict(dict)
+    for path in images:
+        stem = path.stem.lower()
+        numbers = re.findall("[0-9]+", stem)
+        kinds[re.sub("[0-9]+", "#", stem) + path.suffix][path] = int(numbers[-1]) if numbers else stem
+    if len(kinds) == 1:
+        return images
+    ranks = {kind: _rank(kind, list(paths)) for kind, paths in kinds.items()}
+    first, *others = sorted(kinds, key=ranks.get)
+    taken, left = kinds[first], []
+    for kind in others:
+        if ranks[kind][0] > ranks[first][0] or not set(taken.values()).isdisjoint(kinds[kind].values()):
+            left += kinds[kind]
+        else:
+            taken |= kinds[kind]
+    stems, breaks = {path.stem for path in taken}, re.compile("[_. -]")
+    longer = (path for path in taken if any(path.stem[: at.start()] in stems for at in breaks.finditer(path.stem)))
+    if path := next(longer, None):
+        said = f"{path.name} is taken as a frame, though another image has the beginning of its name"
+        warn_skipped(path.parent, f"{said}; if it is none, move such images to a folder of their own", stacklevel=4)
+    if left:
+        why = f"since they stand beside frames such as {next(iter(taken)).name}"
+        remedy = "if they are frames too, put them into a folder of their own"
+        warn_skipped(images[0].parent, f"images such as {left[0].name} are left out, {why}; {remedy}", len(left), 4)
+    return [path for path in images if path in taken]
+
+
+def _rank(kind: str, images: list[Path]) -> tuple[int | str, ...]:
+    """Return a sort key of a kind of images; its first value is the number of signs that they are label maps."""
+    grey = False
+    with contextlib.suppress(DataError), _open(images[0]) as image:  # an error comes when the image is read
+        grey = image.mode[0] in "1LPIF" and image.format != "JPEG"
+    return (LABELS.search(kind) is not None) + grey, -len(images), not kind.lower().endswith(JPEG), len(kind), kind
 
 
 def read_frame(path: Path, upright: bool = False) -> Tensor:

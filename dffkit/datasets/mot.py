@@ -2,9 +2,9 @@
 
 import configparser
 import math
+import weakref
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from dffkit.datasets import streams
-from dffkit.datasets.frame_times import TimedFrame
-from dffkit.datasets.images import IMAGES, ImageFrames, list_images
+from dffkit.datasets.images import ImageFrames, list_images
 from dffkit.datasets.resized import Size, clip_boxes, resized_frame
 from dffkit.datasets.snippets import Frames, OnDemand, Snippet, motion_iou, warn_skipped
 from dffkit.support.errors import DataError
@@ -36,6 +35,8 @@ COLUMNS = (
 # for test. The rest of the video has no boxes.
 PETS09_SPLITS = {"train": range(400), "val": range(400, 500), "test": range(500, 600)}
 PETS09_ANNOTATED = (576, 768)  # (H, W) of OpenCV's video, in which the boxes were drawn; a copy may be smaller
+_Decoded = type("_Decoded", (list,), {})  # a plain list takes no weak references
+_in_use: "weakref.WeakValueDictionary[tuple, _Decoded]" = weakref.WeakValueDictionary()
 
 
 class Box(NamedTuple):
@@ -76,7 +77,7 @@ def snippet(
     A target is {"boxes": (N, 4) float32 xyxy in pixels of the frame, x2 and y2 exclusive; "labels": (N,) int64, all 1;
     "tracks": (N,) int64; "ignore": (R, 4)}. The frames up to the last one with a box are annotated. `SkippedRecords`
     warnings count regions to ignore, boxes of other things, and frames after the last box. Images are read on access; a
-    video file is decoded into memory, and the last one stays there.
+    video file is decoded into memory, once for all snippets in use.
 
     Args:
         source: a sequence's folder (`img1/`, `gt/gt.txt`, `seqinfo.ini`), or a video file with its `gt.txt` beside it.
@@ -121,7 +122,7 @@ def snippet(
 
 def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size, list[float]]:
     """Return a folder's frames, frames a second, annotated size, and no starts, since the rate is constant."""
-    paths, file, parser = list_images(folder / "img1", IMAGES), folder / "seqinfo.ini", configparser.ConfigParser()
+    paths, file, parser = list_images(folder / "img1"), folder / "seqinfo.ini", configparser.ConfigParser()
     for number, path in enumerate(paths, 1):
         # Boxes name frames by number: behind a gap all would be wrong.
         if not path.stem.isdecimal() or int(path.stem) != number:
@@ -139,24 +140,24 @@ def _images(folder: Path) -> tuple[Sequence[Tensor], float, Size, list[float]]:
 
 
 def _video(path: Path) -> tuple[Sequence[Tensor], float, Size, list[float]]:
-    """Return as `_images`, with the starts of the frames."""
-    decoded = _decoded(path.resolve(), path.stat().st_mtime_ns if path.exists() else 0)
+    """Return as `_images`, with the starts of the frames; the frames stay in memory as long as a snippet uses them."""
+    stream = streams.frames(path)
+    key = (path.resolve(), path.stat().st_mtime_ns)
+    decoded = _in_use.get(key)
+    if decoded is None:
+        decoded = _Decoded()
+        for timed in stream.timed():
+            if timed.index != len(decoded):
+                lost = f"frame {len(decoded) + 1} is lost, and boxes name frames by number"
+                raise DataError(f"{path}: {lost}; get the file again")
+            decoded.append(timed)
+            if len(decoded) * timed.frame.numel() > MEMORY:
+                remedy = "store its frames as images, in the layout of MOTChallenge"
+                raise DataError(f"{path}: needs more than {MEMORY / 2**30:.3g} GiB of memory; {remedy}")
+        _in_use[key] = decoded
     end = decoded[-1].seconds + (decoded[-1].duration or 0)
     pictures = Frames(lambda i: decoded[i].frame, len(decoded))
-    size, starts = tuple(pictures[0].shape[1:]), [float(timed.seconds) for timed in decoded]
-    return pictures, float(len(decoded) / end if end else streams.FPS), size, starts
-
-
-@lru_cache(maxsize=1)
-def _decoded(path: Path, _changed: int) -> list[TimedFrame]:
-    """Return the frames of a video file, of which the last one stays in memory; `_changed` is its time stamp."""
-    decoded = []
-    for timed in streams.frames(path).timed():
-        decoded.append(timed)
-        if len(decoded) * timed.frame.numel() > MEMORY:
-            remedy = "store its frames as images, in the layout of MOTChallenge"
-            raise DataError(f"{path}: needs more than {MEMORY / 2**30:.3g} GiB of memory; {remedy}")
-    return decoded
+    return pictures, float(len(decoded) / end if end else streams.FPS), stream.size, [float(t.seconds) for t in decoded]
 
 
 def _rows(file: Path, count: int, annotated: Size, size: Size) -> tuple[list[list[tuple[Box, Tensor]]], Counter[int]]:

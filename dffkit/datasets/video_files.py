@@ -1,4 +1,4 @@
-"""Video files, read frame by frame as players show them; damaged ones up to the damage."""
+"""Video files, read frame by frame as players show them; damaged ones as far as they are whole."""
 
 import contextlib
 import math
@@ -42,13 +42,14 @@ def read(path: Path) -> Iterator[TimedFrame]:
     """Yield the frames of a video file as players show them, in the order and at the times of showing.
 
     Of several videos in a file, the default one is read. Transparent pixels are shown over black. More than 8 bits a
-    colour are rounded to 8, and HDR is not mapped to the range of a screen.
+    colour are rounded to 8, and HDR is not mapped to the range of a screen. A warning names the place of lost frames.
 
     Raises:
-        DataError: if there is no such file, or no video in it; if it is damaged, after the frames before the damage.
+        DataError: if there is no such file, or no video in it that can be decoded; after the frames before the damage,
+            if no frame comes after it.
     """
     with _opened(path) as stream:
-        clock, held, damage = Clock(path, stream), None, None
+        clock, held, count, cut = Clock(path, stream), None, 0, None
         shape = stream.codec_context.sample_aspect_ratio
         try:
             for frame in _decoded(stream, clock):
@@ -57,18 +58,21 @@ def read(path: Path) -> Iterator[TimedFrame]:
                 timed = clock.show(frame)._replace(frame=_viewed(path, frame, ratio))
                 if held:
                     yield held._replace(duration=timed.seconds - held.seconds)
-                held = timed
-            damage = held and _missing(stream, clock)
+                held, count = timed, count + 1
         except av.FFmpegError as error:
-            damage = error.strerror
-        count = held.index + 1 if held else 0
+            cut = error.strerror
         if held:  # the last frame is shown until Matroska's stated end, or as long as others on average
             stated = stream.container.duration if stream.container.format.name == "matroska,webm" else None
             rest = max(Fraction(stated or 0, av.time_base) - clock.end, 0)
             yield held._replace(duration=held.duration or rest or (held.seconds / max(1, held.index)) or None)
-    if damage:
-        remedy = f"{'use the frames before it, ' if count else ''}get the file again, or convert it"
-        raise DataError(f"{path}: is damaged after {count} frames: {damage}; {remedy}: {ffmpeg_command(path)}")
+        elif clock.damage and not cut:
+            kind = f"{stream.codec_context.name} in {stream.container.format.name}: {clock.damage}"
+            remedy = f"convert it where it plays: {ffmpeg_command(path)}"
+            raise DataError(f"{path}: can't be decoded by FFmpeg ({kind}); {remedy}")
+        cut = cut or (clock.damage if clock.breaks_off() else held and _missing(stream, clock))
+    if cut:
+        remedy = "get the file again, or use the frames before the damage" if count else "get the file again"
+        raise DataError(f"{path}: is damaged after {count} frames: {cut}; {remedy}")
 
 
 @contextlib.contextmanager
@@ -100,21 +104,27 @@ def _opened(path: Path) -> Iterator[av.VideoStream]:
 
 
 def _decoded(stream: av.VideoStream, clock: Clock) -> Iterator[av.VideoFrame]:
-    """Yield the frames in the order of showing, up to the first damage, at which FFmpeg's error is raised."""
+    """Yield the whole frames in the order of showing; before an error also those that the decoder holds back."""
     codec = stream.codec_context
     if stream.metadata.get("alpha_mode") == "1":  # FFmpeg's own decoders of VP8 and VP9 pass over transparency
         codec = av.CodecContext.create({"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(codec.name, codec.name), "r")
     try:
         for packet in stream.container.demux(stream):
             clock.read(packet)
-            for frame in codec.decode(packet):
-                if frame.is_corrupt:
-                    raise av.InvalidDataError(0, "an incomplete picture")
-                yield frame
             if packet.is_corrupt:
-                raise av.InvalidDataError(0, "incomplete data")
+                clock.fail("incomplete data")
+            try:
+                found = codec.decode(packet)
+            except av.FFmpegError as error:
+                clock.fail(error.strerror)
+                continue
+            for frame in found:
+                if frame.is_corrupt:
+                    clock.fail("an incomplete picture")
+                else:
+                    yield frame
     except av.FFmpegError:
-        yield from (frame for frame in codec.decode(None) if not frame.is_corrupt)  # those that the decoder holds back
+        yield from (frame for frame in codec.decode(None) if not frame.is_corrupt)
         raise
 
 

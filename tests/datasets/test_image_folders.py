@@ -1,4 +1,4 @@
-"""Folders of images: those of a video's frames, those that have other images beside them, and formats."""
+"""The images of a folder that are a video's frames, when other images stand beside them."""
 
 import warnings
 
@@ -22,27 +22,55 @@ def numbered(form, numbers=range(4)):
 
 
 @pytest.mark.parametrize(
-    ("names", "named"),
+    ("pictures", "mode", "labels", "label_mode"),
     [
-        (numbered("{:04}.jpg") + numbered("{:04}.png"), "8 #, 4 of them again with another ending"),
-        (["0.jpg", "1.jpg", "1.JPG"], "3 #, 1 of them again"),
-        (numbered("{}.png") + numbered("{}_mask.png"), "4 #, 4 #_mask, 0 of them again"),
-        (numbered("rgb_{:04}.png") + numbered("seg_{}.png", (20, 21)), "4 rgb_#, 2 seg_#, 0"),
-        (["7.jpg", "8.jpg", "7_mask_1.png"], "2 #, 1 #_mask_#"),
-        (["a.png", "a_labels.png"], "1 a, 1 a_labels"),
+        (numbered("{:04}.jpg"), "RGB", numbered("{:04}.png"), "L"),
+        (numbered("{:04}.jpg", range(30)), "RGB", ["0019.png"], "P"),
+        (numbered("{:04}.png"), "RGB", numbered("{:04}.bmp"), "L"),
+        (numbered("{:04}.jpg"), "L", numbered("{:04}.png"), "RGB"),  # infrared, and labels by colour
+        (numbered("{}.png"), "RGB", numbered("{}_mask.png"), "RGB"),
+        (numbered("{}.gif"), "P", numbered("{}_labels.png"), "L"),
+        (numbered("{:04}_rgb.png"), "RGB", numbered("{:04}.png"), "L"),
+        (numbered("rgb_{:04}.png"), "RGB", numbered("seg_{}.png"), "L"),
+        (numbered("Image{:04}.png"), "RGB", numbered("Depth{:04}.png"), "I;16"),
+        (numbered("ulm_000002_{:06}_leftImg8bit.png"), "RGB", numbered("ulm_000002_{:06}_gtFine_labelIds.png"), "L"),
+        (numbered("seq05_{:04}.png"), "RGB", numbered("seq05_{:04}L.png"), "RGB"),
+        (["7.jpg", "8.jpg"], "RGB", ["7_mask_1.png", "7_mask_2.png"], "RGB"),
+        (numbered("cam0_{:04}.png"), "RGB", numbered("semantic_{}.png", (20, 21)), "P"),
+        (["a.png", "b.png"], "RGB", ["a_labels.png", "b_labels.png"], "RGB"),
+        (["a.png", "b.png"], "L", ["a.labels.png"], "L"),
+        (numbered("{}.jpg"), "RGB", ["2.JPG"], "RGB"),
+        (numbered("{}.png"), "RGB", ["2.jpg"], "RGB"),
     ],
 )
-def test_label_maps_and_copies_beside_frames_are_refused(tmp_path, names, named):
-    fill(tmp_path, *names)
-    with pytest.raises(DataError, match=f"differ only in their numbers, got {named}.*; put the video's frames into a"):
-        list_images(tmp_path)
-    assert len(list_images(tmp_path, [".png", ".jpg"])) == len(names)
+def test_label_maps_and_copies_beside_frames_are_left_out(tmp_path, pictures, mode, labels, label_mode):
+    fill(tmp_path, *pictures, mode=mode)
+    fill(tmp_path, *labels, mode=label_mode)
+    with pytest.warns(SkippedRecords, match=f"{len(labels)} images such as .* stand beside frames such as"):
+        assert sorted(path.name for path in list_images(tmp_path)) == sorted(pictures)
 
 
-def test_images_with_several_endings_are_frames_if_their_numbers_differ(tmp_path):
-    names = ["0.jpg", "1.jpeg", "2.JPG", "3.png"]
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["0.jpg", "1.jpeg", "2.JPG", "3.png"],
+        ["night_bridge.jpg", "night_street.jpg"],
+        ["1.jpg", "title.jpg"],
+        numbered("left_{}.png", (0, 2)) + numbered("right_{}.png", (1, 3)),
+    ],
+)
+def test_images_of_different_numbers_are_all_frames(tmp_path, names):
     fill(tmp_path, *names)
-    assert [path.name for path in list_images(tmp_path)] == names
+    assert sorted(path.name for path in list_images(tmp_path)) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "names", [["walk.png", "walk_1.png", "walk_2.png"], ["7.jpg", "8.jpg", "7_overlay_1.jpg"], ["a.png", "a_x.png"]]
+)
+def test_a_name_that_begins_with_another_is_told(tmp_path, names):
+    fill(tmp_path, *names)
+    with pytest.warns(SkippedRecords, match=f"{names[-1][:5]}.* is taken as a frame, though|walk_1.png is taken"):
+        assert sorted(path.name for path in list_images(tmp_path)) == sorted(names)
 
 
 def test_hidden_files_folders_and_other_files_are_no_frames(tmp_path):
@@ -62,6 +90,9 @@ def test_formats_of_pillow_are_read_and_others_named(tmp_path):
     (tmp_path / "iphone" / "IMG_2.HEIC").write_bytes(b"")
     with pytest.raises(DataError, match=r"IMG_2\.HEIC: HEIC can't be read; convert it, .*magick .*IMG_2.HEIC .*\.png"):
         list_images(tmp_path / "iphone")
+    fill(tmp_path / "iphone", "IMG_2.jpg")
+    with pytest.warns(SkippedRecords, match=r"1 images such as IMG_2\.HEIC"):
+        assert len(list_images(tmp_path / "iphone")) == 2
 
 
 @pytest.mark.parametrize("ending", ["avif", "ico", "jp2", "tga", "webp", "png", "gif"])

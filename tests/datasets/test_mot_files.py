@@ -1,5 +1,7 @@
 """Sequences and boxes of MOTChallenge: the order of frames, and errors for missing or wrong files."""
 
+import gc
+import weakref
 from fractions import Fraction
 
 import pytest
@@ -111,20 +113,24 @@ def test_part_beyond_the_video_is_reported(tmp_path, part):
         mot.snippet(folder, frames=part)
 
 
-def test_video_is_decoded_once_for_all_its_parts(tmp_path, monkeypatch):
-    path, opened, frames = film(tmp_path), [], streams.frames
-    monkeypatch.setattr(streams, "frames", lambda path: opened.append(path) or frames(path))
-    mot.snippet(path, frames=range(6))
-    mot.snippet(path, frames=range(6, 12))
-    assert opened == [path.resolve()]
+def test_video_is_decoded_once_and_forgotten_after_use(tmp_path, monkeypatch):
+    path, read = film(tmp_path), []
+    monkeypatch.setattr(mot._Decoded, "append", lambda self, frame: read.append(1) or list.append(self, frame))
+    train = mot.snippet(path, frames=range(6))
+    val = mot.snippet(path, frames=range(6, 12))
+    assert len(read) == 12
+    kept = [weakref.ref(decoded) for decoded in mot._in_use.values()]
+    del train, val
+    gc.collect()
+    assert [decoded() for decoded in kept] == [None]
 
 
 def test_video_too_long_for_memory_is_refused(tmp_path, monkeypatch):
     path = film(tmp_path)
     monkeypatch.setattr(mot, "MEMORY", 12 * 3 * HEIGHT * WIDTH)
     assert len(mot.snippet(path).frames) == 12
+    gc.collect()
     monkeypatch.setattr(mot, "MEMORY", 12 * 3 * HEIGHT * WIDTH - 1)
-    mot._decoded.cache_clear()
     with pytest.raises(DataError, match=r"walk\.mp4: needs more than .* GiB of memory; store its frames as images"):
         mot.snippet(path)
 
@@ -200,3 +206,10 @@ def test_snippet_of_a_video_has_the_times_of_its_frames(tmp_path, monkeypatch):
     of_times(monkeypatch, path, *enumerate((0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 23)))
     part = mot.snippet(path, frames=range(10, 12))
     assert (part.fps, list(part.times)) == (0.5, [10, 23])
+
+
+def test_video_with_a_lost_frame_is_refused_since_boxes_name_frames_by_number(tmp_path, monkeypatch):
+    path = film(tmp_path)
+    of_times(monkeypatch, path, (0, 0), (2, 2))
+    with pytest.raises(DataError, match=r"frame 2 is lost, and boxes name frames by number"):
+        mot.snippet(path)
