@@ -225,7 +225,7 @@ def _lines(target: str | None) -> contextlib.AbstractContextManager[TextIO]:
 
 
 def _check_outputs(source: Path | None, outputs: dict[str, Path]) -> None:
-    """Raise `CommandError` if an output, by its option, can't be written, or would overwrite the source or the other."""
+    """Raise `CommandError` if an output, by option, can't be written, or would overwrite the source or the other."""
     for option, path in outputs.items():
         is_image = path.suffix.lower() in IMAGES  # of the folder that is read
         if source is not None and (_same(path, source) or (is_image and _same(path.parent, source))):

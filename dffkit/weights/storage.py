@@ -101,12 +101,12 @@ def read_tensors(folder: Path, wanted: dict[str, dict[str, Any]]) -> dict[str, T
     return tensors
 
 
-def save(models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | None = None) -> Path:
+def save(models: dict[str, tuple[nn.Module, dict[str, Any]]], folder: Path | None) -> Path:
     """Store models in a folder, in place of all that are there.
 
     Args:
         models: name -> (the model, its metadata: all that `entry` returns but `parameters` and `files`).
-        folder: where the weights lie, the repository's `data/weights` unless given.
+        folder: where the weights lie; None for the repository's `data/weights`. No default, as all there is replaced.
 
     Returns:
         The manifest's path.
