@@ -160,7 +160,7 @@ def own_and_carried(setting: str, number: int, index: int, gap: int = 9) -> Pict
     """
     film, setting = film_of(setting, number), find_setting(setting)
     target = film.boxes(index)
-    figure = Figure(figsize=(8.8, 2.6), layout="constrained")
+    figure = Figure(figsize=(8.8, 2.8), layout="constrained")
     words = []
     for axes, name, key_index in zip(figure.subplots(1, 2), ("frame", "dff"), (index, index - gap), strict=True):
         model = weights.load(setting.recipe(name).name)
@@ -213,7 +213,7 @@ def frame_time_bars(times: np.ndarray, duration: int) -> Picture:
     axes.bar(np.flatnonzero(keys), times[keys], color=ORANGE, label="key frame")
     axes.bar(np.flatnonzero(~keys), times[~keys], color=BLUE, label="other frame")
     axes.axhline(times.mean(), color=GREY, linestyle="--", label=f"mean, {1000 / times.mean():.0f} frames a second")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 5, 10], integer=True))
     axes.set(xlabel="frame", ylabel="milliseconds", xlim=(-0.8, len(times) - 0.2), ylim=(0, None))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     words = (
