@@ -178,8 +178,9 @@ def propagated_filter(scene: PropagatedClip, number: int, gap: int) -> Picture:
     """Draw a filter's map on the key frame, on the frame `gap` frames later, propagated there, and the difference."""
     key, own, carried = (part[number] for part in (scene.features[0], scene.features[gap], scene.propagated[gap]))
     brightest = float(scene.features[:, number].max()) or 1.0  # of all gaps, so that colours keep their meaning
-    figure = Figure(figsize=(9.4, 3.5), layout="constrained")
-    above, below = figure.subplots(2, 3)
+    figure = Figure(figsize=(9.4, 3.5))
+    figure.subplots_adjust(left=0.005, right=0.955, top=0.93, bottom=0.015, wspace=0.04, hspace=0.18)
+    (*above, change_bar), (*below, map_bar) = figure.subplots(2, 4, width_ratios=(1, 1, 1, 0.03))
     for axes, frame in zip(above, (scene.frames[0], scene.frames[gap]), strict=False):
         axes.imshow(frame.permute(1, 2, 0).numpy())
     change = above[2].imshow((carried - own).numpy(), cmap="PuOr_r", vmin=-brightest, vmax=brightest)
@@ -190,8 +191,8 @@ def propagated_filter(scene: PropagatedClip, number: int, gap: int) -> Picture:
     for axes, title in zip((*above, *below), titles, strict=True):
         axes.set(xticks=[], yticks=[], title=title)
         axes.spines[:].set_visible(False)
-    for ax, values in ((above[2], change), (below[2], shown)):
-        figure.colorbar(values, ax=ax, pad=0.02)
+    for axes, values in ((change_bar, change), (map_bar, shown)):
+        figure.colorbar(values, cax=axes)
     return Picture.of(figure, f"Filter {number}, {gap} frames after the key frame. {_in_words(key, carried, own)}")
 
 

@@ -10,13 +10,13 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from dffkit import weights
 from dffkit.baselines import NO_FLOW
 from dffkit.datasets.toytown import FPS, HANDHELD, WORLDS, Film
 from dffkit.dff import DeepFeatureFlow
-from dffkit.experiments.annotate import SURE
 from dffkit.experiments.sources import TOYTOWN_DURATIONS
 from dffkit.lessons import clip_pictures
 from dffkit.lessons.explore import Explorer, Picture, choice, slider
@@ -160,7 +160,7 @@ def own_and_carried(setting: str, number: int, index: int, gap: int = 9) -> Pict
     """
     film, setting = film_of(setting, number), find_setting(setting)
     target = film.boxes(index)
-    figure = Figure(figsize=(8.8, 2.5), layout="constrained")
+    figure = Figure(figsize=(8.8, 2.8), layout="constrained")
     words = []
     for axes, name, key_index in zip(figure.subplots(1, 2), ("frame", "dff"), (index, index - gap), strict=True):
         model = weights.load(setting.recipe(name).name)
@@ -170,28 +170,21 @@ def own_and_carried(setting: str, number: int, index: int, gap: int = 9) -> Pict
         words.append(f"with {features}, {found} are found")
         axes.set_title(f"frame {index}, {features}: {found} found", loc="left")
         draw_found(axes, film, index, result, target)
+    clip_pictures.add_class_legend(figure, True, classes=film.world.classes)
     return Picture.of(
         figure,
         f"""Frame {index} of {setting.scenes[:-1]} {number} of the validation split, twice, with the true boxes dashed
-        and those found solid: {", and ".join(words)}.""",
+        and those found solid, in the colours of their classes: {", and ".join(words)}.""",
         bits=5,
     )
 
 
 def draw_found(axes: Axes, film: Film, index: int, result: Mapping[str, Any], target: Mapping[str, Any]) -> None:
-    """Draw a frame with its true boxes, dashed, and above them the boxes found, with their classes."""
-    axes.imshow(film.frame(index).permute(1, 2, 0).numpy())
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    sure = result["scores"] >= SURE
-    named = zip(result["boxes"][sure].tolist(), result["labels"][sure].tolist(), strict=True)
+    """Draw a frame with the boxes found, in the colours of their classes, and above them its true boxes, dashed."""
+    clip_pictures.draw_result(axes, film.frame(index), result)
     for x1, y1, x2, y2 in target["boxes"].tolist():
         for colour, line in (("black", "-"), ("white", "--")):
             axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=colour, linestyle=line))
-    for (x1, y1, x2, y2), label in named:
-        axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=ORANGE, linewidth=2))
-        behind = {"facecolor": ORANGE, "edgecolor": "none", "pad": 1}
-        axes.text(x1, y1, film.world.classes[label - 1], fontsize=7.5, va="bottom", bbox=behind, clip_on=True)
 
 
 def frame_times(model: DeepFeatureFlow, frames: Sequence[Tensor], duration: int, repeats: int = 5) -> np.ndarray:
@@ -220,6 +213,7 @@ def frame_time_bars(times: np.ndarray, duration: int) -> Picture:
     axes.bar(np.flatnonzero(keys), times[keys], color=ORANGE, label="key frame")
     axes.bar(np.flatnonzero(~keys), times[~keys], color=BLUE, label="other frame")
     axes.axhline(times.mean(), color=GREY, linestyle="--", label=f"mean, {1000 / times.mean():.0f} frames a second")
+    axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 5, 10], integer=True))
     axes.set(xlabel="frame", ylabel="milliseconds", xlim=(-0.8, len(times) - 0.2), ylim=(0, None))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     words = (

@@ -131,7 +131,7 @@ def agreement_curves(lines: Mapping[str, Sequence[float]], cut: int | None = Non
         axes.plot(range(len(values)), values, ".-", color=colour, label=title)
     if cut is not None:
         axes.axvline(cut, color="black", linewidth=0.8, linestyle=":")
-        axes.annotate("cut", (cut, axes.get_ylim()[0]), (3, 3), textcoords="offset points")
+        axes.annotate("cut", (cut, axes.get_ylim()[0]), (-3, 3), textcoords="offset points", ha="right")
     axes.set(xlabel="frame", ylabel="pixels as per frame [%]")
     axes.legend(loc="lower left", ncols=len(lines))
     worst = {title: min(values) for title, values in lines.items()}

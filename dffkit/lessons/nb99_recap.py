@@ -27,11 +27,11 @@ result. Key frames come by Algorithm 1, and Eq. 7 gives the speedup."""
 @styled
 def method() -> Picture:
     """Return a picture of a propagated frame's way to its result, with the equation of each part."""
-    figure, axes = sheet(2.9)
-    key, current = Box(0.75, 2.3, 1.3, 0.6), Box(0.75, 0.6, 1.3, 0.6)
-    n_feat, flow = Box(2.55, 2.3, 1.5, 0.75), Box(2.55, 0.6, 1.5, 0.75)
-    features, fields = Box(4.4, 2.3, 1.4, 0.6), Box(4.4, 0.6, 1.4, 0.75)
-    warp, task = Box(6.0, 1.45, 1.2, 0.75), Box(7.35, 1.45, 1.1, 0.75)
+    figure, axes = sheet(1.7)
+    key, current = Box(0.7, 1.4, 1.3, 0.45), Box(0.7, 0.3, 1.3, 0.45)
+    n_feat, flow = Box(2.55, 1.4, 1.5, 0.5), Box(2.55, 0.3, 1.5, 0.5)
+    features, fields = Box(4.4, 1.4, 1.4, 0.45), Box(4.4, 0.3, 1.4, 0.5)
+    warp, task = Box(6.0, 0.85, 1.2, 0.5), Box(7.4, 0.85, 1.1, 0.5)
     draw_box(axes, key, "key frame k")
     draw_box(axes, current, "current frame i")
     draw_box(axes, n_feat, "N_feat: costly,\non key frames only", EXPENSIVE)
@@ -43,15 +43,15 @@ def method() -> Picture:
     arrows = ((key, n_feat), (n_feat, features), (key, flow), (current, flow), (flow, fields), (features, warp))
     for start, end in (*arrows, (fields, warp), (warp, task)):
         draw_arrow(axes, start, end)
-    axes.text(0.1, 1.45, "Algorithm 1:\nevery l-th frame\nis a key frame", va="center", fontsize=9, style="italic")
-    axes.text(6.0, 0.45, "speedup: Eq. 7", va="center", fontsize=9, style="italic")
+    axes.text(0.05, 0.85, "Algorithm 1: every\nl-th frame is a key", va="center", fontsize=9, style="italic")
+    axes.text(5.4, 0.3, "speedup: Eq. 7", va="center", fontsize=9, style="italic")
     plt.close(figure)
     return Picture.of(figure, METHOD)
 
 
 def equation_map() -> Markdown:
     """Return a table of the claims in data/claims.toml that say where they are to be read: a line for each."""
-    lines = [["in the paper", "what it says", "code", "notebook", "proved by the test"]]
+    lines = [["paper", "what it says", "code", "section", "proved in"]]
     for claim in mapped():
         place, shown = claim.place.replace(" ", "\u00a0"), (f"[{text}]({target})" for text, target in links(claim))
         lines.append([place, claim.claim, *shown])
@@ -73,7 +73,7 @@ def links(claim: Claim) -> Iterator[tuple[str, str]]:
     anchor = quote(re.sub("[*`]", "", heading(path, section)).replace(" ", "-"))
     yield f"{number}\u00a0§\u00a0{section}", f"{path.name}#{anchor}"
     test, _, name = claim.test.partition("::")
-    yield name.removeprefix("test_").replace("_", " "), f"../{test}#{name}"
+    yield Path(test).stem, f"../{test}#{name}"
 
 
 def heading(path: Path, section: str) -> str:

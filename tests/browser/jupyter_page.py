@@ -117,6 +117,7 @@ class NotebookPage:
             """(count) => count === [...document.querySelectorAll('.jp-Notebook img')]
             .filter((img) => img.complete && img.naturalWidth).length""",
             arg=count,
+            polling=200,  # milliseconds; by default the page asks itself before each of its own drawings
         )
 
     def close(self) -> None:
@@ -158,10 +159,14 @@ class WidgetBox:
         start = int(number.inner_text())
         button.click()
         self.box.page.wait_for_function(
-            "([number, start]) => Number(number.innerText) > start + 1", arg=[number.element_handle(), start]
+            "([number, start]) => Number(number.innerText) > start + 1",
+            arg=[number.element_handle(), start],
+            polling=50,
         )
         button.click()
-        self.box.page.evaluate(ANSWERED)
+        # While the kernel draws, the page holds back Play's latest step, and sends it when the kernel has answered.
+        for _ in range(2):
+            self.box.page.evaluate(ANSWERED)
         return int(number.inner_text())
 
     def wait_for(self, picture: Picture) -> None:

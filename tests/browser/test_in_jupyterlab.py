@@ -25,11 +25,7 @@ class Run(NamedTuple):
     saved: NotebookNode
 
 
-# These have sliders and a Play button. nbval runs every notebook; more of them here take longer than all other tests.
-IN_BROWSER = [name for name in STORED if name[:2] in ("00", "01", "02")]
-
-
-@pytest.fixture(scope="module", params=IN_BROWSER, ids=lambda name: name[:2])
+@pytest.fixture(scope="module", params=STORED, ids=lambda name: name[:2])
 def run(request, browser, server):
     """Run a notebook from a fresh kernel, once for all tests of it."""
     page = NotebookPage(browser, server, request.param)

@@ -6,11 +6,12 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from dffkit import weights
 from dffkit.datasets.toytown import WORLDS, Film
-from dffkit.experiments import rendered
+from dffkit.experiments import annotate, rendered
 from dffkit.lessons import clip_pictures, nb06_speed_accuracy
 from dffkit.lessons.clip_pictures import recognize_frame, score_text
 from dffkit.lessons.nb06_speed_accuracy import (
@@ -123,8 +124,9 @@ def test_a_frame_is_drawn_with_its_own_features_and_with_those_of_an_earlier_one
     assert f"with its own features, {count} of {count} are found" in alt
     assert f"with the features of frame 10, {count - 1} of {count} are found" in alt
     own, carried = figure.axes
-    assert len(own.patches) - len(carried.patches) == len(own.texts) - len(carried.texts) == 1
-    assert {text.get_text() for text in own.texts} <= set(WORLDS["detection"].classes)
+    assert len(own.patches) - len(carried.patches) == 2  # a coloured line on a light rim
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(WORLDS["detection"].classes)
 
 
 def test_boxes_below_the_score_that_counts_are_not_drawn():
@@ -133,8 +135,8 @@ def test_boxes_below_the_score_that_counts_are_not_drawn():
     target = {"boxes": box, "labels": torch.tensor([1])}
     result = {"boxes": box.repeat(2, 1), "labels": torch.tensor([1, 2]), "scores": torch.tensor([0.9, 0.1])}
     draw_found(axes, film, 19, result, target)
-    assert [text.get_text() for text in axes.texts] == ["bicycle"]
-    assert len(axes.patches) == 2 + 1  # the true box, black below white, and the one found
+    assert len(axes.patches) == 2 + 2  # the one found on its light rim, then the true box, black below white
+    assert axes.patches[1].get_edgecolor() == to_rgba(annotate.COLOURS[annotate.BOX_COLOURS + 1])
 
 
 def test_each_frame_has_its_own_time(monkeypatch):

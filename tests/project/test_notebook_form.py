@@ -1,5 +1,6 @@
 """The form of the numbered notebooks: head, rhythm, stored outputs, pictures with texts, exercises, links."""
 
+import ast
 import copy
 import importlib
 import re
@@ -112,6 +113,25 @@ def test_every_section_is_marked_core_or_optional(path):
     headings = re.findall(r"^## (.+)$", re.sub(r"```.*?```", "", prose(path), flags=re.DOTALL), re.MULTILINE)
     assert headings
     assert [heading for heading in headings if not re.search(r"\w.* · (core|optional)$", heading)] == []
+
+
+@every_notebook
+def test_core_cells_run_without_the_optional_ones(path):
+    section, subsection = "core", ""
+    bound = {"core": set(), "optional": set()}
+    missing = set()
+    for cell in NOTEBOOKS[path].cells:
+        if cell.cell_type == "markdown":
+            for level, _, mark in paths.HEADING.findall(paths.CODE.sub("", cell.source)):
+                section, subsection = (section, mark) if level == "###" else (mark or "core", "")
+            continue
+        mark = subsection or section
+        for statement in ast.parse(cell.source).body:
+            binds, uses = notebooks.global_names(ast.unparse(statement))
+            if mark == "core":
+                missing |= (uses - binds) & bound["optional"] - bound["core"]
+            bound[mark] |= binds
+    assert not missing
 
 
 def test_the_core_is_short():
