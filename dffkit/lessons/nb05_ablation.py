@@ -38,6 +38,8 @@ WHY = {
         "DFF above DFF fix F": ("holds", "F from sprites alone is too often wrong inside things"),
         "DFF fix F above DFF separate": ("not resolved", "ahead in each of three trainings, which are too few"),
         "DFF above DFF without S": ("holds", "S can turn down features that the flow brings wrongly"),
+        "DFF above SFF-slow": ("holds", "SIFT Flow errs more inside things, and nothing is fitted to it"),
+        "SFF-slow above SFF-fast": ("does not hold", "on its finer grid more of the fast things are lost"),
         "DFF above SFF-DIS": ("holds", "DIS is nearer to the true motion, but nothing is fitted to it"),
         "DFF above copy": ("holds", "old features lie in the wrong place"),
     },
