@@ -2,7 +2,9 @@
 
 import argparse
 import csv
+import dataclasses
 import io
+import json
 
 from dffkit.commands.reproduce import align, weights_agree
 from dffkit.datasets.toytown import statistics
@@ -18,6 +20,7 @@ def add_claims_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `claims`."""
     parser.add_argument("id", nargs="?", metavar="ID", help="only this claim: how ours came about, and its command")
     parser.add_argument("--all", action="store_true", help="conventions too, on a second page")
+    parser.add_argument("--json", action="store_true", help="everything as JSON, without checks")
     again = "count costs and films again, and score the shipped weights again: a few minutes"
     parser.add_argument("--revalidate", action="store_true", help=again)
     accept = "store today's verdicts as those to compare with, and write them as a page, data/claims.md"
@@ -40,6 +43,9 @@ def claims_main(arguments: argparse.Namespace) -> int:
         print(describe(claims.find(arguments.id)))
         return 0
     found = verdicts.findings(claims.claims().values())
+    if arguments.json:
+        print(json.dumps(as_data(found), indent=1))
+        return 0
     if arguments.accept:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -54,6 +60,15 @@ def claims_main(arguments: argparse.Namespace) -> int:
     if not arguments.all:
         print("\nConventions: --all. One claim, with its command: python -m dffkit claims ID")
     return report_faults(found)
+
+
+def as_data(found: list[Finding]) -> list[dict]:
+    """Return all claims with their findings, the command and the printed value as data."""
+    return [
+        dataclasses.asdict(claim)
+        | {"command": verdicts.command(claim), "findings": [each._asdict() for each in found if each.claim == name]}
+        for name, claim in claims.claims().items()
+    ]
 
 
 def describe(claim: Claim) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 import shlex
 import tomllib
 
@@ -162,6 +163,15 @@ def test_one_claim_has_its_trainings_and_its_command(capsys):
     wanted = "experiments toytown/segmentation/frame toytown/segmentation/dff --seeds 0 1 2 --split test"
     for text in (wanted, "Table 4", "drive holds 2.9", "hours of training", "toytown/stills", "AMD EPYC"):
         assert text in out
+
+
+def test_json_has_every_claim(capsys, monkeypatch):
+    chosen = {name: CLAIMS[name] for name in ("table2.101-flownet", "table4.dff.map")}
+    monkeypatch.setattr(claims, "claims", lambda: chosen)
+    assert cli.main(["claims", "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["id"], first["paper"], first["findings"][0]["verdict"]) == ("table2.101-flownet", 12.71, "equal")
+    assert [each["world"] for each in second["findings"]] == ["drive", "films"]
 
 
 @pytest.mark.parametrize("changed", ["", "cost", "films", "weights"])
