@@ -35,6 +35,7 @@ key_frames = Exercise(
         Example("slow but steady: positions 0, 1, 2, 3, 4, 5, 6, threshold 2", ([0, 1, 2, 3, 4, 5, 6], 2)),
         Example("to the left: positions 9, 8, 5, 5, 1, threshold 2", ([9, 8, 5, 5, 1], 2)),
         Example("there and back: positions 0, 5, 0, 5, 5, threshold 3", ([0, 5, 0, 5, 5], 3)),
+        Example("there and nearly back: positions 0, 3, 1, threshold 2", ([0, 3, 1], 2)),
         Example("threshold 0: positions 3, 3, 4, 4, 5", ([3, 3, 4, 4, 5], 0)),
         Example("a single frame", ([2], 1)),
     ],
