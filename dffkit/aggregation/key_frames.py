@@ -58,7 +58,8 @@ def flow_signals(current: Tensor, key: Tensor, flow: Tensor, scale: Tensor | Non
         scale: `(B, C, h, w)`.
     """
     small, small_key = (F.avg_pool2d(frame, 8, ceil_mode=True) for frame in (current, key))
-    inside = warp(small_key.new_ones(1, 1, *flow.shape[2:]), flow)  # 0 where the flow leaves the frame
-    error = ((small - warp(small_key, flow)).abs() * inside).sum((1, 2, 3)) / (3 * inside.sum((1, 2, 3))).clamp(min=1)
+    with_ones = torch.cat([small_key, torch.ones_like(small_key[:, :1])], 1)
+    carried, inside = warp(with_ones, flow).split([3, 1], 1)  # inside: 0 where the flow leaves the frame
+    error = ((small - carried).abs() * inside).sum((1, 2, 3)) / (3 * inside.sum((1, 2, 3))).clamp(min=1)
     scaled = torch.zeros_like(error) if scale is None else (scale - 1).abs().mean((1, 2, 3))
     return torch.stack([flow.norm(dim=1).mean((1, 2)), 255 * error, scaled], dim=1)

@@ -18,6 +18,7 @@ from dffkit.experiments.benchmark import times_in_turns
 from dffkit.experiments.key_frames import FIXED, WEIGHTS, Clip
 from dffkit.lessons.clip_pictures import draw_result
 from dffkit.lessons.explore import Explorer, Picture, choice, slider
+from dffkit.paper import key_frame_curves
 from dffkit.paper.key_frame_curves import LOOKS
 from dffkit.paper.style import DARK_GREY, GREY, styled
 from dffkit.paper.three_ways import overlap
@@ -132,6 +133,21 @@ def evenly(count: int, length: int) -> list[int]:
 def overlap_with_truth(clip: Clip, keys: Sequence[int]) -> list[float]:
     """Return each frame's mean IoU of true boxes with those found from its key frame."""
     return [overlap(clip.from_key(k)[1][i], clip.film.targets[i]) for i, k in enumerate(keys)]
+
+
+def differences(subset: str = "all") -> pandas.DataFrame:
+    """Return the points over the fixed schedule at equal rate, with intervals: a line for each schedule.
+
+    Columns: `schedule`, and "l = 3", ... for the rates of these durations on val.
+    """
+    found = key_frame_curves.schedules(subset).dropna()
+    ends = zip(found.difference, found.difference_low, found.difference_high, strict=True)
+    words = [f"{mean:+.1f} ({low:.1f} to {high:.1f})" for mean, low, high in ends]
+    found = found.assign(words=words, duration="l = " + found.duration.astype(str))
+    lines = found.groupby("schedule", sort=False)
+    return pandas.DataFrame(
+        [{"schedule": name} | dict(zip(each.duration, each.words, strict=True)) for name, each in lines]
+    )
 
 
 @torch.inference_mode()

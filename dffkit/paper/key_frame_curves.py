@@ -76,7 +76,7 @@ def figure() -> tuple[Figure, pandas.DataFrame]:
             left.fill_between(table.rate, table.low, table.high, color=colour, alpha=0.15, linewidth=0)
             continue
         ends = np.abs(table[["difference_low", "difference_high"]].sub(table.difference, axis=0).T)
-        places = table.rate + 0.35 * (number - len(LOOKS) / 2)  # beside each other
+        places = table.rate + 0.12 * (number - len(LOOKS) / 2)  # beside each other
         right.errorbar(places, table.difference, ends, fmt=look[0], color=colour, markersize=5, linewidth=1)
     right.axhline(0, color=LOOKS[FIXED][0], linewidth=1)
     left.set(title="accuracy", ylabel=f"{find_setting('handheld').metric} [%]")
