@@ -1,5 +1,6 @@
 """Notebook 09: key frames by hand, one film in the widget, and the time of deciding."""
 
+import pandas
 import pytest
 import torch
 
@@ -74,3 +75,13 @@ def test_deciding_is_counted_and_timed(clip):
     assert found.multiply_adds["a key frame"] > found.multiply_adds["a non-key frame"] > found.multiply_adds["F"] > 0
     assert (found.ms > 0).all()
     assert found.share["a non-key frame"] == 100
+
+
+def test_differences_have_a_column_for_each_duration(monkeypatch):
+    lines = [("fixed", 3, None, None, None), ("random", 3, -1.26, -2.5, -0.04), ("random", 5, 1.0, 0.5, 1.5)]
+    columns = ["schedule", "duration", "difference", "difference_low", "difference_high"]
+    found = pandas.DataFrame(lines, columns=columns)
+    monkeypatch.setattr(lesson.key_frame_curves, "schedules", lambda subset: found)
+    assert lesson.differences().to_dict("records") == [
+        {"schedule": "random", "l = 3": "-1.3 (-2.5 to -0.0)", "l = 5": "+1.0 (0.5 to 1.5)"}
+    ]
