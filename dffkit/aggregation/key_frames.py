@@ -1,110 +1,65 @@
-"""Key frames by content, decided by what the networks computed anyway: the paper leaves this to future work (Sec. 3).
+"""Key frames by what the flow network computes anyway: the paper leaves scheduling to future work (Sec. 3).
 
-These are schedules as in `dffkit.schedules`. A schedule is called before a frame is computed, so it looks at what the
-frame before has left: no network runs for it. It looks at one network, so a copy of the model (as `recognize` makes
-under autocast) needs a schedule of its own, and frames must come one by one (`look_ahead=1`).
+`FlowChange` is a schedule as in `dffkit.schedules`. A schedule is called before a frame is computed, so it looks at
+what the frame before has left, and no network runs for it. It looks at one network, so a copy of the model (as
+`recognize` makes under autocast) needs a schedule of its own, and frames must come one by one (`look_ahead=1`).
 """
 
-import random
-
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dffkit.networks.detection import RFCN
 from dffkit.warp import warp
 
 
-class RandomKeyFrames:
-    """Each frame is a key frame with the same probability: what a schedule by content has to beat at equal rate.
-
-    Raises:
-        ValueError: unless the rate is in 0..1.
-    """
-
-    def __init__(self, rate: float, seed: int = 0) -> None:
-        if not 0 <= rate <= 1:
-            raise ValueError(f"rate: expected a share of the frames, 0 to 1, got {rate!r}")
-        self.rate, self.random = rate, random.Random(seed)
-
-    def __call__(self, index: int, frame: Tensor) -> bool:
-        """Return True if frame `index` is a key frame; the frame itself does not matter."""
-        return self.random.random() < self.rate
-
-
-class _AfterChange:
-    """A key frame as soon as the change since the last one, seen on the frame before, exceeds a threshold."""
-
-    def __init__(self, network: nn.Module, threshold: float, *, longest: int = 30) -> None:
-        self.threshold, self.longest = threshold, longest
-        network.register_forward_hook(self._look)
-
-    def __call__(self, index: int, frame: Tensor) -> bool:
-        """Return True if frame `index` is a key frame; the frame itself is not looked at."""
-        self.at_key = index == 0 or index - self.key_index >= self.longest or self.change > self.threshold
-        if self.at_key:
-            self.key_index, self.change = index, 0.0
-        return self.at_key
-
-
-class FlowChange(_AfterChange):
-    """A schedule by what F says of the frame before: a weighted sum of `flow_signals`.
+class FlowChange:
+    """A key frame as soon as a weighted sum of `flow_signals`, on the frame before, exceeds a threshold.
 
     Args:
         flow_network: *F* of the model that is run.
-        threshold: sum from which on the next frame is a key frame.
-        weights: of the flow's mean length and of the carried picture's error.
+        threshold: sum above which the next frame is a key frame.
+        weights: of the flow's mean length, the carried picture's error, and the change by S.
         longest: largest number of frames from one key frame to the next.
     """
 
     def __init__(
-        self, flow_network: nn.Module, threshold: float, weights: tuple[float, float] = (1.0, 0.0), *, longest: int = 30
+        self,
+        flow_network: nn.Module,
+        threshold: float,
+        weights: tuple[float, float, float] = (1.0, 0.0, 0.0),
+        *,
+        longest: int = 30,
     ) -> None:
-        super().__init__(flow_network, threshold, longest=longest)
-        self.weights = weights
+        self.threshold, self.weights, self.longest = threshold, weights, longest
+        flow_network.register_forward_hook(self._look)
+
+    def __call__(self, index: int, frame: Tensor) -> bool:
+        """Return True if frame `index` is a key frame; the frame itself is not looked at."""
+        at_key = index == 0 or index - self.key_index >= self.longest or self.change > self.threshold
+        if at_key:
+            self.key_index, self.change = index, 0.0
+        return at_key
 
     def _look(self, _: nn.Module, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor | None]) -> None:
-        signals = flow_signals(*inputs, output[0])
-        self.change = sum(weight * signal for weight, signal in zip(self.weights, signals, strict=True))
+        self.change = float(flow_signals(*inputs, *output)[0].cpu() @ torch.tensor(self.weights))
 
 
-class LabelChange(_AfterChange):
-    """Clockwork's schedule: the share of cells whose most likely class is no longer the key frame's.
+def flow_signals(current: Tensor, key: Tensor, flow: Tensor, scale: Tensor | None = None) -> Tensor:
+    """Return three signs of change since the key frame, `(B, 3)`.
 
-    Clockwork looks at a shallow classifier on the frame itself; here it is the last result of N_task.
-
-    Args:
-        task_network: *N_task* of the model that is run, `ScoreMaps` or `RFCN`.
-        threshold: share of the cells, 0 to 1.
-        longest: largest number of frames from one key frame to the next.
-    """
-
-    def _look(self, task_network: nn.Module, _: tuple, maps: Tensor) -> None:
-        labels = most_likely(task_network, maps)
-        if self.at_key:
-            self.key_labels = labels
-        else:
-            self.change = (labels != self.key_labels).float().mean().item()
-
-
-def flow_signals(current: Tensor, key: Tensor, flow: Tensor) -> tuple[float, float]:
-    """Return the flow's mean length in cells, and the error of the key frame carried to the current one.
-
-    The error is the mean absolute difference of means over cells, in grey levels 0..255: what flow can't explain.
+    The first is the flow's mean length in cells. The second is the error of the key frame carried to the current one:
+    the mean absolute difference of means over cells, in grey levels 0..255, which flow can't explain. The third is the
+    mean absolute difference of the scale field from 1; 0 without S.
 
     Args:
-        current, key: frames from F's `prepare`, `(1, 3, H/2, W/2)`.
-        flow: `(1, 2, h, w)` in cells.
+        current: frames from F's `prepare`, `(B, 3, H/2, W/2)`.
+        key: the same, or one key frame `(1, 3, H/2, W/2)` for all.
+        flow: `(B, 2, h, w)` in cells.
+        scale: `(B, C, h, w)`.
     """
     small, small_key = (F.avg_pool2d(frame, 8, ceil_mode=True) for frame in (current, key))
-    inside = warp(small_key.new_ones(1, 1, *flow.shape[2:]), flow)  # 0 where the flow leaves the frame
-    error = ((small - warp(small_key, flow)).abs() * inside).sum() / (3 * inside.sum()).clamp(min=1)
-    return flow.norm(dim=1).mean().item(), 255 * error.item()
-
-
-def most_likely(task_network: nn.Module, maps: Tensor) -> Tensor:
-    """Return the most likely class of each cell `(B, h, w)`; for R-FCN by the mean over its k x k maps of a class."""
-    if isinstance(task_network, RFCN):
-        classes, bins = task_network.num_classes + 1, task_network.bins**2
-        first = sum(task_network.parts[:2])
-        maps = maps[:, first : first + bins * classes].unflatten(1, (classes, bins)).mean(2)
-    return maps.argmax(1)
+    with_ones = torch.cat([small_key, torch.ones_like(small_key[:, :1])], 1)
+    carried, inside = warp(with_ones, flow).split([3, 1], 1)  # inside: 0 where the flow leaves the frame
+    error = ((small - carried).abs() * inside).sum((1, 2, 3)) / (3 * inside.sum((1, 2, 3))).clamp(min=1)
+    scaled = torch.zeros_like(error) if scale is None else (scale - 1).abs().mean((1, 2, 3))
+    return torch.stack([flow.norm(dim=1).mean((1, 2)), 255 * error, scaled], dim=1)

@@ -52,9 +52,9 @@ def score(run: Run, model: nn.Module, workspace: Workspace, *, split: str) -> li
     label = sources.longest_duration(recipe, films) - 1  # the frame that is scored elsewhere
     found = seq_nms_scores(model, recipe.job, films, label, run.measurement(split))
     if recipe.job == "pairs":
-        chosen = min(key_frames.FILMS, workspace.streets or key_frames.FILMS)
+        chosen = min(key_frames.CHOSEN_ON, count)
         val = labelled_films("val", chosen, workspace.cache, workspace.progress)
-        found += key_frames.scores(model, val, films, run.measurement(split))
+        found += key_frames.scores(model, val, films[: key_frames.FILMS], run.measurement(split))
     return found
 
 
@@ -80,4 +80,4 @@ def _results(model: nn.Module, job: str, film: Snippet, number: int) -> Iterator
     if job == "aggregate":
         return aggregate(model, film.frames, REACH)
     duration = DURATION if job == "pairs" else 1
-    return recognize(model, film.frames, lambda index, _: (index - number) % duration == 0)
+    return recognize(model, film.frames, lambda index, _: (index - number) % duration == 0, look_ahead=duration)

@@ -18,6 +18,7 @@ from dffkit.paper import (
     complexity_figures,
     equal_speed,
     figure1,
+    key_frame_curves,
     ledger,
     network_drawings,
     speed_accuracy,
@@ -53,6 +54,7 @@ FIGURES: dict[str, tuple[str, str, Callable[..., tuple[Figure, pandas.DataFrame]
     "lost_boxes": ("none", "boxes that DFF loses nine frames after the key frame", lost_boxes_figure),
     "fix_n": ("Table 4", "gain by training N jointly, by key frame duration", ablation_figures.fix_n),
     "flow_quality": ("Sec. 6", "endpoint error of each row's flow", ablation_figures.flow_quality),
+    "key_frames": ("Sec. 6", "accuracy over the rate of key frames, by schedule", key_frame_curves.figure),
     "real_video": ("none", "scores on CamVid and PETS09 by key frame duration", variations.draw_real_video),
 }
 BESIDE = ("table4", "table5", "figure3")  # draw a reader's rows beside ours

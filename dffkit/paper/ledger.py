@@ -12,7 +12,7 @@ import pandas
 
 from dffkit import complexity
 from dffkit.experiments import results, speed
-from dffkit.experiments.results import EVALUATION, TRAINING, Score
+from dffkit.experiments.results import CLIPS, EVALUATION, TRAINING, Score
 from dffkit.experiments.runs import default_workspace, stored_scores
 from dffkit.experiments.scoring import METRIC
 from dffkit.experiments.speed import Architecture, Speed
@@ -87,6 +87,17 @@ def _scores(recipes: Mapping[str, Recipe], split: str, wanted: Callable[[str, Sc
     for name, row in found.values():
         note_source(folder() / EVALUATION, f"{recipes[name].name}, {split}", row.measurement._asdict() | row.provenance)
     return list(found.values())
+
+
+def clip_scores(recipe: Recipe, subset: str = "all") -> dict[tuple[str, int | None], SampledScore]:
+    """Return what `evaluate --clips` has found on test, seed 0, by (metric, duration); rates have no replicates."""
+    path, found = folder() / CLIPS, {}
+    for _, row in stored_scores(path, {"": recipe}, "test"):
+        if (row.measurement.seed, row.subset) == (0, subset):
+            note_source(path, f"{recipe.name}, test", row.measurement._asdict() | row.provenance)
+            replicates = results.read_replicates(folder(), row)
+            found[row.metric, row.duration] = SampledScore(row.value, replicates)
+    return found
 
 
 def recipes_of(setting: str) -> dict[str, Recipe]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hand_made import DETECTION, recipe, snippets
 
-from dffkit.aggregation.key_frames import FlowChange, LabelChange
+from dffkit.aggregation.key_frames import FlowChange
 from dffkit.datasets.snippets import Snippet
 from dffkit.experiments import clips, key_frames, queue, results
 from dffkit.experiments.key_frames import Clip, learned_weights, mean_rate, parameter_for
@@ -59,25 +59,20 @@ def test_the_first_key_frame_depends_on_the_film():
 
 @pytest.fixture(scope="module")
 def clip():
-    return Clip(network(), films(1)[0])
+    return Clip(network(), films(1)[0], range(12))
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.02, 0.1, 1.0, 30.0])
-@pytest.mark.parametrize("policy", ["frame difference", "label change", "flow length", "carried error", "learned"])
+@pytest.mark.parametrize("policy", ["frame difference", "flow length", "carried error", "learned"])
 def test_simulated_key_frames_are_those_of_recognize(clip, policy, threshold):
-    model, weights = network(), (key_frames.WEIGHTS | {"learned": (0.1, 0.2)}).get(policy, (0.0, 0.0))
-    if policy == "frame difference":
-        schedule = FrameDifference(threshold)
-    elif policy == "label change":
-        schedule = LabelChange(model.task_network, threshold)
-    else:
-        schedule = FlowChange(model.flow_network, threshold, weights)
+    model, weights = network(), (key_frames.WEIGHTS | {"learned": (0.1, 0.2, 0.3)})[policy]
+    schedule = FrameDifference(threshold) if weights is None else FlowChange(model.flow_network, threshold, weights)
     streamed = list(recognize(model, clip.film.frames, schedule))
     keys = clip.key_frames(policy, threshold, weights)
     assert [i for i, k in enumerate(keys) if i == k] == [result.index for result in streamed if result.is_key_frame]
     for i, k in enumerate(keys):
         for name, values in streamed[i].output.items():
-            torch.testing.assert_close(clip.detections(k, i)[name], values, rtol=1e-3, atol=1e-3)
+            torch.testing.assert_close(clip.from_key(k)[1][i][name], values, rtol=1e-3, atol=1e-3)
 
 
 def test_fixed_and_random_key_frames(clip):
@@ -89,27 +84,31 @@ def test_fixed_and_random_key_frames(clip):
 
 @pytest.mark.parametrize("policy", key_frames.POLICIES)
 def test_parameters_give_the_rate_of_a_fixed_duration(policy):
-    model = network()
-    chosen = [Clip(model, film) for film in films(4)]
-    for speed, clip in enumerate(chosen, 1):
-        clip.signals = lambda k, i, speed=speed: (speed * (i - k), 2 * speed * (i - k), 0.01 * speed * (i - k))
-    weights = key_frames.WEIGHTS.get(policy, (0.1, 0.1))
+    chosen = [Clip(network(), film, ()) for film in films(4)]
+    for speed, each in enumerate(chosen, 1):
+        each.changes = lambda k, _, speed=speed: [0.1 * speed * i for i in range(1, 12 - k)]
+    weights = key_frames.WEIGHTS.get(policy, (0.1, 0.1, 0.0))
     rate = mean_rate(chosen, policy, parameter_for(chosen, policy, 4, weights), weights)
     assert rate == pytest.approx(3 / 12, abs=0.13)
 
 
 def test_learned_weights_predict_the_loss():
-    clip = Clip(network(), films(1)[0])
-    clip.signals = lambda k, i: (float(i - k), 2.0 * (i % 3), 0.0)
-    clip.detections = lambda k, i: (
-        {"scores": torch.tensor([1.0]), **clip.film.targets[i]}
-        | ({} if i == k or i - k < 5 else {"scores": torch.tensor([0.1])})
-    )
-    length, error = learned_weights([clip])
-    assert length > 0.05
-    assert error < length
-    clip.detections = lambda k, i: {"scores": torch.tensor([1.0]), **clip.film.targets[i]}
-    assert learned_weights([clip]) == key_frames.WEIGHTS["flow length"]  # nothing is ever lost
+    """All boxes are lost from the fifth frame after the key frame on, and the first signal says so."""
+    clip = Clip(network(), films(1)[0], range(12))
+    lose = 5
+
+    def from_key(k):
+        after = torch.arange(1.0, 12 - k)
+        signals = torch.stack([(after >= 5).float(), torch.ones_like(after), 2 - after % 2], 1)
+        found = {
+            i: {**clip.film.targets[i], "scores": torch.tensor([0.1 if i - k >= lose else 1.0])} for i in range(12)
+        }
+        return signals, found
+
+    clip.from_key = from_key
+    assert learned_weights([clip]) == pytest.approx((1, 0, 0), abs=1e-5)
+    lose = 99
+    assert learned_weights([clip]) == key_frames.WEIGHTS["flow length"]
 
 
 def test_the_command_scores_a_run_into_a_table_of_its_own(workspace, monkeypatch):
@@ -120,7 +119,7 @@ def test_the_command_scores_a_run_into_a_table_of_its_own(workspace, monkeypatch
     queue.train_run(run, workspace)
     found = queue.evaluate_run(run, workspace, split="test", of_clips=True)
     stored = results.read(workspace.results / "clips.csv")
-    assert len(stored) == len(found) == 3 * 4 + 7 * 2 * 5
+    assert len(stored) == len(found) == 3 * 4 + 6 * 2 * 5
     rates = {row.duration: row.value for row in stored if row.metric == "rate, key frames: fixed"}
     assert rates == {2: 6 / 12, 3: 4 / 12}
     assert not (workspace.results / "evaluation.csv").exists()
