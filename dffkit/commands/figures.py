@@ -14,7 +14,7 @@ SETTINGS = ("segmentation", "detection", "handheld")
 def add_figures_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `figures`."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these of figures/README.md (default: all)")
-    results_help = "your rows, by names of recipes, beside ours in table4, table5 and figure3 (the default)"
+    results_help = "your rows, by names of recipes: table4, table5 and figure3 (the default) have them beside ours"
     parser.add_argument("--results", type=Path, metavar="DIR", help=results_help)
     out_help = "write here (default: figures, or build/figures with --results)"
     parser.add_argument("--out", type=Path, metavar="DIR", help=out_help)
@@ -36,9 +36,6 @@ def figures_main(arguments: argparse.Namespace) -> int:
 
         if unknown := [name for name in names if name not in figures.FIGURES]:
             raise CommandError(f"{', '.join(unknown)}: no such figure; expected some of {', '.join(figures.FIGURES)}")
-        if results and (others := [name for name in names if name not in figures.BESIDE]):
-            known = f"only {', '.join(figures.BESIDE)} have your rows beside ours"
-            raise CommandError(f"--results: {known}; leave out {', '.join(others)}")
         if results and not (results / "evaluation.csv").is_file():
             raise CommandError(f"--results {results}: has no evaluation.csv; expected a folder such as build/results")
         written = figures.redraw(folder, names or (figures.BESIDE if results else None), results)

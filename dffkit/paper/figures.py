@@ -1,7 +1,8 @@
 """All figures and result tables, as `python -m dffkit figures` writes them."""
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from dffkit.paper.style import METRICS, STYLE
 from dffkit.paper.tables import AT, markdown_table
 from dffkit.support import files
 from dffkit.support.errors import DataError
+from dffkit.support.files import root
 
 # Name -> what of the paper it is or belongs to, what it shows, and the function that returns it with its numbers.
 FIGURES: dict[str, tuple[str, str, Callable[..., tuple[Figure, pandas.DataFrame]]]] = {
@@ -81,26 +83,43 @@ def redraw(folder: Path, names: Iterable[str] | None = None, results: Path | Non
     Args:
         folder: where they are written. Its `README.md`, if there is one, lists all figures.
         names: of `FIGURES`; None for all.
-        results: a reader's folder of rows, which figures of `BESIDE` draw beside ours.
+        results: a reader's folder of rows, which are drawn beside ours, or else alone.
 
     Raises:
         DataError: if `results` has no rows that a figure shows.
     """
-    written = []
+    written, seconds = [], {}
     for name in names or FIGURES:
+        start = time.perf_counter()
         with plt.style.context(STYLE), matplotlib.rc_context({"svg.hashsalt": name}):
-            with ledger.collected_sources() as sources:
-                figure, numbers = FIGURES[name][-1](**({"results": results} if results else {}))
-            about = {"Title": f"{name}: {FIGURES[name][1]}", "Source": ledger.describe_sources(sources)}
+            figure, numbers, sources = _draw(name, results)
+            about = {"Title": f"{name}: {FIGURES[name][1]}", "Source": sources}
             for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": "dffkit"})):
                 buffer = io.BytesIO()
                 figure.savefig(buffer, format=kind, metadata=metadata | about)
                 written.append(files.write(folder / f"{name}.{kind}", buffer.getvalue()))
             plt.close(figure)
         written.append(files.write(folder / f"{name}.csv", numbers.to_csv(index=False, lineterminator="\n")))
+        seconds[name] = time.perf_counter() - start
     if names is None and (readme := folder / "README.md").exists():
-        written.append(write_tables(readme, overview()))
+        written.append(write_tables(readme, overview(seconds)))
     return written
+
+
+def _draw(name: str, results: Path | None) -> tuple[Figure, pandas.DataFrame, str]:
+    """Draw a figure; return it with its numbers and the description of their sources."""
+    make = FIGURES[name][-1]
+    with ledger.collected_sources() as sources:
+        if name in BESIDE:
+            figure, numbers = make(results=results)
+        else:
+            with ledger.reading(results):
+                figure, numbers = make()
+            if results:
+                figure.suptitle(f"only the rows of {results}")
+    if results and not any((root() / file).is_relative_to(results) for file, *_ in sources):
+        raise DataError(f"{results}: has no rows that {name} shows; draw it without --results")
+    return figure, numbers, ledger.describe_sources(sources)
 
 
 def moved(redrawn: Path, stored: Path) -> list[str]:
@@ -123,10 +142,14 @@ def moved(redrawn: Path, stored: Path) -> list[str]:
     return lines
 
 
-def overview() -> str:
-    """Return the table of figures/README.md."""
-    rows = [[f"[{name}]({name}.png)", place, shows] for name, (place, shows, _) in FIGURES.items()]
-    return markdown_table([["figure", "in the paper", "shows"], *rows]) + "\n"
+def overview(seconds: Mapping[str, float]) -> str:
+    """Return the table of figures/README.md; `seconds` of drawing are rounded up to 1, 2, 5, 10, 20, ..."""
+    steps = [factor * 10**power for power in range(4) for factor in (1, 2, 5)]
+    rows = [["figure", "in the paper", "shows", "command", "seconds"]]
+    for name, (place, shows, _) in FIGURES.items():
+        rounded = next(step for step in steps if step >= seconds[name])
+        rows.append([f"[{name}]({name}.png)", place, shows, f"`python -m dffkit figures {name}`", str(rounded)])
+    return markdown_table(rows) + "\n"
 
 
 def write_tables(path: Path, tables: str | None = None) -> Path:

@@ -130,7 +130,10 @@ def test_pictures_say_where_their_numbers_come_from(drawn):
 def test_the_list_of_figures_is_the_current_one(drawn):
     """If this fails, run `python -m dffkit figures`."""
     text = (STORED / "README.md").read_text(encoding="utf-8")
-    assert figures.overview() in text
+    without_seconds = [re.sub(r"\| \d+ \|$", "|", line) for line in text.splitlines()]
+    for line in figures.overview(dict.fromkeys(figures.FIGURES, 1.0)).splitlines():
+        assert re.sub(r"\| \d+ \|$", "|", line) in without_seconds
+    assert text.count("python -m dffkit figures ") - text.count("figures -->") == len(figures.FIGURES) + 2
 
 
 # A reader's rows
@@ -168,9 +171,14 @@ def test_a_readers_rows_are_drawn_beside_ours(drawn, readers, tmp_path, name):
     assert str(readers / "evaluation.csv") in source(tmp_path / f"{name}.png")
 
 
-def test_a_figure_of_which_a_reader_has_no_row_is_not_drawn(tmp_path):
-    with pytest.raises(DataError, match=r"expected stored results of handheld or .*, got none"):
-        figures.redraw(tmp_path, ["table4"], tmp_path)
+def test_other_figures_are_drawn_with_a_readers_rows_alone_or_not_at_all(readers, tmp_path):
+    figures.redraw(tmp_path, ["flow_quality"], readers)
+    assert set(pandas.read_csv(tmp_path / "flow_quality.csv").row) == {"DFF"}
+    assert f"only the rows of {readers}" in (tmp_path / "flow_quality.svg").read_text(encoding="utf-8")
+    with pytest.raises(DataError, match="has no rows that table2 shows; draw it without --results"):
+        figures.redraw(tmp_path, ["table2"], readers)
+    with pytest.raises(DataError, match=r"expected stored results of segmentation or detection, got none"):
+        figures.redraw(tmp_path, ["sparse_labels"], readers)
 
 
 def test_table_2_shows_the_counted_and_the_printed_numbers(drawn):
