@@ -83,9 +83,8 @@ def point_in_plane(
     """
     duration = 1 if network == "per frame" else duration
     chosen = points[(points.name == NETWORKS[network]) & (points.duration == duration)].iloc[0]
-    figure = Figure(figsize=(8.8, 4.9), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[1.5, 1])
-    plane = above.subplots()
+    figure = Figure(figsize=(8.8, 4.9))
+    plane = figure.add_axes((0.055, 0.5, 0.7, 0.45))
     for (features, flow), curve in points[points.flow != NO_FLOW].groupby(["features", "flow"], sort=False):
         ordered = curve.sort_values("duration")
         mine = (features, flow) == (chosen.features, chosen.flow)
@@ -103,10 +102,11 @@ def point_in_plane(
     shown = [0, duration // 2, duration - 1]
     seen = []
     results = clip_pictures.recognize_frames(models[network], film, shown, 0)
-    for axes, index, result in zip(below.subplots(1, 3), shown, results, strict=True):
+    below = [figure.add_axes((0.005 + 0.333 * column, 0.075, 0.325, 0.292)) for column in range(3)]
+    for axes, index, result in zip(below, shown, results, strict=True):
         seen.append(clip_pictures.draw_recognition(axes, film, Recognition(index, index == 0, result)))
     boxes = not seen[0].endswith("%")
-    clip_pictures.add_class_legend(figure, boxes)
+    clip_pictures.add_class_legend(figure, boxes, loc="lower center")
     return Picture.of(
         figure,
         f"""Accuracy over speed, one curve for each pair of networks, and on it the chosen point: {words}. Below, frames

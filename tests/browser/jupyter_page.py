@@ -137,7 +137,9 @@ class WidgetBox:
         """Move a slider one step up, or a list one word on, by the keyboard."""
         control = self.controls.nth(place)
         control.focus()
-        control.press("ArrowRight")  # JupyterLab itself takes ArrowDown, to select the next cell
+        # JupyterLab takes the arrows of a closed list, to select the next cell.
+        for key in ("Space", "ArrowDown", "Enter") if self._is_list(control) else ("ArrowRight",):
+            control.press(key)
 
     def drag_to_start(self, place: int) -> None:
         """Pull a slider to its first value with the mouse, or choose a list's first word."""
