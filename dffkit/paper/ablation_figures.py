@@ -119,13 +119,13 @@ def flow_quality(settings: Sequence[str] = SHOWN) -> tuple[Figure, pandas.DataFr
 
 
 def _losses(axes: Axes, table: pandas.DataFrame, setting: Setting, whose: str) -> None:
-    world, colour, marker = (setting.world, BLUE, "o") if whose == "ours" else ("your rows", READERS, "s")
+    name, colour, marker = ("ours", BLUE, "o") if whose == "ours" else ("your rows", READERS, "s")
     for seeds, rows in table.groupby("seeds"):
         bars = np.abs(rows[["loss_low", "loss_high"]].to_numpy().T - rows.loss.to_numpy())
         alone = seeds == 1  # its interval is not one over trainings
-        label = "one training, 95% interval over {}" if alone else "95% interval over {} and trainings"
+        label = "one training, 95% interval over scenes" if alone else "95% interval over scenes and trainings"
         look = {"markerfacecolor": "white" if alone else colour, "color": colour, "capsize": 2.5}
-        look["label"] = f"{world}, {label.format(setting.scenes)}"
+        look["label"] = f"{name}, {label}"
         axes.errorbar(rows.loss, rows.place, xerr=bars, fmt=marker, **look)
     printed = ablation.printed(setting.task, "Frame")[0] - table.paper
     look = {"markersize": 11, "markerfacecolor": "none", "color": RED, "label": "printed in the paper"}

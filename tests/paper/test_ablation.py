@@ -249,7 +249,7 @@ def test_table_4_of_handheld_films_is_drawn_and_printed():
     (axes,) = figure.axes
     assert axes.get_title(loc="left") == "Handheld films, detection: mAP@0.5, l = 10"
     assert [label.get_text() for label in axes.get_yticklabels()] == list(numbers.row) == list(HANDHELD)
-    assert "Handheld films, one training, 95% interval over films" in axes.get_legend_handles_labels()[1]
+    assert "ours, one training, 95% interval over scenes" in axes.get_legend_handles_labels()[1]
     _, dff, more, *_ = figures.points_lost(["handheld"])
     assert (dff[:2], more[:2]) == (["DFF", "0.8"], ["DFF from Frame's N", "-"])
     assert more[2].startswith("2.0")
