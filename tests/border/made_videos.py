@@ -3,6 +3,7 @@
 A new kind is a line: a value in one of the tables below, and in `is_possible` the files that can't have it.
 """
 
+import contextlib
 import itertools
 import os
 import struct
@@ -181,7 +182,7 @@ def cases() -> list[Video]:
 def make(video: Video, folder: Path) -> Path:
     """Write a video file with these properties."""
     path = folder / f"video.{video.container}"
-    with av.open(path, "w", options=ENDS[video.end].get(video.container, {})) as container:
+    with _same_scheduling(), av.open(path, "w", options=ENDS[video.end].get(video.container, {})) as container:
         tracks = [TRACKS[name](container, video) for name in STREAMS[video.streams]]
         container.start_encoding()
         for stream, frames in tracks:
@@ -190,6 +191,15 @@ def make(video: Video, folder: Path) -> Path:
     if TURNED_BY.get(video.container) == "header":
         _set_matrix(path, STREAMS[video.streams].index("main"), display_matrix(video))
     return path
+
+
+@contextlib.contextmanager
+def _same_scheduling() -> Iterator[None]:
+    """Undo what SVT-AV1 does for root on Linux: it makes the process real-time, and a browser that it starts later."""
+    before = (os.sched_getscheduler(0), os.sched_getparam(0)) if hasattr(os, "sched_setscheduler") else ()
+    yield
+    if before:
+        os.sched_setscheduler(0, *before)
 
 
 def display_matrix(video: Video) -> list[int]:
