@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from dffkit.datasets.fetch import fetch, format_sizeof
+from dffkit.datasets.fetch import fetch, readable
 from dffkit.datasets.public_copies import PUBLIC_COPIES
 from dffkit.support.errors import CommandError
 
@@ -19,7 +19,7 @@ def fetch_main(arguments: argparse.Namespace) -> int:
     """Fetch one data set, or list all; return the exit status."""
     if arguments.name is None:
         for name, copy in PUBLIC_COPIES.items():
-            size = format_sizeof(sum(file.size for file in copy.files))
+            size = readable(sum(file.size for file in copy.files))
             print(f"{name:14} {size:>9}  {copy.about}")
         return 0
     try:

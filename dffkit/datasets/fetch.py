@@ -17,12 +17,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from functools import partial
 from pathlib import Path
-
-import pooch
-import requests
-from tqdm import tqdm
 
 from dffkit import __version__
 from dffkit.datasets.public_copies import PUBLIC_COPIES, File, PublicCopy
@@ -32,7 +27,6 @@ from dffkit.support.files import data_folder, locked, write
 HASHES = "fetched.json"
 TIMEOUTS = (10, 30)  # seconds until a server must have answered, and without a further byte
 CHUNK = 1 << 18  # bytes written at a time
-format_sizeof = partial(tqdm.format_sizeof, suffix="B")  # 31000000000 -> "31.0GB"
 # What zipfile raises for a damaged archive. An OSError without a number, or of an impossible seek, is damage too.
 DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, RuntimeError)
 SAFE_PART = re.compile(r"[^\\:]*[^\\:. ]")  # Windows reads \ and : as separators, and drops dots and blanks at the end
@@ -62,11 +56,19 @@ def fetch(name: str, folder: Path | None = None, *, force: bool = False) -> Path
         print(f"{copy.about}\n{copy.terms}")
         for file in copy.files:
             known = file.sha256 or f"not known in advance; the first download's is stored in {HASHES} and compared"
-            print(f"from     {file.address}\n         {format_sizeof(file.size)}, SHA-256: {known}")
-        print(f"to       {target}, {format_sizeof(copy.unpacked)}")
+            print(f"from     {file.address}\n         {readable(file.size)}, SHA-256: {known}")
+        print(f"to       {target}, {readable(copy.unpacked)}")
         _fetch(copy, target)
         print(f"{name} is in {target}, its SHA-256 in {folder / HASHES}")
     return target
+
+
+def readable(size: int) -> str:
+    """Return a number of bytes in its usual unit: 31000000000 -> "31.0 GB"."""
+    for unit, bytes_of in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= bytes_of:
+            return f"{size / bytes_of:.1f} {unit}"
+    return f"{size} bytes"
 
 
 def _fetch(copy: PublicCopy, target: Path) -> None:
@@ -107,7 +109,7 @@ def _require_room(folder: Path, size: int) -> None:
     """Raise `CommandError` if the disk of an existing folder has fewer than `size` bytes left."""
     free = shutil.disk_usage(folder).free
     if free < size:
-        need = f"{format_sizeof(size)} are needed on this disk, {format_sizeof(free)} are free"
+        need = f"{readable(size)} are needed on this disk, {readable(free)} are free"
         raise CommandError(f"{folder}: {need}; make room, or use another disk by --to FOLDER")
 
 
@@ -132,6 +134,8 @@ def _by_hand(file: File, path: Path) -> str:
 
 def _download(file: File, path: Path) -> None:
     """Download a file as a whole to a path where none is yet."""
+    import pooch  # here, since `--help` and the list must work without the extra
+    import requests
 
     def require_encryption(response: requests.Response, **_: object) -> None:
         if file.address.startswith("https:") and not response.url.startswith("https:"):
@@ -181,12 +185,14 @@ def _unpack(file: File, archive: Path, folder: Path) -> None:
         DataError: if the archive is damaged, has more members or bytes than `file` allows, nothing inside that folder,
             or any member that is a link, a device, encrypted, or named so that it could be written elsewhere.
     """
+    from tqdm import tqdm
+
     remedy = "so it was not unpacked; delete it and run this again, and if it stays so, tell those who offer it"
     try:
         with zipfile.ZipFile(archive) as opened:
             members = opened.infolist()
             if len(members) > file.max_files or sum(member.file_size for member in members) > file.max_size:
-                most = f"{file.max_files:,} members and {format_sizeof(file.max_size)}"
+                most = f"{file.max_files:,} members and {readable(file.max_size)}"
                 raise DataError(f"{archive}: expected at most {most}, has more, {remedy}")
             for member in members:
                 if not _is_safe(member):

@@ -60,8 +60,8 @@ def test_terms_size_address_and_place_are_printed_before_the_download(server, pl
         get(place)
     out = capsys.readouterr().out
     assert "Please cite Someone (2017). For research.\n" in out
-    assert f"from     {server.address}\n         3.44kB, SHA-256: not known in advance; the first" in out
-    assert f"to       {place / 'toy'}, 3.00kB\n" in out
+    assert f"from     {server.address}\n         3.4 kB, SHA-256: not known in advance; the first" in out
+    assert f"to       {place / 'toy'}, 3.0 kB\n" in out
 
 
 def test_existing_data_set_is_left_alone(server, place, capsys):
@@ -76,7 +76,7 @@ def test_without_a_name_all_are_listed(capsys):
     assert run() == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["camvid", "flying_chairs", "pets09"]
-    assert lines[1].split()[1] == "31.0GB"
+    assert lines[1].split()[1:3] == ["31.0", "GB"]
 
 
 def test_unknown_name_is_refused_with_the_known_ones(capsys):
@@ -234,7 +234,7 @@ def test_redirect_from_https_to_http_is_refused(server, place, monkeypatch):
 def test_full_disk_is_an_error_before_the_download(server, place, monkeypatch):
     free = shutil.disk_usage(place.parent)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: free._replace(free=6412))
-    with pytest.raises(CommandError, match=r"downloads: 6\.41kB are needed on this disk, 6\.41kB are free; make room"):
+    with pytest.raises(CommandError, match=r"downloads: 6\.4 kB are needed on this disk, 6\.4 kB are free; make room"):
         get(place)
     assert server.asked == []
     monkeypatch.setattr(shutil, "disk_usage", lambda _: free._replace(free=6413))
