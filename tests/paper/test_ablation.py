@@ -149,8 +149,8 @@ def test_a_row_with_one_training_is_hollow_in_table_4(stored):
     assert list(one.lines[0].get_xdata()) == list(numbers.loss[numbers.row == "DFF fix N"])
     assert len(three.lines[0].get_xdata()) == len(SCORES) - 1
     assert [each.lines[0].get_markerfacecolor() == each.lines[0].get_color() for each in (one, three)] == [False, True]
-    assert "over streets and trainings" in three.get_label()
-    assert "over streets" in one.get_label()
+    assert "over scenes and trainings" in three.get_label()
+    assert "over scenes" in one.get_label()
     assert "trainings" not in one.get_label()
 
 
