@@ -52,7 +52,7 @@ COMMANDS = {
     ),
     "claims": Command(
         "claims", "notebooks", "list what the paper claims, with what this kit gets and how; fail if something turned",
-        ("claims", "claims --all", "claims table4.dff.map", "claims --revalidate", "claims --accept"),
+        ("claims", "claims --all", "claims table4.dff.map", "claims --json", "claims --revalidate", "claims --accept"),
     ),
     "lab": Command(
         "lab", "notebooks", "work through a copy of the notebooks in JupyterLab",

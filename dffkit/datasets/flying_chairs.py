@@ -1,5 +1,6 @@
 """FlyingChairs: pairs of pictures with exact flow, on which FlowNet was trained."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,8 +18,8 @@ HEADER = 12  # bytes: magic, width, height
 UNKNOWN = 1e9  # larger flow in a .flo marks a pixel whose flow is unknown
 SPLIT_FILE = "FlyingChairs_train_val.txt"
 SPLITS = {"train": "1", "val": "2"}  # the values in the split file, in line n for pair n
-FLOW = "_flow.flo"  # the end of a file's name, behind the pair's number
-REMEDY = "get the data again"
+_PARTS = ("img1.ppm", "img2.ppm", "flow.flo")
+_NAME = re.compile(rf"([0-9]+)_({'|'.join(map(re.escape, _PARTS))})")
 
 
 class FlyingChairs(Sequence[SpritePair]):
@@ -26,42 +27,38 @@ class FlyingChairs(Sequence[SpritePair]):
 
     The flow goes from image 1 to image 2, so image 1 is the current frame and image 2 the key frame: `current` and
     `key` `(3, H, W)` uint8, `flow` `(2, H, W)` float32 in pixels, x then y. The data set does not state occlusions, so
-    `occluded` `(H, W)` is False everywhere.
-
-    Reading a pair raises DataError if a file is missing or damaged, or its size differs.
+    `occluded` `(H, W)` is False everywhere. Reading a pair raises DataError if a file is damaged or its size differs.
 
     Args:
-        folder: has `00001_img1.ppm`, `00001_img2.ppm`, `00001_flow.flo` ..., itself or in `data`, and for a split the
-            official `FlyingChairs_train_val.txt` beside them.
-        split: "train" or "val"; None for all.
+        folder: has `00001_img1.ppm`, `00001_img2.ppm`, `00001_flow.flo` ..., itself or in `data`.
+        split: "train" or "val", by the official `FlyingChairs_train_val.txt` in the folder or in `data`; None for all.
 
     Raises:
-        DataError: if there is no pair, or the split file is missing or does not fit.
+        DataError: if there is no pair, a pair is incomplete, or the split file is missing or does not fit.
         ValueError: for another split.
     """
 
     def __init__(self, folder: Path, split: str | None = None) -> None:
         if split is not None and split not in SPLITS:
             raise ValueError(f"split: expected one of {', '.join(SPLITS)}, or None for all, got {split!r}")
-        folder = Path(folder) / "data" if (Path(folder) / "data").is_dir() else Path(folder)
-        flows = {int(path.name.removesuffix(FLOW)): path for path in folder.glob(f"[0-9]*{FLOW}")}
-        if not flows:
-            raise DataError(f"{folder}: has no pair (00001_img1.ppm ...); put the data set there, or name its folder")
-        part = [None] * max(flows) if split is None else _parts(folder, max(flows))
-        self.flows = [flows[number] for number in sorted(flows) if split in (None, part[number - 1])]
+        folder = Path(folder)
+        pairs = _pairs(folder / "data" if (folder / "data").is_dir() else folder)
+        if split is not None:
+            part = _parts(folder, max(pairs))
+            pairs = {number: files for number, files in pairs.items() if part[number - 1] == SPLITS[split]}
+        self.files = list(pairs.values())
 
     def __len__(self) -> int:
-        return len(self.flows)
+        return len(self.files)
 
     def __getitem__(self, index: int) -> SpritePair:
-        file = self.flows[index]
-        first, second = (file.with_name(file.name.replace(FLOW, f"_img{which}.ppm")) for which in (1, 2))
+        first, second, file = self.files[index]
         current, key, flow = read_frame(first), read_frame(second), read_flo(file)
-        size = current.shape[1:]
+        size = tuple(current.shape[1:])
         for path, tensor in ((second, key), (file, flow)):
-            if tensor.shape[1:] != size:
+            if tuple(tensor.shape[1:]) != size:
                 got = tuple(tensor.shape[1:])
-                raise DataError(f"{path}: expected the size {tuple(size)} of {first.name}, got {got}; {REMEDY}")
+                raise DataError(f"{path}: expected the size {size} of {first.name}, got {got}; get the data again")
         return SpritePair(current, key, flow, torch.zeros(size, dtype=torch.bool))
 
 
@@ -81,22 +78,42 @@ def read_flo(path: Path) -> Tensor:
         content = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is the data set complete?") from None
-    width, height = np.frombuffer(content[:HEADER].ljust(HEADER), "<i4", 2, 4).tolist()
-    if content[:4] != MAGIC or min(width, height) < 1 or len(content) != HEADER + 8 * width * height:
-        got = f"one of {len(content)} bytes that begins with {content[:HEADER]!r}"
-        raise DataError(f"{path}: expected a whole .flo file ({MAGIC!r}, width, height, flow), got {got}; {REMEDY}")
+    if len(content) < HEADER or content[:4] != MAGIC:
+        raise DataError(f"{path}: is no .flo file: it begins with {content[:4]!r}, not {MAGIC!r}; get it again")
+    width, height = np.frombuffer(content, "<i4", 2, 4).tolist()
+    expected = HEADER + 8 * width * height
+    if min(width, height) < 1 or len(content) != expected:
+        what = f"says {width}x{height}, which are {expected} bytes, but has {len(content)}"
+        raise DataError(f"{path}: {what}; get the file again")
     flow = np.frombuffer(content, "<f4", offset=HEADER).reshape(height, width, 2)
     if not (np.abs(flow) < UNKNOWN).all():  # NaN too
-        raise DataError(f"{path}: has pixels whose flow is unknown, expected none; {REMEDY}")
+        raise DataError(f"{path}: has pixels whose flow is unknown, expected none; get the file again")
     return torch.from_numpy(np.array(flow.transpose(2, 0, 1), np.float32, order="C"))
 
 
+def _pairs(folder: Path) -> dict[int, list[Path]]:
+    """Return number -> image 1, image 2 and flow."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; put the data set there, or name another folder")
+    names = {match[0]: match[1] for match in (_NAME.fullmatch(path.name) for path in folder.iterdir()) if match}
+    if not names:
+        raise DataError(f"{folder}: has no pair (00001_img1.ppm ...); is this the right folder?")
+    numbers = sorted(set(names.values()), key=int)
+    pairs = {int(digits): [folder / f"{digits}_{part}" for part in _PARTS] for digits in numbers}
+    for path in (path for files in pairs.values() for path in files):
+        if path.name not in names:
+            raise DataError(f"{path}: no such file, but others of this pair; get the data again")
+    return pairs
+
+
 def _parts(folder: Path, last: int) -> list[str]:
-    """Return the split of each pair by the split file, which must have at least `last` lines."""
-    file = next(
-        (path for path in (folder / SPLIT_FILE, folder.parent / SPLIT_FILE) if path.exists()), folder / SPLIT_FILE
-    )
-    lines = [line for _, line in read_lines(file, "get it from the data set's page, or ask for all pairs")]
-    if len(lines) < last or not set(lines) <= set(SPLITS.values()):
-        raise DataError(f"{file}: expected {last} lines or more, each 1 (train) or 2 (val); get the file again")
-    return [next(split for split, value in SPLITS.items() if value == line) for line in lines]
+    """Return the lines of the split file, of which there must be at least `last`, the number of the last pair."""
+    files = folder / SPLIT_FILE, folder / "data" / SPLIT_FILE
+    file = next(filter(Path.exists, files), files[0])
+    lines = read_lines(file, "get it from the data set's page, or ask for all pairs")
+    for number, line in lines:
+        if line not in SPLITS.values():
+            raise DataError(f"{file}:{number}: expected 1 (train) or 2 (val), got {line!r}; get the file again")
+    if len(lines) < last:
+        raise DataError(f"{file}: has {len(lines)} lines, but there is a pair {last}; get the file again")
+    return [line for _, line in lines]

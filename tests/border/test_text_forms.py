@@ -26,7 +26,7 @@ READ: dict[str, tuple[Callable[[Path], Any], str, Callable[[Path], Any]]] = {
     "list of videos": (make_vid, "videos.txt", lambda root: snippets(root, "val", videos=root / "videos.txt")),
     "list of stills": (make_vid, "stills.txt", lambda root: stills(root, root / "stills.txt")),
     "annotation": (make_xml, "video.xml", lambda root: read_annotation(root / "video.xml", True)),
-    "split": (make_chairs, flying_chairs.SPLIT_FILE, lambda root: flying_chairs.FlyingChairs(root, "val").flows),
+    "split": (make_chairs, flying_chairs.SPLIT_FILE, lambda root: flying_chairs.FlyingChairs(root, "val").files),
 }
 FORMS: dict[str, Callable[[str], bytes]] = {
     "byte order mark": lambda text: text.encode("utf-8-sig"),

@@ -66,62 +66,65 @@ def test_official_split_is_by_number(tmp_path, place, text):
         pair(tmp_path / "data", number)
     (tmp_path / place / SPLIT_FILE).write_bytes(text.encode())
     for split, numbers in (("train", ["00003", "00004"]), ("val", ["00001"]), (None, ["00001", "00003", "00004"])):
-        assert [path.name[:5] for path in FlyingChairs(tmp_path, split).flows] == numbers
+        assert [files[0].name[:5] for files in FlyingChairs(tmp_path, split).files] == numbers
 
 
 def test_split_without_its_file_is_refused(tmp_path):
     pair(tmp_path, 1)
     with pytest.raises(DataError, match=rf"{tmp_path / SPLIT_FILE}: no such file; get it .* or ask for all pairs"):
         FlyingChairs(tmp_path, "val")
+    (tmp_path / SPLIT_FILE).write_text("2\n3\n")
+    with pytest.raises(DataError, match=rf"{SPLIT_FILE}:2: expected 1 \(train\) or 2 \(val\), got '3'"):
+        FlyingChairs(tmp_path, "val")
     pair(tmp_path, 3)
-    for text in ("2\n3\n1\n", "2\n2\n"):
-        (tmp_path / SPLIT_FILE).write_text(text)
-        with pytest.raises(
-            DataError, match=rf"{SPLIT_FILE}: expected 3 lines or more, each 1 \(train\) or 2 \(val\); get"
-        ):
-            FlyingChairs(tmp_path, "val")
+    (tmp_path / SPLIT_FILE).write_text("2\n2\n")
+    with pytest.raises(DataError, match=f"{SPLIT_FILE}: has 2 lines, but there is a pair 3"):
+        FlyingChairs(tmp_path, "val")
     (tmp_path / SPLIT_FILE).write_bytes(b"2\n\xff\n1\n")
+    with pytest.raises(DataError, match=f"{SPLIT_FILE}: is no text in UTF-8: .*; get it from"):
+        FlyingChairs(tmp_path, "val")
+    (tmp_path / SPLIT_FILE).unlink()
+    (tmp_path / SPLIT_FILE).mkdir()
     with pytest.raises(DataError, match=f"{SPLIT_FILE}: is no text in UTF-8: .*; get it from"):
         FlyingChairs(tmp_path, "val")
     with pytest.raises(ValueError, match="split: expected one of train, val, or None for all, got 'test'"):
         FlyingChairs(tmp_path, "test")
 
 
-@pytest.mark.parametrize("part", ["img1.ppm", "img2.ppm"])
-def test_missing_image_of_a_pair_is_reported(tmp_path, part):
+@pytest.mark.parametrize("part", ["img1.ppm", "img2.ppm", "flow.flo"])
+def test_missing_file_of_a_pair_is_reported(tmp_path, part):
     pair(tmp_path, 1)
-    (tmp_path / f"00001_{part}").unlink()
-    with pytest.raises(DataError, match=f"00001_{part}: no such file"):
-        FlyingChairs(tmp_path)[0]
+    pair(tmp_path, 2)
+    (tmp_path / f"00002_{part}").unlink()
+    with pytest.raises(DataError, match=f"00002_{part}: no such file, but others of this pair"):
+        FlyingChairs(tmp_path)
 
 
 def test_folder_without_pairs_is_reported(tmp_path):
     (tmp_path / "00001.ppm").write_bytes(b"")
-    with pytest.raises(DataError, match=r"has no pair .*; put the data set there"):
+    with pytest.raises(DataError, match=r"has no pair .*; is this the right folder"):
         FlyingChairs(tmp_path)
-    with pytest.raises(DataError, match="missing: has no pair"):
+    with pytest.raises(DataError, match="missing: no such folder"):
         FlyingChairs(tmp_path / "missing")
 
 
 @pytest.mark.parametrize(
-    "header",
+    ("header", "named"),
     [
-        struct.pack("<fii", 202021.0, 3, 2),
-        struct.pack(">fii", 202021.25, 3, 2),
-        b"PIEH\x03",
-        struct.pack("<fii", 202021.25, 2, 3) + b"\0",
-        struct.pack("<fii", 202021.25, 3, 3),
-        struct.pack("<fii", 202021.25, -3, -2),
-        struct.pack("<fii", 202021.25, 0, 2),
-        struct.pack("<fii", 202021.25, 2**30, 2**30),  # without allocating that much
+        (struct.pack("<fii", 202021.0, 3, 2), "is no .flo file: it begins with"),
+        (struct.pack(">fii", 202021.25, 3, 2), "is no .flo file: it begins with"),
+        (b"PIEH\x03", r"says \d+x\d+"),
+        (struct.pack("<fii", 202021.25, 2, 3) + b"\0", "says 2x3, which are 60 bytes, but has 61"),
+        (struct.pack("<fii", 202021.25, 3, 3), "says 3x3, which are 84 bytes, but has 60"),
+        (struct.pack("<fii", 202021.25, -3, -2), "says -3x-2"),
+        (struct.pack("<fii", 202021.25, 0, 2), "says 0x2"),
+        (struct.pack("<fii", 202021.25, 2**30, 2**30), "says 1073741824x"),  # without allocating that much
     ],
 )
-def test_wrong_flo_is_refused(tmp_path, header):
+def test_wrong_flo_is_refused(tmp_path, header, named):
     path = tmp_path / "a.flo"
     flo(path, np.zeros((2, 2, 3), np.float32), header)
-    with pytest.raises(
-        DataError, match=r"a\.flo: expected a whole \.flo file .*, got one of \d+ bytes that .*; get the"
-    ):
+    with pytest.raises(DataError, match=rf"a\.flo: {named}.*; get "):
         read_flo(path)
 
 
@@ -133,7 +136,7 @@ def test_cut_or_missing_flo_is_refused(tmp_path):
     content = path.read_bytes()
     for length in (0, 3, 11, 12, len(content) - 1):
         path.write_bytes(content[:length])
-        with pytest.raises(DataError, match=rf"a\.flo: expected a whole \.flo file .*, got one of {length} bytes"):
+        with pytest.raises(DataError, match=r"a\.flo: (is no .flo file|says 3x2, which are 60 bytes, but has)"):
             read_flo(path)
 
 

@@ -30,6 +30,8 @@ LIST_MAGIC = 0x112
 V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.uint8, torch.int32, torch.int8, torch.int64)  # by flag
 MAX_DIMENSIONS = 32
+MAX_ARRAYS = 10_000  # networks have hundreds; a tensor of one byte takes 1,000 bytes in Python, so this is 10 MB
+
 REPAIR = "the file is damaged or no .params file of MXNet; download or copy it again"
 
 
@@ -62,18 +64,20 @@ class _Source:
         self.file, self.path = file, path
         self.start, self.left = 0, os.fstat(file.fileno()).st_size
 
-    def take(self, count: int) -> bytearray:
+    def take(self, count: int, what: str) -> bytearray:
         """Read the next `count` bytes."""
         self.start = self.file.tell()
         if count > self.left:
-            raise self.error(f"expected {count:,} bytes, got {self.left:,} until the end")
+            raise self.error(f"expected {count:,} bytes of {what}, got {self.left:,} until the end")
+        content = bytearray(count)
         self.left -= count
-        self.file.readinto(content := bytearray(count))
+        if (got := self.file.readinto(content)) < count:  # another program has just shortened the file
+            raise self.error(f"expected {count:,} bytes of {what}, got {got:,}")
         return content
 
-    def numbers(self, kinds: str) -> tuple[int, ...]:
-        """Read the next numbers, of `struct`'s kinds."""
-        return struct.unpack(f"<{kinds}", self.take(struct.calcsize(f"<{kinds}")))
+    def numbers(self, kind: str, count: int, what: str) -> tuple[int, ...]:
+        """Read the next `count` numbers of one of `struct`'s kinds."""
+        return struct.unpack(f"<{count}{kind}", self.take(struct.calcsize(f"<{kind}") * count, what))
 
     def error(self, trouble: str, remedy: str = REPAIR) -> DataError:
         """Make an error about the bytes read last."""
@@ -81,32 +85,61 @@ class _Source:
 
 
 def _read_list(source: _Source) -> dict[str, Tensor]:
-    if (found := source.numbers("2Q")) != (LIST_MAGIC, 0):
-        raise source.error(f"expected {LIST_MAGIC:#x} and 0, got {found[0]:#x} and {found[1]:#x}")
-    tensors = [_read_array(source) for _ in range(*source.numbers("Q"))]
-    names = [source.take(*source.numbers("Q")).decode(errors="replace") for _ in range(*source.numbers("Q"))]
-    named = dict(zip(names or map(str, range(len(tensors))), tensors, strict=False))
-    if len(named) != len(tensors) or len(names) > len(tensors) or source.left:
-        got = f"{len(set(names)):,} different ones of {len(names):,}, and {source.left:,} more bytes"
-        raise source.error(f"expected a name of its own for each of {len(tensors):,} arrays, or none, got {got}")
+    magic, reserved = source.numbers("Q", 2, "the file's head")
+    if (magic, reserved) != (LIST_MAGIC, 0):
+        raise source.error(f"expected {LIST_MAGIC:#x} and 0, got {magic:#x} and {reserved:#x}")
+    (count,) = source.numbers("Q", 1, "the number of arrays")
+    if count > MAX_ARRAYS:
+        raise source.error(f"expected at most {MAX_ARRAYS:,} arrays, got {count:,}")
+    tensors = [_read_array(source) for _ in range(count)]
+    (count,) = source.numbers("Q", 1, "the number of names")
+    if count not in (0, len(tensors)):
+        raise source.error(f"expected {len(tensors):,} names or none, got {count:,}")
+    named = {}
+    for i, tensor in enumerate(tensors):
+        name = _read_name(source) if count else str(i)
+        if name in named:
+            raise source.error(f"expected different names, got {name[:50]!r} twice")
+        named[name] = tensor
+    if source.left:
+        raise source.error(f"expected the end of the file after this, got {source.left:,} more bytes")
     return named
 
 
 def _read_array(source: _Source) -> Tensor:
-    (magic,) = source.numbers("I")
-    if magic in (V2, V3) and (storage := source.numbers("i")[0]) != 0:
-        trouble = f"expected a dense array (storage type 0), got storage type {storage} (1 and 2 are sparse)"
-        raise source.error(trouble, "save the array from MXNet after its tostype('default')")
-    legacy = magic not in (V1, V2, V3)
-    dimensions = magic if legacy else source.numbers("I")[0]
-    if dimensions > MAX_DIMENSIONS:
-        raise source.error(f"expected an array with at most {MAX_DIMENSIONS} dimensions, got {dimensions:#x}")
-    shape = source.numbers(f"{dimensions}{'I' if legacy else 'q'}")
-    if min(shape, default=1) < 1 or (not shape and magic != V3):  # MXNet stores an array that was never set like this
-        raise source.error(f"expected an array with values, got shape {shape}", "leave the array out, or save it again")
+    (magic,) = source.numbers("I", 1, "an array's head")
+    if magic in (V2, V3):
+        (storage,) = source.numbers("i", 1, "a storage type")
+        if storage != 0:
+            trouble = f"expected a dense array (storage type 0), got storage type {storage} (1 and 2 are sparse)"
+            raise source.error(trouble, "save the array from MXNet after its tostype('default')")
+    shape = _read_shape(source, magic)
     # A network that was on a GPU is stored like any other: the device is only where MXNet would load it.
-    *_device, flag = source.numbers("3i")
+    *_device, flag = source.numbers("i", 3, "a device and a type")
     if not 0 <= flag < len(DTYPES):
         known = ", ".join(f"{i} {str(dtype).removeprefix('torch.')}" for i, dtype in enumerate(DTYPES))
         raise source.error(f"expected a type of {known}, got {flag}", "save the array from MXNet as one of these")
-    return torch.frombuffer(source.take(math.prod(shape) * DTYPES[flag].itemsize), dtype=DTYPES[flag]).view(shape)
+    dtype = DTYPES[flag]
+    values = source.take(math.prod(shape) * dtype.itemsize, f"values of shape {shape}, {dtype}")
+    return torch.frombuffer(values, dtype=dtype).view(shape)
+
+
+def _read_shape(source: _Source, magic: int) -> tuple[int, ...]:
+    """Read the sides of an array; `magic` is the number of dimensions in the legacy format."""
+    legacy = magic not in (V1, V2, V3)
+    dimensions = magic if legacy else source.numbers("I", 1, "the number of dimensions")[0]
+    if dimensions > MAX_DIMENSIONS:
+        magics = f" or one of {V1:#x}, {V2:#x}, {V3:#x}" if legacy else ""
+        raise source.error(f"expected at most {MAX_DIMENSIONS} dimensions{magics}, got {dimensions:#x}")
+    shape = source.numbers("I" if legacy else "q", dimensions, "a shape")
+    if min(shape, default=1) < 1 or (not shape and magic != V3):  # MXNet stores an array that was never set like this
+        raise source.error(f"expected an array with values, got shape {shape}", "leave the array out, or save it again")
+    return shape
+
+
+def _read_name(source: _Source) -> str:
+    (length,) = source.numbers("Q", 1, "the length of a name")
+    try:
+        return source.take(length, "a name").decode()
+    except UnicodeDecodeError as error:
+        raise source.error(f"expected a name in UTF-8, got {error.object[:50]!r}") from error
