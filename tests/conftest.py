@@ -1,6 +1,7 @@
 """What the tests share: a fixed seed, the same examples on every run, sums in one order, and the way to real data."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def _fixed_seed() -> None:
 def _no_bf16_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the precision "auto" be float32 on every machine."""
     monkeypatch.setattr(precision, "has_bf16_units", lambda device: False)
+
+
+@pytest.fixture(autouse=True)
+def _no_open_figures() -> Iterator[None]:
+    """Close every figure after the test that drew it: pyplot keeps them, and warns from the 21st on."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 @pytest.fixture
