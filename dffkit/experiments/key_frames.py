@@ -93,6 +93,11 @@ def parameter_for(clips: Sequence[Clip], policy: str, duration: int, weights: tu
         return duration
     if policy == "random":  # the first frame is a key frame in any case
         return (rate * clips[0].length - 1) / (clips[0].length - 1)
+    return threshold_for(clips, policy, rate, weights)
+
+
+def threshold_for(clips: Sequence[Clip], policy: str, rate: float, weights: tuple[float, ...] | None) -> float:
+    """Return the lowest threshold with which the mean rate of a policy is at most `rate`."""
     low, high = LOWEST, HIGHEST
     for _ in range(STEPS):
         middle = (low * high) ** 0.5

@@ -15,7 +15,7 @@ from dffkit.datasets import toytown
 from dffkit.datasets.snippets import Snippet
 from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments.benchmark import times_in_turns
-from dffkit.experiments.key_frames import FIXED, WEIGHTS, Clip
+from dffkit.experiments.key_frames import FIXED, WEIGHTS, Clip, threshold_for
 from dffkit.lessons.clip_pictures import draw_result
 from dffkit.lessons.explore import Explorer, Picture, choice, slider
 from dffkit.paper import key_frame_curves
@@ -77,8 +77,9 @@ def schedule_on_film(clip: Clip, schedule: str, count: int) -> Picture:
         schedule: one of `SIGNALS`.
         count: largest number of key frames; the threshold is the lowest that takes no more.
     """
-    threshold = threshold_for(clip, schedule, count)
-    keys = clip.key_frames(schedule, threshold, WEIGHTS[schedule])
+    weights = WEIGHTS[schedule]
+    threshold = threshold_for([clip], schedule, count / clip.length, weights)
+    keys = clip.key_frames(schedule, threshold, weights)
     by_schedule = {schedule: keys, FIXED: evenly(len(set(keys)), clip.length)}
     overlaps = {name: overlap_with_truth(clip, each) for name, each in by_schedule.items()}
     gains = [good - usual for good, usual in zip(*overlaps.values(), strict=True)]
@@ -86,7 +87,7 @@ def schedule_on_film(clip: Clip, schedule: str, count: int) -> Picture:
     figure = Figure(figsize=(8.8, 4.2), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[1.6, 1])
     signal, result = left.subplots(2, 1, sharex=True)
-    signal.plot([0 if i == k else clip.changes(k, WEIGHTS[schedule])[i - k - 1] for i, k in enumerate(keys)], "k.-")
+    signal.plot([0 if i == k else clip.changes(k, weights)[i - k - 1] for i, k in enumerate(keys)], "k.-")
     signal.axhline(threshold, color=DARK_GREY, linestyle=":")
     signal.set(title=f"{schedule} since the key frame, and the threshold", ylabel=SIGNALS[schedule], ylim=(0, None))
     words = []
@@ -112,16 +113,6 @@ def schedule_on_film(clip: Clip, schedule: str, count: int) -> Picture:
         equal distances: {starts}. Overlaps: {"; ".join(words)}.""",
         bits=5,
     )
-
-
-def threshold_for(clip: Clip, schedule: str, count: int) -> float:
-    """Return the lowest threshold, to a thousandth, with which a schedule takes at most `count` key frames."""
-    low, high = 0.0, 256.0
-    while high - low > 1e-3:
-        middle = (low + high) / 2
-        many = len(set(clip.key_frames(schedule, middle, WEIGHTS[schedule]))) > count
-        low, high = (middle, high) if many else (low, middle)
-    return high
 
 
 def evenly(count: int, length: int) -> list[int]:

@@ -6,9 +6,9 @@ import torch
 
 from dffkit import weights
 from dffkit.datasets.snippets import Snippet
-from dffkit.experiments.key_frames import Clip
+from dffkit.experiments.key_frames import Clip, threshold_for
 from dffkit.lessons import nb09_key_frames as lesson
-from dffkit.lessons.nb09_key_frames import by_hand, deciding, evenly, key_frames, schedule_explorer, threshold_for
+from dffkit.lessons.nb09_key_frames import by_hand, deciding, evenly, key_frames, schedule_explorer
 
 POSITIONS = [0, 0, 1, 1, 4, 7, 7, 8]
 
@@ -45,11 +45,9 @@ def clip():
 
 def test_the_threshold_is_the_lowest_that_takes_no_more_key_frames(clip):
     for schedule, count in (("frame difference", 4), ("flow length", 3)):
-        threshold = threshold_for(clip, schedule, count)
-        taken = [
-            len(set(clip.key_frames(schedule, each, lesson.WEIGHTS[schedule])))
-            for each in (threshold, threshold - 2e-3)
-        ]
+        weights = lesson.WEIGHTS[schedule]
+        threshold = threshold_for([clip], schedule, count / clip.length, weights)
+        taken = [len(set(clip.key_frames(schedule, each, weights))) for each in (threshold, threshold - 2e-3)]
         assert taken[0] <= count < taken[1]
 
 
