@@ -1,4 +1,4 @@
-"""Variations: the split point (Table 5), the interval between labelled frames (Sec. 3), and real video."""
+"""Variations: split point (Table 5), training length, interval between labelled frames (Sec. 3), and real video."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +21,8 @@ COLUMNS = ("layers", "score", "paper", "difference", "low", "high", "fps", "pape
 INTERVALS = (1, 5, 10, 30)
 # Methods on sparse labels: the beginning of the recipe's name, and whether the duration is Table 4's instead of 1.
 SPARSE = {"Frame": ("frame", False), "DFF, key frames": ("dff", False), "DFF": ("dff", True), "copy": ("frame", True)}
+# Rows on the films with twice the iterations, and those that each is compared with.
+LONGER = (("frame-2t", "frame"), ("dff-2t", "dff"), ("fix-n-2t", "fix-n"), ("dff-2t", "fix-n"), ("dff-2t", "fix-n-2t"))
 FLAT = 0.015  # the kit's limit for "hardly a difference": the paper's own are up to 0.4 points from one layer
 # Real video: last part of the recipe's name -> method
 METHODS = {
@@ -88,6 +90,25 @@ def statements(setting: str) -> pandas.DataFrame:
 
 def _at_split(setting: str, layers: int) -> Recipe:
     return find_setting(setting).recipe("dff" if layers == 1 else f"split-{layers}")
+
+
+def longer_statements() -> pandas.DataFrame:
+    """Verdicts on training Frame, DFF and fix N for 2T iterations on the films; columns as in `ablation.statements`.
+
+    Frame is at l = 1, the others are at the duration of Table 4. Fix N has Frame's T iterations before its own.
+    """
+    shown, lines = find_setting("handheld"), []
+    for long, other in LONGER:
+        duration = 1 if long == "frame-2t" else shown.duration
+        found = common_difference(*(replicates_by_seed(shown.recipe(name), duration) for name in (long, other)))
+        if found.seeds:
+            lines.append(statement(f"{_length(long)} above {_length(other)}", found))
+    return pandas.DataFrame(lines)
+
+
+def _length(name: str) -> str:
+    method = {"frame": "Frame", "dff": "DFF", "fix-n": "DFF fix N"}[name.removesuffix("-2t")]
+    return f"{method}, {'2T' if name.endswith('-2t') else 'T'}"
 
 
 def sparse_labels(setting: str) -> pandas.DataFrame:

@@ -128,6 +128,19 @@ def test_the_losses_of_frame_and_dff_by_sparse_labels_are_compared(stored):
     assert variations.sparse_statements("segmentation").empty
 
 
+def test_twice_the_iterations_are_compared_with_once_and_with_fix_n(stored):
+    noise = 0.001 * np.random.default_rng(0).standard_normal(200)
+    scores = {("frame", 1): 0.95, ("frame-2t", 1): 0.96, ("dff", 10): 0.92, ("dff-2t", 10): 0.94, ("fix-n", 10): 0.93}
+    results.add(stored / "evaluation.csv", [
+        stored_score(f"handheld/{name}", value, duration=duration, replicates=value + noise)
+        for (name, duration), value in scores.items()
+    ])  # fmt: skip
+    found = variations.longer_statements().set_index("statement")
+    expected = {"Frame, 2T above Frame, T": 1, "DFF, 2T above DFF, T": 2, "DFF, 2T above DFF fix N, T": 1}
+    assert found.difference.to_dict() == pytest.approx(expected)
+    assert set(found.verdict) == {"holds"}
+
+
 @pytest.fixture
 def real_scores(results_folder):
     """Rows of two durations; and some that do not belong to the curves."""
