@@ -21,7 +21,7 @@ COLUMNS = ("layers", "score", "paper", "difference", "low", "high", "fps", "pape
 INTERVALS = (1, 5, 10, 30)
 # Methods on sparse labels: the beginning of the recipe's name, and whether the duration is Table 4's instead of 1.
 SPARSE = {"Frame": ("frame", False), "DFF, key frames": ("dff", False), "DFF": ("dff", True), "copy": ("frame", True)}
-# Rows on the films with twice the iterations, and those that each is compared with.
+# Rows with twice the iterations, and those that each is compared with.
 LONGER = (("frame-2t", "frame"), ("dff-2t", "dff"), ("fix-n-2t", "fix-n"), ("dff-2t", "fix-n"), ("dff-2t", "fix-n-2t"))
 FLAT = 0.015  # the kit's limit for "hardly a difference": the paper's own are up to 0.4 points from one layer
 # Real video: last part of the recipe's name -> method
@@ -92,12 +92,12 @@ def _at_split(setting: str, layers: int) -> Recipe:
     return find_setting(setting).recipe("dff" if layers == 1 else f"split-{layers}")
 
 
-def longer_statements() -> pandas.DataFrame:
-    """Verdicts on training Frame, DFF and fix N for 2T iterations on the films; columns as in `ablation.statements`.
+def longer_statements(setting: str = "handheld") -> pandas.DataFrame:
+    """Verdicts on training Frame, DFF and fix N for 2T iterations; columns as in `ablation.statements`.
 
     Frame is at l = 1, the others are at the duration of Table 4. Fix N has Frame's T iterations before its own.
     """
-    shown, lines = find_setting("handheld"), []
+    shown, lines = find_setting(setting), []
     for long, other in LONGER:
         duration = 1 if long == "frame-2t" else shown.duration
         found = common_difference(*(replicates_by_seed(shown.recipe(name), duration) for name in (long, other)))
