@@ -63,7 +63,7 @@ def plane_explorer(film: Film, task: str, split: str = "test") -> Explorer:
     models = {name: weights.load(f"toytown/{task}/{recipe}") for name, recipe in NETWORKS.items()}
     points = speed_accuracy.curves(task, split)
     return Explorer(
-        partial(point_in_plane, film, models, points),
+        partial(point_in_plane, clip_pictures.remembered(film), models, points),
         network=choice("network", tuple(NETWORKS), "DFF, FlowNet"),
         duration=slider("key frame duration l", 1, TOYTOWN_DURATIONS[task], 1, 5),
     )
