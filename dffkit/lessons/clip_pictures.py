@@ -235,7 +235,7 @@ def add_class_legend(
     """Add the colour of each class below the pictures: of `classes` for boxes, else of the label maps."""
     colours = dict(zip(classes, annotate.COLOURS[BOX_COLOURS + 1 :], strict=False)) if boxes else COLOURS
     patches = [Patch(facecolor=each, edgecolor=DARK_GREY, linewidth=0.4, label=name) for name, each in colours.items()]
-    figure.legend(handles=patches, loc=loc, ncols=10, fontsize=7.5, handlelength=1)
+    figure.legend(handles=patches, loc=loc, ncols=10, fontsize=8.5, handlelength=1)
 
 
 # Where propagation fails
