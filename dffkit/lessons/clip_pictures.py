@@ -1,7 +1,8 @@
 """Pictures and tables of a model's results on Toytown: beside the ground truth, and where the key frame misses."""
 
+import copy
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -149,11 +150,18 @@ def compared_frame(film: Film, model: DeepFeatureFlow, frame: int, duration: int
 def clip_explorer(film: Film, model: DeepFeatureFlow, frames: int = 30) -> Explorer:
     """Return a widget that moves or plays along a clip and changes the key frame duration."""
     return Explorer(
-        partial(compared_frame, film, model),
+        partial(compared_frame, remembered(film), model),
         played="frame",
         frame=slider("frame i", 0, frames - 1, 1, 9),
         duration=slider("key frame duration l", 1, 20, 1, 10),
     )
+
+
+def remembered(film: Film) -> Film:
+    """Return the same film, which renders none of the last eight frames asked for again: a widget repeats them."""
+    film = copy.copy(film)
+    film.frame = lru_cache(maxsize=8)(film.frame)
+    return film
 
 
 def recognize_frame(model: DeepFeatureFlow, film: Film, index: int, key_index: int) -> Any:
@@ -227,7 +235,7 @@ def add_class_legend(
     """Add the colour of each class below the pictures: of `classes` for boxes, else of the label maps."""
     colours = dict(zip(classes, annotate.COLOURS[BOX_COLOURS + 1 :], strict=False)) if boxes else COLOURS
     patches = [Patch(facecolor=each, edgecolor=DARK_GREY, linewidth=0.4, label=name) for name, each in colours.items()]
-    figure.legend(handles=patches, loc=loc, ncols=10, fontsize=7.5, handlelength=1)
+    figure.legend(handles=patches, loc=loc, ncols=10, fontsize=8.5, handlelength=1)
 
 
 # Where propagation fails

@@ -51,7 +51,7 @@ class Picture:
         if bits:
             step = 255 / (2**bits - 1)
             drawn = drawn.point(lambda value: round(round(value / step) * step))
-        drawn.save(buffer, format="png")  # `optimize` would save 5% of the bytes and take most of a redraw's time
+        drawn.save(buffer, format="png", compress_level=4)  # in half the time of level 6, for 5% more bytes
         return cls(buffer.getvalue(), " ".join(alt.split()), round(figure.get_figwidth() * SHOWN_DPI))
 
     def to_html(self) -> str:

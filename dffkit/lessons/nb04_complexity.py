@@ -20,6 +20,11 @@ TABLE_2 = {  # column -> heading
     "flow_gmac": "F, billions", "ratio": "r", "inverse": "1/r", "printed": "1/r, printed",
     "designed": "by construction",
 }  # fmt: skip
+MEASURED = {
+    "task": "task", "features": "feature network", "flow": "flow network", "frame_ms": "Frame [ms]",
+    "current_ms": "current [ms]", "speedup": "speedup", "speedup_live": "live", "speedup_decoded": "decoded",
+    "eq7": "Eq. 7", "of_eq7": "of Eq. 7", "of_eq7_eq6": "with Eq. 6",
+}  # fmt: skip
 # Other rules for counting Table 2, as options of `complexity.table2`.
 CONVENTIONS = {
     "the rule that fits": {},

@@ -23,7 +23,7 @@ from dffkit.lessons.explore import Explorer, Picture, choice, slider
 from dffkit.paper import speed_accuracy
 from dffkit.paper.claims import claims
 from dffkit.paper.settings import find_setting
-from dffkit.paper.style import BLUE, COLOURS, DARK_GREY, GREY, LINES, ORANGE, RED, styled
+from dffkit.paper.style import BLUE, COLOURS, GREY, LINES, ORANGE, RED, styled
 from dffkit.schedules import FixedInterval
 from dffkit.video import Recognition, recognize
 
@@ -63,7 +63,7 @@ def plane_explorer(film: Film, task: str, split: str = "test") -> Explorer:
     models = {name: weights.load(f"toytown/{task}/{recipe}") for name, recipe in NETWORKS.items()}
     points = speed_accuracy.curves(task, split)
     return Explorer(
-        partial(point_in_plane, film, models, points),
+        partial(point_in_plane, clip_pictures.remembered(film), models, points),
         network=choice("network", tuple(NETWORKS), "DFF, FlowNet"),
         duration=slider("key frame duration l", 1, TOYTOWN_DURATIONS[task], 1, 5),
     )
@@ -96,7 +96,7 @@ def point_in_plane(
     plane.set(xscale="log", xlabel="speedup over Frame with ResNet-101 (Eq. 7)", ylabel="score [%]")
     plane.set_xticks([1, 2, 5, 10, 20], labels=["1", "2", "5", "10", "20"])
     plane.minorticks_off()
-    plane.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7.5, frameon=False, labelcolor=DARK_GREY)
+    plane.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7.5, frameon=False)
     words = f"{network}, l = {duration}: {chosen.score:.1f}% at {chosen.speedup:.1f} times Frame's speed"
     plane.set_title(words, loc="left")
     shown = [0, duration // 2, duration - 1]

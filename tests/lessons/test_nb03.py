@@ -276,3 +276,10 @@ def test_the_sliders_end_where_the_picture_still_works(film):
         assert f"key frame {key}, frame {frame}, " in explorer.view.value
     explorer.play.value = 18
     assert "key frame 14, frame 18, " in explorer.view.value
+
+
+def test_a_remembered_film_renders_a_frame_once_and_leaves_the_film_as_it_is(film):
+    remembered = clip_pictures.remembered(film)
+    assert remembered.frame(3) is remembered.frame(3)
+    assert film.frame(3) is not film.frame(3)
+    assert torch.equal(remembered.frame(3), film.frame(3))

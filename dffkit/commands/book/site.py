@@ -90,6 +90,7 @@ SETTINGS: dict[str, Any] = {
     "myst_enable_extensions": ["dollarmath"],
     "myst_heading_anchors": 4,
     "suppress_warnings": ["myst.header"],  # the model cards, whose headings are small
+    "highlight_language": "none",  # for blocks that name no language, such as the map of folders
     "default_role": "py:obj",  # one backtick in a docstring: code, and a link if it is a name of the page
     "autodoc_default_options": {"members": True, "member-order": "bysource"},
     "autodoc_typehints_format": "short",
