@@ -18,7 +18,7 @@ CHECK_STREETS = 10
 CHECKED = {"segmentation": (1, 5), "detection": (1, 10)}
 SHIPPED = (
     "toytown/flow", "toytown/stills", "toytown/flow-half", "toytown/flow-inception",
-    *(f"toytown/segmentation/{name}" for name in ("frame", "dff", "dff-inception", "fix-n", "fix-f")),
+    *(f"toytown/segmentation/{name}" for name in ("frame", "dff", "fix-n", "fix-f")),
     "toytown/detection/frame", "toytown/detection/dff",
     "handheld/flow", "handheld/stills", "handheld/frame", "handheld/dff", "handheld/dff-inception",
     "camvid/frame", "camvid/dff", "pets09/frame", "pets09/dff",

@@ -58,14 +58,17 @@ WHY = {
 NAMES = {"handheld": "films, detection", "detection": "drive, detection", "segmentation": "drive, segmentation"}
 
 
-def plane_explorer(film: Film, task: str, split: str = "test") -> Explorer:
-    """Return a widget that shows the point of Figure 3, and three results, of a network and a key frame duration."""
-    models = {name: weights.load(f"toytown/{task}/{recipe}") for name, recipe in NETWORKS.items()}
-    points = speed_accuracy.curves(task, split)
+def plane_explorer(setting: str, number: int) -> Explorer:
+    """Return a widget that shows the point of Figure 3, and three results, of a network and a key frame duration.
+
+    The point is from test, the results are from film `number` of val.
+    """
+    shown, film = find_setting(setting), clip_pictures.remembered(film_of(setting, number))
+    models = {name: weights.load(shown.recipe(recipe).name) for name, recipe in NETWORKS.items()}
     return Explorer(
-        partial(point_in_plane, clip_pictures.remembered(film), models, points),
+        partial(point_in_plane, film, models, speed_accuracy.curves(setting)),
         network=choice("network", tuple(NETWORKS), "DFF, FlowNet"),
-        duration=slider("key frame duration l", 1, TOYTOWN_DURATIONS[task], 1, 5),
+        duration=slider("key frame duration l", 1, TOYTOWN_DURATIONS[shown.task], 1, 5),
     )
 
 
@@ -78,7 +81,7 @@ def point_in_plane(
     Args:
         film: the street to show.
         models: name in `NETWORKS` -> model.
-        points: `speed_accuracy.curves` of the task.
+        points: `speed_accuracy.curves` of the setting.
         network, duration: the point; per-frame recognition always has duration 1.
     """
     duration = 1 if network == "per frame" else duration
@@ -106,11 +109,11 @@ def point_in_plane(
     for axes, index, result in zip(below, shown, results, strict=True):
         seen.append(clip_pictures.draw_recognition(axes, film, Recognition(index, index == 0, result)))
     boxes = not seen[0].endswith("%")
-    clip_pictures.add_class_legend(figure, boxes, loc="lower center")
+    clip_pictures.add_class_legend(figure, boxes, loc="lower center", classes=film.world.classes)
     return Picture.of(
         figure,
         f"""Accuracy over speed, one curve for each pair of networks, and on it the chosen point: {words}. Below, frames
-        {shown[0]}, {shown[1]} and {shown[2]} of a street with its results; right are {", ".join(seen)}.""",
+        {shown[0]}, {shown[1]} and {shown[2]} of a film with its results; right are {", ".join(seen)}.""",
         bits=5,
     )
 

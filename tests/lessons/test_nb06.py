@@ -56,12 +56,12 @@ def test_the_text_holds_the_point_and_the_scores_of_its_frames(models, points, n
 
 def test_every_network_and_duration_can_be_chosen(monkeypatch, models, points):
     monkeypatch.setattr(nb06_speed_accuracy, "NETWORKS", {name: NETWORKS[name] for name in models})
-    monkeypatch.setattr(nb06_speed_accuracy.speed_accuracy, "curves", lambda task, split: points)
-    explorer = plane_explorer(Film("val", 4), "segmentation")
+    monkeypatch.setattr(nb06_speed_accuracy.speed_accuracy, "curves", lambda setting: points)
+    explorer = plane_explorer("handheld", 4)
     before = explorer.view.value
     explorer.sliders["network"].value = "per frame"
     assert explorer.view.value != before
-    assert explorer.sliders["duration"].max == 10
+    assert explorer.sliders["duration"].max == 20
     assert "l = 5" in explorer.fallback.alt
 
 
