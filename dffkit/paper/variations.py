@@ -108,7 +108,7 @@ def longer_statements(setting: str = "handheld") -> pandas.DataFrame:
 
 def _length(name: str) -> str:
     method = {"frame": "Frame", "dff": "DFF", "fix-n": "DFF fix N"}[name.removesuffix("-2t")]
-    return f"{method}, {'2T' if name.endswith('-2t') else 'T'}"
+    return f"{method} at {'2T' if name.endswith('-2t') else 'T'}"
 
 
 def sparse_labels(setting: str) -> pandas.DataFrame:

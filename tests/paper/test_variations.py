@@ -136,7 +136,7 @@ def test_twice_the_iterations_are_compared_with_once_and_with_fix_n(stored):
         for (name, duration), value in scores.items()
     ])  # fmt: skip
     found = variations.longer_statements().set_index("statement")
-    expected = {"Frame, 2T above Frame, T": 1, "DFF, 2T above DFF, T": 2, "DFF, 2T above DFF fix N, T": 1}
+    expected = {"Frame at 2T above Frame at T": 1, "DFF at 2T above DFF at T": 2, "DFF at 2T above DFF fix N at T": 1}
     assert found.difference.to_dict() == pytest.approx(expected)
     assert set(found.verdict) == {"holds"}
 
