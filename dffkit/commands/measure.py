@@ -12,6 +12,7 @@ from dffkit.experiments.sources import RENDERED
 from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.networks.precision import AUTO, resolve
 from dffkit.support import files
+from dffkit.support.errors import CommandError
 from dffkit.support.machine import check_device, describe, keep_freed_memory, use_threads
 from dffkit.training.progress import announce
 from dffkit.training.recipes import HANDHELD, RECIPES
@@ -32,6 +33,8 @@ def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     stream_help = "measure only the resident memory over N small frames"
     parser.add_argument("--stream", type=at_least(1), metavar="N", help=stream_help)
+    reach_help = "with --stream: aggregation over K frames to each side (FGFA), in place of Deep Feature Flow"
+    parser.add_argument("--aggregate", type=at_least(0), metavar="K", help=reach_help)
     out = Path("build/benchmark.csv")
     parser.add_argument("--out", type=Path, default=out, metavar="FILE.csv", help=f"the table (default: {out})")
 
@@ -42,8 +45,11 @@ def benchmark_main(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     check_device(arguments.device)
+    if arguments.aggregate is not None and not arguments.stream:
+        raise CommandError("--aggregate: goes with --stream N, which measures memory; give both")
     if arguments.stream:
-        memory = benchmark.stream_memory(arguments.stream, look_ahead=arguments.look_ahead or 1)
+        options = {"look_ahead": arguments.look_ahead or 1, "reach": arguments.aggregate}
+        memory = benchmark.stream_memory(arguments.stream, **options)
         print(benchmark.report_memory(memory))
         return 0
     if arguments.look_ahead is None:

@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,8 @@ from dffkit.video import Recognition
 
 TOYTOWN = "toytown"  # the rendered street, an input without a file
 TOYTOWN_FRAMES, TOYTOWN_STREET = 150, 4
+SHOWN = "segmentation"  # the task unless another is asked for
+AGGREGATION = "handheld/fgfa"  # weights for --aggregate
 LEGIBLE = 360  # pixels; frames with a shorter side below this are enlarged before results are drawn in ...
 WIDE = 1920  # ... unless the longer side would be longer than this
 
@@ -45,11 +48,15 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="NAME", help="shipped weights, or the folder of a run (default: toytown/TASK/dff)"
     )
-    parser.add_argument("-l", "--key-frame-duration", type=at_least(1), metavar="L", help="default: 5, for boxes 10")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("-l", "--key-frame-duration", type=at_least(1), metavar="L", help="default: 5, for boxes 10")
+    reach_help = f"aggregate features over K frames to each side (FGFA; default weights: {AGGREGATION})"
+    way.add_argument("--aggregate", type=at_least(0), metavar="K", help=reach_help)
     out = Path("annotated.mp4")
     parser.add_argument("--out", type=Path, default=out, metavar="FILE", help=f"default: {out}")
     parser.add_argument("--json", metavar="FILE", help="a line of results for each frame; - for standard output")
-    parser.add_argument("--compare", action="store_true", help="per-frame recognition at the left, DFF at the right")
+    compare_help = "per-frame recognition at the left, DFF (or FGFA) at the right"
+    parser.add_argument("--compare", action="store_true", help=compare_help)
     parser.add_argument("--compare-with", metavar="NAME", help="the same, with these weights per frame")
     rate = f"frames a second of a folder of images (default: {FPS}), or of a camera (default: as they come)"
     parser.add_argument("--fps", type=float, metavar="RATE", help=rate)
@@ -112,20 +119,24 @@ def _recognize(
 
 
 def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
-    """Return the methods that recognize the video by the titles that it shows; DFF is the last."""
-    name = arguments.weights or f"toytown/{arguments.task or 'segmentation'}/dff"
+    """Return the methods that recognize the video by the titles that it shows; DFF, or FGFA, is the last."""
+    reach = arguments.aggregate
+    name = arguments.weights or (AGGREGATION if reach is not None else f"toytown/{arguments.task or SHOWN}/dff")
     settings = arguments.device, arguments.short_side, resolve(arguments.precision, arguments.device)
-    dff = LiveRecognition(name, arguments.key_frame_duration, *settings)
+    dff = LiveRecognition(name, arguments.key_frame_duration, *settings, reach)
     if arguments.task not in (None, dff.recipe.task):
         trained = f"its network is for {dff.recipe.task}, not for {arguments.task}"
         raise CommandError(f"--weights {name}: {trained}; leave --task out, or give other weights")
-    methods = {f"DFF, l = {dff.duration}": dff}
+    short, number = ("DFF", f"l = {dff.duration}") if reach is None else ("FGFA", f"K = {reach}")
+    methods = {f"{short}, {number}": dff}
     if not (arguments.compare or arguments.compare_with):
         return methods
-    # Per-frame recognition by the network of the same folder, or, if none is shipped, by DFF's own N.
+    # Per-frame recognition by the network of the same folder, or, if none is shipped, by the method's own N.
     other = arguments.compare_with or f"{name.rpartition('/')[0]}/frame"
-    title, other = ("Frame", other) if arguments.compare_with or other in weights.names() else ("DFF per frame", name)
-    frame = LiveRecognition(other, 1, *settings)
+    if arguments.compare_with or other in weights.names():
+        title, frame = "Frame", LiveRecognition(other, 1, *settings)
+    else:
+        title, frame = f"{short} per frame", LiveRecognition(name, 1, *settings, None if reach is None else 0)
     if frame.recipe.task != dff.recipe.task:
         trained = f"its network is for {frame.recipe.task}, that of {name} for {dff.recipe.task}"
         raise CommandError(f"--compare-with {other}: {trained}; give weights of one task")
@@ -138,8 +149,7 @@ def _loop(
     """Recognize, draw and write the frames; return their number, that of lost ones, and why they end early, or ""."""
     done, end, stopped = 0, 0, ""
     try:
-        for timed in stream:
-            found = {title: method.step(timed.frame) for title, method in methods.items()}
+        for timed, found in _results(stream, methods):
             title = list(methods)[-1]
             lines.write(json.dumps(_line(timed, found[title], methods[title])) + "\n")
             video.write(_drawn(timed.frame, found, methods), timed.seconds, timed.duration)
@@ -153,12 +163,39 @@ def _loop(
     return done, end - done, stopped
 
 
+def _results(
+    stream: Iterable[TimedFrame], methods: dict[str, LiveRecognition]
+) -> Iterator[tuple[TimedFrame, dict[str, Recognition]]]:
+    """Yield each frame with its results by title; frames wait for the last method, whose results may come later.
+
+    Where the video breaks off, the frames before have their results first.
+    """
+    waiting: deque[tuple[TimedFrame, dict[str, Recognition]]] = deque()
+    title, late = list(methods.items())[-1]
+    damage = None
+    try:
+        for timed in stream:
+            found = {title: method.step(timed.frame) for title, method in methods.items()}
+            waiting.append((timed, found))
+            if found[title]:
+                due, others = waiting.popleft()
+                yield due, others | {title: found[title]}
+    except DataError as error:
+        damage = error
+    for result in late.rest():
+        due, others = waiting.popleft()
+        yield due, others | {title: result}
+    if damage:
+        raise damage
+
+
 def _drawn(frame: Tensor, found: dict[str, Recognition], methods: dict[str, LiveRecognition]) -> Tensor:
     """Return the results side by side, each below a caption, and a legend below label maps of the same classes."""
     shown, labels = [], []
     for title, method in methods.items():
         large, result = _legible(frame, found[title].output)
-        marked = found[title].is_key_frame and len(methods) == len(shown) + 1  # every frame is one for Frame
+        # Every frame is a key frame for Frame and FGFA.
+        marked = found[title].is_key_frame and len(methods) == len(shown) + 1 and method.reach is None
         caption = f"{title}   {method.fps:.1f} fps{'   key frame' if marked else ''}"
         shown.append(annotate.captioned(annotate.result_over(large, result, method.names), caption, marked))
         labels.append(result)

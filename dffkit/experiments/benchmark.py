@@ -12,6 +12,8 @@ from torchvision import models
 from tqdm import tqdm
 
 from dffkit import complexity
+from dffkit.aggregation.model import Aggregation, Embedding
+from dffkit.aggregation.stream import aggregate
 from dffkit.baselines.grid_sample import grid_sample_warp
 from dffkit.dff import DeepFeatureFlow
 from dffkit.networks.detection import RFCN
@@ -131,17 +133,29 @@ def times_in_turns(
     return times
 
 
-def stream_memory(frames: int, *, look_ahead: int = 1, size: tuple[int, int] = (96, 128)) -> list[float]:
-    """Recognize a stream of small random frames; return the process's resident memory in MiB after each frame."""
+def stream_memory(
+    frames: int, *, look_ahead: int = 1, reach: int | None = None, size: tuple[int, int] = (96, 128)
+) -> list[float]:
+    """Recognize a stream of small random frames; return the process's resident memory in MiB after each result.
+
+    Args:
+        frames: their number.
+        look_ahead: of `recognize`.
+        reach: K of `aggregate`, which then takes the place of `recognize`.
+        size: (H, W) of frames.
+    """
     import psutil
 
     torch.manual_seed(0)
     features = FeatureNetwork(14, width=0.25)
-    flow = flownet(width=0.125, scale_channels=features.channels)
-    model = DeepFeatureFlow(features, flow, ScoreMaps(in_channels=features.channels, num_classes=11)).eval()
+    flow = flownet(width=0.125, scale_channels=features.channels if reach is None else None)
+    parts = features, flow, ScoreMaps(in_channels=features.channels, num_classes=11)
     generator = torch.Generator().manual_seed(0)
     random = (torch.randint(0, 256, (3, *size), dtype=torch.uint8, generator=generator) for _ in range(frames))
-    stream = recognize(model, random, FixedInterval(10), look_ahead=look_ahead)
+    if reach is None:
+        stream = recognize(DeepFeatureFlow(*parts).eval(), random, FixedInterval(10), look_ahead=look_ahead)
+    else:
+        stream = aggregate(Aggregation(*parts, Embedding(features.channels)).eval(), random, reach)
     process = psutil.Process()
     return [process.memory_info().rss / 2**20 for _ in tqdm(stream, total=frames, desc="stream", unit="frame")]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas
 
-from dffkit.paper import ablation, equal_speed, speed_accuracy, variations
+from dffkit.paper import ablation, aggregation, equal_speed, key_frame_curves, ledger, speed_accuracy, variations
 from dffkit.paper.settings import DRIVE, find_setting
 from dffkit.scores.differences import Difference, below, statement
 
@@ -12,10 +12,12 @@ def all_statements(setting: str) -> pandas.DataFrame:
     """All statements of the paper and of the kit that a setting has results for, with verdicts.
 
     Returns:
-        Columns as in `ablation.statements`, and `printed`, the paper's difference in points, NaN where it has none.
+        Columns as in `ablation.statements`; `by` may be "talk" too; and `printed`, the difference in points that is
+        printed, NaN where there is none.
     """
     tables = [ablation.statements(setting), _losses(setting), variations.statements(setting)]
     tables += [speed_accuracy.statements(setting), ablation.slower(setting)]
+    tables += [aggregation.statements(setting), key_frame_curves.seq_nms_statements(setting)]
     if setting in DRIVE:  # the films have one labelled frame each, and no recipes with fewer
         tables.append(variations.sparse_statements(setting).assign(by="kit"))
     found = pandas.concat([table for table in tables if len(table)] or [pandas.DataFrame()], ignore_index=True)
@@ -49,8 +51,11 @@ def _printed_losses(task: str) -> dict[str, float]:
 
 
 def printed_difference(text: str, task: str) -> float:
-    """Return the paper's difference in points for a statement, NaN if it printed none."""
+    """Return the difference in points that the paper or the talk has for a statement, NaN if it printed none."""
+    if text in aggregation.STATEMENTS:
+        return aggregation.printed_difference(text)
     for first, second in ablation.PAPERS_ORDER:
         if text == f"{first} above {second}":
             return ablation.printed(task, first)[0] - ablation.printed(task, second)[0]
-    return _printed_losses(task).get(text, np.nan)
+    found = _printed_losses(task).get(text, ledger.printed("statement").get((task, text)))
+    return np.nan if found is None else found

@@ -10,7 +10,7 @@ from dffkit.experiments.key_frames import DURATIONS, FIXED, LEARNED
 from dffkit.paper import ledger
 from dffkit.paper.settings import find_setting
 from dffkit.paper.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, panels, shared_legend
-from dffkit.scores.differences import SampledScore, difference, mean_score
+from dffkit.scores.differences import SampledScore, difference, mean_score, statement
 from dffkit.support.errors import DataError
 
 LOOKS = {
@@ -18,6 +18,7 @@ LOOKS = {
     "carried error": (PURPLE, "^--"), LEARNED: (RED, "P-"),
 }  # fmt: skip
 SEQ_NMS = ("Seq-NMS mean", "Seq-NMS max")
+CLIPS = {"Frame": ("frame", 1), "DFF": ("dff", 10), "FGFA": ("fgfa", None)}  # recipe and key frame duration
 
 
 def schedules(subset: str = "all") -> pandas.DataFrame:
@@ -88,26 +89,40 @@ def figure() -> tuple[Figure, pandas.DataFrame]:
 
 
 def seq_nms(setting: str) -> pandas.DataFrame:
-    """Return what Seq-NMS adds to Frame, and to DFF at l = 10: mAP of one frame of each film, "" for scores without it.
+    """Return what Seq-NMS adds to Frame, to DFF at l = 10 and to FGFA at K = 10: mAP of one frame of each film.
 
     Returns:
-        Columns: `row`, "Frame" or "DFF" with the way to score a sequence, as in "Frame, Seq-NMS mean"; `score` in
-        percent; `gain` in points over the row without Seq-NMS, with its 95% interval, `low` and `high`; `verdict`.
-        Empty for a setting without rows.
+        Columns: `row`, one of `CLIPS` with the way to score a sequence, as in "Frame, Seq-NMS mean"; `score` in
+        percent; `gain` in points over the row without Seq-NMS, with its 95% interval, `low` and `high`; `verdict`, ""
+        for scores without Seq-NMS. Empty for a setting without rows.
     """
     lines = []
-    for row, (name, duration) in {"Frame": ("frame", 1), "DFF": ("dff", 10)}.items():
-        found = ledger.clip_scores(find_setting(setting).recipe(name))
-        if not found:
-            continue
-        plain = found["mAP of clips", duration]
+    for row, found in _clips(setting).items():
+        plain, *ways = found
         lines.append({"row": row, "score": 100 * plain.value, "verdict": ""})
-        for way in SEQ_NMS:
-            own = found[f"mAP of clips, {way}", duration]
+        for way, own in zip(SEQ_NMS, ways, strict=True):
             gain = difference({0: own}, {0: plain})
             line = {"row": f"{row}, {way}", "score": 100 * own.value} | gain.points(mean="gain")
             lines.append(line | {"verdict": gain.verdict})
     return pandas.DataFrame(lines, columns=["row", "score", "gain", "low", "high", "verdict"])
+
+
+def seq_nms_statements(setting: str) -> pandas.DataFrame:
+    """Return the statement that Seq-NMS, by the mean, adds to a row, with its verdict, as `ablation.statements`."""
+    gains = {row: difference({0: mean}, {0: plain}) for row, (plain, mean, _) in _clips(setting).items()}
+    lines = [statement(f"Seq-NMS adds to {row}", gain) for row, gain in gains.items()]
+    return pandas.DataFrame([{"by": "kit" if line["statement"].endswith("DFF") else "talk"} | line for line in lines])
+
+
+def _clips(setting: str) -> dict[str, list[SampledScore]]:
+    """Return the scores of each row that has been run: without Seq-NMS, then in each way of `SEQ_NMS`."""
+    known, found = ledger.recipes_of(setting), {}
+    for row, (name, duration) in CLIPS.items():
+        scores = ledger.clip_scores(known[name]) if name in known else {}
+        if scores:
+            names = ["mAP of clips", *(f"mAP of clips, {way}" for way in SEQ_NMS)]
+            found[row] = [scores[each, duration] for each in names]
+    return found
 
 
 def _score(found: Mapping[tuple[str, int | None], SampledScore], schedule: str, duration: int) -> SampledScore:

@@ -23,7 +23,7 @@ from dffkit.scores.differences import Difference, SampledScore, difference
 from dffkit.support.errors import DataError
 from dffkit.support.files import root
 from dffkit.training.recipe import Recipe
-from dffkit.training.recipes import HANDHELD, REAL, RECIPES
+from dffkit.training.recipes import AGGREGATION, HANDHELD, REAL, RECIPES
 
 # Ours
 
@@ -103,7 +103,7 @@ def clip_scores(recipe: Recipe, subset: str = "all") -> dict[tuple[str, int | No
 def recipes_of(setting: str) -> dict[str, Recipe]:
     """Return the recipes of a setting, on Toytown's streets or on handheld films, by the last part of their names."""
     start = find_setting(setting).start
-    known = RECIPES | HANDHELD
+    known = RECIPES | HANDHELD | AGGREGATION
     return {name.removeprefix(start): recipe for name, recipe in known.items() if name.startswith(start)}
 
 
@@ -134,10 +134,15 @@ def by_subset(recipes: Mapping[str, Recipe], metric: str) -> pandas.DataFrame:
     return table.groupby(["name", "subset"], sort=False, as_index=False)[["value", "frames"]].mean()
 
 
-def replicates_by_seed(recipe: Recipe, duration: int, split: str = "test") -> dict[int, SampledScore]:
-    """Return a recipe's overall score at a key frame duration, 0..1, with its replicates, by seed; perhaps empty."""
-    overall = METRIC[recipe.task], "all", duration
-    rows = _scores({"": recipe}, split, lambda _, row: (row.metric, row.subset, row.duration) == overall)
+def replicates_by_seed(
+    recipe: Recipe, duration: int | None, split: str = "test", *, metric: str = "", subset: str = "all"
+) -> dict[int, SampledScore]:
+    """Return a recipe's score at a key frame duration, 0..1, with its replicates, by seed; perhaps empty.
+
+    The score is the task's own unless `metric` names another; `subset` is "all" or a motion class.
+    """
+    wanted = metric or METRIC[recipe.task], subset, duration
+    rows = _scores({"": recipe}, split, lambda _, row: (row.metric, row.subset, row.duration) == wanted)
     return {
         row.measurement.seed: SampledScore(row.value, replicates)
         for _, row in rows
@@ -198,7 +203,9 @@ def mixed_precisions() -> list[str]:
     A row without a precision is of a time at which every training had its recipe's.
     """
     known = {
-        name: each for name, each in (RECIPES | HANDHELD | REAL).items() if each.iterations and not each.pretraining
+        name: each
+        for name, each in (RECIPES | HANDHELD | AGGREGATION | REAL).items()
+        if each.iterations and not each.pretraining
     }
     found: dict[str, set[str]] = {}
     for name, row in stored_scores(folder() / EVALUATION, known, "test"):

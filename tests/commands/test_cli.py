@@ -139,6 +139,7 @@ NUMBERS = [
     ("evaluate", "--durations", 1), ("experiments", "--seeds", 0),
     ("benchmark", "--size 33", 1), ("benchmark", "--look-ahead", 1), ("benchmark", "--stream", 1),
     ("benchmark", "-l", 2), ("run", "--frames", 1), ("run", "--short-side", 0), ("run", "-l", 1),
+    ("benchmark", "--aggregate", 0),
 ]  # fmt: skip
 
 

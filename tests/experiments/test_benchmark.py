@@ -7,11 +7,14 @@ import pytest
 import torch
 from torch import nn
 
+from dffkit.aggregation.model import Aggregation
 from dffkit.commands import measure as command
+from dffkit.dff import DeepFeatureFlow
 from dffkit.experiments import benchmark
 from dffkit.networks import precision
 from dffkit.networks.features import FeatureNetwork
 from dffkit.support import machine
+from dffkit.support.errors import CommandError
 
 UNSHOWN = ("height", "width", "duration", "look_ahead", "seed")
 
@@ -76,9 +79,26 @@ def test_the_reference_network_has_our_layers(depth):
         assert layers(benchmark.torchvision_resnet(depth)) == layers(FeatureNetwork(depth))
 
 
+def test_streams_are_of_deep_feature_flow_or_of_aggregation(monkeypatch):
+    given = []
+    monkeypatch.setattr(benchmark, "aggregate", lambda model, frames, reach: given.append((model, reach)) or frames)
+    monkeypatch.setattr(benchmark, "recognize", lambda model, frames, *_, **options: given.append(model) or frames)
+    benchmark.stream_memory(2, size=(32, 32))
+    benchmark.stream_memory(2, reach=3, size=(32, 32))
+    assert isinstance(given[0], DeepFeatureFlow)
+    assert isinstance(given[1][0], Aggregation)
+    assert given[1][1] == 3
+
+
+def test_aggregation_is_for_streams_only():
+    with pytest.raises(CommandError, match="--aggregate: goes with --stream N"):
+        command.benchmark_main(arguments("--aggregate", "2", "--device", "cpu"))
+
+
 def test_streaming_memory_is_reported():
-    memory = benchmark.stream_memory(5, size=(32, 32))
-    assert len(memory) == 5
-    assert min(memory) > 1
+    for reach in (None, 0, 2, 10):
+        memory = benchmark.stream_memory(5, reach=reach, size=(32, 32))
+        assert len(memory) == 5
+        assert min(memory) > 1
     assert "+100.00%" in benchmark.report_memory([1.0] * 200 + [2.0])
     assert "201 frames" in benchmark.report_memory([1.0] * 200 + [2.0])
