@@ -110,7 +110,7 @@ COMMANDS = {
     "run": Command(
         "run", "training", "recognize a video, a folder of images or a camera, and write it with the results drawn in",
         ("run", "run street.mp4 --compare", "run frames/ --task detection -l 10 --out boxes.mp4 --json boxes.jsonl",
-         "run camera:0 --frames 500", "run film.mp4 --aggregate 10"),
+         "run camera:0 --frames 500", "run film.mp4 --aggregate 10 --weights build/runs/handheld/fgfa-..."),
     ),
     "fetch": Command(
         "fetch", "training", "download a public copy of a data set; without a name, list them",

@@ -32,8 +32,7 @@ from dffkit.video import Recognition
 
 TOYTOWN = "toytown"  # the rendered street, an input without a file
 TOYTOWN_FRAMES, TOYTOWN_STREET = 150, 4
-SHOWN = "segmentation"  # the task unless another is asked for
-AGGREGATION = "handheld/fgfa"  # weights for --aggregate
+AGGREGATION = "handheld/fgfa"  # recipe of weights for --aggregate; none are shipped
 LEGIBLE = 360  # pixels; frames with a shorter side below this are enlarged before results are drawn in ...
 WIDE = 1920  # ... unless the longer side would be longer than this
 
@@ -50,7 +49,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     way = parser.add_mutually_exclusive_group()
     way.add_argument("-l", "--key-frame-duration", type=at_least(1), metavar="L", help="default: 5, for boxes 10")
-    reach_help = f"aggregate features over K frames to each side (FGFA; default weights: {AGGREGATION})"
+    reach_help = f"aggregate features over K frames to each side (FGFA); needs --weights, a run of {AGGREGATION}"
     way.add_argument("--aggregate", type=at_least(0), metavar="K", help=reach_help)
     out = Path("annotated.mp4")
     parser.add_argument("--out", type=Path, default=out, metavar="FILE", help=f"default: {out}")
@@ -121,7 +120,12 @@ def _recognize(
 def _methods(arguments: argparse.Namespace) -> dict[str, LiveRecognition]:
     """Return the methods that recognize the video by the titles that it shows; DFF, or FGFA, is the last."""
     reach = arguments.aggregate
-    name = arguments.weights or (AGGREGATION if reach is not None else f"toytown/{arguments.task or SHOWN}/dff")
+    if reach is not None and not arguments.weights:
+        made = f"python -m dffkit train {AGGREGATION}"
+        raise CommandError(
+            f"--aggregate {reach}: no weights for it are shipped; give --weights, the folder that {made} makes"
+        )
+    name = arguments.weights or f"toytown/{arguments.task or 'segmentation'}/dff"
     settings = arguments.device, arguments.short_side, resolve(arguments.precision, arguments.device)
     dff = LiveRecognition(name, arguments.key_frame_duration, *settings, reach)
     if arguments.task not in (None, dff.recipe.task):

@@ -108,9 +108,8 @@ def test_wrong_weights_and_numbers_are_named(tmp_path, clip, trained, capsys):
         assert named in capsys.readouterr().err
 
 
-def test_the_default_weights_are_those_of_aggregation(monkeypatch, clip, tmp_path):
-    asked = []
-    monkeypatch.setattr(run_command, "LiveRecognition", lambda name, *options: asked.append(name) or 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+def test_weights_must_be_named_as_none_are_shipped(clip, tmp_path):
+    with pytest.raises(
+        CommandError, match=r"--aggregate 10: no weights .* --weights, the folder .* handheld/fgfa makes"
+    ):
         run(clip, "--aggregate", 10, "--out", tmp_path / "out.mp4")
-    assert asked == [run_command.AGGREGATION]
