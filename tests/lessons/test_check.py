@@ -17,7 +17,7 @@ by_name = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: ex
 
 
 def test_there_are_exercises():
-    assert len(EXERCISES) == 27
+    assert len(EXERCISES) == 29
 
 
 # Every exercise

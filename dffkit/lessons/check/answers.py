@@ -42,5 +42,5 @@ def describe(answer: Tensor | None) -> str:
 
 def _stacked(answer: Any) -> Tensor:
     if isinstance(answer, list | tuple):
-        return torch.stack([_stacked(value) for value in answer]) if answer else torch.zeros(0)
+        return torch.stack([_stacked(value) for value in answer]) if answer else torch.zeros(0).double()
     return torch.as_tensor(answer).detach().to("cpu", torch.float64)
