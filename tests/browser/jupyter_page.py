@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -27,7 +29,6 @@ OPEN = """async () => {
     await panel.sessionContext.ready;
     await panel.sessionContext.session.kernel.info;
 }"""
-ANSWERED = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestKernelInfo()"
 WINDOW = {"width": 1280, "height": 1000}
 
 
@@ -155,8 +156,13 @@ class WidgetBox:
     def _is_list(self, control) -> bool:
         return control.evaluate("(element) => element.tagName") == "SELECT"
 
-    def play(self, place: int) -> int:
-        """Press Play until the slider has moved twice, then Pause; return where the slider stops."""
+    def play(self, place: int, picture_at: Callable[[int], Picture]) -> int:
+        """Press Play until the slider has moved twice, then Pause; return where it stops, with its picture shown.
+
+        Steps that the page has sent before, or holds back while the kernel draws, still come after Pause.
+        """
+        from playwright.sync_api import TimeoutError
+
         number, button = self.box.locator(".widget-readout").nth(place), self.box.locator(".widget-play button").first
         start = int(number.inner_text())
         button.click()
@@ -166,13 +172,18 @@ class WidgetBox:
             polling=50,
         )
         button.click()
-        # While the kernel draws, the page holds back Play's latest step, and sends it when the kernel has answered.
-        for _ in range(2):
-            self.box.page.evaluate(ANSWERED)
-        return int(number.inner_text())
+        while True:
+            value = int(number.inner_text())
+            with suppress(TimeoutError):
+                self.wait_for(picture_at(value), seconds=20)
+                if int(number.inner_text()) == value:
+                    return value
+            assert int(number.inner_text()) != value, f"stands at {value}, and shows another picture"
 
-    def wait_for(self, picture: Picture) -> None:
+    def wait_for(self, picture: Picture, seconds: float = 60) -> None:
         """Return when the widget shows a picture."""
         source = re.search('src="([^"]+)"', picture.to_html())[1]
         shown = "([box, source]) => box.querySelector('img').src === source"
-        self.box.page.wait_for_function(shown, arg=[self.box.element_handle(), source], polling=200)
+        self.box.page.wait_for_function(
+            shown, arg=[self.box.element_handle(), source], polling=200, timeout=1000 * seconds
+        )

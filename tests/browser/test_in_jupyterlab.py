@@ -1,6 +1,7 @@
 """Every notebook in JupyterLab: it runs, its widgets draw what their functions draw, and a saved file is readable."""
 
 import re
+from functools import partial
 from typing import NamedTuple
 
 import nbformat
@@ -52,6 +53,11 @@ def test_all_cells_run_without_an_error(run):
     assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
 
 
+def picture_at(explorer, values, name, value):
+    """Return the picture of a widget with one of its values changed."""
+    return explorer.picture(**(values | {name: value}))
+
+
 def test_keys_and_mouse_move_the_widgets(run):
     """The picture in the page is the one that the widget's function draws in this process."""
     widgets = dict(widgets_of(run.stored))
@@ -67,8 +73,7 @@ def test_keys_and_mouse_move_the_widgets(run):
             values[name] = choices[0]
             box.wait_for(explorer.picture(**values))
             if name == explorer.played:
-                values[name] = box.play(place)
-                box.wait_for(explorer.picture(**values))
+                values[name] = box.play(place, partial(picture_at, explorer, values, name))
 
 
 def test_a_saved_notebook_is_opened_with_its_pictures(run):

@@ -122,7 +122,7 @@ def test_pictures_have_their_texts_and_formulae_are_in_the_page(book):
     texts = [output.data["text/plain"] for output in stored if "image/png" in output.get("data", {})]
     assert len(texts) == 8
     assert all(f'alt="{text}"' in html.unescape(page) for text in texts)
-    assert page.count("<math ") == 4
+    assert page.count("<math ") == 5
     assert "$$" not in page
 
 
