@@ -1,6 +1,6 @@
 """Notebook 08: weights by hand and their bounds, what flow and embedding do, the stream, the cost, and the widget."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -124,15 +124,20 @@ def noise(count: int) -> list[Tensor]:
 @torch.inference_mode()
 def direct(model: Aggregation, frames: Sequence[Tensor], reach: int) -> list[Tensor]:
     """Return the results of all frames of a video, with all of its features at hand."""
-    values, results = [model.extract(frame[None]) for frame in frames], []
-    for index, current in enumerate(values):
-        window = around(index, reach, len(frames))
-        parts = zip(*(values[other] for other in window), strict=True)
-        own = torch.tensor([other == index for other in window])
-        carried = model.carry(current, FrameValues(*map(torch.cat, parts)), own)
+    values, results = {index: model.extract(frame[None]) for index, frame in enumerate(frames)}, []
+    for index, current in values.items():
+        carried = _carried(model, values, around(index, reach, len(frames)), index)
         maps = model.task_network(model.combine(*carried, current.embedding))
         results.append(model.task_network.decode(maps, frames[index].shape[1:])[0])
     return results
+
+
+def _carried(
+    model: Aggregation, values: Mapping[int, FrameValues], window: Sequence[int], index: int
+) -> tuple[Tensor, Tensor | None]:
+    """Return `model.carry` of the frames of a window to frame `index`."""
+    stacked = FrameValues(*map(torch.cat, zip(*(values[other] for other in window), strict=True)))
+    return model.carry(values[index], stacked, torch.tensor([other == index for other in window]))
 
 
 def arrivals(model: Aggregation, frames: Sequence[Tensor], reach: int) -> pandas.DataFrame:
@@ -205,12 +210,9 @@ class Weighed:
     def __init__(self, model: Aggregation, film: Snippet, index: int) -> None:
         self.window = around(index, REACH, len(film.frames))
         self.frames = [film.frames[other] for other in self.window]
-        values = [model.extract(frame[None]) for frame in self.frames]
-        current = values[REACH]
-        own = torch.tensor([other == index for other in self.window])
-        stacked = FrameValues(*map(torch.cat, zip(*values, strict=True)))
-        _, embeddings = model.carry(current, stacked, own)
-        self.cosines = torch.cosine_similarity(embeddings[0], current.embedding, dim=1)  # (2K + 1, h, w)
+        values = {other: model.extract(film.frames[other][None]) for other in set(self.window)}
+        _, embeddings = _carried(model, values, self.window, index)
+        self.cosines = torch.cosine_similarity(embeddings[0], values[index].embedding, dim=1)  # (2K + 1, h, w)
         x1, y1, x2, y2 = film.targets[index]["boxes"][0].tolist()
         self.row, self.column = int((y1 + y2) / 2 / CELL), int((x1 + x2) / 2 / CELL)
 

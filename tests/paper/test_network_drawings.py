@@ -23,7 +23,6 @@ def test_texts_are_large_and_apart(name):
         figure, _ = getattr(network_drawings, name)()
         renderer = figure.canvas.get_renderer()
         places = [(text.get_text(), text.get_window_extent(renderer)) for text in texts_of(figure)]
-        plt.close(figure)
     assert len(places) > 12
     assert min(text.get_fontsize() for text in texts_of(figure)) * 800 / 72 / figure.get_figwidth() > 11  # pixels
     for (one, first), (other, second) in combinations(places, 2):
@@ -60,7 +59,6 @@ def test_the_flow_field_has_the_resolution_of_the_features():
 
 def test_the_cuts_are_those_of_table_5():
     figure, _ = network_drawings.n_feat()
-    plt.close(figure)
     texts = [(text.get_text(), text.get_position()[0]) for text in texts_of(figure)]
     boxes = [(int(text.split("\n")[1].split()[0]), x) for text, x in texts if text.endswith(("layer", "layers"))]
     cuts = {int(text): x for text, x in texts if text.isdecimal()}
