@@ -41,7 +41,7 @@ def reproduce_main(arguments: argparse.Namespace) -> int:
     from dffkit.paper import figures, ledger
 
     repository, build = root(), own_folder() / "build"
-    fresh = dict(notebooks.execute_all(find_notebooks(repository / "notebooks")))
+    fresh = dict(notebooks.execute_all(find_notebooks(repository / "notebooks"), jobs=2))
     for notebook in fresh.values():
         notebooks.normalise(notebook)
     site.build(fresh, build / "book", FEW_PICTURES)

@@ -42,6 +42,18 @@ def test_a_notebook_is_stored_whole_and_the_same_each_time(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["00_a.ipynb"]
 
 
+def test_two_at_a_time_run_side_by_side_and_come_in_order(tmp_path):
+    met = "\n".join((
+        "import pathlib, time",
+        "pathlib.Path('{own}').touch()",
+        "while not pathlib.Path('{other}').exists(): time.sleep(0.01)",
+    ))  # fmt: skip
+    paths = [
+        write_notebook(tmp_path / f"0{own}.ipynb", new_code_cell(met.format(own=own, other=1 - own))) for own in (0, 1)
+    ]
+    assert [path for path, _ in notebooks.execute_all(paths, jobs=2)] == paths
+
+
 def test_the_output_that_answers_a_prediction_is_folded_and_no_other():
     ask = nbformat.v4.new_markdown_cell("**Predict, then run.** Which is larger?")
     silent, first, second = (nbformat.v4.new_code_cell(text) for text in ("x = 1", "x", "x + 1"))
