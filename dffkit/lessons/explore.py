@@ -77,7 +77,8 @@ def source(function: Callable[..., Any]) -> HTML:
     first = ast.parse(text).body[0].body[0]
     if ast.get_docstring(ast.parse(text).body[0]):
         del lines[first.lineno - 1 : first.end_lineno]
-    look = "padding: 0.6em; line-height: 1.4; font-family: monospace"  # pages and editors differ in their defaults
+    # Pages and editors differ in their defaults; JupyterLab breaks lines within words.
+    look = "padding: 0.6em; font: 0.72rem/1.4 monospace; white-space: pre; overflow-x: auto"
     return HTML(highlight("\n".join(lines), PythonLexer(), HtmlFormatter(noclasses=True, prestyles=look)))
 
 

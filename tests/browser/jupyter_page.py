@@ -134,12 +134,13 @@ class WidgetBox:
         self.box = cell.locator(".widget-vbox")
         self.controls = self.box.locator(".noUi-handle, select")
 
-    def press_key(self, place: int) -> None:
-        """Move a slider one step up, or a list one word on, by the keyboard."""
+    def press_key(self, place: int, back: bool = False) -> None:
+        """Move a slider one step up, or a list one word on, by the keyboard; or back, where it stands at its end."""
         control = self.controls.nth(place)
         control.focus()
+        along, down = ("ArrowLeft", "ArrowUp") if back else ("ArrowRight", "ArrowDown")
         # JupyterLab takes the arrows of a closed list, to select the next cell.
-        for key in ("Space", "ArrowDown", "Enter") if self._is_list(control) else ("ArrowRight",):
+        for key in ("Space", down, "Enter") if self._is_list(control) else (along,):
             control.press(key)
 
     def drag_to_start(self, place: int) -> None:

@@ -21,6 +21,9 @@ ALIVE = ("02_feature_warping", "04_complexity")  # notebooks whose widgets are d
 TOO_WIDE = "() => Math.max(0, document.scrollingElement.scrollWidth - window.innerWidth)"
 NOT_SHOWN = "() => [...document.images].filter((img) => !img.complete || !img.naturalWidth).map((img) => img.src)"
 LINKS = "() => [...document.links].map((link) => link.href)"
+# Code cells with lines that do not fit; on a telephone no line of code does.
+CUT = """() => window.innerWidth < 800 ? [] : [...document.querySelectorAll('div.cell_input pre')]
+    .filter((code) => code.scrollWidth > code.clientWidth).map((code) => code.innerText.slice(0, 50))"""
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +48,9 @@ def page(browser):
     page.close()
 
 
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("width", [1280, 800, 400])
 def test_pages_are_whole(book, page, width):
-    """Each page is as wide as the window, shows all its pictures, loads only files of the book, and links to pages."""
+    """Each page is as wide as the window, shows its pictures and code, loads only files of the book, and links to pages."""
     requests, errors, found = [], [], {}
     page.on("request", lambda request: requests.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -61,6 +64,7 @@ def test_pages_are_whole(book, page, width):
         problems = {
             "too wide": page.evaluate(TOO_WIDE),
             "not shown": page.evaluate(NOT_SHOWN),
+            "cut": page.evaluate(CUT),
             "broken": [file for file in files if not (REPOSITORY / file).is_file()],
             "fetched": [url for url in requests if not url.startswith((book.as_uri(), "data:"))],
             "errors": [*errors],

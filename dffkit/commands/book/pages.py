@@ -144,8 +144,10 @@ def api_page() -> str:
         title = importlib.import_module(module).__doc__.split("\n")[0]
         parts.append(f"## {module.removeprefix('dffkit.')}\n\n{title}\n\n```{{eval-rst}}")
         for name in modules[module]:
-            kind = "class" if isinstance(getattr(dffkit, name), type) else "function"
-            parts.append(f".. auto{kind}:: dffkit.{name}\n")
+            thing = getattr(dffkit, name)
+            fields = ", ".join(getattr(thing, "_fields", ()))  # of a named tuple; its signature has them
+            hidden = f"\n   :exclude-members: {fields}" if fields else ""
+            parts.append(f".. auto{'class' if isinstance(thing, type) else 'function'}:: dffkit.{name}{hidden}\n")
         parts.append("```\n")
     return "\n".join(parts)
 

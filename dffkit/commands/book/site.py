@@ -94,6 +94,9 @@ SETTINGS: dict[str, Any] = {
     "default_role": "py:obj",  # one backtick in a docstring: code, and a link if it is a name of the page
     "autodoc_default_options": {"members": True, "member-order": "bysource"},
     "autodoc_typehints_format": "short",
+    "autodoc_preserve_defaults": True,
+    "napoleon_use_param": False,  # several parameters before one description stay together
+    "napoleon_use_rtype": False,  # the first words of a returned value's description are no type
     "html_math_renderer": "mathml",
     "html_css_files": ["book.css"],
     "html_js_files": [("explorer.js", {"defer": "defer"})],
