@@ -50,7 +50,7 @@ def page(browser):
 
 @pytest.mark.parametrize("width", [1280, 800, 400])
 def test_pages_are_whole(book, page, width):
-    """Each page is as wide as the window, shows its pictures and code, loads only files of the book, and links to pages."""
+    """Each page is as wide as the window, shows its pictures and code, loads the book alone, and links to pages."""
     requests, errors, found = [], [], {}
     page.on("request", lambda request: requests.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))

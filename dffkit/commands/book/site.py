@@ -66,9 +66,17 @@ def run_sphinx(source: Path, site: Path, static: Path) -> None:
     settings = {**SETTINGS, "html_static_path": [str(STATIC), str(static)]}
     folders, warnings = (source, None, site, site.parent / "doctrees"), io.StringIO()
     with patch_docutils(), docutils_namespace():  # so that one process can build several sites
-        Sphinx(*folders, "html", confoverrides=settings, status=None, warning=warnings).build()
+        book = Sphinx(*folders, "html", confoverrides=settings, status=None, warning=warnings)
+        book.connect("autodoc-process-signature", _with_readable_defaults)
+        book.build()
     if text := COLOURS.sub("", warnings.getvalue()).replace(f"{source}/", ""):
         raise CommandError(f"The book was not built, as Sphinx warned:\n{text}")
+
+
+def _with_readable_defaults(*event: Any) -> tuple[str | None, str | None]:
+    """Return a signature that Sphinx can format: it takes Python only, which a data class's `<factory>` is not."""
+    *_, arguments, returned = event
+    return arguments and arguments.replace("<factory>", "..."), returned
 
 
 SETTINGS: dict[str, Any] = {
