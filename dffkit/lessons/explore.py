@@ -77,8 +77,8 @@ def source(function: Callable[..., Any]) -> HTML:
     first = ast.parse(text).body[0].body[0]
     if ast.get_docstring(ast.parse(text).body[0]):
         del lines[first.lineno - 1 : first.end_lineno]
-    # Pages and editors differ in their defaults; JupyterLab breaks lines within words.
-    look = "padding: 0.6em; font: 0.72rem/1.4 monospace; white-space: pre; overflow-x: auto"
+    # Pages and editors differ in their defaults: dark ones write in white, and JupyterLab breaks lines within words.
+    look = "padding: 0.6em; color: black; font: 0.72rem/1.4 monospace; white-space: pre; overflow-x: auto"
     return HTML(highlight("\n".join(lines), PythonLexer(), HtmlFormatter(noclasses=True, prestyles=look)))
 
 

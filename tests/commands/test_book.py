@@ -162,6 +162,13 @@ def test_the_reference_has_every_public_name(book):
     assert {f"dffkit.{name}" for name in dffkit.__all__} <= book["api.html"].ids
 
 
+def test_the_reference_is_as_the_code_is_written(book):
+    shown = html.unescape(re.sub("<[^>]*>", "", book["api.html"].text))
+    for innards in ("<function", "<factory>", "~collections", "Alias for field", "Return type"):
+        assert innards not in shown
+    assert "cell_anchors, clip, propose, pool" in shown
+
+
 def sphinx_of(folder, **texts):
     for name, text in texts.items():
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
