@@ -70,7 +70,11 @@ class Server:
     def stop(self) -> None:
         """End the server and its kernels."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
+        try:
+            self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:  # seen on a busy machine, when a kernel had ended a second before
+            self.process.kill()
+            self.process.wait()
 
 
 class NotebookPage:
