@@ -1,6 +1,7 @@
 """Run the notebooks from a fresh kernel and store their outputs."""
 
 import hashlib
+import os
 import re
 import symtable
 from collections import Counter
@@ -35,7 +36,11 @@ VOLATILE = ("execution", "ExecuteTime", "collapsed", "scrolled", "trusted")
 
 
 def execute(
-    path: Path, *, cell_timeout: int = CELL_TIMEOUT, on_cell: Callable[[], object] = lambda: None
+    path: Path,
+    *,
+    cell_timeout: int = CELL_TIMEOUT,
+    on_cell: Callable[[], object] = lambda: None,
+    one_thread: bool = False,
 ) -> NotebookNode:
     """Run a notebook from a fresh kernel in its own folder and return it with its outputs; the file stays as it is.
 
@@ -43,6 +48,7 @@ def execute(
         path: the notebook.
         cell_timeout: seconds that one cell may take.
         on_cell: called after each code cell.
+        one_thread: let the kernel compute on one thread, as kernels with two threads each slow one another down.
 
     Raises:
         CommandError: if a cell fails or takes too long. The message has the notebook, the cell, its source and the
@@ -65,8 +71,9 @@ def execute(
         on_cell_execute=lambda cell, cell_index: started.append(cell),
         on_cell_executed=lambda cell, cell_index, execute_reply: on_cell(),
     )
+    environment = os.environ | ({"OMP_NUM_THREADS": "1"} if one_thread else {})
     try:
-        client.execute(cleanup_kc=True)  # the kernel ends
+        client.execute(cleanup_kc=True, env=environment)  # the kernel ends
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         place = f"cell In [{len(started)}] failed:" if started else "the kernel did not start:"
         raise CommandError(f"{path.name}, {place}\n{COLOURS.sub('', str(error))}") from error
@@ -79,7 +86,7 @@ def execute_all(paths: list[Path], jobs: int = 1) -> Iterator[tuple[Path, Notebo
     With more than one job, the times that notebooks measure come out longer.
     """
     with tqdm(total=sum(map(_code_cells, paths)), unit="cell") as bar, ThreadPoolExecutor(jobs) as pool:
-        run = partial(execute, on_cell=bar.update)
+        run = partial(execute, on_cell=bar.update, one_thread=jobs > 1)
         for path, notebook in zip(paths, pool.map(run, paths), strict=True):
             bar.set_description(f"{path.stem} done")
             yield path, notebook

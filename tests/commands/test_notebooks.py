@@ -42,16 +42,20 @@ def test_a_notebook_is_stored_whole_and_the_same_each_time(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["00_a.ipynb"]
 
 
-def test_two_at_a_time_run_side_by_side_and_come_in_order(tmp_path):
+def test_two_at_a_time_run_side_by_side_and_come_in_order(tmp_path, monkeypatch):
     met = "\n".join((
-        "import pathlib, time",
+        "import os, pathlib, time",
         "pathlib.Path('{own}').touch()",
         "while not pathlib.Path('{other}').exists(): time.sleep(0.01)",
+        "print(os.environ['OMP_NUM_THREADS'])",
     ))  # fmt: skip
     paths = [
         write_notebook(tmp_path / f"0{own}.ipynb", new_code_cell(met.format(own=own, other=1 - own))) for own in (0, 1)
     ]
-    assert [path for path, _ in notebooks.execute_all(paths, jobs=2)] == paths
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    done = dict(notebooks.execute_all(paths, jobs=2))
+    assert list(done) == paths
+    assert [notebook.cells[0].outputs[0].text for notebook in done.values()] == ["1\n", "1\n"]
 
 
 def test_the_output_that_answers_a_prediction_is_folded_and_no_other():
