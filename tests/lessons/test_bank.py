@@ -16,6 +16,7 @@ import nbformat
 import pytest
 from mutants import mutants
 
+from dffkit import complexity
 from dffkit.lessons.check import Example, Exercise, attempts
 from dffkit.support.files import root
 
@@ -55,6 +56,20 @@ def sources(exercise: Exercise) -> list[Source]:
         if vars(module).get(function.__name__) is function:
             found.append(Source(inspect.getsource(function), function.__name__, vars(module)))
     return found
+
+
+@pytest.fixture
+def counted_once(monkeypatch):
+    """Count a network on inputs of the same shapes once: to count is slow, and mutants do it hundreds of times."""
+    count, counts = complexity.count_flops, {}
+
+    def count_once(network, *inputs):
+        key = network, *((each.shape, each.dtype) for each in inputs)
+        if key not in counts:
+            counts[key] = count(network, *inputs)
+        return counts[key]
+
+    monkeypatch.setattr(complexity, "count_flops", count_once)
 
 
 def runs(exercise: Exercise, function, example: Example) -> bool:
@@ -124,6 +139,7 @@ def test_hints_name_no_fault_that_other_inputs_disprove(exercise):
 
 @every_exercise
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("counted_once")
 def test_no_mutant_passes_or_is_hinted_at_wrongly(exercise, monkeypatch, capsys):
     monkeypatch.setattr(exercise, "time_limit", 3.0)  # a right answer needs milliseconds, on a busy machine more
     all_random = with_random_examples(exercise)
