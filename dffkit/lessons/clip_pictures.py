@@ -223,7 +223,7 @@ def draw_recognition(axes: Axes, film: Film, found: Recognition, title: str = ""
     behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
     for x, side, text in ((0.015, "left", title), (0.985, "right", score)):
         if text:
-            axes.text(x, 0.96, text, fontsize=7, bbox=behind, ha=side, va="top", transform=axes.transAxes)
+            axes.text(x, 0.96, text, fontsize=9, bbox=behind, ha=side, va="top", transform=axes.transAxes)
     if found.is_key_frame:
         axes.spines[:].set(visible=True, color="black", linewidth=2.5)
     return score

@@ -90,7 +90,7 @@ def flow_gradient(frame: Tensor, gradient: Tensor, exact: Tensor, wrong: Tensor)
     lengths = gradient.norm(dim=1)
     _arrows(left, -2 * gradient[0] / lengths.max().clamp(min=1e-30), "black")
     _arrows(right, exact[0], BLUE)
-    left.set_title("where the loss pulls the flow; red: wrong labels")
+    left.set_title("where the loss pulls the flow; orange: wrong labels")
     right.set_title("where things really were in the key frame")
     lengths, _ = lengths.flatten().sort(descending=True)
     share = float(lengths[: len(lengths) // 10].sum() / lengths.sum())
@@ -98,8 +98,8 @@ def flow_gradient(frame: Tensor, gradient: Tensor, exact: Tensor, wrong: Tensor)
     return Picture.of(
         figure,
         f"""Two copies of the current frame with a grid of arrows. Left, the pull of the loss: long at the outlines of
-        things, where pixels shaded red get a wrong label, and almost zero inside; {spread}. Right, the exact flow into
-        the key frame: smooth, and longest near the camera.""",
+        things, where pixels shaded orange get a wrong label, and almost zero inside; {spread}. Right, the exact flow
+        into the key frame: smooth, and longest near the camera.""",
         bits=5,
     )
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas
 
-SHORT = 32  # characters; a cell with no more stays on one line
-WHOLE, BROKEN = "white-space: nowrap", "min-width: 16em"  # a column of long cells is not squeezed either
+SHORT = 20  # characters; a cell with no more stays on one line
+WHOLE, BROKEN = "white-space: nowrap", "min-width: 10em"  # a column of long cells keeps about three words a line
 
 
 class Table:
@@ -33,9 +33,8 @@ class Table:
     def _repr_html_(self) -> str:
         def line(tag: str, cells: Sequence[str]) -> str:
             sides = ("right" if number else "left" for number in self.numeric)
-            style = 'style="text-align: {}; vertical-align: top; {}"'
             written = (
-                f"<{tag} {style.format(side, WHOLE if len(cell) <= SHORT else BROKEN)}>{html.escape(cell)}</{tag}>"
+                f'<{tag} style="text-align: {side}; {_look(tag, cell)}">{html.escape(cell)}</{tag}>'
                 for side, cell in zip(sides, cells, strict=True)
             )
             return f"<tr>{''.join(written)}</tr>"
@@ -58,6 +57,12 @@ class Table:
             for row in (self.heads, *self.rows)
         ]
         return "\n".join([*filter(None, (self.fold, self.caption)), *lines])
+
+
+def _look(tag: str, cell: str) -> str:
+    if tag == "th":  # breaks where the page is narrow, so that more columns fit
+        return "vertical-align: bottom; white-space: normal"
+    return f"vertical-align: top; {WHOLE if len(cell) <= SHORT else BROKEN}"
 
 
 def table(

@@ -43,7 +43,7 @@ def lost_boxes_figure() -> tuple[Figure, pandas.DataFrame]:
     width = 0.8 / len(tables)
     for axes, (title, groups) in zip(grid, GROUPS.items(), strict=True):
         for number, (setting, lost) in enumerate(tables.items()):
-            look = {"color": COLOURS[setting], "label": find_setting(setting).world}
+            look = {"color": COLOURS[setting], "label": find_setting(setting).title.split(",")[0]}
             places = np.arange(len(groups)) + width * (number - (len(tables) - 1) / 2)
             axes.bar(places, lost.reindex(groups), width, **look)
             axes.axhline(lost.get("all", np.nan), color=COLOURS[setting], linestyle=":")

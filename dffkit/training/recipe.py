@@ -144,7 +144,8 @@ class Recipe:
 
     def describe(self) -> str:
         """Return one line that describes the recipe to a reader."""
-        networks = f"ResNet-{self.depth} x {self.width:g}, {self.flow} x {self.flow_width:g}"
+        flow = f"{self.flow} x {self.flow_width:g}" if self.flow_width else f"flow: {self.flow}"
+        networks = f"ResNet-{self.depth} x {self.width:g}, {flow}"
         starts = ", ".join(f"{part} from {recipe.name}" for part, recipe in self.start) or "from nothing"
         return (
             f"{self.name} ({self.hash}): {self.job}, {networks}, {starts}; {self.iterations} iterations of "

@@ -40,7 +40,7 @@ def test_html_scrolls_and_escapes_and_aligns_words_left_and_numbers_right():
     assert "copy &lt; DFF" in written
     assert "a &amp; b</caption>" in written
     assert '<td style="text-align: left; vertical-align: top; white-space: nowrap">DFF</td>' in written
-    assert '<th style="text-align: right; vertical-align: top; white-space: nowrap">points lost</th>' in written
+    assert '<th style="text-align: right; vertical-align: bottom; white-space: normal">points lost</th>' in written
     assert '<td style="text-align: right; vertical-align: top; white-space: nowrap">3.1</td>' in written
     assert not any(word in written for word in ("nan", "None", ">7<"))
 
@@ -51,9 +51,10 @@ def test_by_default_all_columns_are_shown_and_places_can_differ_by_column():
     assert repr(table(frame, caption="two")).splitlines() == ["two", "  a    b", "1.2  5.7"]
 
 
-def test_long_cells_break_and_short_ones_do_not():
+def test_headings_and_long_cells_break_and_short_cells_do_not():
     written = table(pandas.DataFrame({"why": ["word " * 10, "3.1 (1.4 to 4.8)"]}))._repr_html_()
-    assert f'vertical-align: top; min-width: 16em">{"word " * 10}</td>' in written
+    assert f'vertical-align: top; min-width: 10em">{"word " * 10}</td>' in written
+    assert 'white-space: normal">why</th>' in written
     assert 'white-space: nowrap">3.1 (1.4 to 4.8)</td>' in written
 
 

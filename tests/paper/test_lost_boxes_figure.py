@@ -40,7 +40,7 @@ def test_settings_have_bars_side_by_side(results_folder):
     assert [bar.get_height() for bar in drive] == pytest.approx([45, 15])
     assert [bar.get_height() for bar in handheld] == pytest.approx([40, 10])
     assert handheld[0].get_x() + handheld[0].get_width() == pytest.approx(drive[0].get_x())
-    assert [handheld.get_label(), drive.get_label()] == ["Handheld films", "Toytown"]
+    assert [handheld.get_label(), drive.get_label()] == ["Handheld films", "The drive"]
     assert [label.get_text() for label in speeds.get_xticklabels()] == ["slow", "medium", "fast"]
     assert before.containers[0][2].get_height() == pytest.approx(90)
 

@@ -63,6 +63,13 @@ def test_the_kits_recipes_are_found_by_name_and_described(name):
         assert find(needed.name) == needed
 
 
+def test_a_recipe_is_described_by_its_flow_network_or_by_its_other_flow():
+    described = {name: RECIPES[f"toytown/segmentation/{name}"].describe() for name in ("dff", "sff-dis", "frame")}
+    assert ", FlowNet x 0.135, " in described["dff"]
+    assert ", flow: DIS, " in described["sff-dis"]
+    assert ", flow: none, " in described["frame"]
+
+
 def test_the_kits_recipes_differ():
     assert len({each.hash for each in RECIPES.values()}) == len(RECIPES)
 
