@@ -7,7 +7,6 @@ import symtable
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +85,13 @@ def execute_all(paths: list[Path], jobs: int = 1) -> Iterator[tuple[Path, Notebo
     With more than one job, the times that notebooks measure come out longer.
     """
     with tqdm(total=sum(map(_code_cells, paths)), unit="cell") as bar, ThreadPoolExecutor(jobs) as pool:
-        run = partial(execute, on_cell=bar.update, one_thread=jobs > 1)
-        for path, notebook in zip(paths, pool.map(run, paths), strict=True):
-            bar.set_description(f"{path.stem} done")
-            yield path, notebook
+
+        def run(path: Path) -> NotebookNode:
+            bar.set_description(path.stem)
+            return execute(path, on_cell=bar.update, one_thread=jobs > 1)
+
+        # A pool of one would start the next notebook before the last one is stored, or after an error.
+        yield from zip(paths, (pool.map if jobs > 1 else map)(run, paths), strict=True)
 
 
 def execute_in_place(paths: list[Path]) -> None:
