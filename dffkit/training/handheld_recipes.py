@@ -10,6 +10,7 @@ from dffkit.training.toytown_recipes import (
     ablation,
     figure3,
     flow_recipe,
+    from_frames_n,
     named,
     recognition,
     stills_recipe,
@@ -51,9 +52,7 @@ def _all() -> dict[str, Recipe]:
     frame = recognition("frame", SETTING, stills[101], None)
     dff = recognition("dff", SETTING, stills[101], flows["FlowNet"])
     rows = ablation(SETTING, frame, dff)
-    # With fix N's start and iterations, but nothing fixed: what joint training adds to it.
-    from_frame = dataclasses.replace(rows[0], name=f"{DATA}/dff-from-frame", freeze=dff.freeze)
-    recipes = [flows["FlowNet"], stills[101], frame, dff, from_frame, *rows]
+    recipes = [flows["FlowNet"], stills[101], frame, dff, from_frames_n(dff, rows[0]), *rows]
     recipes += [*flows.values(), *stills.values(), *figure3(SETTING, stills, flows)]
     recipes += [_twice(each) for each in (frame, dff, rows[0])]
     recipes += table5(SETTING, dff)

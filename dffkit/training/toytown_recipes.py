@@ -113,6 +113,11 @@ def ablation(setting: TrainingSetting, frame: Recipe, dff: Recipe) -> list[Recip
     ]
 
 
+def from_frames_n(dff: Recipe, fix_n: Recipe) -> Recipe:
+    """Return DFF with fix N's start and iterations, but nothing fixed: what joint training adds to fix N."""
+    return dataclasses.replace(fix_n, name=f"{dff.name}-from-frame", freeze=dff.freeze)
+
+
 def figure3(setting: TrainingSetting, stills: dict[int, Recipe], flows: dict[str, Recipe]) -> list[Recipe]:
     """Return Figure 3's other pairs of networks, and its alternatives: smaller networks, and smaller frames."""
     recipes = []
@@ -157,7 +162,9 @@ def _all() -> dict[str, Recipe]:
         for each in DRIVE
     ]
     recipes = [flows["FlowNet"], stills[101]]
-    recipes += [row for setting, *pair in pairs for row in (*pair, *ablation(setting, *pair))]
+    for setting, frame, dff in pairs:
+        rows = ablation(setting, frame, dff)
+        recipes += [frame, dff, *([from_frames_n(dff, rows[0])] if setting.task == "segmentation" else ()), *rows]
     recipes += [*flows.values(), wider_inception(), *stills.values()]
     wider = {"segmentation": flows | {"FlowNet Inception": wider_inception()}}
     recipes += [row for setting in DRIVE for row in figure3(setting, stills, wider.get(setting.task, flows))]

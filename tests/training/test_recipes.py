@@ -216,9 +216,10 @@ def test_the_handheld_worlds_recipes_build_and_keep_table_2s_cost_ratio():
     for depth in (50, 101):
         ratio = inverse_ratio(depth, "FlowNet Inception", WIDER_INCEPTION, small_stem=True)
         assert ratio == pytest.approx(TABLE_2[f"ResNet-{depth}", "FlowNet Inception"], rel=0.10)
-    start = dict(HANDHELD["handheld/fix-n"].start)
-    assert dict(HANDHELD["handheld/dff-from-frame"].start) == start
-    assert differing(HANDHELD["handheld/dff-from-frame"], HANDHELD["handheld/fix-n"]) == {"freeze"}
+    for world in ("handheld", "toytown/segmentation"):
+        from_frame, fix_n = find(f"{world}/dff-from-frame"), find(f"{world}/fix-n")
+        assert from_frame.start == fix_n.start
+        assert differing(from_frame, fix_n) == {"freeze"}
     assert differing(HANDHELD["handheld/dff-2t"], HANDHELD["handheld/dff"]) == {"iterations"}
 
 
