@@ -59,7 +59,7 @@ SFF = ("SFF-slow", "SFF-fast", "SFF-DIS")
 
 
 def rows(setting: str) -> dict[str, Row]:
-    """Return the rows that a setting has recipes for: the handheld world has one more than the drive."""
+    """Return the rows that a setting has recipes for: the drive's detection has no "DFF from Frame's N"."""
     known = ledger.recipes_of(setting)
     return {name: row for name, row in ROWS.items() if row.recipe in known}
 

@@ -10,10 +10,12 @@ from dffkit.training.toytown_recipes import (
     ablation,
     figure3,
     flow_recipe,
+    from_frames_n,
     named,
     recognition,
     stills_recipe,
     table5,
+    wider_inception,
 )  # fmt: skip
 
 DATA = "handheld"
@@ -24,19 +26,13 @@ DETECTOR = options(
 HEADS = ("segmentation", options(num_classes=11)), ("detection", DETECTOR)  # of pre-training on stills
 ITERATIONS = 3000  # T of every row
 FILMS, STILLS = 2000, 6000  # to train on
-# FlowNet Inception at its width for the drive has 3 channels after its first convolution and 5 after the second. With
-# a small stem no layer of the encoder has so few, at the same cost ratio.
-INCEPTION_WIDTH = 0.14
 FIELDS = {"data": DATA, "iterations": ITERATIONS, "streets": FILMS, "length": 10, "first_label": 9}
 SETTING = TrainingSetting(DATA, "detection", DETECTOR, FIELDS)
 
 
 def _flow_recipe(flow: str) -> Recipe:
     """Return the recipe that pre-trains F on the drive's sprites first, then on this world's, which move further."""
-    recipe = flow_recipe(flow)
-    if flow == "FlowNet Inception":
-        changes = {"name": f"{DATA}/flow-inception-first", "flow_width": INCEPTION_WIDTH, "small_stem": True}
-        recipe = dataclasses.replace(recipe, **changes)
+    recipe = wider_inception() if flow == "FlowNet Inception" else flow_recipe(flow)
     changes = {"name": named(f"{DATA}/flow", FLOW_NAMES[flow]), "data": DATA, "start": (("flow_network", recipe),)}
     return dataclasses.replace(recipe, lr=5e-4, **changes)
 
@@ -56,11 +52,8 @@ def _all() -> dict[str, Recipe]:
     frame = recognition("frame", SETTING, stills[101], None)
     dff = recognition("dff", SETTING, stills[101], flows["FlowNet"])
     rows = ablation(SETTING, frame, dff)
-    # With fix N's start and iterations, but nothing fixed: what joint training adds to it.
-    from_frame = dataclasses.replace(rows[0], name=f"{DATA}/dff-from-frame", freeze=dff.freeze)
-    recipes = [flows["FlowNet"], stills[101], frame, dff, from_frame, *rows]
-    first = flows["FlowNet Inception"].start[0][1]
-    recipes += [first, *flows.values(), *stills.values(), *figure3(SETTING, stills, flows)]
+    recipes = [flows["FlowNet"], stills[101], frame, dff, from_frames_n(dff, rows[0]), *rows]
+    recipes += [*flows.values(), *stills.values(), *figure3(SETTING, stills, flows)]
     recipes += [_twice(each) for each in (frame, dff, rows[0])]
     recipes += table5(SETTING, dff)
     return {recipe.name: recipe for recipe in recipes}

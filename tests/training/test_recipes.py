@@ -14,9 +14,10 @@ from dffkit.networks.flow import FLOW_NETWORKS
 from dffkit.paper import ledger
 from dffkit.training.aggregation_recipes import AGGREGATION
 from dffkit.training.assembly import build, load_part, published, trainable
-from dffkit.training.handheld_recipes import HANDHELD, INCEPTION_WIDTH
+from dffkit.training.handheld_recipes import HANDHELD
 from dffkit.training.recipe import FEATURE_WIDTH, FLOW_WIDTHS, SIZE, Recipe
 from dffkit.training.recipes import REAL, RECIPES, find, on_own_data, with_imagenet
+from dffkit.training.toytown_recipes import WIDER_INCEPTION
 
 TABLE_2 = ledger.printed("inverse_ratio")
 
@@ -45,7 +46,15 @@ def test_with_the_feature_networks_width_they_would_not(flow):
 def test_the_kits_recipes_use_these_widths():
     for each in RECIPES.values():
         assert each.width == FEATURE_WIDTH
-        assert each.flow_width == FLOW_WIDTHS.get(each.flow, 0)
+        expected = WIDER_INCEPTION if each.small_stem else FLOW_WIDTHS.get(each.flow, 0)
+        assert each.flow_width == expected
+
+
+def test_only_the_drives_detection_has_the_narrow_inception():
+    pairs = [each for each in (RECIPES | HANDHELD).values() if each.flow == "FlowNet Inception" and each.job == "pairs"]
+    narrow = {each.name for each in pairs if not each.small_stem}
+    assert narrow == {"toytown/detection/dff-inception", "toytown/detection/dff-50-inception"}
+    assert len(pairs) == 6
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -212,11 +221,12 @@ def test_the_handheld_worlds_recipes_build_and_keep_table_2s_cost_ratio():
     for recipe in HANDHELD.values():
         build(recipe)
     for depth in (50, 101):
-        ratio = inverse_ratio(depth, "FlowNet Inception", INCEPTION_WIDTH, small_stem=True)
+        ratio = inverse_ratio(depth, "FlowNet Inception", WIDER_INCEPTION, small_stem=True)
         assert ratio == pytest.approx(TABLE_2[f"ResNet-{depth}", "FlowNet Inception"], rel=0.10)
-    start = dict(HANDHELD["handheld/fix-n"].start)
-    assert dict(HANDHELD["handheld/dff-from-frame"].start) == start
-    assert differing(HANDHELD["handheld/dff-from-frame"], HANDHELD["handheld/fix-n"]) == {"freeze"}
+    for world in ("handheld", "toytown/segmentation"):
+        from_frame, fix_n = find(f"{world}/dff-from-frame"), find(f"{world}/fix-n")
+        assert from_frame.start == fix_n.start
+        assert differing(from_frame, fix_n) == {"freeze"}
     assert differing(HANDHELD["handheld/dff-2t"], HANDHELD["handheld/dff"]) == {"iterations"}
 
 
