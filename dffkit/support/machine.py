@@ -1,11 +1,14 @@
-"""The machine: its description in every result row, settings that make it fast, and processes that train together."""
+"""The machine: its description in every result row, settings that make it fast, and several processes."""
 
 import ctypes
 import datetime
 import os
 import platform
+import signal
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -143,6 +146,15 @@ def compiled(loops: Callable) -> Callable:
     from numba import njit  # here, since it takes half a second and most programs have no loops
 
     return njit(cache=True, nogil=True, error_model="numpy")(loops)
+
+
+def process_pool(count: int) -> ProcessPoolExecutor:
+    """Return a pool of fresh processes, which a Ctrl-C ends at once.
+
+    In Python's own a Ctrl-C becomes an exception of the job: the process lives on, and may keep the lock of the queue
+    of jobs, so that the pool waits for ever.
+    """
+    return ProcessPoolExecutor(count, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_DFL))
 
 
 def is_distributed() -> bool:

@@ -1,6 +1,7 @@
 """Training objectives: each job makes the batches of a run, and their losses; F's own loss is at the end."""
 
 import random
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -164,7 +165,7 @@ def prefetch(
     come to the same process. With `pin` a batch lies in pinned memory, where a thread beside the training puts it.
     """
     if processes and workers > 1:
-        options = {"num_workers": workers, "multiprocessing_context": "spawn", "worker_init_fn": _on_one_thread}
+        options = {"num_workers": workers, "multiprocessing_context": "spawn", "worker_init_fn": _start_worker}
         yield from DataLoader(_Batches(make), batch_size=None, sampler=samples, pin_memory=pin, **options)
         return
 
@@ -184,7 +185,8 @@ class _Batches(Dataset):
         return self.make(numbers)
 
 
-def _on_one_thread(_: int) -> None:
+def _start_worker(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the training stops at its next checkpoint, and ends its workers
     cv2.setNumThreads(1)  # or each of the processes takes all cores for a picture
 
 

@@ -1,6 +1,9 @@
 """Jobs: the samples of a batch, and its loss; F's loss with its units, weights, gradients and errors."""
 
 import dataclasses
+import multiprocessing
+import os
+import signal
 
 import pytest
 import torch
@@ -11,7 +14,16 @@ from hypothesis import strategies as st
 
 from dffkit.networks.flow import flownet
 from dffkit.training.assembly import build
-from dffkit.training.jobs import LEVEL_WEIGHTS, FlowJob, FlowPairs, endpoint_error, make_job, pyramid_loss, task_loss
+from dffkit.training.jobs import (
+    LEVEL_WEIGHTS,
+    FlowJob,
+    FlowPairs,
+    endpoint_error,
+    make_job,
+    prefetch,
+    pyramid_loss,
+    task_loss,
+)
 from dffkit.training.pairs import Pairs
 from dffkit.warp import flow_to_cells
 
@@ -206,3 +218,15 @@ def test_windows_are_exact_and_not_adaptive():
     target = torch.tensor([0.0, 1.0]).view(1, 1, 2, 1).expand(1, 2, 2, 1)
     assert not torch.equal(F.adaptive_avg_pool2d(flow / 40, (2, 1)), target)
     assert pyramid_loss([target, *perfect(flow)[1:]], flow)["flow/64"] == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
+def test_ctrl_c_leaves_it_to_the_training_to_end_the_processes_that_prepare_batches():
+    samples = [range(i, i + 2) for i in range(8)]
+    batches = prefetch(list, samples, 2, processes=True, pin=False)
+    first = [next(batches) for _ in range(2)]  # one of each process: so both have begun
+    workers = multiprocessing.active_children()
+    assert len(workers) == 2
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGINT)
+    assert [*first, *batches] == [list(numbers) for numbers in samples]

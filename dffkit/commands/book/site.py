@@ -4,8 +4,6 @@ import io
 import shutil
 import tempfile
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from dffkit.commands.book import PICTURES, pages, widgets
 from dffkit.commands.notebooks import COLOURS
 from dffkit.support.errors import CommandError
 from dffkit.support.files import root
+from dffkit.support.machine import process_pool
 
 STATIC = Path(__file__).parent / "static"
 
@@ -51,7 +50,7 @@ def draw_widgets(notebooks: Mapping[Path, NotebookNode], static: Path, pictures:
     static.mkdir(parents=True)
     if not pictures:
         return
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+    with process_pool(2) as pool:
         drawn = {}
         for path, notebook in notebooks.items():
             if widgets.needed_statements(notebook):

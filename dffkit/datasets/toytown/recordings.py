@@ -3,9 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from tqdm import tqdm
 from dffkit.datasets.snippets import NO_MOTION, REACH, Frames, OnDemand, Snippet, motion_class, motion_iou
 from dffkit.datasets.toytown.film import DEFAULT, FPS, HANDHELD, WORLDS, Film, World, data_version
 from dffkit.support import files
+from dffkit.support.machine import process_pool
 
 LENGTH = 30  # frames a snippet, as Cityscapes has
 STILLS_FPS = 0.5  # stills: one frame in two seconds, so that all of them differ
@@ -169,7 +168,7 @@ def render_all(
     missing = [recording for recording in recordings if not recording.path.exists()]
     if not missing:
         return
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+    with process_pool(os.cpu_count() or 1) as pool:
         done = pool.map(_render, missing)
         for _ in tqdm(done, f"rendering {split} at {fps:g} fps", len(missing), unit="street", disable=not progress):
             pass

@@ -4,9 +4,7 @@ import json
 import os
 import tomllib
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +16,7 @@ from dffkit.datasets.snippets import FAST, REACH, SLOW, motion_iou
 from dffkit.datasets.toytown.film import FPS, HANDHELD, WORLDS, Film, data_version
 from dffkit.support import files
 from dffkit.support.errors import DataError
+from dffkit.support.machine import process_pool
 from dffkit.warp import CELL
 
 TARGETS = "vid_statistics.toml"  # in the folder data
@@ -75,7 +74,7 @@ def observe(number: int, world: str = "handheld") -> tuple[list[Thing], bool]:
 
 def observe_films(world: str, count: int = FILMS) -> Observed:
     """Observe the first films of a world's training, one process for each core; about 0.2 s a film and core."""
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+    with process_pool(os.cpu_count() or 1) as pool:
         found = pool.map(partial(observe, world=world), range(count), chunksize=10)
         found = list(tqdm(found, f"counting boxes, {world}", count, unit="film"))
     smaller = [number for number, (_, small) in enumerate(found) if small]
