@@ -4,6 +4,7 @@ import io
 import shutil
 import tempfile
 from collections.abc import Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from dffkit.commands.book import PICTURES, pages, widgets
 from dffkit.commands.notebooks import COLOURS
 from dffkit.support.errors import CommandError
 from dffkit.support.files import root
-from dffkit.support.machine import process_pool
+from dffkit.support.machine import in_processes
 
 STATIC = Path(__file__).parent / "static"
 
@@ -50,14 +51,13 @@ def draw_widgets(notebooks: Mapping[Path, NotebookNode], static: Path, pictures:
     static.mkdir(parents=True)
     if not pictures:
         return
-    with process_pool(2) as pool:
-        drawn = {}
-        for path, notebook in notebooks.items():
-            if widgets.needed_statements(notebook):
-                place = static / "frames" / path.stem, f"../_static/frames/{path.stem}"
-                drawn[path] = pool.submit(widgets.draw_notebook, notebook, *place, pictures)
-        for path, future in tqdm(drawn.items(), "widgets", unit="notebook"):
-            pages.show_widgets(notebooks[path], future.result())
+    paths = [path for path, notebook in notebooks.items() if widgets.needed_statements(notebook)]
+    folders = [static / "frames" / path.stem for path in paths]
+    addresses = [f"../_static/frames/{path.stem}" for path in paths]
+    these = [notebooks[path] for path in paths]
+    drawn = in_processes(widgets.draw_notebook, these, folders, addresses, repeat(pictures), count=2)
+    for notebook, html in zip(these, tqdm(drawn, "widgets", len(these), unit="notebook"), strict=True):
+        pages.show_widgets(notebook, html)
 
 
 def run_sphinx(source: Path, site: Path, static: Path) -> None:

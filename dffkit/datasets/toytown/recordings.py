@@ -1,7 +1,6 @@
 """Toytown as a data set: snippets, rendered when needed and, given a folder, kept on disk."""
 
 import contextlib
-import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from tqdm import tqdm
 from dffkit.datasets.snippets import NO_MOTION, REACH, Frames, OnDemand, Snippet, motion_class, motion_iou
 from dffkit.datasets.toytown.film import DEFAULT, FPS, HANDHELD, WORLDS, Film, World, data_version
 from dffkit.support import files
-from dffkit.support.machine import process_pool
+from dffkit.support.machine import in_processes
 
 LENGTH = 30  # frames a snippet, as Cityscapes has
 STILLS_FPS = 0.5  # stills: one frame in two seconds, so that all of them differ
@@ -168,10 +167,9 @@ def render_all(
     missing = [recording for recording in recordings if not recording.path.exists()]
     if not missing:
         return
-    with process_pool(os.cpu_count() or 1) as pool:
-        done = pool.map(_render, missing)
-        for _ in tqdm(done, f"rendering {split} at {fps:g} fps", len(missing), unit="street", disable=not progress):
-            pass
+    done = in_processes(_render, missing)
+    for _ in tqdm(done, f"rendering {split} at {fps:g} fps", len(missing), unit="street", disable=not progress):
+        pass
 
 
 def _render(recording: Recording) -> None:

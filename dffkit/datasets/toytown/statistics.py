@@ -1,7 +1,6 @@
 """The handheld world and the drive in numbers, beside those of ImageNet VID (data/vid_statistics.toml)."""
 
 import json
-import os
 import tomllib
 from collections.abc import Sequence
 from functools import partial
@@ -16,7 +15,7 @@ from dffkit.datasets.snippets import FAST, REACH, SLOW, motion_iou
 from dffkit.datasets.toytown.film import FPS, HANDHELD, WORLDS, Film, data_version
 from dffkit.support import files
 from dffkit.support.errors import DataError
-from dffkit.support.machine import process_pool
+from dffkit.support.machine import in_processes
 from dffkit.warp import CELL
 
 TARGETS = "vid_statistics.toml"  # in the folder data
@@ -74,9 +73,8 @@ def observe(number: int, world: str = "handheld") -> tuple[list[Thing], bool]:
 
 def observe_films(world: str, count: int = FILMS) -> Observed:
     """Observe the first films of a world's training, one process for each core; about 0.2 s a film and core."""
-    with process_pool(os.cpu_count() or 1) as pool:
-        found = pool.map(partial(observe, world=world), range(count), chunksize=10)
-        found = list(tqdm(found, f"counting boxes, {world}", count, unit="film"))
+    found = in_processes(partial(observe, world=world), range(count))
+    found = list(tqdm(found, f"counting boxes, {world}", count, unit="film"))
     smaller = [number for number, (_, small) in enumerate(found) if small]
     return Observed(count, [thing for things, _ in found for thing in things], smaller)
 
