@@ -35,19 +35,17 @@ VOLATILE = ("execution", "ExecuteTime", "collapsed", "scrolled", "trusted")
 
 
 def execute(
-    path: Path,
-    *,
-    cell_timeout: int = CELL_TIMEOUT,
-    on_cell: Callable[[], object] = lambda: None,
-    one_thread: bool = False,
+    path: Path, *, cell_timeout: int = CELL_TIMEOUT, on_cell: Callable[[], object] = lambda: None
 ) -> NotebookNode:
     """Run a notebook from a fresh kernel in its own folder and return it with its outputs; the file stays as it is.
+
+    The kernel computes on one thread, unless OMP_NUM_THREADS says otherwise. With two it is no faster, and many times
+    slower while anything else runs.
 
     Args:
         path: the notebook.
         cell_timeout: seconds that one cell may take.
         on_cell: called after each code cell.
-        one_thread: let the kernel compute on one thread, as kernels with two threads each slow one another down.
 
     Raises:
         CommandError: if a cell fails or takes too long. The message has the notebook, the cell, its source and the
@@ -70,7 +68,7 @@ def execute(
         on_cell_execute=lambda cell, cell_index: started.append(cell),
         on_cell_executed=lambda cell, cell_index, execute_reply: on_cell(),
     )
-    environment = os.environ | ({"OMP_NUM_THREADS": "1"} if one_thread else {})
+    environment = {"OMP_NUM_THREADS": "1"} | os.environ
     try:
         client.execute(cleanup_kc=True, env=environment)  # the kernel ends
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
@@ -88,7 +86,7 @@ def execute_all(paths: list[Path], jobs: int = 1) -> Iterator[tuple[Path, Notebo
 
         def run(path: Path) -> NotebookNode:
             bar.set_description(path.stem)
-            return execute(path, on_cell=bar.update, one_thread=jobs > 1)
+            return execute(path, on_cell=bar.update)
 
         # A pool of one would start the next notebook before the last one is stored, or after an error.
         yield from zip(paths, (pool.map if jobs > 1 else map)(run, paths), strict=True)
