@@ -1,7 +1,5 @@
 """sources.py: from small data sets in their official layouts to scores, errors for missing data, rendered worlds."""
 
-import builtins
-import contextlib
 import dataclasses
 
 import city_tree
@@ -146,7 +144,7 @@ def test_toytown_is_rendered_in_advance_where_its_snippets_are_read(tmp_path, mo
 
     tiny = STILLS if job == "stills" else recipe(length=12, first_label=9)
     monkeypatch.setattr(recordings, "record", lambda *words: {"frames": torch.zeros(1, 3, 2, 2, dtype=torch.uint8)})
-    monkeypatch.setattr(recordings, "ProcessPoolExecutor", lambda *words: contextlib.nullcontext(builtins))
+    monkeypatch.setattr(recordings, "in_processes", map)
     sources.snippets(tiny, split, 2, tmp_path)
     files = {path.relative_to(tmp_path): path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     assert len(files) == 2
