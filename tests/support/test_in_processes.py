@@ -27,14 +27,15 @@ def test_results_come_in_order():
 
 def test_an_error_of_a_job_is_raised():
     with pytest.raises(ZeroDivisionError):
-        list(in_processes(divmod, [7] + 1000 * [8], [0] + 1000 * [1], count=1))
+        list(in_processes(divmod, [7, 8], [0, 1], count=1))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals for a group of processes")
 def test_ctrl_c_ends_a_pool_whose_processes_are_busy(tmp_path):
     (tmp_path / "sleep.py").write_text(SCRIPT)
     command = [sys.executable, str(tmp_path / "sleep.py")]
-    process = subprocess.Popen(command, text=True, stdout=-1, stderr=-1, start_new_session=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, text=True, start_new_session=True, **pipes)
     try:
         assert [process.stdout.readline() for _ in range(2)] == 2 * ["started\n"]
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
